@@ -1,0 +1,55 @@
+"""Publishing: a benchmark's result goes into its JSON, and its table into the README between its markers."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def publish(name: str, claim: str, lines: str, **result: Any) -> None:
+    """Write `name.json`, and the README's block `<!-- benchmark: name -->`.
+
+    Args:
+        name: of the script, without its ending.
+        claim: what was found, in one sentence.
+        lines: the Markdown that the README shows.
+        **result: the numbers.
+    """
+    command = f"python benchmarks/{name}.py"
+    readme = f"`{command}`\n\n{lines}\n\n{claim}"
+    held = {
+        "command": command,
+        "claim": claim,
+        **result,
+        "versions": {p: version(p) for p in ("il-bench", "torch", "numpy", "gymnasium", "scipy")},
+        "machine": {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "readme": readme,
+    }
+    (HERE / f"{name}.json").write_text(json.dumps(held, indent=1) + "\n")
+    text, start, end = README.read_text(), f"<!-- benchmark: {name} -->", "<!-- end -->"
+    if start in text:
+        before, _, rest = text.partition(start)
+        README.write_text(f"{before}{start}\n{readme}\n{end}{rest.partition(end)[2]}")
+    print(f"{lines}\n\n{claim}")
+
+
+def processor() -> str:
+    """The processor's name, where the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor()

@@ -1,0 +1,211 @@
+"""e' = e + h sin(psi) + wind,  psi' = g psi + c a - h kappa + wind: a car on a winding road, L exact.
+
+A car advances h a step along a road of curvature kappa; e is its offset from the centre line, psi its heading error.
+With h = sqrt((L^2-1)(L^2-g^2))/L the transition's Lipschitz constant in the Euclidean metric over (e, psi) is exactly
+L, attained at psi = 0: the Jacobian there is [[1, h], [0, g]], whose singular values are L and g/L. The road is
+exogenous: its two phases turn at constant rates whatever the car does, so its derivative does not enter.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from il_bench.canvas import Camera, Canvas, colour_of
+from il_bench.core import Certificate, Env, namespace
+from il_bench.scenery import along, beside, car, landscape, paint_road, paint_trees
+from il_bench.settings import Values, as_tuple, require
+from il_bench.streams import Streams
+
+STEER = 0.3  # c, radians of heading a step at full steering
+ROAD = 2.0  # half-width of the asphalt, metres
+DITCH = 4.0  # where an episode ends, metres from the centre line
+BEND = 0.14, 0.22  # curvature of the two superposed winding waves, 1/metre, relative to `bends`
+RATE = 0.07, 0.19  # how fast the two waves turn, radians a step
+AHEAD = 5  # steps of preview
+# The picture: half-widths of the strips along the road, and the colours of their odd and even metres.
+STRIPS = (
+    (DITCH + 1.1, "#5f8f4a", "#5f8f4a"),  # bank
+    (DITCH + 0.9, "#3d6f93", "#447aa0"),  # ditch
+    (DITCH, "#8fbf63", "#86b65c"),  # verge
+    (ROAD + 0.3, "#d9574a", "#f2efe9"),  # kerb
+    (ROAD, "#5a5f68", "#5a5f68"),  # asphalt
+    (0.07, "#e9e6da", "#5a5f68"),  # dashes
+)
+GRASS, PAINT = ("#83b759", "#74a74c"), "#f2b705"
+GRID, VIEW, CLEAR = 0.25, 75.0, 75.0  # metres: from sample to sample, seen ahead, and lost in the haze by two thirds
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lane(Env):
+    """e' = e + h sin(psi), psi' = g psi + c a - h kappa: a car on a winding road, L exact."""
+
+    lipschitz: Values = 1.2
+    """L of the transition; at least 1 and at least `yaw`."""
+    yaw: Values = 1.05
+    """Yaw dial g: what becomes of a heading error in a step when nobody steers."""
+    wind: Values = 0.0
+    """Standard deviation of the gusts that push (metres) and turn (radians) the car at each step."""
+    bends: Values = 1.0
+    """How strongly the road winds; 0 is straight."""
+    spread: Values = 0.0
+    """Half-width of the uniform start about the centre line, metres and radians."""
+
+    arrays: ClassVar = "any"
+    states: ClassVar = {"offset": "m", "heading": "rad", "phase_1": "rad", "phase_2": "rad"}
+    noise_size: ClassVar = 2
+    excitation: ClassVar = {"wind": 0.005}
+    ending: ClassVar = "off the road"
+
+    def validate(self) -> None:
+        """L >= max(1, g), or h would not be real."""
+        for big, g in zip(self.values("lipschitz"), self.values("yaw"), strict=True):
+            need = max(1.0, g)
+            require(
+                big <= 10,
+                f"lipschitz: a step of {big:g} m would leave the road at once; expected at most 10, got {big:g}",
+            )
+            require(
+                big >= need, f"lipschitz: lane needs L >= max(1, yaw) = {need:g}, got {big:g}; raise L or lower --yaw"
+            )
+            require(g > 0, f"yaw: expected a positive number, got {g:g}; try 1.05")
+        spread = max(self.values("spread"))
+        require(spread < DITCH / 2, f"spread: starts up to {spread:g} m off the road; expected less than {DITCH / 2:g}")
+        for name in ("wind", "bends", "spread"):
+            require(min(self.values(name)) >= 0, f"{name}: expected a number of at least 0, got {getattr(self, name)}")
+
+    @cached_property
+    def advance(self) -> Values:
+        """h, metres a step; one number, or one for each run (R,)."""
+        dials = zip(self.values("lipschitz"), self.values("yaw"), strict=True)
+        h = tuple(math.sqrt((big * big - 1) * (big * big - g * g)) / big for big, g in dials)
+        return h if len(set(h)) > 1 else h[0]
+
+    @property
+    def observation_space(self) -> spaces.Box:
+        """Offset, heading error, curvature here and ahead."""
+        reach = max(self.values("lipschitz")) + 10 * max(self.values("wind"))  # one step beyond the last state
+        bend = sum(BEND) * max(self.values("bends"))
+        high = np.array([DITCH + reach, math.pi * reach, bend, bend], dtype=np.float32)
+        return spaces.Box(-high, high)
+
+    @property
+    def action_space(self) -> spaces.Box:
+        """Steering, -1 to 1."""
+        return spaces.Box(-1.0, 1.0, (1,))
+
+    def curvature(self, state: Any, ahead: float = 0) -> Any:
+        """Curvature (R, E) of the road, 1/metre, `ahead` steps from here."""
+        xp = namespace(state)
+        one = xp.sin(state[..., 2] + ahead * RATE[0]) * BEND[0]
+        return self.per_run(self.bends) * (one + xp.sin(state[..., 3] + ahead * RATE[1]) * BEND[1])
+
+    def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
+        """Near the centre line, anywhere on the road."""
+        draw = streams.uniform("initial", episodes, 4)
+        car = (2 * draw[..., :2] - 1) * self.per_run(self.spread, 3)
+        return torch.cat((car, 2 * math.pi * draw[..., 2:]), -1)
+
+    def transition(self, state: Any, action: Any, noise: Any) -> Any:
+        """One step of the road."""
+        xp = namespace(state)
+        e, psi = state[..., 0], state[..., 1]
+        h, wind = self.per_run(self.advance), self.per_run(self.wind)
+        steer = STEER * action[..., 0].clip(-1, 1)
+        return xp.stack(
+            (
+                e + h * xp.sin(psi) + wind * noise[..., 0],
+                self.per_run(self.yaw) * psi + steer - h * self.curvature(state) + wind * noise[..., 1],
+                state[..., 2] + RATE[0],
+                state[..., 3] + RATE[1],
+            ),
+            -1,
+        )
+
+    def observation(self, state: Any) -> Any:
+        """Offset, heading error, curvature here and `AHEAD` steps on."""
+        xp = namespace(state)
+        return xp.stack((state[..., 0], state[..., 1], self.curvature(state), self.curvature(state, AHEAD)), -1)
+
+    def reward(self, state: Any, action: Any, next_state: Any) -> Any:
+        """1 on the centre line, 0 at the ditch."""
+        off = next_state[..., 0] / DITCH
+        return 1 - (off * off).clip(0, 1)
+
+    def terminal(self, state: Any) -> Any:
+        """In the ditch, or across the road."""
+        return (abs(state[..., 0]) > DITCH) | (abs(state[..., 1]) > math.pi / 2)
+
+    def difference(self, state: Any, other: Any) -> Any:
+        """Offset and heading error; the road is the same for both."""
+        return state[..., :2] - other[..., :2]
+
+    def jacobians(self) -> list[np.ndarray]:
+        """Of the transition in (offset, heading) on the centre line, one (2, 2) for each run."""
+        advance = self.advance if isinstance(self.advance, tuple) else (self.advance,) * self.runs
+        return [np.array([[1, h], [0, g]]) for h, g in zip(advance, self.values("yaw"), strict=True)]
+
+    def certificate(self) -> Certificate:
+        """L, attained between the centre line and a small step along the top singular vector."""
+        zero = torch.zeros(self.runs, 1, 4, dtype=torch.float64)
+        tops = [np.linalg.svd(jacobian)[2][0] for jacobian in self.jacobians()]
+        other = zero.clone()
+        other[:, 0, :2] = 1e-6 * torch.from_numpy(np.stack(tops))
+        return Certificate(
+            value=self.values("lipschitz"),
+            metric="Euclidean over (offset, heading)",
+            kind="exact",
+            pair=(zero, other),
+            radius=tuple(max(1.0, g) for g in self.values("yaw")),
+            diameter=(2 * float(np.linalg.norm(self.observation_space.high[:2])),) * self.runs,
+            note="the road's phases are exogenous and excluded",
+        )
+
+    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+        """The road from behind the car; the camera keeps to the road, so that drift is what moves the car in it."""
+        scene, camera, road = _scene(self, *state[2:].tolist(), tuple(size))
+        canvas = scene.copy()
+        for who, alpha, paint in ((ghost, 0.6, colour_of(0)), (state, 1.0, PAINT)):
+            if who is not None:
+                pose = along(road, self._metres(who[2]))
+                roll = 0.25 * min(max(abs(who[0]) - DITCH + 1, 0), 1)  # the verge slopes down to the ditch
+                place = beside(pose, who[0]) - (0, 0, 0.7 * roll)
+                tilt = math.copysign(roll, -who[0])
+                canvas.solid(camera, car(paint), (*place, pose[2] + who[1]), tilt, alpha)
+        return canvas.image()
+
+    def _step(self) -> float:
+        """Metres a step of the one run that is drawn, at least a little."""
+        return max(*as_tuple(self.advance), 0.02)
+
+    def _metres(self, phase: float) -> float:
+        return phase / RATE[0] * self._step()
+
+    def _road(self, phase_1: float, phase_2: float) -> np.ndarray:
+        """The road (n, 4) from its beginning, where phase_1 is 0, to beyond what is seen: metres, x, y, heading."""
+        here, h = self._metres(phase_1), self._step()
+        metres = np.arange(min(here, 0) // 1 - 40, here + VIEW + 40, GRID)
+        phases = np.array([[phase_1], [phase_2]]) + np.outer(RATE, metres - here) / h
+        heading = -self.values("bends")[0] * h * (np.array(BEND) / RATE) @ np.cos(phases)
+        return np.stack((metres, np.cumsum(np.cos(heading)) * GRID, np.cumsum(np.sin(heading)) * GRID, heading), -1)
+
+
+@lru_cache(maxsize=4)  # the twins of a film see one road
+def _scene(env: Lane, phase_1: float, phase_2: float, size: tuple[int, int]) -> tuple[Canvas, Camera, np.ndarray]:
+    """The road without cars, who looks at it, and its line."""
+    here, road = env._metres(phase_1), env._road(phase_1, phase_2)
+    (x, y, _), (u, v, _) = along(road, np.array([here - 2, here + 5]))
+    at = along(road, here)
+    camera = Camera.behind(size, at[0], at[1], math.atan2(v - y, u - x), back=12.5, height=4.8)
+    canvas = Canvas(size)
+    landscape(canvas, camera, GRASS, 4, CLEAR)
+    ahead, step = road[:, 0] - here, np.where(road[:, 0] < here + 10, 0.5, 1)
+    paint_road(canvas, camera, road[(ahead > -14) & (ahead < VIEW) & (road[:, 0] % step == 0)], STRIPS, CLEAR)
+    paint_trees(canvas, camera, road, here, VIEW, CLEAR)
+    return canvas, camera, road

@@ -1,0 +1,126 @@
+"""y' = a, truth' = truth xor bit: say the next symbol of a sequence, from one's own last symbol and a bit.
+
+The cleanest exposure bias there is. Fed the true last symbol, who says y xor bit errs only where fog hides the bit,
+with chance epsilon; fed its own, one wrong symbol makes every later one wrong until the next error, and the chance to
+be wrong goes to 1/2. The state forgets y at every step (its Lipschitz constant is 0): what drifts, drifts through the
+policy alone. The truth is exogenous context, which the expert sees and no observation tells; so an expert's label
+after a wrong symbol contradicts its label after the right one, and DAgger learns from a mixture of both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from il_bench.canvas import INK, PAPER, SOFT, Canvas, colour_of
+from il_bench.core import Certificate, Env, namespace
+from il_bench.settings import Values, require
+from il_bench.streams import Streams
+
+SYMBOLS = 6  # what is seen: the last symbol, 0 or 1, with a bit that is 0, 1 or unreadable
+LIT, DARK, GLOW, WALL, CARD, MIST = "#ffd54a", "#c3c9d1", "#fff3c4", "#eef1f5", "#ffffff", "#cfd7df"  # of the picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity(Env):
+    """y_t = y_{t-1} xor bit_t: one wrong symbol makes all later ones wrong, until another makes them right."""
+
+    horizon: int = 100
+    """Steps in an episode, T."""
+    fog: Values = 0.02
+    """Chance, at each step, that the bit cannot be read; twice the teacher-forced error epsilon."""
+
+    arrays: ClassVar = "any"
+    states: ClassVar = {"own": "last symbol said", "truth": "last true one", "bit": "", "fog": "1 where it hides it"}
+    noise_size: ClassVar = 3
+
+    def validate(self) -> None:
+        """A chance."""
+        fog = self.values("fog")
+        require(min(fog) >= 0 and max(fog) <= 1, f"fog: expected a chance from 0 to 1, got {self.fog}; try 0.02")
+
+    @property
+    def observation_space(self) -> spaces.Box:
+        """The last symbol said and the bit as one symbol, one-hot."""
+        return spaces.Box(0.0, 1.0, (SYMBOLS,))
+
+    @property
+    def action_space(self) -> spaces.Discrete:
+        """The next symbol."""
+        return spaces.Discrete(2)
+
+    def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
+        """A true first symbol, and a bit."""
+        draws = streams.uniform("initial", episodes, 3).to(self.device)
+        chances = 0.5, 0.5, self.per_run(self.fog)
+        first, bit, fog = ((draws[..., i] < chance).to(draws.dtype) for i, chance in enumerate(chances))
+        return torch.stack((first, first, bit, fog), -1)
+
+    def answer(self, state: Any) -> Any:
+        """The true next symbol, truth xor bit, (R, E)."""
+        return abs(state[..., 1] - state[..., 2])
+
+    def transition(self, state: Any, action: Any, noise: Any) -> Any:
+        """The symbol said, the true one, and the next bit."""
+        xp, one = namespace(state), 1 + 0 * state[..., 0]
+        # A bit is as likely as not; exp(-(x**2 + y**2) / 2) of two normal numbers is uniform (Box & Muller 1958).
+        fog = xp.exp(-0.5 * (noise[..., 1] ** 2 + noise[..., 2] ** 2)) < self.per_run(self.fog)
+        return xp.stack((action[..., 0] * one, self.answer(state), (noise[..., 0] < 0) * one, fog * one), -1)
+
+    def observation(self, state: Any) -> Any:
+        """The last symbol said with the bit, unless fog hides it; one-hot."""
+        xp, (own, bit, fog), one = namespace(state), (state[..., i] for i in (0, 2, 3)), 1 + 0 * state[..., 0]
+        seen = 3 * own + xp.where(fog == 1, 2 * one, bit)
+        return xp.stack([one * (seen == symbol) for symbol in range(SYMBOLS)], -1)
+
+    def reward(self, state: Any, action: Any, next_state: Any) -> Any:
+        """1 for the true symbol."""
+        return (action[..., 0] == self.answer(state)) * (1 + 0 * state[..., 0])
+
+    def terminal(self, state: Any) -> Any:
+        """Never."""
+        return state[..., 0] != state[..., 0]
+
+    def difference(self, state: Any, other: Any) -> Any:
+        """0 where the symbols said are the same, 1 where they are not; truth and bit are the same for both."""
+        return (state[..., :1] != other[..., :1]) * (1 + 0 * state[..., :1])
+
+    def certificate(self) -> Certificate:
+        """0, attained by every pair: the next state depends on the last symbol through the action alone."""
+        zero = torch.zeros(self.runs, 1, 4, dtype=torch.float64)
+        other = zero.clone()
+        other[..., 0] = 1
+        none, one = (0.0,) * self.runs, (1.0,) * self.runs
+        return Certificate(
+            none, "0/1 over the symbols said", "exact", (zero, other), closed_loop=none, diameter=one,
+            note="truth and bit are exogenous and excluded; under y xor bit instead of the expert the constant is 1",
+        )  # fmt: skip
+
+    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+        """The true symbol and the one said as two lamps, lit or dark, and the bit as the order to switch or not."""
+        (w, h), canvas = size, Canvas(size, WALL)
+        unit, right = min(w, h), state[0] == state[1]
+        truth = state[1] if ghost is None else ghost[0]
+        for x, lit, who, words in ((0.24, truth, 0, "true symbol"), (0.76, state[0], 1, "symbol said")):
+            _lamp(canvas, np.array([x * w, 0.3 * h]), 0.15 * unit, lit == 1, colour_of(who))
+            canvas.text(f"{words}: {lit:.0f}", (x * w, 0.61 * h), INK, 13, bold=True, part=0.5)
+        canvas.text("=" if right else "≠", (0.5 * w, 0.3 * h), SOFT if right else colour_of(1), 30, bold=True, part=0.5)
+        at, wide, tall = np.array([0.5 * w, 0.8 * h]), 0.34 * w, 0.08 * h
+        corners = np.array([(-wide, -tall), (wide, -tall), (wide, tall), (-wide, tall)])
+        canvas.polygon(at + corners, MIST if state[3] else CARD)
+        order = "next: ?  (bit in fog)" if state[3] else "next: switch  (bit 1)" if state[2] else "next: leave  (bit 0)"
+        canvas.text(order, at, INK, 13, part=0.5)
+        return canvas.image()
+
+
+def _lamp(canvas: Canvas, at: np.ndarray, radius: float, lit: bool, colour: str) -> None:
+    """A bulb in a socket of its owner's colour."""
+    if lit:
+        canvas.circle(at, 1.45 * radius, GLOW)
+    canvas.polygon(at + radius * np.array([(-0.5, 0.7), (0.5, 0.7), (0.42, 1.65), (-0.42, 1.65)]), colour)
+    canvas.circle(at, radius, LIT if lit else DARK)
+    canvas.circle(at - 0.35 * radius, 0.18 * radius, PAPER)

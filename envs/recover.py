@@ -1,0 +1,142 @@
+"""off' = max(off - 1, 0) if a is right, else k: an error puts one k steps off, and every right step leads one back.
+
+On the path the right action is its next turn, off it the action BACK. Each step that ends off the path costs 1, so an
+error costs min(k, what is left): u = k in the bound u T epsilon (Ross, Gordon & Bagnell 2011, theorem 2.2), and with
+errors of chance e at every step the loss goes from T e at k = 1 to the T**2 e / 2 of an absorbing error at k = T. In
+fog the turn cannot be read, and who learns can only guess. Demonstrations never leave the path: cloning has not seen
+the way back, DAgger has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from il_bench.canvas import INK, SOFT, Canvas, colour_of
+from il_bench.core import Certificate, Env, namespace
+from il_bench.settings import Values, require
+from il_bench.streams import Streams
+
+BACK = 2  # the action that leads back; 0 and 1 are the turns
+SYMBOLS = 4  # what is seen: on the path left, right, unreadable; off the path
+SKY, ROCK, EDGE, TRAIL, MIST, BOARD = "#eaf2fb", "#a39a8c", "#8b8272", "#e6d3a8", "#cfd7df", "#fbfcfd"  # of the picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recover(Env):
+    """A path with turns, k steps beside it for every error, and a way back: the dial is how long it takes."""
+
+    horizon: int = 80
+    """Steps in an episode, T."""
+    k: Values = 8.0
+    """Steps off the path that an error puts one, a whole number: 1 forgives at once, T never."""
+    fog: Values = 0.05
+    """Chance, at each step, that the next turn cannot be read; twice the error on the expert's path."""
+
+    arrays: ClassVar = "any"
+    states: ClassVar = {"off": "steps off the path", "turn": "the right action on it", "fog": "1 where it hides it"}
+    noise_size: ClassVar = 3
+
+    def validate(self) -> None:
+        """Whole numbers of steps from 1, and a chance."""
+        whole = all(k >= 1 and k == round(k) for k in self.values("k"))
+        require(whole, f"k: expected a whole number of steps, at least 1, got {self.k}; try 8")
+        fog = self.values("fog")
+        require(min(fog) >= 0 and max(fog) <= 1, f"fog: expected a chance from 0 to 1, got {self.fog}; try 0.05")
+
+    @property
+    def observation_space(self) -> spaces.Box:
+        """What is seen, one-hot."""
+        return spaces.Box(0.0, 1.0, (SYMBOLS,))
+
+    @property
+    def action_space(self) -> spaces.Discrete:
+        """Left, right, back."""
+        return spaces.Discrete(3)
+
+    def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
+        """On the path, before a turn."""
+        turn, fog = streams.uniform("initial", episodes, 2).to(self.device).unbind(-1)
+        one = torch.ones_like(turn)
+        return torch.stack((0 * one, (turn < 0.5) * one, (fog < self.per_run(self.fog)) * one), -1)
+
+    def on_path(self, state: Any) -> Any:
+        """Whether one is on the path, (R, E) bool."""
+        return state[..., 0] < 0.5
+
+    def transition(self, state: Any, action: Any, noise: Any) -> Any:
+        """A right step, or k steps off; then the path's next turn."""
+        xp, off, act = namespace(state), state[..., 0], action[..., 0]
+        one = 1 + 0 * off
+        right = xp.where(self.on_path(state), act == state[..., 1], act == BACK)
+        off = xp.where(right, (xp.round(off) - 1).clip(0), self.per_run(self.k) * one)
+        # A turn is as likely as not; exp(-(x**2 + y**2) / 2) of two normal numbers is uniform (Box & Muller 1958).
+        fog = xp.exp(-0.5 * (noise[..., 1] ** 2 + noise[..., 2] ** 2)) < self.per_run(self.fog)
+        return xp.stack((off, (noise[..., 0] < 0) * one, fog * one), -1)
+
+    def observation(self, state: Any) -> Any:
+        """The next turn, unless fog hides it, or that one is off the path; one-hot."""
+        xp, turn, one = namespace(state), state[..., 1], 1 + 0 * state[..., 0]
+        seen = xp.where(self.on_path(state), xp.where(state[..., 2] == 1, 2 * one, turn), 3 * one)
+        return xp.stack([one * (seen == symbol) for symbol in range(SYMBOLS)], -1)
+
+    def reward(self, state: Any, action: Any, next_state: Any) -> Any:
+        """1 for a step that ends on the path."""
+        return self.on_path(next_state) * (1 + 0 * state[..., 0])
+
+    def terminal(self, state: Any) -> Any:
+        """Never."""
+        return state[..., 0] != state[..., 0]
+
+    def difference(self, state: Any, other: Any) -> Any:
+        """Of the steps off the path, which are whole; turns and fog are the same for both."""
+        xp = namespace(state)
+        return xp.round(state[..., :1]) - xp.round(other[..., :1])
+
+    def certificate(self) -> Certificate:
+        """K, attained by a step off and none: the same action is an error for one of them."""
+        on = torch.zeros(self.runs, 1, 3, dtype=torch.float64)
+        off = on.clone()
+        off[..., 0] = 1
+        k = self.values("k")
+        loop = tuple(float(n > 1) for n in k)
+        return Certificate(
+            k, "difference of the steps off the path", "exact", (on, off), closed_loop=loop, diameter=k,
+            note="turns and fog are exogenous and excluded; under the expert two walkers come no further apart",
+        )  # fmt: skip
+
+    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+        """The path on a ridge, the steps below it, the sign of the next turn or fog; the walker and its twin."""
+        (w, h), canvas, k = size, Canvas(size, SKY), round(self.values("k")[0])
+        edge, top, foot = 0.34 * w, 0.42 * h, 0.9 * h
+        steps = np.arange(k + 1)
+        x, y = edge + (0.96 * w - edge) * steps / k, top + (foot - top) * steps / k
+        stairs = np.column_stack((np.repeat(x, 2)[:-1], np.repeat(y, 2)[1:]))
+        canvas.polygon([(0, h), (0, top), *stairs, (w, foot), (w, h)], ROCK)
+        canvas.line([*stairs, (w, foot)], EDGE, 2)
+        canvas.line([(0, top), (edge, top)], TRAIL, 0.03 * h)
+        _board(canvas, np.array([0.09 * w, top]), 0.001 * h, "?" if state[2] else "↱" if state[1] else "↰")
+        for who, colour, alpha in ((ghost, colour_of(0), 0.5), (state, colour_of(1), 1.0)):
+            if who is not None:
+                n = round(float(who[0]))
+                a, b = ((x[n - 1] + x[n]) / 2, y[n]) if n else (0.25 * w, top - 0.015 * h)
+                reach = 0.045 * h
+                with canvas.layer(alpha):
+                    canvas.polygon([(a - reach, b), (a + reach, b), (a, b - 2.2 * reach)], colour)
+                    canvas.circle((a, b - 2.1 * reach), 0.6 * reach, colour)
+        off = round(float(state[0]))
+        words = f"{off} of {k} steps off the path" if off else "on the path"
+        canvas.text(words, (0.97 * w, 0.15 * h), INK if off else SOFT, 13, bold=off > 0, part=1)
+        return canvas.image()
+
+
+def _board(canvas: Canvas, foot: np.ndarray, unit: float, sign: str) -> None:
+    """A board on a post that shows the next turn, or nothing in fog."""
+    canvas.line([foot, np.subtract(foot, (0, 110 * unit))], EDGE, 12 * unit)
+    at = np.subtract(foot, (0, 170 * unit))
+    canvas.polygon(at + 75 * unit * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]), MIST if sign == "?" else BOARD)
+    canvas.text(sign, at, SOFT if sign == "?" else INK, max(9, round(110 * unit)), bold=True, part=0.5)

@@ -1,0 +1,48 @@
+"""F = -K (x, x', theta, theta'): the linear-quadratic regulator, of whose force Gymnasium's CartPole-v1 takes the sign.
+
+Gymnasium's pole of half-length l obeys, near upright, theta'' = (g theta - F / M) / (l (4/3 - m / M)) and x'' = F / M -
+m l theta'' / M, with M the mass of cart and pole, in Euler steps of 0.02 s; left to itself it falls by 1 + 0.02 * 3.972
+a step. The force is 10 N to either side, so that the regulated pole trembles about upright.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from scipy.linalg import solve_discrete_are
+
+from il_bench.core import Env, Expert
+
+GRAVITY, POLE, MASS, LENGTH, STEP = 9.8, 0.1, 1.1, 0.5, 0.02  # m/s^2, kg, kg of cart and pole, m, s
+Q, R = np.diag([1.0, 1.0, 10.0, 1.0]), np.array([[0.1]])
+
+
+def linearised() -> tuple[np.ndarray, np.ndarray]:
+    """A (4, 4) and B (4, 1) of a step about upright, in (x, x', theta, theta') and newtons."""
+    inertia = LENGTH * (4 / 3 - POLE / MASS)
+    turn, push = GRAVITY / inertia, -1 / (MASS * inertia)  # theta'' for each radian, and for each newton
+    lever = -POLE * LENGTH / MASS
+    rate = np.array([[0, 1, 0, 0], [0, 0, lever * turn, 0], [0, 0, 0, 1], [0, 0, turn, 0]])
+    return np.eye(4) + STEP * rate, STEP * np.array([[0], [1 / MASS + lever * push], [0], [push]])
+
+
+@dataclass(frozen=True)
+class CartPoleExpert(Expert):
+    """LQR for CartPole-v1: 1 pushes to the right, 0 to the left."""
+
+    env: Env
+
+    @cached_property
+    def gain(self) -> torch.Tensor:
+        """K (4,), newtons for each unit of the state."""
+        a, b = linearised()
+        cost = solve_discrete_are(a, b, Q, R)
+        gain = np.linalg.solve(R + b.T @ cost @ b, b.T @ cost @ a)[0]
+        return torch.from_numpy(gain).to(self.env.device)
+
+    def act(self, state: torch.Tensor) -> torch.Tensor:
+        """See `Expert.act`."""
+        return ((state * self.gain).sum(-1, keepdim=True) < 0).to(state.dtype)

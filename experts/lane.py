@@ -1,0 +1,55 @@
+"""a = -K (e, psi) + h kappa / c: the linear-quadratic regulator with curvature feed-forward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from scipy.linalg import solve_discrete_are
+
+from il_bench.core import Expert
+
+from ..envs.lane import STEER, Lane
+
+Q, R = np.eye(2), np.array([[0.1]])
+
+
+@dataclass(frozen=True)
+class LaneExpert(Expert):
+    """LQR (Q = I, R = 0.1) about the centre line, plus the steering that the bend needs."""
+
+    env: Lane
+
+    @cached_property
+    def gain(self) -> torch.Tensor:
+        """K (R, 1, 2)."""
+        gains = [lqr(jacobian, np.array([[0], [STEER]])) for jacobian in self.env.jacobians()]
+        return torch.from_numpy(np.stack(gains)).to(self.env.device)
+
+    def act(self, state: torch.Tensor) -> torch.Tensor:
+        """See `Expert.act`."""
+        feedback = -(state[..., :2] * self.gain).sum(-1)
+        return (feedback + self.env.per_run(self.env.advance) * self.env.curvature(state) / STEER)[..., None].clamp(
+            -1, 1
+        )
+
+
+def lqr(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The optimal gain K of u = -K x for x' = A x + B u under Q and R; (U, X).
+
+    At L = max(1, yaw) the car does not advance, and nothing steers its offset: the heading is then regulated alone.
+    """
+    if a[0, 1] < 1e-6:
+        return np.array([[0.0, *lqr_1d(a[1, 1], b[1, 0])]])
+    cost = solve_discrete_are(a, b, Q, R)
+    return np.linalg.solve(R + b.T @ cost @ b, b.T @ cost @ a)
+
+
+def lqr_1d(a: float, b: float) -> tuple[float]:
+    """The same for one state and one input: the positive root of the scalar Riccati equation."""
+    q, r = Q[1, 1], R[0, 0]
+    half = (r * (a * a - 1) + q * b * b) / 2
+    cost = (half + np.sqrt(half * half + q * r * b * b)) / (b * b)
+    return (a * b * cost / (r + b * b * cost),)

@@ -1,0 +1,36 @@
+"""Energy pump, then a linear catch: the scripted expert of Gymnasium's Pendulum-v1.
+
+Far from upright it feeds or drains the pendulum's energy until that of resting upright is reached (Astrom & Furuta
+2000); near it a linear controller takes over. Gymnasium's pendulum has theta'' = 3 g sin(theta) / (2 l) + 3 u / (m
+l**2), theta = 0 upright, |u| <= 2; observations are (cos, sin, theta').
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from il_bench.core import Env, Expert
+
+GRAVITY, TORQUE = 10.0, 2.0
+CATCH = 0.45  # radians from upright within which the linear controller holds the pendulum
+GAIN = 9.0, 2.0  # of angle and angular velocity, N m / rad and N m s / rad
+
+
+@dataclass(frozen=True)
+class PendulumExpert(Expert):
+    """Energy pump with a linear catch for Pendulum-v1."""
+
+    env: Env
+
+    def act(self, state: torch.Tensor) -> torch.Tensor:
+        """See `Expert.act`."""
+        cos, sin, speed = state.unbind(-1)
+        angle = torch.atan2(sin, cos)
+        # Energy of a rod, per m l^2: theta'^2 / 6 + g cos(theta) / 2, and g / 2 when it rests upright.
+        missing = GRAVITY / 2 * (1 - cos) - speed.square() / 6
+        pump = TORQUE * torch.where(speed == 0, torch.ones_like(speed), speed.sign()) * (4 * missing).clamp(-1, 1)
+        catch = -(GAIN[0] * angle + GAIN[1] * speed)
+        near = angle.abs() + 0.1 * speed.abs() < CATCH
+        return torch.where(near, catch, pump).clamp(-TORQUE, TORQUE)[..., None]

@@ -1,0 +1,33 @@
+"""a = a_ref - K (s - s_ref): the linear-quadratic regulator about the eight, plus the thrusts that fly it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from il_bench.core import Expert
+
+from ..envs.quad import Quad
+
+
+@dataclass(frozen=True)
+class QuadExpert(Expert):
+    """LQR about hovering (Q = I, R = 1) on the error of the flight, exact feed-forward, the rotors' lag inverted."""
+
+    env: Quad
+
+    @cached_property
+    def gain(self) -> torch.Tensor:
+        """K (R, 1, 2, 6)."""
+        gains = [self.env.regulator(run)[0] for run in range(self.env.runs)]
+        return torch.from_numpy(np.stack(gains)[:, None]).to(self.env.device)
+
+    def act(self, state: torch.Tensor) -> torch.Tensor:
+        """See `Expert.act`."""
+        flight, thrusts = self.env.reference(state[..., 10])
+        wanted = thrusts - (self.gain * (state[..., :6] - flight)[..., None, :]).sum(-1)
+        lag = self.env.per_run(self.env.lag, 3)
+        return ((wanted - lag * state[..., 6:8]) / (1 - lag)).clamp(-1, 1)

@@ -1,0 +1,259 @@
+"""Canvas: what environments and films paint on, antialiased, in memory; no display is ever opened.
+
+Everything is painted at twice its size and averaged down, which smooths every edge alike. pygame is imported when the
+first canvas is made, so that importing this module costs nothing. Colours are "#rrggbb", or three numbers to 255.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+FINE = 2  # painted pixels for each shown one, along each axis
+NEAR = 1.0  # metres; what lies closer to a camera is not painted
+
+COLOURS = "#56B4E9", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#555555"
+"""Okabe & Ito's colours, which the colour-blind tell apart too: the expert's, then the learners' in their order."""
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+INK, SOFT, RULE, PAPER = "#1d2430", "#68707d", "#e4e7ec", "#ffffff"
+
+
+def colour_of(learner: int) -> str:
+    """The colour of a learner by its place in a record; 0 is the expert."""
+    return COLOURS[1 + (learner - 1) % (len(COLOURS) - 1)] if learner else COLOURS[0]
+
+
+def rgb(colour: Any) -> np.ndarray:
+    """A colour as three numbers from 0 to 255; an array of colours (..., 3) is passed on."""
+    return np.array([*bytes.fromhex(colour[1:])] if isinstance(colour, str) else colour, dtype=float)
+
+
+def mix(one: Any, other: Any, share: Any) -> np.ndarray:
+    """Colours (..., 3) that are `one` where the share (...) is 0 and `other` where it is 1."""
+    return rgb(one) + (rgb(other) - rgb(one)) * np.asarray(share)[..., None]
+
+
+@lru_cache(maxsize=1)
+def _pygame() -> Any:
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    import pygame.font
+
+    pygame.font.init()
+    return pygame
+
+
+@lru_cache(maxsize=32)
+def _font(size: int, bold: bool) -> Any:
+    import matplotlib
+
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return _pygame().font.Font(os.path.join(matplotlib.get_data_path(), "fonts", "ttf", name), size * FINE)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole above a plane: x and y along it, z up, in metres. It looks level, so that uprights stay upright.
+
+    Attributes:
+        size: width and height of the picture, pixels.
+        place: where it stands, (x, y), and where it looks, in radians from x towards y, which is to its left.
+        height: above the plane, metres.
+        focal: focal length, pixels.
+        horizon: the picture's row of the horizon, pixels.
+    """
+
+    size: tuple[int, int]
+    place: tuple[float, float, float]
+    height: float
+    focal: float
+    horizon: float
+
+    @classmethod
+    def behind(cls, size: tuple[int, int], x: float, y: float, angle: float, back: float, height: float) -> Camera:
+        """Looks along `angle` towards (x, y), from behind and above; a wide picture shows more to the sides."""
+        place = (x - back * np.cos(angle), y - back * np.sin(angle), angle)
+        return cls(size, place, height, 0.9 * min(size[0], 4 / 3 * size[1]), 0.34 * size[1])
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Column, row (pixels) and depth (metres) of points (..., 3) in front of the camera."""
+        cos, sin = np.cos(self.place[2]), np.sin(self.place[2])
+        x, y = points[..., 0] - self.place[0], points[..., 1] - self.place[1]
+        depth = cos * x + sin * y
+        scale = self.focal / np.maximum(depth, 1e-6)
+        left, drop = cos * y - sin * x, self.height - points[..., 2]
+        return np.stack((self.size[0] / 2 - scale * left, self.horizon + scale * drop, depth), -1)
+
+
+class Canvas:
+    """A surface to paint on; coordinates are pixels from the upper left corner, and may be fractions.
+
+    Args:
+        size: width and height, pixels.
+        background: what it is filled with.
+    """
+
+    def __init__(self, size: tuple[int, int], background: Any = PAPER):
+        self.size = size
+        self._surface = _pygame().Surface((size[0] * FINE, size[1] * FINE), 0, 32)
+        self._surface.fill(background)
+
+    def copy(self) -> Canvas:
+        """The same picture, to be painted on apart."""
+        other = Canvas((0, 0))
+        other.size, other._surface = self.size, self._surface.copy()
+        return other
+
+    @contextlib.contextmanager
+    def layer(self, alpha: float, corners: Any = ((-np.inf, -np.inf), (np.inf, np.inf))) -> Iterator[None]:
+        """What is painted inside appears as one translucent whole: its overlapping parts do not add up.
+
+        Args:
+            alpha: 0 leaves nothing of it, 1 all.
+            corners: points (n, 2) around what is painted, if they are known: the smaller, the faster.
+        """
+        first, last = np.clip([np.min(corners, 0) - 1, np.max(corners, 0) + 2], 0, self.size).astype(int) * FINE
+        area = self._surface.get_rect().clip(*first.tolist(), *(last - first).tolist())
+        before = self._surface.subsurface(area).copy()
+        yield
+        before.set_alpha(round(255 * (1 - alpha)))
+        self._surface.blit(before, area)
+
+    def polygon(self, points: Any, colour: Any) -> None:
+        """A filled polygon with corners (n, 2)."""
+        self.polygons(np.asarray(points, dtype=float)[None], [colour])
+
+    def polygons(self, points: np.ndarray, colours: list[Any]) -> None:
+        """Filled polygons (m, n, 2) in m colours, one after the other."""
+        polygon, surface = _pygame().draw.polygon, self._surface
+        for corners, colour in zip((points * FINE).tolist(), colours, strict=True):
+            polygon(surface, colour, corners)
+
+    def line(self, points: Any, colour: Any, width: float = 1.0) -> None:
+        """A line through points (n, 2); a broad one is round at its joints and ends."""
+        corners, thick = (np.asarray(points, dtype=float) * FINE).tolist(), max(1, round(width * FINE))
+        _pygame().draw.lines(self._surface, colour, False, corners, thick)
+        for corner in corners if thick > 2 * FINE else ():
+            _pygame().draw.circle(self._surface, colour, corner, thick / 2)
+
+    def circle(self, centre: Any, radius: float, colour: Any) -> None:
+        """A filled disc."""
+        _pygame().draw.circle(self._surface, colour, (centre[0] * FINE, centre[1] * FINE), radius * FINE)
+
+    def text(
+        self, words: str, at: Any, colour: str = INK, size: int = 12, bold: bool = False, part: float = 0
+    ) -> float:
+        """Write words at the height of `at`, with `part` of their width to the left of it; returns their width."""
+        written = _font(size, bold).render(words, True, colour)
+        w, h = written.get_size()
+        self._surface.blit(written, (at[0] * FINE - part * w, at[1] * FINE - h / 2))
+        return w / FINE
+
+    def picture(self, pixels: np.ndarray, at: tuple[int, int] = (0, 0)) -> None:
+        """Lay RGB pixels (height, width, 3) on the canvas, the upper left corner at `at`."""
+        pygame, pixels = _pygame(), np.ascontiguousarray(pixels, dtype=np.uint8)
+        small = pygame.image.frombuffer(pixels, pixels.shape[1::-1], "RGB")
+        self._surface.blit(pygame.transform.scale_by(small, FINE), (at[0] * FINE, at[1] * FINE))
+
+    def solid(self, camera: Camera, faces: list[tuple[np.ndarray, Any]], pose: Any, roll: float, alpha: float) -> None:
+        """Flat faces, in their order, those that look away left out.
+
+        Args:
+            camera: who looks.
+            faces: corners (n, 3) in metres, anticlockwise as seen from outside, and colours.
+            pose: where the origin of the corners is put, (x, y, z), and how it is turned about z, radians.
+            roll: how it is turned about its own x before, radians.
+            alpha: how opaque it is, 0 to 1.
+        """
+        (*place, angle), sizes = pose, np.cumsum([len(corners) for corners, _ in faces])
+        about_z = [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
+        about_x = [[1, 0, 0], [0, np.cos(roll), -np.sin(roll)], [0, np.sin(roll), np.cos(roll)]]
+        corners = np.concatenate([c for c, _ in faces]) @ np.transpose(np.dot(about_z, about_x)) + place
+        seen = camera.project(corners)
+        with self.layer(alpha, seen[:, :2]):
+            for part, (_, colour) in zip(np.split(seen, sizes[:-1]), faces, strict=True):
+                (a, b, _), (c, d, _) = part[1] - part[0], part[2] - part[0]
+                if a * d < b * c and part[:, 2].min() > NEAR:  # rows grow downwards, which turns the sense round
+                    self.polygon(part[:, :2], colour)
+
+    def image(self) -> np.ndarray:
+        """What has been painted, RGB (height, width, 3), uint8."""
+        pixels = _pygame().image.tobytes(_pygame().transform.smoothscale(self._surface, self.size), "RGB")
+        return np.frombuffer(pixels, np.uint8).reshape(self.size[1], self.size[0], 3).copy()
+
+
+@dataclass(frozen=True)
+class LogAxes:
+    """Axes of a curve that grows by decades.
+
+    Attributes:
+        size: width and height of the picture, and `margin`, around the axes: left, above, right, below; pixels.
+        horizon: the last time.
+        low: power of ten at the foot, and `high`, at the head.
+    """
+
+    size: tuple[int, int]
+    margin: tuple[int, int, int, int]
+    horizon: int
+    low: int
+    high: int
+
+    def place(self, time: Any, value: Any) -> np.ndarray:
+        """Where values at times stand, pixels (..., 2); what is off the axes stands at their edge."""
+        (w, h), (left, above, right, below) = self.size, self.margin
+        up = (np.log10(np.clip(value, 10.0**self.low, 10.0**self.high)) - self.low) / (self.high - self.low)
+        x, y = left + np.asarray(time) / self.horizon * (w - left - right), h - below - up * (h - above - below)
+        return np.stack(np.broadcast_arrays(x, y), -1)
+
+    def paint(self, canvas: Canvas) -> None:
+        """A line for each decade, a number for each if there is room, and some times."""
+        steps = [m * 10**p for p in range(6) for m in (1, 2, 5)]
+        for power in range(self.low, self.high + 1):
+            ends = self.place([0, self.horizon], 10.0**power)
+            canvas.line(ends, RULE)
+            if (self.high - power) % (1 + (self.high - self.low) // 7) == 0:
+                canvas.text("10" + str(power).translate(RAISED), ends[0] - (8, 0), SOFT, 11, part=1)
+        for time in range(0, self.horizon + 1, next(s for s in steps if self.horizon / s <= 10)):
+            x, y = self.place(time, 0)
+            canvas.text(str(time), (x, y + 12), SOFT, 11, part=0.5)
+
+
+def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Somebody's RGB picture (height, width, 3) as large as fits into `size` undistorted, in the middle of paper."""
+    pygame, pixels = _pygame(), np.ascontiguousarray(pixels, dtype=np.uint8)
+    h, w = pixels.shape[:2]
+    inner = tuple(max(1, round(n * min(size[0] / w, size[1] / h))) for n in (w, h))
+    small = pygame.transform.smoothscale(pygame.image.frombuffer(pixels, (w, h), "RGB"), inner)
+    out = np.full((size[1], size[0], 3), rgb(PAPER), np.uint8)
+    left, top = ((np.array(size) - inner) // 2).tolist()
+    out[top : top + inner[1], left : left + inner[0]] = pygame.surfarray.array3d(small).swapaxes(0, 1)
+    return out
+
+
+def bars(state: np.ndarray, ghost: np.ndarray | None, space: Any, size: tuple[int, int]) -> np.ndarray:
+    """A state (X,) of which nothing is known but the limits in `space`: a bar for each number, its twin's a mark."""
+    canvas, (w, h) = Canvas(size, "#f4f6f9"), size
+    known, wide = np.isfinite(space.low) & np.isfinite(space.high), w / (len(state) + 1)
+
+    def height(values: np.ndarray) -> np.ndarray:
+        scaled = 2 * (values - space.low) / np.where(known, space.high - space.low, 1) - 1
+        return h / 2 - 0.4 * h * np.where(known, scaled, np.tanh(values)).clip(-1, 1)
+
+    for i, row in enumerate(height(np.asarray(state))):
+        x, half = wide * (i + 1), 0.2 * wide
+        canvas.polygon([(x - half, h / 2), (x + half, h / 2), (x + half, row), (x - half, row)], SOFT)
+        if ghost is not None:
+            mark = height(np.asarray(ghost))[i]
+            canvas.line([(x - 1.6 * half, mark), (x + 1.6 * half, mark)], COLOURS[0], max(2, h / 80))
+    canvas.line([(0, h / 2), (w, h / 2)], INK)
+    return canvas.image()
+
+
+def squeezed(value: Any, unit: float, limit: float) -> Any:
+    """A signed scale from -1 to 1 for deviations of every size: linear below `unit`, logarithmic up to `limit`."""
+    return np.arcsinh(np.asarray(value) / unit) / np.arcsinh(limit / unit)

@@ -1,0 +1,1 @@
+"""The learners of il_bench, one file each; reached through `il_bench.LEARNERS`."""

@@ -1,0 +1,58 @@
+"""Behaviour cloning: learn the expert's actions on the expert's states, once.
+
+Pomerleau (1988). Not to be confused with DAgger's first round followed by nothing: the two are the same only because
+this class takes all its labels from states that the expert visits, whatever the learner would have visited.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+
+from ..core import Env, Expert, Log, Policy
+from ..data import dataset
+from ..rollout import Rollout, by_expert, first_labels, label, roll_in, rollout
+from ..settings import Values, as_tuple, require, require_counts
+from ..streams import Streams
+from ..train import Training, fit
+
+
+@dataclass(frozen=True)
+class BC:
+    """Behaviour cloning: supervised learning on the expert's own rollouts."""
+
+    episodes: int = 8
+    """Expert episodes to learn from."""
+    training: Training = field(default_factory=Training)
+    """How the labels become a policy."""
+    labels: Values = 0.0
+    """Labels to learn from, instead: as many episodes as hold them, the last one in part; 0 takes the episodes."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that no learner can have."""
+        require_counts(self, "episodes")
+        require(min(as_tuple(self.labels)) >= 0, f"labels: expected at least 0, got {self.labels}")
+
+    def learn(self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None) -> Policy:
+        """See `Learner.learn`. The expert drives; every visited state is labelled; squared error or cross-entropy."""
+        streams, log = streams or Streams(env.seeds, env.device), log or Log()
+        seen = self._demonstrations(env, expert, streams.fork("demonstrations"), log)
+        data = dataset(env, seen, label(env, expert, seen, log))
+        return log.close(self, fit(data, self.training, env, streams.fork("fit"), log))
+
+    def _demonstrations(self, env: Env, expert: Expert, streams: Streams, log: Log) -> Rollout:
+        """The expert's rollouts: `episodes` of them, or of each run the first ones, until its labels are reached."""
+        if max(as_tuple(self.labels)) == 0:
+            return roll_in(env, by_expert(env, expert), streams, self.episodes, log)
+        wanted = torch.tensor(as_tuple(self.labels), device=env.device).round().long().expand(env.runs)
+        episodes = math.ceil(max(as_tuple(self.labels)) / env.horizon)
+        for _ in range(12):
+            seen = rollout(env, by_expert(env, expert), streams, episodes)
+            if (seen.length.sum(1) >= wanted).all():
+                used = first_labels(seen, wanted)
+                log.steps = log.steps + used.length.sum(1)
+                return used
+            episodes *= 2
+        raise ValueError(f"labels: the expert's episodes end too early for {int(wanted.max())} labels; ask for fewer")

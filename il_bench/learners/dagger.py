@@ -1,0 +1,110 @@
+"""DAgger: let the learner drive, ask the expert what it would have done there, learn from all of it, and repeat.
+
+Ross, Gordon & Bagnell (2011), algorithm 3.1. Not to be confused with learning from corrections (the expert does not
+take over: it labels), nor with averaging actions (beta is the chance, at each step, that the expert acts; `mix average`
+offers the other reading).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+
+from ..core import Env, Expert, Log, Policy
+from ..data import Dataset, concatenate, dataset
+from ..policies import assemble
+from ..rollout import action_error, by_expert, by_mixture, by_policy, label, roll_in
+from ..settings import Values, as_tuple, require, require_choice, require_counts
+from ..streams import Streams
+from ..theory import beta
+from ..train import Training, fit
+
+
+@dataclass(frozen=True)
+class DAgger:
+    """Dataset aggregation: the expert labels the states that the learner visits."""
+
+    rounds: int = 8
+    """Rounds of collecting and learning, N; the first collects with beta_1 = 1, the expert."""
+    episodes: int = 1
+    """Episodes collected in each round."""
+    beta: Literal["indicator", "constant", "linear", "exponential", "sigmoid"] = "indicator"
+    """Chance that the expert acts: in round one only, constant p, linear over p rounds, p**(i-1), inverse sigmoid."""
+    p: Values = 0.0
+    """The schedule's parameter: the constant or the base (0 means 0.5), or rounds to fall (0 means half of them)."""
+    mix: Literal["choose", "average"] = "choose"
+    """Who acts is chosen at random at each step, or the two actions are averaged (Box actions only)."""
+    aggregate: Literal["all", "last", "window"] = "all"
+    """Learn from all rounds' data, the last round's, or the last `window` rounds'."""
+    window: int = 4
+    """Rounds that `aggregate window` keeps."""
+    start: Literal["warm", "scratch"] = "warm"
+    """Each round goes on from the last round's weights, or from new ones."""
+    pick: Literal["last", "best"] = "last"
+    """Return the last iterate, or the one with the smallest action error on its own rollouts (labels are counted)."""
+    validation: int = 4
+    """Episodes that `pick best` rolls out for each iterate."""
+    training: Training = field(default_factory=Training)
+    """How the labels become a policy."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that no learner can have."""
+        require_choice(self)
+        require_counts(self, "rounds", "episodes", "window", "validation")
+        unit = self.beta in ("constant", "exponential")
+        for p in as_tuple(self.p):
+            require(p >= 0 and (p <= 1 or not unit), f"p: expected a number from 0{' to 1' * unit}, got {p}")
+            falls = self.beta not in ("linear", "sigmoid") or p == 0 or p >= 1
+            require(falls, f"p: beta {self.beta} falls over p rounds, at least 1, got {p}; try {self.rounds}")
+        enough = self.training.net != "mlp" or self.training.updates >= self.rounds
+        require(enough, f"updates: expected at least one for each of {self.rounds} rounds, got {self.training.updates}")
+
+    def chances(self, i: int) -> list[float]:
+        """Chance that the expert acts in round i = 0, 1, ...: one for all runs, or one for each."""
+        usual = 0.5 if self.beta in ("constant", "exponential") else max(self.rounds / 2, 1)
+        return [beta(self.beta, i, p or usual) for p in as_tuple(self.p)]
+
+    def learn(self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None) -> Policy:
+        """See `Learner.learn`. The mixture drives, every visited state is labelled, rounds share the updates."""
+        require(
+            self.mix == "choose" or not hasattr(env.action_space, "n"),
+            "mix average: expected Box actions, got Discrete ones, which have no average; use --mix choose",
+        )
+        streams, log = streams or Streams(env.seeds, env.device), log or Log()
+        parts: list[Dataset] = []
+        iterates: list[Policy] = []
+        for i in range(self.rounds):
+            parts.append(self._collect(i, iterates[-1] if iterates else None, env, expert, streams, log))
+            keep = {"all": len(parts), "last": 1, "window": self.window}[self.aggregate]
+            share = self.training.updates * (i + 1) // self.rounds - self.training.updates * i // self.rounds
+            warm = iterates[-1] if iterates and self.start == "warm" else None
+            forked = streams.fork("fit", i)
+            iterates.append(fit(concatenate(parts[-keep:]), self.training, env, forked, log, share, warm))
+            iterates = iterates if self.pick == "best" else iterates[-1:]
+        policy = iterates[-1] if self.pick == "last" else self._best(iterates, env, expert, streams, log)
+        return log.close(self, policy)
+
+    def _collect(self, i: int, policy: Policy | None, env: Env, expert: Expert, streams: Streams, log: Log) -> Dataset:
+        """The labelled states of round i, driven by the mixture."""
+        chance = torch.tensor(self.chances(i), dtype=torch.float64, device=env.device)
+        streams = streams.fork("round", i)
+        if policy is None:
+            drive = by_expert(env, expert)
+        elif (chance == 0).all():
+            drive = by_policy(env, policy)
+        else:
+            average = self.mix == "average"
+            drive = by_mixture(env, expert, policy, chance[:, None], streams, self.episodes, average)
+        seen = roll_in(env, drive, streams, self.episodes, log)
+        return dataset(env, seen, label(env, expert, seen, log))
+
+    def _best(self, iterates: list[Policy], env: Env, expert: Expert, streams: Streams, log: Log) -> Policy:
+        """For each run the iterate with the smallest action error under its own distribution, on held-out episodes."""
+        streams, errors = streams.fork("validation"), []
+        for policy in iterates:
+            seen = roll_in(env, by_policy(env, policy), streams, self.validation, log)
+            labels = label(env, expert, seen, log)
+            errors.append(action_error(env, seen.action, labels).norm(dim=-1).mean((1, 2)))
+        return assemble(iterates, torch.stack(errors).nan_to_num(nan=torch.inf).argmin(0).tolist())

@@ -1,0 +1,57 @@
+"""What the command is asked for, and how a command says what it cannot do."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to run, and where to leave it."""
+
+    env: str = "lane"
+    """Environment: a registered name, module:Class, or a Gymnasium id such as Pendulum-v1."""
+    algo: str = "dagger"
+    """Learner: a registered name or module:Class; behaviour cloning is trained beside it."""
+    expert: str | None = None
+    """Expert: a registered name, module:Class or module:function; the environment's own by default."""
+    seeds: int = 8
+    """Independent runs (seeds 0, 1, ...) of every setting."""
+    rollouts: int = 64
+    """Twin rollouts of each run, on seeds that no learner has seen."""
+    sample: bool = False
+    """Let policies act by chance in the evaluation, not deterministically."""
+    device: str = "cpu"
+    """Where to compute: cpu or cuda."""
+    threads: int = 1
+    """Threads of torch; one is fastest for many small runs."""
+    out: Path | None = None
+    """Folder for the Record; by default the next free runs/ENV-ALGO-NUMBER."""
+    video: bool = True
+    """Make the film."""
+
+
+def told(command: Callable[[list[str]], None]) -> Callable[..., None]:
+    """A command that says in one sentence, with exit code 2, what it cannot do; IL_BENCH_TRACEBACK=1 shows where."""
+
+    @functools.wraps(command)
+    def outer(args: list[str] | None = None) -> None:
+        try:
+            command(sys.argv[1:] if args is None else args)
+        except BrokenPipeError:  # whoever read the output has read enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except (ValueError, TypeError, KeyError, OSError, ImportError) as error:
+            if os.environ.get("IL_BENCH_TRACEBACK"):
+                raise
+            print(f"il_bench: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
+            raise SystemExit(2) from None
+        except KeyboardInterrupt:
+            print("\nil_bench: interrupted; nothing was written", file=sys.stderr)
+            raise SystemExit(130) from None
+
+    return outer

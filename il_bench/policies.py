@@ -1,0 +1,187 @@
+"""Policies with a run axis: a multilayer perceptron and a table of counts, R of each side by side."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any, TypeAlias
+
+import torch
+from gymnasium import spaces
+
+from .core import Policy
+from .settings import one_of, require
+from .streams import Streams
+
+Arrays: TypeAlias = "dict[str, torch.Tensor]"
+
+
+def affine(bias: torch.Tensor, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """X W + b for every run: x (R, B, in), W (R, in, out), b (R, 1, out).
+
+    MKL takes another kernel for a batch of one, which rounds differently; a phantom second run keeps run 2 of 4 equal
+    to run 2 alone, bit for bit, at 5 % of a small layer's time.
+    """
+    if len(weight) > 1:
+        return torch.baddbmm(bias, x, weight)
+    return torch.baddbmm(bias.expand(2, -1, -1), x.expand(2, -1, -1), weight.expand(2, -1, -1))[:1]
+
+
+def mlp(layers: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    """Tanh network: layers are W, b, W, b, ...; x (R, B, in) to (R, B, out)."""
+    for w, b in zip(layers[:-2:2], layers[1:-2:2], strict=True):
+        x = affine(b, x, w).tanh()
+    return affine(layers[-1], x, layers[-2])
+
+
+def initial_layers(sizes: list[int], streams: Streams) -> list[torch.Tensor]:
+    """Weights and biases uniform in +-1/sqrt(fan in), as torch.nn.Linear draws them, keyed by each run's seed."""
+    layers = []
+    for i, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
+        bound = 1 / math.sqrt(fan_in)
+        for name, rows in (("weight", fan_in), ("bias", 1)):
+            draw = streams.uniform(f"{name} {i}", 1, rows, fan_out)[:, 0]
+            layers.append(((2 * draw - 1) * bound).to(torch.float32))
+    return layers
+
+
+def _choose(chances: torch.Tensor, draw: torch.Tensor) -> torch.Tensor:
+    """Inverse of the cumulated chances (R, E, A) at uniform numbers (R, E): actions (R, E, 1)."""
+    below = chances.cumsum(-1) < draw[..., None] * chances.sum(-1, keepdim=True)
+    return below.sum(-1, keepdim=True).clamp_max(chances.shape[-1] - 1)
+
+
+class MLPPolicy(Policy):
+    """Tanh networks on normalised observations.
+
+    Weights are trained in float32 and evaluated in float64: one observation alone then gives the same action as in a
+    batch, to 1e-16, and an unforgiving environment cannot tell the two apart.
+
+    Args:
+        layers: W (R, in, out), b (R, 1, out), alternating, float32.
+        scaling: "mean", "std" (R, 1, O) of observations, "shift", "scale" (R, 1, U) of actions; float32.
+        action_space: Gymnasium's space of one action; actions are clipped to a Box, logits cover a Discrete.
+        trained: the layers as training left them, where `layers` are their average; a warm start goes on with these.
+    """
+
+    kind = "mlp"
+
+    def __init__(
+        self,
+        layers: list[torch.Tensor],
+        scaling: Arrays,
+        action_space: spaces.Box | spaces.Discrete,
+        trained: list[torch.Tensor] | None = None,
+    ):
+        self.trained = layers if trained is None else trained
+        self.layers, self.scaling, self.action_space = [p.detach() for p in layers], scaling, action_space
+        self.runs, self.device = len(layers[0]), str(layers[0].device)
+        self._layers = [p.double() for p in self.layers]
+        self._scaling = {k: v.double() for k, v in scaling.items()}
+        if isinstance(action_space, spaces.Box):
+            self._low = torch.as_tensor(action_space.low.ravel(), device=self.device).double()
+            self._high = torch.as_tensor(action_space.high.ravel(), device=self.device).double()
+
+    def __repr__(self) -> str:
+        """What it is, not all of it."""
+        sizes = [self.layers[0].shape[1], *(b.shape[-1] for b in self.layers[1::2])]
+        return f"MLPPolicy({' -> '.join(map(str, sizes))}; R={self.runs})"
+
+    def output(self, obs: torch.Tensor) -> torch.Tensor:
+        """Unclipped actions, or logits, (R, E, U or A), float64, for obs (R, E, O); differentiable in obs."""
+        s = self._scaling
+        expected = s["mean"].shape[-1]
+        require(
+            obs.dim() == 3 and obs.shape[0] == self.runs and obs.shape[2] == expected,
+            f"observations: expected (R={self.runs}, E, O={expected}), got {tuple(obs.shape)}; pass one row an episode",
+        )
+        return mlp(self._layers, (obs.double() - s["mean"]) / s["std"]) * s["scale"] + s["shift"]
+
+    def act(self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
+        """See `Policy.act`; a Box action is deterministic."""
+        out = self.output(obs)
+        if isinstance(self.action_space, spaces.Box):
+            return out.clamp(self._low, self._high), memory
+        if draw is None:
+            return out.argmax(-1, keepdim=True), memory
+        return _choose(out.softmax(-1), draw), memory
+
+    def __getitem__(self, run: int) -> MLPPolicy:
+        """The policy of one run."""
+        pick = one_of(run, self.runs)
+        scaling = {name: value[pick] for name, value in self.scaling.items()}
+        return MLPPolicy([p[pick] for p in self.layers], scaling, self.action_space)
+
+    def arrays(self) -> Arrays:
+        """Everything that makes this policy, by name."""
+        layers = {f"layer.{i:02d}": p for i, p in enumerate(self.layers)}
+        return layers | {f"scaling.{name}": value for name, value in self.scaling.items()}
+
+
+class TablePolicy(Policy):
+    """Tables of counted labels: chances are relative counts, uniform where nothing was counted.
+
+    Args:
+        counts: (R, T, S, A) weights of the labels seen at step t in state s; T = 1 for one table shared over time.
+        fill: (R, T, S) the action that stands for an unseen cell when a deterministic action is asked for, drawn once.
+        action_space: Gymnasium's Discrete space of actions.
+
+    Observations are one-hot (R, E, S). Memory counts the steps, so that each step finds its table.
+    """
+
+    kind = "table"
+    action_space: spaces.Discrete
+
+    def __init__(self, counts: torch.Tensor, fill: torch.Tensor, action_space: spaces.Discrete):
+        self.counts, self.fill, self.action_space = counts, fill, action_space
+        self.runs, self.device = len(counts), str(counts.device)
+
+    def __repr__(self) -> str:
+        """What it is, not all of it."""
+        _, steps, states, actions = self.counts.shape
+        return f"TablePolicy({steps} tables of {states} states x {actions} actions; R={self.runs})"
+
+    def act(self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
+        """See `Policy.act`; `draw` asks for a random action of the counted chances."""
+        step = torch.zeros(obs.shape[:2], dtype=torch.long, device=obs.device) if memory is None else memory
+        run = torch.arange(self.runs, device=obs.device)[:, None]
+        cell = run, step.clamp_max(self.counts.shape[1] - 1), obs.argmax(-1)
+        counts, unseen = self.counts[cell], self.counts[cell].sum(-1, keepdim=True) == 0
+        if draw is None:
+            action = torch.where(unseen, self.fill[cell][..., None], counts.argmax(-1, keepdim=True))
+        else:
+            action = _choose(torch.where(unseen, torch.ones_like(counts), counts), draw)
+        return action, step + 1
+
+    def __getitem__(self, run: int) -> TablePolicy:
+        """The policy of one run."""
+        pick = one_of(run, self.runs)
+        return TablePolicy(self.counts[pick], self.fill[pick], self.action_space)
+
+    def arrays(self) -> Arrays:
+        """Everything that makes this policy, by name."""
+        return {"counts": self.counts, "fill": self.fill}
+
+
+def restore(kind: str, arrays: Arrays, action_space: Any) -> MLPPolicy | TablePolicy:
+    """The policy that `arrays()` described.
+
+    Raises:
+        ValueError: when the kind is unknown or an array is missing.
+    """
+    if kind == "table" and {"counts", "fill"} <= set(arrays):
+        return TablePolicy(arrays["counts"], arrays["fill"], action_space)
+    layers = [arrays[name] for name in sorted(arrays) if name.startswith("layer.")]
+    scaling = {name.removeprefix("scaling."): v for name, v in arrays.items() if name.startswith("scaling.")}
+    require(
+        kind == "mlp" and len(layers) >= 2 and set(scaling) == {"mean", "std", "shift", "scale"},
+        f"policy: expected the arrays of an mlp or a table, got kind {kind!r} with {sorted(arrays)}; save it again",
+    )
+    return MLPPolicy(layers, scaling, action_space)
+
+
+def assemble(policies: list[Any], choice: list[int]) -> MLPPolicy | TablePolicy:
+    """One policy of R runs that takes run r from `policies[choice[r]]`."""
+    parts = [policies[pick].arrays() for pick in choice]
+    arrays = {name: torch.stack([part[name][run] for run, part in enumerate(parts)]) for name in parts[0]}
+    return restore(policies[0].kind, arrays, policies[0].action_space)

@@ -1,0 +1,354 @@
+"""The Record: what one comparison leaves behind, and the only thing that crosses from running to reporting.
+
+A folder: `arrays.safetensors` (divergence and its ingredients), `record.json` (dims, coordinates, units, settings,
+budgets, versions, machine), `policy.safetensors` (weights). Nothing is pickled and nothing is executed on loading.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import growth, intervals
+from .core import Env
+from .registry import environment
+from .settings import require
+
+if TYPE_CHECKING:
+    import xarray
+
+FORMAT = 1
+ARRAYS, INDEX, WEIGHTS = "arrays.safetensors", "record.json", "policy.safetensors"
+
+DIMS: dict[str, tuple[tuple[str, ...], str]] = {
+    "state": (("learner", "run", "episode", "time", "x"), "state; a finished episode stays in its last one"),
+    "delta": (("learner", "run", "episode", "time", "d"), "signed deviation from the expert's twin"),
+    "divergence": (("learner", "run", "episode", "time"), "distance D_t from the expert's twin, in L's metric"),
+    "action": (("learner", "run", "episode", "step", "u"), "action taken"),
+    "reward": (("learner", "run", "episode", "step"), "reward; zero once an episode is finished"),
+    "error_on": (("learner", "run", "episode", "step", "u"), "signed action error on the learner's own states"),
+    "error_off": (("learner", "run", "episode", "step", "u"), "signed action error on the expert's states"),
+    "length": (("learner", "run", "episode"), "steps lived"),
+    "terminated": (("learner", "run", "episode"), "the environment ended the episode"),
+    "broke": (("learner", "run", "episode"), "step at which the run left the finite numbers, -1: never"),
+}
+"""Name of each array, its dimensions, and what it is."""
+
+
+@dataclass(repr=False)
+class Record:
+    """A comparison of learners with their expert, on twin rollouts.
+
+    Attributes:
+        arrays: NumPy arrays under the names and dimensions of `DIMS`; the first learner is the expert itself.
+        config: everything else, as JSON holds it: "learners", "env", "runs", "budgets", "versions", ...
+        weights: the policies' arrays, "bc/layer.00" and so on.
+        path: the folder, once there is one.
+        known_env: the environment of all runs, where it need not be made from `config`.
+    """
+
+    arrays: dict[str, np.ndarray]
+    config: dict[str, Any]
+    weights: dict[str, np.ndarray] = field(default_factory=dict)
+    path: Path | None = None
+    known_env: Env | None = None
+
+    def __repr__(self) -> str:
+        """What is in it, not all of it."""
+        runs, episodes, steps = self.arrays["reward"].shape[1:]
+        return f"Record({', '.join(self.learners)}; R={runs}, E={episodes}, T={steps}; {self.path or 'not written'})"
+
+    @property
+    def learners(self) -> list[str]:
+        """Names of the learners; the expert comes first."""
+        return list(self.config["learners"])
+
+    @cached_property
+    def env(self) -> Env:
+        """The environment of all runs; see `environment_of`."""
+        return self.known_env or environment_of(self.config)
+
+    @cached_property
+    def data(self) -> xarray.Dataset:
+        """All arrays as one labelled dataset; each setting is a coordinate along `run`."""
+        import xarray
+
+        variables = {name: (DIMS[name][0], a, {"description": DIMS[name][1]}) for name, a in self.arrays.items()}
+        runs = {k: ("run", np.asarray(v)) for k, v in self.config["runs"].items()}
+        return xarray.Dataset(variables, {"learner": self.learners, "x": list(self.config["states"]), **runs})
+
+    def to_netcdf(self, path: str | Path) -> None:
+        """Write the labelled dataset as NetCDF (needs scipy alone)."""
+        data = self.data.copy()
+        data.attrs = {name: json.dumps(self.config[name]) for name in ("env", "expert", "learners", "versions")}
+        data["terminated"] = data["terminated"].astype("int8")
+        data.to_netcdf(path, engine="scipy")
+
+    def alive(self, learner: int) -> np.ndarray:
+        """(R, E, T) bool: the learner's episode and its twin's were both alive at the step."""
+        length = np.minimum(self.arrays["length"][learner], self.arrays["length"][0])
+        return np.arange(self.arrays["reward"].shape[-1]) < length[..., None]
+
+    def groups(self) -> dict[tuple[tuple[str, float], ...], np.ndarray]:
+        """Runs (indices) by the settings that differ between runs, seeds apart."""
+        varying = {k: v for k, v in self.config["runs"].items() if k != "seed" and len(set(v)) > 1}
+        varying = varying or {k: v for k, v in self.config["runs"].items() if k == "lipschitz"}
+        keys = list(zip(*([(k, x) for x in v] for k, v in varying.items()), strict=True)) if varying else []
+        keys = keys or [()] * len(self.config["runs"]["seed"])
+        return {key: np.array([i for i, k in enumerate(keys) if k == key]) for key in dict.fromkeys(keys)}
+
+    @property
+    def indicator(self) -> bool:
+        """Whether the divergence is 0 or 1."""
+        return self.config["metric"] == "0/1"
+
+    def drift(self, learner: int, at: int) -> np.ndarray:
+        """Typical divergence of each run (R,) at a time, see `intervals.typical`."""
+        return intervals.typical(self.arrays["divergence"][learner], self.indicator)[:, at]
+
+    def cost_gap(self, learner: int) -> np.ndarray:
+        """What each run (R,) loses of the expert's return, its rollouts' mean; inf where one left the finite numbers.
+
+        An episode that ends early earns nothing more. Where rewards are negative that flatters it: read `falls` too.
+        """
+        lost = (self.arrays["reward"][0] - self.arrays["reward"][learner]).sum(-1)
+        return np.where(self.arrays["broke"][learner] >= 0, np.inf, lost).mean(-1)
+
+    def ceiling(self, run: int) -> float:
+        """The deviation of two unrelated states of a run: the certificate's diameter, or else the expert's own spread.
+
+        The spread is the largest median distance, over time, of the expert's episodes from one another, in the
+        coordinates of the state; inf where it has one episode only.
+        """
+        diameter = self.config["diameter"][run]
+        if diameter is not None:
+            return float(diameter)
+        state = self.arrays["state"][0, run]
+        spread = float(np.median(np.linalg.norm(state - np.roll(state, 1, 0), axis=-1), axis=0).max())
+        return spread if spread > 0 else math.inf
+
+    def growth(self, learner: int, resamples: int = 0) -> list[growth.Growth]:
+        """Fitted growth a step of each run (R,), see `growth.fit`; with `resamples`, its interval and class."""
+        delta, error, alive = self.arrays["delta"][learner], self.arrays["error_off"][learner], self.alive(learner)
+        return [growth.fit(delta[r], error[r], alive[r], self.ceiling(r), resamples) for r in range(len(delta))]
+
+    def rows(self, at: tuple[int, ...] | None = None) -> list[dict[str, Any]]:
+        """The comparison in numbers: one row a learner (the expert apart) and setting.
+
+        Args:
+            at: times at which the divergence is reported; 5 %, 25 % and 100 % of the horizon unless given.
+        """
+        horizon = self.arrays["reward"].shape[-1]
+        at = at or tuple(dict.fromkeys(max(1, round(horizon * part)) for part in (0.05, 0.25, 1)))
+        for t in at:
+            require(0 <= t <= horizon, f"at: expected times from 0 to {horizon}, got {t}; choose within the horizon")
+        out = []
+        for key, runs in self.groups().items():
+            for k, name in list(enumerate(self.learners))[1:]:
+                out.append({"learner": name, "settings": dict(key), **self._row(k, name, runs, at)})
+        return out
+
+    def _row(self, k: int, name: str, runs: np.ndarray, at: tuple[int, ...]) -> dict[str, Any]:
+        a = self.arrays
+        drift = intervals.typical(a["divergence"][k, runs], self.indicator)
+        off = intervals.mean_error(a["error_off"][k, runs], a["broke"][0, runs])
+        on = intervals.mean_error(a["error_on"][k, runs], a["broke"][k, runs])
+        budget = self.config["budgets"].get(name, {})
+        labels, steps = (np.median(np.asarray(budget[b])[runs]) if budget else 0 for b in ("labels", "steps"))
+        return {
+            "drift": {t: intervals.interval(drift[:, t]) for t in at},
+            "growth": intervals.interval(np.array([g.alpha for g in self.growth(k)])[runs]),
+            "error_off": intervals.interval(off),
+            "error_on": intervals.interval(on),
+            "exposure": intervals.interval(intervals.ratio(on, off)),
+            "cost_gap": intervals.interval(self.cost_gap(k)[runs]),
+            "falls": float((a["terminated"][k, runs] & ~a["terminated"][0, runs]).mean()),
+            "runs": len(runs),
+            "broke": int((a["broke"][k, runs] >= 0).any(-1).sum()),
+            "labels": int(labels),
+            "steps": int(steps),
+            "updates": budget.get("updates", 0),
+            "seconds": budget.get("seconds", 0.0),
+        }
+
+    def table(self, at: tuple[int, ...] | None = None) -> str:
+        """The rows as text; see `rows`."""
+        rows = self.rows(at)
+        cells = [list(cell_texts(rows[0])), *([" ".join(c).strip() for c in cell_texts(row).values()] for row in rows)]
+        widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+        return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+    def save(self, path: str | Path, extras: Callable[[Path], object] = lambda folder: None) -> Path:
+        """Write the folder, whole or not at all.
+
+        Args:
+            path: a folder that is free.
+            extras: writes whatever else belongs into the folder that it is given.
+
+        Raises:
+            ValueError: when the folder already holds something, or cannot be written.
+        """
+        from safetensors.numpy import save_file
+
+        path = free_folder(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        try:
+            for name, arrays in ((ARRAYS, self.arrays), (WEIGHTS, self.weights)):
+                save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, draft / name)
+                (draft / name).chmod(0o666 & ~_umask())
+            (draft / INDEX).write_text(json.dumps({"format": FORMAT, **self.config}, indent=1) + "\n")
+            extras(draft)
+            draft.chmod(0o777 & ~_umask())
+            os.replace(draft, path)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        self.path = path
+        return path
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def free_folder(path: str | Path) -> Path:
+    """The path, if a Record can be written there: it is free or an empty folder, and its parent is writable."""
+    path = Path(path).absolute()
+    held = path.exists() and (not path.is_dir() or any(path.iterdir()))
+    require(
+        not held, f"out: {path} already holds {'a Record' if (path / INDEX).exists() else 'files'}; name a new folder"
+    )
+    above = next(p for p in path.parents if p.exists())
+    try:
+        with tempfile.TemporaryFile(dir=above):
+            pass
+    except OSError as error:
+        raise ValueError(f"out: {path} cannot be written ({error.strerror}); name a folder that can") from None
+    return path
+
+
+def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
+    """The environment of all runs, from the name and the settings in a Record.
+
+    Args:
+        config: of the Record.
+        name: `module:Class`, where the environment is a file's.
+
+    Raises:
+        ValueError: when it is a file's and `name` is not given: loading a Record runs no stranger's code.
+    """
+    held = config["env"]["name"]
+    require(
+        ":" not in held or name is not None,
+        f"record: its environment {held!r} is a file's; name it, as in --env {held} or load(path, env=...)",
+    )
+    held_settings = config["env"]["settings"].items()
+    settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in held_settings}
+    try:
+        return environment(name or held)(**settings)
+    except TypeError as error:
+        raise ValueError(f"record: {name or held} is not the environment of this Record ({error})") from None
+
+
+def load(path: str | Path, env: Env | None = None) -> Record:
+    """Open a Record folder; nothing is executed.
+
+    Args:
+        path: the folder.
+        env: the environment of all runs, where it is a file's and the Record may not import it.
+
+    Raises:
+        ValueError: when the folder is not a Record, is truncated, or is of another version.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path = Path(path)
+    stands = (path / INDEX).is_file()
+    require(stands, f"record: {path} is not a Record (it has no {INDEX}); name a folder that run wrote")
+    try:
+        config = json.loads((path / INDEX).read_text())
+        arrays, weights = load_file(path / ARRAYS), load_file(path / WEIGHTS)
+    except (OSError, SafetensorError, ValueError, RecursionError) as error:
+        raise ValueError(f"record: {path} is truncated or damaged ({error}); write it again") from None
+    found = Record(arrays, config, weights, path)
+    wrong = next(_flaws(found), None)
+    require(wrong is None, f"record: {path} {wrong}; write it again")
+    config.pop("format")
+    found.known_env = env
+    return found
+
+
+def _flaws(record: Record) -> Iterator[str]:
+    """What keeps a folder's contents from being a Record, most basic first."""
+    config, arrays = record.config, record.arrays
+    if not isinstance(config, dict):
+        yield f"is damaged ({INDEX} holds no object)"
+        return
+    if config.get("format") != FORMAT:
+        yield f"is of format {config.get('format')!r}, expected {FORMAT}"
+    lacking = [name for name in (*SHAPE, *DIMS) if name not in config and name not in arrays]
+    if lacking:
+        yield f"lacks {', '.join(lacking)}"
+        return
+    yield from (f"has {name} of the wrong kind in {INDEX}" for name, fits in SHAPE.items() if not fits(config[name]))
+    runs = len(config["runs"]["seed"])
+    rows = {"diameter": config["diameter"], **config["runs"]}
+    rows |= {f"{b} of {name}": v[b] for name, v in config["budgets"].items() for b in ("labels", "steps")}
+    yield from (f"has {len(row)} of {name} for {runs} runs" for name, row in rows.items() if len(row) != runs)
+    sizes = {"learner": len(config["learners"]), "run": runs, "x": len(config["states"])}
+    for name, (dims, _) in DIMS.items():
+        if arrays[name].ndim != len(dims):
+            yield f"has {name} with {arrays[name].ndim} axes, expected {', '.join(dims)}"
+        for dim, n in zip(dims, arrays[name].shape, strict=False):
+            if sizes.setdefault(dim, n) != n:
+                yield f"has {n} of {dim} in {name}, expected {sizes[dim]}"
+
+
+def _numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(v, int | float) for v in value)
+
+
+def _names(value: Any) -> bool:
+    return isinstance(value, list | dict) and len(value) > 0 and all(isinstance(v, str) for v in value)
+
+
+def _budget(value: Any) -> bool:
+    counts = isinstance(value, dict) and all(_numbers(value.get(name)) for name in ("labels", "steps"))
+    return counts and all(isinstance(value.get(name), int | float) for name in ("updates", "seconds"))
+
+
+SHAPE: dict[str, Callable[[Any], bool]] = {
+    "learners": lambda v: isinstance(v, list) and _names(v) and len(set(v)) == len(v) > 1,
+    "env": lambda v: isinstance(v, dict) and isinstance(v.get("name"), str) and isinstance(v.get("settings"), dict),
+    "runs": lambda v: isinstance(v, dict) and "seed" in v and all(map(_numbers, v.values())),
+    "budgets": lambda v: isinstance(v, dict) and all(map(_budget, v.values())),
+    "states": _names,
+    "metric": lambda v: isinstance(v, str),
+    "diameter": lambda v: isinstance(v, list) and all(d is None or isinstance(d, int | float) for d in v),
+}
+"""What the index must hold, and of what kind."""
+
+
+def cell_texts(row: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """A row's cells by their titles: value and interval."""
+    swept = {"L" if k == "lipschitz" else k: (f"{v:g}", "") for k, v in row["settings"].items()}
+    drift = {f"D at t={t}": d.texts() for t, d in row["drift"].items()}
+    gaps = {"on/off error": row["exposure"].texts(), "cost gap": row["cost_gap"].texts()}
+    counts = {k: (f"{row[k]:,}", "") for k in ("labels", "steps", "updates")}
+    rest = {"falls": (f"{row['falls']:.0%}", ""), **counts, "seconds": (f"{row['seconds']:.1f}", "")}
+    return {"learner": (row["learner"], ""), **swept, **drift, "growth": row["growth"].texts(3), **gaps, **rest}

@@ -1,0 +1,115 @@
+"""`python -m il_bench.run --algo dagger`: learn, roll out as twins, and show how far the copies drift.
+
+No other flag is needed. Every field of the chosen environment and learner is a flag; several values of a number are a
+sweep; `--list` shows what there is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+from . import flags, registry
+from .options import Options, told
+from .settings import require
+
+
+@told
+def main(args: list[str]) -> None:
+    """The command."""
+    if "--list" in args:
+        require(args == ["--list"], f"list: expected no other flag, got {' '.join(args)}; give --list alone")
+        with postponed("torch"):
+            print(listing())
+        return
+    again = peek(args, "--from", "")
+    require(bool(again) or "--from" not in args, "from: expected the folder of a Record; name it after --from")
+    parsed = () if again else parse(args)
+    from . import session
+
+    session.execute(*(parsed or session.repeated(args)))
+
+
+@contextlib.contextmanager
+def postponed(name: str) -> Iterator[None]:
+    """Within, `import name` succeeds at once and does its work when an attribute is first asked for.
+
+    Help is read from classes whose files import torch, which takes 1.5 s; help has half a second.
+    """
+
+    class Postponed(types.ModuleType):
+        def __getattr__(self, attribute: str) -> Any:
+            if attribute.startswith("__"):  # the import system looking around
+                raise AttributeError(attribute)
+            if sys.modules.get(name) is self:
+                del sys.modules[name]
+            return getattr(importlib.import_module(name), attribute)
+
+    standing_in = sys.modules.setdefault(name, Postponed(name))
+    yield
+    if isinstance(standing_in, Postponed) and sys.modules.get(name) is standing_in:
+        del sys.modules[name]
+
+
+def listing() -> str:
+    """Every environment, expert and learner with its line."""
+    kinds = {"environments": registry.ENVS, "experts": registry.EXPERTS, "learners": registry.LEARNERS}
+    lines = []
+    for title, things in kinds.items():
+        lines += [title, *(f"  {name:<12} {_line(things, name)}" for name in things), ""]
+    return "\n".join([*lines, "Any Gymnasium id, such as Pendulum-v1, is an environment too."])
+
+
+def _line(things: registry.Registry, name: str) -> str:
+    """The first line of a class's docstring; why there is none, where its file cannot be imported."""
+    try:
+        return (things[name].__doc__ or "").splitlines()[0]
+    except (ImportError, KeyError, ValueError, IndexError) as error:
+        return f"({error.args[0] if error.args else error})"
+
+
+def peek(args: list[str], flag: str, default: str) -> str:
+    """The value of a flag, before the flags of the class that it names are known."""
+    for here, there in zip(args, [*args[1:], default], strict=True):
+        if here == flag or here.startswith(f"{flag}="):
+            return there if here == flag else here.partition("=")[2]
+    return default
+
+
+def parse(args: list[str]) -> tuple[Options, Any, Any]:
+    """Options, the environment of all runs, and the learner.
+
+    Raises:
+        KeyError: for names that nothing has; ValueError: for settings that nothing can have.
+    """
+    import tyro
+
+    helping = not {"-h", "--help"}.isdisjoint(args)
+    with postponed("torch") if helping else contextlib.nullcontext():
+        env_class = registry.environment(peek(args, "--env", Options.env))
+        learner_class = registry.from_desk(registry.LEARNERS, peek(args, "--algo", Options.algo))
+    groups = {
+        "run": flags.flags_of(Options),
+        "environment": flags.flags_of(env_class, hide=("seed", "device")),
+        "learner": flags.flags_of(learner_class),
+    }
+    flags.require_distinct(*groups.values())
+    command = dataclasses.make_dataclass("Command", groups.items())
+    about = (
+        "How far, and how fast, does a copy drift from its expert?  --list shows what there is; --from RECORD repeats."
+    )
+    got = flags.parsed(tyro.conf.OmitArgPrefixes[command], args, "python -m il_bench.run", about)  # type: ignore[misc, valid-type]
+    options = Options(**vars(got.run))
+    values = flags.expand(
+        env_class, learner_class, flags.flat(got.environment) | flags.flat(got.learner), options.seeds
+    )
+    return options, flags.build(env_class, values | {"device": options.device}), flags.build(learner_class, values)
+
+
+if __name__ == "__main__":
+    main()

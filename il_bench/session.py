@@ -1,0 +1,224 @@
+"""One session of the command: train, compare, write, tell; what `python -m il_bench.run` does once it has parsed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import torch
+import tyro
+
+from . import flags, plots, record, registry, report
+from .contract import check
+from .core import Env, Expert, Log, Policy
+from .learners.bc import BC
+from .options import Options
+from .rollout import ask
+from .settings import require
+from .streams import Streams
+from .twins import compare
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+def execute(options: Options, env: Env, learner: Any, original: record.Record | None = None) -> record.Record:
+    """Train, compare, write and tell.
+
+    Args:
+        options: what the command was asked for.
+        env: the environment, R runs.
+        learner: the algorithm; behaviour cloning is matched to its labels and updates.
+        original: the Record that is repeated, to be compared with.
+
+    Returns:
+        The Record, written.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    began, console = time.perf_counter(), Console()
+    _require_possible(options)
+    torch.set_num_threads(options.threads)
+    out = record.free_folder(options.out or _next_folder(options))
+    expert = registry.expert(env, options.expert)
+    _require_answers(env, expert, options)
+    if not type(env).__module__.startswith("il_bench."):
+        alone = dataclasses.replace(env, device="cpu")
+        check(alone, registry.expert(alone, options.expert))
+    name = registry.name_of(learner).rpartition(":")[2].lower()
+    console.print(_headline(env, expert, name, options), highlight=False)
+    columns = (
+        TextColumn("{task.description:>8}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, TextColumn("{task.fields[words]}"), console=console, transient=True) as progress:
+        policies = _learn(env, expert, learner, name, progress)
+        bar = progress.add_task("twins", total=1, words=f"{options.rollouts} rollouts of {env.runs} runs")
+        notes = {"options": {k: _plain(v) for k, v in vars(options).items()}, "match": ["labels", "updates"]}
+        found = compare(env, expert, policies, episodes=options.rollouts, sample=options.sample, notes=notes)
+        progress.update(bar, completed=1)
+        bar = progress.add_task("writing", total=1, words=str(out))
+        left = _write(found, out, options)
+        progress.update(bar, completed=1)
+    for table in report.rich_tables(found, console.width):
+        console.print(table, "", highlight=False)
+    console.print(report.sentence(found) + "\n", highlight=False)
+    for path, what in left.items():
+        console.print(f"  {_shown(path)}  [dim]{what}[/dim]", highlight=False, soft_wrap=True)
+    if original is not None:
+        console.print(_same(original, found), highlight=False)
+    console.print(f"[dim]{time.perf_counter() - began:.1f} s[/dim]", highlight=False)
+    return found
+
+
+def _require_answers(env: Env, expert: Expert, options: Options) -> None:
+    """Ask a stranger's expert once, before any work: what it raises then is about it."""
+    if options.expert is None:
+        return
+    try:
+        ask(env, expert, env.initial(Streams(env.seeds, env.device), 2))
+    except Exception as error:
+        raise ValueError(
+            f"expert {options.expert}: asked for actions it raised {type(error).__name__} ({error})"
+        ) from error
+
+
+def _require_possible(options: Options) -> None:
+    require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
+    require(options.threads >= 1, f"threads: expected at least 1, got {options.threads}; try 1")
+    kind = options.device.partition(":")[0]
+    require(kind in ("cpu", "cuda"), f"device: expected cpu or cuda, got {options.device!r}")
+    missing = kind == "cuda" and not torch.cuda.is_available()
+    require(
+        not missing, "device: cuda was asked for, but torch finds no GPU here; leave --device out to compute on the CPU"
+    )
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _next_folder(options: Options) -> Path:
+    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{options.env}-{options.algo}")
+    taken = (
+        int(p.name.rpartition("-")[2]) for p in Path("runs").glob(f"{stem}-*") if p.name.rpartition("-")[2].isdigit()
+    )
+    return Path("runs") / f"{stem}-{max(taken, default=0) + 1:03d}"
+
+
+def _headline(env: Env, expert: Expert, name: str, options: Options) -> str:
+    certificate = env.certificate()
+    dial = ", ".join(f"{v:.4g}" for v in dict.fromkeys(certificate.value))
+    learners = name if name == "bc" else f"bc and {name}"
+    return (
+        f"[bold]{registry.name_of(env)}[/bold]  L = {dial} ({certificate.kind}, {certificate.metric}), "
+        f"T = {env.horizon}, {env.runs} run{'s' * (env.runs > 1)}; {learners} imitate {registry.name_of(expert)}; "
+        f"{'sampled' if options.sample else 'deterministic'} evaluation"
+    )
+
+
+def _learn(env: Env, expert: Expert, learner: Any, name: str, progress: Progress) -> dict[str, Policy]:
+    """The learner's policy, and beside it behaviour cloning with exactly its labels, run by run, and its updates."""
+    policies = {name: _learn_one(env, expert, learner, name, progress)}
+    log = policies[name].log
+    labels = torch.as_tensor(log.labels if log else 0).expand(env.runs)
+    if name == "bc" or labels.min() < 1:
+        return policies
+    training = getattr(learner, "training", None)
+    settings = {"training": training} if training is not None else {}
+    matched = BC(labels=tuple(float(n) for n in labels), **settings)
+    return {"bc": _learn_one(env, expert, matched, "bc", progress), **policies}
+
+
+def _learn_one(env: Env, expert: Expert, learner: Any, name: str, progress: Progress) -> Policy:
+    bar = progress.add_task(name, total=1.0, words="")
+    log = Log(report=lambda done, words: progress.update(bar, completed=done, words=words))
+    policy = learner.learn(env, expert, None, log)
+    require(
+        isinstance(policy, Policy), f"{name}: expected a Policy from learn(), got {type(policy).__name__}; return one"
+    )
+    progress.update(bar, completed=1.0)
+    return policy if policy.log is not None else log.close(learner, policy)
+
+
+def _write(found: record.Record, out: Path, options: Options) -> dict[Path, str]:
+    """The Record with its figure and its film, whole or not at all; what lies where."""
+
+    def pictures(folder: Path) -> None:
+        plots.plot(found, folder / "drift.png")
+        if options.video:
+            from . import video
+
+            video.film(found, folder / "rollout.mp4", gif=folder / "rollout.gif")
+
+    folder = found.save(out, pictures)
+    left = {folder: "the Record: il.load(folder)", folder / "drift.png": "divergence over time, theory dashed"}
+    if options.video:
+        left |= {folder / "rollout.mp4": "expert and copies side by side", folder / "rollout.gif": "the same as a GIF"}
+    return left
+
+
+def _shown(path: Path) -> str:
+    shown = os.path.relpath(path)
+    return str(path) if shown.startswith("..") else shown
+
+
+@dataclass(frozen=True)
+class Again:
+    """Run again what a Record says was run."""
+
+    source: Annotated[Path, tyro.conf.arg(name="from")]
+    """Folder of the Record."""
+    env: str | None = None
+    """module:Class, where the environment is a file's: a Record alone runs no stranger's code."""
+    expert: str | None = None
+    """module:name, where the expert is a file's."""
+    out: Path | None = None
+    """Folder for the new Record; by default the next free runs/ENV-ALGO-NUMBER."""
+    device: str = "cpu"
+    """Where to compute: cpu or cuda."""
+    threads: int = 1
+    """Threads of torch."""
+    video: bool = True
+    """Make the film."""
+
+
+def repeated(args: list[str]) -> tuple[Options, Env, Any, record.Record]:
+    """What a Record says was run, ready to be run again."""
+    again = flags.parsed(Again, args, "python -m il_bench.run")
+    original = record.load(again.source)
+    options = original.config.get("options")
+    require(
+        isinstance(options, dict), f"record: {again.source} was not written by the run command; repeat it in Python"
+    )
+    held = options.get("expert") if isinstance(options, dict) else None
+    stranger = held is not None and ":" in str(held) and again.expert is None
+    require(not stranger, f"record: its expert {held!r} is a file's; name it, as in --expert {held}")
+    chosen = {k: getattr(again, k) for k in ("out", "device", "threads", "video")} | {"expert": again.expert or held}
+    original.known_env = record.environment_of(original.config, again.env)
+    env = dataclasses.replace(original.env, device=again.device)
+    name = list(original.config["algorithms"])[-1]
+    algorithm = original.config["algorithms"][name]
+    require(
+        ":" not in algorithm["name"],
+        f"record: its learner {algorithm['name']!r} is a file's; run it with --algo instead",
+    )
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in flags.flatten(algorithm["settings"]).items()}
+    learner = flags.build(registry.LEARNERS[algorithm["name"]], values)
+    return Options(**{**(options or {}), **chosen}), env, learner, original
+
+
+def _same(original: record.Record, found: record.Record) -> str:
+    apart = [k for k, a in original.arrays.items() if not np.array_equal(a, found.arrays[k], equal_nan=True)]
+    if not apart:
+        return f"Every array is identical to those of {original.path}."
+    theirs = {k: v for k, v in original.config["versions"].items() if found.config["versions"].get(k) != v}
+    return f"Not identical to {original.path}: {', '.join(apart)} differ; versions there: {theirs or 'the same'}."

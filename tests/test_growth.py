@@ -1,0 +1,126 @@
+"""The growth fit on recursions whose growth and class are known."""
+
+import numpy as np
+import pytest
+from scipy.stats import ortho_group
+
+from il_bench import growth
+
+
+def recursion(m, inject, episodes=32, steps=100, seed=0, persistent=False):
+    """Deviations of delta' = M delta + N e + b under known errors e."""
+    rng, dims = np.random.default_rng(seed), len(m)
+    delta, error = np.zeros((episodes, steps + 1, dims)), rng.normal(size=(episodes, steps, 1))
+    if persistent:  # errors that change slowly, as those along a road do
+        phase = rng.uniform(0, 6.28, (episodes, 1)) + 0.07 * np.arange(steps)
+        error = np.sin(phase)[..., None]
+    for t in range(steps):
+        delta[:, t + 1] = delta[:, t] @ m.T + error[:, t] @ inject.T + 0.001
+    return delta, error, np.ones((episodes, steps), dtype=bool)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 0.7, 0.95, 1.0, 1.05, 1.3])
+@pytest.mark.parametrize("persistent", [False, True])
+def test_growth_is_exact_on_an_affine_recursion(alpha, persistent):
+    turn = ortho_group.rvs(2, random_state=1)
+    m = alpha * turn
+    delta, error, alive = recursion(m, np.array([[0.01], [0.02]]), persistent=persistent)
+    assert growth.fit(delta, error, alive, np.inf).alpha == pytest.approx(alpha, abs=1e-6)
+
+
+def test_leaving_persistent_errors_out_would_read_a_growth_near_one():
+    delta, error, alive = recursion(np.diag([0.7, 0.4]), np.array([[0.01], [0.02]]), persistent=True)
+    assert growth.fit(delta, error, alive, np.inf).alpha == pytest.approx(0.7, abs=1e-6)
+    assert growth.fit(delta, 0 * error, alive, np.inf).alpha > 0.9
+
+
+def test_growth_ignores_what_the_ceiling_stops():
+    delta, error, alive = recursion(np.array([[1.2]]), np.array([[1e-3]]))
+    stopped = np.clip(delta, -5, 5)
+    assert growth.fit(stopped, error, alive, 10.0).alpha == pytest.approx(1.2, abs=1e-6)
+
+
+def test_growth_says_nan_where_it_cannot_know():
+    delta, error, alive = recursion(np.array([[0.5]]), np.array([[0.0]]))
+    assert growth.fit(0 * delta, error, alive, 1.0).kind == "none"
+    assert np.isnan(growth.fit(delta[:1, :4], error[:1, :3], alive[:1, :3], 1.0).alpha)
+
+
+def scalar(alpha, kind, steps, seed, episodes=50):
+    """delta' = alpha delta + error, its errors aligned or of zero mean, and unknown to the fit."""
+    rng = np.random.default_rng(seed)
+    delta = np.zeros((episodes, steps + 1, 1))
+    for t in range(steps):
+        error = rng.normal(size=(episodes, 1)) * (0.3 if kind == "aligned" else 1) + (kind == "aligned")
+        delta[:, t + 1] = alpha * delta[:, t] + 1e-3 * error
+    return growth.fit(delta, np.zeros((episodes, steps, 1)), np.ones((episodes, steps), dtype=bool), np.inf, 200)
+
+
+def expected(alpha, kind, steps):
+    """The class of a recursion, or None where it cannot be resolved: within a band of 1/T about 1, 1 itself apart."""
+    if alpha == 1:
+        return "linear" if kind == "aligned" else "diffusive"
+    if abs(alpha - 1) <= 1 / steps:
+        return None
+    return "explosive" if alpha > 1 else "saturating"
+
+
+def test_the_class_is_right_in_98_of_100_resolvable_recursions():
+    """540 recursions: alpha in [0.5, 1.5], errors aligned or of zero mean, T = 50, 100, 200."""
+    right = wrong = said = 0
+    for steps in (50, 100, 200):
+        for kind in ("aligned", "zero-mean"):
+            for i, alpha in enumerate(np.linspace(0.5, 1.5, 30).tolist() * 2 + [1.0] * 30):
+                got, want = scalar(alpha, kind, steps, seed=i), expected(alpha, kind, steps)
+                if want is None or got.kind in ("marginal", "underpowered"):
+                    assert abs(alpha - 1) < 3 / steps  # only close to 1 may the answer be that it cannot be told
+                    said += want is not None
+                else:
+                    right, wrong = right + (got.kind == want), wrong + (got.kind != want)
+    assert right + wrong + said > 500
+    assert right >= 0.98 * (right + wrong)
+    assert said < 0.05 * (right + wrong)
+
+
+@pytest.mark.parametrize("alpha", [0.7, 0.9, 1.1, 1.3])
+def test_the_interval_holds_the_truth_about_as_often_as_it_says(alpha):
+    fits = [scalar(alpha, "zero-mean", 50, seed) for seed in range(40)]
+    assert sum(f.low <= alpha <= f.high for f in fits) >= 33  # 38 expected; 33 is three standard deviations below
+
+
+@pytest.mark.parametrize("power", [2.0, 3.0])
+def test_a_polynomial_growth_is_not_called_exponential(power):
+    rng = np.random.default_rng(0)
+    delta = 1e-3 * (np.arange(101.0) ** power * rng.uniform(0.5, 2, (50, 1)))[..., None]
+    got = growth.fit(delta, np.zeros((50, 100, 1)), np.ones((50, 100), dtype=bool), np.inf)
+    assert got.kind == "polynomial"
+    assert got.exponent == pytest.approx(power, abs=1e-6)
+
+
+@pytest.mark.parametrize("power", [-2.0, -1.0])
+def test_a_polynomial_decay_is_not_called_exponential(power):
+    rng = np.random.default_rng(0)
+    delta = (np.arange(1, 102.0) ** power * rng.uniform(0.5, 2, (50, 1)))[..., None]
+    got = growth.fit(delta, np.zeros((50, 100, 1)), np.ones((50, 100), dtype=bool), np.inf)
+    assert got.kind == "polynomial"
+
+
+def test_a_kick_that_decays_exponentially_is_saturating():
+    delta = 0.8 ** np.arange(101.0)[None, :, None] * np.random.default_rng(0).uniform(0.5, 2, (50, 1, 1))
+    got = growth.fit(delta, np.zeros((50, 100, 1)), np.ones((50, 100), dtype=bool), np.inf)
+    assert got.kind == "saturating"
+    assert got.alpha == pytest.approx(0.8)
+
+
+def test_the_plateau_is_where_the_deviation_ends():
+    delta, error, alive = recursion(np.array([[0.8]]), np.array([[0.0]]))
+    got = growth.fit(delta, error, alive, np.inf)
+    assert got.epsilon == pytest.approx(0.001)
+    assert got.plateau == pytest.approx(delta[:, -1].mean(), rel=0.01)
+
+
+def test_few_rollouts_are_underpowered_not_wrong():
+    rng = np.random.default_rng(1)
+    delta = np.cumsum(rng.normal(size=(3, 51, 1)), 1)
+    got = growth.fit(delta - delta[:, :1], np.zeros((3, 50, 1)), np.ones((3, 50), dtype=bool), np.inf)
+    assert got.kind == "underpowered"

@@ -1,0 +1,244 @@
+"""Both sides of the border to Gymnasium, and stable-baselines3 as a guest."""
+
+import warnings
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from conftest import SMALL
+from gymnasium.utils.env_checker import check_env
+
+import il_bench as il
+from il_bench.gym import GymEnv, GymVectorEnv
+from il_bench.rollout import by_expert, by_policy, rollout
+from il_bench.streams import Streams
+
+IDS = {name: f"il_bench/{name.capitalize()}-v0" for name in il.ENVS}
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_gymnasiums_checker_passes_without_a_warning(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        env = gymnasium.make(IDS[name], render_mode="rgb_array")
+        check_env(env.unwrapped)
+        env.close()
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_stable_baselines3s_checker_passes_without_a_warning(name):
+    from stable_baselines3.common.env_checker import check_env as check
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check(gymnasium.make(IDS[name]).unwrapped)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_evaluate_policy_returns_the_harness_s_own_returns(name):
+    from stable_baselines3.common.evaluation import evaluate_policy
+    from stable_baselines3.common.monitor import Monitor
+
+    # Actions cross the border in float32; where the dynamics are chaotic, that rounding doubles at every step.
+    horizon = {"circle": 4}.get(name, 40)
+    task = il.make(name, horizon=horizon, seeds=(0, 5))
+    policy = il.BC(episodes=2, training=SMALL).learn(task, il.expert(task))
+    harness = rollout(task, by_policy(task, policy), Streams((0, 5)).fork("gym"), 4).returns
+    env = Monitor(GymEnv(name, horizon=horizon))
+    env.reset(seed=5)
+    env.unwrapped._episode = -1  # evaluate_policy resets once more before it begins
+    returns, _ = evaluate_policy(policy[1], env, n_eval_episodes=4, return_episode_rewards=True)
+    np.testing.assert_allclose(returns, harness[1], atol=1e-5)
+
+
+def test_a_gym_episode_is_the_harness_s_episode_state_by_state():
+    task = il.make("lane", wind=0.01, horizon=30, seeds=(3,))
+    seen = rollout(task, by_expert(task, il.expert(task)), Streams((3,)).fork("gym"), 3)
+    env = gymnasium.make("il_bench/Lane-v0", wind=0.01, horizon=30)
+    for episode in range(3):
+        _, info = env.reset(seed=3 if episode == 0 else None)
+        for step in range(30):
+            np.testing.assert_allclose(info["state"], seen.state[0, episode, step], rtol=1e-12, atol=1e-12)
+            _, reward, _, truncated, info = env.step(seen.action[0, episode, step].numpy())
+            assert reward == pytest.approx(seen.reward[0, episode, step].item(), abs=1e-12)
+        assert truncated
+
+
+def test_evaluation_can_be_replayed():
+    task = il.make("lane", wind=0.01, horizon=10)
+    record = il.compare(task, il.expert(task), episodes=2)
+    env = GymEnv(task, purpose="evaluation")
+    env.reset(seed=0)
+    _, _, _, _, info = env.step(record.arrays["action"][0, 0, 0, 0])
+    np.testing.assert_allclose(info["state"], record.arrays["state"][0, 0, 0, 1], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_vector_of_environments_is_the_single_ones_side_by_side(name):
+    vector = gymnasium.make_vec(IDS[name], num_envs=3, horizon=7)
+    assert isinstance(vector, GymVectorEnv)
+    singles = [gymnasium.make(IDS[name], horizon=7) for _ in range(3)]
+    obs, _ = vector.reset(seed=10)
+    for i, env in enumerate(singles):
+        np.testing.assert_array_equal(obs[i], env.reset(seed=10 + i)[0])
+    vector.action_space.seed(0)
+    over = [False] * 3
+    for _ in range(20):
+        actions = vector.action_space.sample()
+        obs, reward, terminated, truncated, _ = vector.step(actions)
+        for i, env in enumerate(singles):
+            one = (env.reset()[0], 0.0, False, False) if over[i] else env.step(actions[i])[:4]
+            np.testing.assert_allclose(obs[i], one[0], rtol=1e-6, atol=1e-6)
+            assert reward[i] == pytest.approx(one[1], abs=1e-9)
+            assert (terminated[i], truncated[i]) == one[2:]
+            over[i] = bool(one[2] or one[3])
+
+
+def test_an_episode_that_ends_early_begins_anew_in_its_place():
+    vector = GymVectorEnv(2, "lane", horizon=50)
+    vector.reset(seed=0)
+    steer = np.array([[1.0], [0.0]], dtype=np.float32)  # the first car turns round at once
+    ends = [vector.step(steer)[2].copy() for _ in range(20)]
+    assert np.array(ends)[:, 0].any()
+    assert not np.array(ends)[:4, 1].any()
+
+
+@pytest.mark.parametrize(
+    ("action", "sentence"),
+    [
+        (np.zeros(2), r"action: expected finite numbers of shape \(1,\)"),
+        (np.array([np.nan]), r"action: expected finite numbers of shape \(1,\) for Box.*got \[nan\]"),
+        (np.array(["left"]), "action: expected finite numbers"),
+        (None, "action: expected finite numbers"),
+    ],
+)
+def test_a_wrong_action_is_a_sentence(action, sentence):
+    env = GymEnv("lane")
+    env.reset(seed=0)
+    with pytest.raises(ValueError, match=sentence):
+        env.step(action)
+
+
+def test_a_wrong_discrete_action_is_a_sentence():
+    env = GymEnv("resetcliff")
+    env.reset(seed=0)
+    for action in (20, -1, 0.5):
+        with pytest.raises(ValueError, match="action: expected integers from 0 to 19"):
+            env.step(action)
+
+
+def test_a_step_before_reset_is_a_sentence():
+    with pytest.raises(ValueError, match=r"step: expected reset\(\) first"):
+        GymEnv("lane").step(np.zeros(1))
+    with pytest.raises(ValueError, match=r"step: expected reset\(\) first"):
+        GymVectorEnv(2, "lane").step(np.zeros((2, 1)))
+
+
+def test_rendering_gives_frames_and_a_window():
+    env = gymnasium.make("il_bench/Lane-v0", render_mode="rgb_array")
+    env.reset(seed=0)
+    assert env.render().shape == (300, 400, 3)
+    window = gymnasium.make("il_bench/Lane-v0", render_mode="human")  # SDL's dummy display, see conftest
+    window.reset(seed=0)
+    window.step(np.zeros(1, dtype=np.float32))
+    window.close()
+    with pytest.raises(ValueError, match="render_mode: expected rgb_array or human, got 'ascii'"):
+        GymEnv("lane", render_mode="ascii")
+
+
+def test_one_environment_at_a_time():
+    with pytest.raises(ValueError, match="expected an environment of one run, got 2; pass env"):
+        GymEnv(il.make("lane", seeds=2))
+
+
+def pendulum(**settings):
+    return il.make("Pendulum-v1", **{"horizon": 25, **settings})
+
+
+def test_a_foreign_id_is_an_environment():
+    env = pendulum(seeds=2)
+    seen = rollout(env, by_expert(env, il.expert(env)), Streams(env.seeds), 3)
+    assert seen.state.shape == (2, 3, 26, 3)
+    assert (seen.reward < 0).all()
+    assert env.certificate().kind == "estimated"
+    assert il.make("Pendulum-v1").horizon == 200
+
+
+def test_a_foreign_rollout_is_gymnasiums_own():
+    env = pendulum()
+    seen = rollout(env, by_expert(env, il.expert(env)), Streams((0,)), 2)
+    own = gymnasium.make("Pendulum-v1")
+    seed = int(Streams((0,)).generator(0, "initial", 1).integers(2**31))
+    obs, _ = own.reset(seed=seed)
+    for step in range(25):
+        np.testing.assert_allclose(obs, seen.state[0, 1, step], atol=1e-6)
+        obs, reward, *_ = own.step(seen.action[0, 1, step].numpy().astype(np.float32))
+        assert reward == pytest.approx(seen.reward[0, 1, step].item(), abs=1e-6)
+
+
+def test_the_energy_pump_swings_the_pendulum_up_and_holds_it():
+    env = il.make("Pendulum-v1", seeds=2)
+    record = il.compare(env, il.expert(env), episodes=8)
+    upright = record.arrays["state"][0, :, :, 150:, 0]
+    assert (upright > 0.99).all(-1).mean() > 0.9
+
+
+def test_a_run_of_a_foreign_environment_is_the_same_alone():
+    env = pendulum(seeds=3)
+    many = rollout(env, by_expert(env, il.expert(env)), Streams(env.seeds), 2)
+    alone = rollout(env[2], by_expert(env[2], il.expert(env[2])), Streams(env[2].seeds), 2)
+    assert torch.equal(many.state[2], alone.state[0])
+
+
+def test_cloning_a_foreign_environment_with_a_callable_expert():
+    env = pendulum(seeds=2)
+    expert = il.expert(env, lambda obs: -2 * obs[:, 2:].clip(-1, 1))
+    policy = il.BC(episodes=4, training=il.Training(hidden=(16,), updates=500, lr=1e-2)).learn(env, expert)
+    record = il.compare(env, expert, episodes=3, bc=policy)
+    assert record.rows()[0]["error_off"].value < 0.3
+    assert record.env.draw(record.arrays["state"][0, 0, 0, 0], (64, 48)).shape == (48, 64, 3)
+
+
+def test_a_stable_baselines3_model_is_an_expert():
+    from stable_baselines3 import PPO
+
+    env = pendulum()
+    model = PPO("MlpPolicy", "Pendulum-v1", n_steps=16, batch_size=16, seed=0, device="cpu")
+    action = il.expert(env, model).act(env.initial(Streams((0,)), 3))
+    assert action.shape == (1, 3, 1)
+
+
+def test_foreign_discrete_actions():
+    env = il.make("CartPole-v1", horizon=30)
+    expert = il.expert(env, lambda obs: (obs[:, 2] + obs[:, 3] > 0).astype(int))
+    policy = il.BC(episodes=2, training=SMALL).learn(env, expert)
+    record = il.compare(env, expert, episodes=3, bc=policy)
+    assert set(np.unique(record.arrays["action"][1])) <= {0, 1}
+    assert record.arrays["length"][0].min() > 20
+
+
+def test_a_foreign_environment_steps_in_order_and_says_so():
+    env = pendulum()
+    state = env.initial(Streams((0,)), 1)
+    with pytest.raises(ValueError, match="transition: expected the states of the last step"):
+        env.transition(state + 1, torch.zeros(1, 1, 1), torch.zeros(1, 1, 0))
+
+
+def test_what_cannot_cross_the_border_is_a_sentence():
+    with pytest.raises(ValueError, match="expected a flat Box of observations"):
+        il.make("Blackjack-v1")
+
+
+def test_an_expert_that_returns_too_few_actions_is_a_sentence():
+    env = pendulum()
+    with pytest.raises(ValueError, match="expected one for each of 3 observations, got shape"):
+        il.expert(env, lambda obs: obs[:1]).act(env.initial(Streams((0,)), 3))
+
+
+def test_entry_points_are_strings():
+    for identifier in IDS.values():
+        spec = gymnasium.spec(identifier)
+        assert isinstance(spec.entry_point, str)
+        assert isinstance(spec.vector_entry_point, str)
+        assert gymnasium.envs.registration.EnvSpec.from_json(spec.to_json()) == spec

@@ -1,0 +1,210 @@
+import json
+
+import numpy as np
+import pytest
+import xarray as xr
+from conftest import SMALL, tiny
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import il_bench as il
+from il_bench.policies import restore
+from il_bench.record import ARRAYS, DIMS, INDEX
+
+
+def compared(**changes):
+    env = tiny("lane", **{"seeds": 2, "lipschitz": (1.1, 1.2), **changes})
+    expert = il.expert(env)
+    bc, dagger = il.BC(1, SMALL), il.DAgger(rounds=2, training=SMALL)
+    return il.compare(env, expert, episodes=3, bc=bc.learn(env, expert), dagger=dagger.learn(env, expert))
+
+
+@pytest.fixture(scope="module")
+def record():
+    return compared()
+
+
+@pytest.fixture
+def saved(record, tmp_path):
+    return record.save(tmp_path / "kept")
+
+
+def test_dimensions_and_coordinates_are_labelled(record):
+    data = record.data
+    assert data["divergence"].dims == ("learner", "run", "episode", "time")
+    assert dict(data.sizes) == {"learner": 3, "run": 4, "episode": 3, "time": 13, "x": 4, "d": 2, "step": 12, "u": 1}
+    assert data.learner.values.tolist() == ["expert", "bc", "dagger"]
+    assert data.lipschitz.values.tolist() == [1.1, 1.1, 1.2, 1.2]
+    assert data.seed.values.tolist() == [0, 1, 0, 1]
+    assert data.x.values.tolist() == ["offset", "heading", "phase_1", "phase_2"]
+    assert (data["divergence"].sel(learner="expert") == 0).all()
+    assert data["divergence"].sel(learner="bc").where(data.lipschitz == 1.2, drop=True).sizes["run"] == 2
+
+
+def test_divergence_is_the_length_of_delta(record):
+    a = record.arrays
+    np.testing.assert_allclose(np.linalg.norm(a["delta"], axis=-1), a["divergence"], rtol=1e-12)
+    np.testing.assert_array_equal(a["delta"][1], a["state"][1][..., :2] - a["state"][0][..., :2])
+
+
+def test_it_comes_back_as_it_was(record, saved):
+    again = il.load(saved)
+    for name in DIMS:
+        np.testing.assert_array_equal(again.arrays[name], record.arrays[name])
+        assert again.arrays[name].dtype == record.arrays[name].dtype
+    assert again.learners == record.learners
+    assert again.table() == record.table()
+    assert again.env == record.env
+    bc = {k.removeprefix("bc/"): v for k, v in again.weights.items() if k.startswith("bc/")}
+    import torch
+
+    policy = restore("mlp", {k: torch.from_numpy(v) for k, v in bc.items()}, again.env.action_space)
+    assert policy.runs == 4
+
+
+def test_what_ran_is_written_down_whole(saved):
+    config = json.loads((saved / INDEX).read_text())
+    assert config["env"] == {"name": "lane", "settings": config["env"]["settings"]}
+    assert config["env"]["settings"]["lipschitz"] == [1.1, 1.1, 1.2, 1.2]
+    assert config["env"]["settings"]["yaw"] == 1.05
+    assert config["algorithms"]["dagger"]["settings"]["training"]["updates"] == 60
+    assert config["budgets"]["dagger"]["updates"] == 60
+    assert config["budgets"]["bc"]["labels"] == [12, 12, 12, 12]
+    assert {"python", "torch", "numpy", "il-bench"} <= set(config["versions"])
+    assert "nan" not in (saved / INDEX).read_text().lower().replace("finance", "")
+
+
+def test_netcdf_hands_it_to_anyone(record, tmp_path):
+    record.to_netcdf(tmp_path / "drift.nc")
+    with xr.open_dataset(tmp_path / "drift.nc", engine="scipy") as other:
+        np.testing.assert_array_equal(other["divergence"].values, record.arrays["divergence"])
+        assert other["divergence"].attrs["description"].startswith("distance D_t")
+
+
+def test_the_same_comparison_twice_is_identical(record):
+    again = compared()
+    for name in DIMS:
+        np.testing.assert_array_equal(again.arrays[name], record.arrays[name])
+
+
+def test_rows_are_one_a_learner_and_setting(record):
+    rows = record.rows(at=(1, 12))
+    assert [(r["learner"], r["settings"]["lipschitz"]) for r in rows] == [
+        ("bc", 1.1), ("dagger", 1.1), ("bc", 1.2), ("dagger", 1.2),
+    ]  # fmt: skip
+    first = record.arrays["divergence"][1, :2, :, 12]
+    assert rows[0]["drift"][12].value == pytest.approx(np.median(np.sort(first, 1)[:, 1]))
+    with pytest.raises(ValueError, match="at: expected times from 0 to 12, got 13"):
+        record.rows(at=(13,))
+
+
+def test_the_table_fits_its_columns(record):
+    lines = record.table(at=(2, 12)).splitlines()
+    assert "D at t=12" in lines[0]
+    assert len(lines) == 6
+    assert lines[2].startswith("bc")
+
+
+def test_an_interrupted_save_leaves_nothing(record, tmp_path):
+    def fails(folder):
+        (folder / "half").write_text("a")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        record.save(tmp_path / "out", fails)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_holds_something_is_not_touched(record, saved):
+    before = {p.name: p.read_bytes() for p in saved.iterdir()}
+    with pytest.raises(ValueError, match=r"out: .* already holds a Record; name a new folder"):
+        record.save(saved)
+    assert before == {p.name: p.read_bytes() for p in saved.iterdir()}
+
+
+def test_a_folder_that_cannot_be_written_is_a_sentence(record, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match=r"out: .* cannot be written"):
+        record.save(tmp_path / "file" / "out")
+
+
+def test_what_is_no_record_is_a_sentence(tmp_path):
+    with pytest.raises(ValueError, match=r"is not a Record \(it has no record.json\)"):
+        il.load(tmp_path)
+    with pytest.raises(ValueError, match="is not a Record"):
+        il.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("keep", [0, 5, 100, 5000])
+@pytest.mark.parametrize("name", [ARRAYS, INDEX, "policy.safetensors"])
+def test_a_truncated_record_is_a_sentence(saved, name, keep):
+    whole = (saved / name).read_bytes()
+    (saved / name).write_bytes(whole[: min(keep, len(whole) - 2)])
+    with pytest.raises(ValueError, match=r"is truncated or damaged|lacks"):
+        il.load(saved)
+
+
+def test_a_missing_file_is_a_sentence(saved):
+    (saved / ARRAYS).unlink()
+    with pytest.raises(ValueError, match="is truncated or damaged"):
+        il.load(saved)
+
+
+def edited(saved, **changes):
+    config = json.loads((saved / INDEX).read_text()) | changes
+    (saved / INDEX).write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
+    return saved
+
+
+def test_another_version_is_a_sentence(saved):
+    with pytest.raises(ValueError, match="is of format 99, expected 1"):
+        il.load(edited(saved, format=99))
+
+
+@pytest.mark.parametrize("missing", ["learners", "env", "runs", "budgets"])
+def test_a_record_that_lacks_something_names_it(saved, missing):
+    with pytest.raises(ValueError, match=f"lacks {missing}"):
+        il.load(edited(saved, **{missing: None}))
+
+
+def test_arrays_that_contradict_the_index_are_a_sentence(saved):
+    with pytest.raises(ValueError, match="has 3 of learner in state, expected 2"):
+        il.load(edited(saved, learners=["expert", "bc"]))
+
+
+def test_loading_runs_no_strangers_code(saved, tmp_path, monkeypatch):
+    (tmp_path / "trap.py").write_text("raise SystemExit('executed')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    record = il.load(edited(saved, env={"name": "trap:Env", "settings": {}}))
+    assert record.table()
+    with pytest.raises(ValueError, match="its environment 'trap:Env' is a file's; name it"):
+        _ = record.env
+
+
+@given(st.binary(max_size=300))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_index_makes_the_reader_fail_without_a_sentence(saved, content):
+    (saved / INDEX).write_bytes(content)
+    with pytest.raises(ValueError, match="record: "):
+        il.load(saved)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=5), x, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.sampled_from(["format", "learners", "env", "runs", "budgets", "states", "diameter"]), json_values)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_entry_of_the_index_does_either(saved, key, value):
+    whole = (saved / INDEX).read_text()
+    config = json.loads(whole)
+    (saved / INDEX).write_text(json.dumps(config | {key: value}))
+    try:
+        assert il.load(saved).table()  # an entry that happens to be valid must serve as well
+    except ValueError as sentence:
+        assert "record: " in str(sentence)
+    finally:
+        (saved / INDEX).write_text(whole)

@@ -1,0 +1,305 @@
+"""Rollouts on probe environments whose every number is known."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny
+from gymnasium import spaces
+
+import il_bench as il
+from il_bench.core import Certificate, Env, Expert, Log
+from il_bench.data import concatenate, dataset
+from il_bench.rollout import ask, by_expert, by_mixture, by_policy, label, replay, roll_in, rollout
+from il_bench.settings import Values
+from il_bench.streams import Streams
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counter(Env):
+    """s' = rate s + a + sigma w; over above 100."""
+
+    horizon: int = 8
+    rate: Values = 1.0
+    sigma: Values = 0.0
+    states: ClassVar = {"s": ""}
+
+    def validate(self):
+        pass
+
+    observation_space = spaces.Box(-1e3, 1e3, (1,))
+    action_space = spaces.Box(-1e3, 1e3, (1,))
+
+    def initial(self, streams, episodes):
+        return torch.arange(episodes, dtype=torch.float64).expand(self.runs, -1)[..., None].clone()
+
+    def transition(self, state, action, noise):
+        return self.per_run(self.rate, 3) * state + action + self.per_run(self.sigma, 3) * noise
+
+    def observation(self, state):
+        return state
+
+    def reward(self, state, action, next_state):
+        return next_state[..., 0]
+
+    def terminal(self, state):
+        return state[..., 0] > 100
+
+    def difference(self, state, other):
+        return state - other
+
+    def certificate(self):
+        return Certificate(self.values("rate"), "absolute", "upper")
+
+    def draw(self, state, size, ghost=None):
+        return np.zeros((size[1], size[0], 3), dtype=np.uint8)
+
+
+def constant(value):
+    return lambda step, state, memory: (torch.full_like(state, value), memory)
+
+
+def roll(env, drive, episodes=3):
+    return rollout(env, drive, Streams(env.seeds), episodes)
+
+
+def test_states_actions_and_rewards_are_where_they_belong():
+    seen = roll(Counter(horizon=3), constant(2.0))
+    assert seen.state[0, :, :, 0].tolist() == [[0, 2, 4, 6], [1, 3, 5, 7], [2, 4, 6, 8]]
+    assert seen.reward[0].tolist() == [[2, 4, 6], [3, 5, 7], [4, 6, 8]]
+    assert seen.returns[0].tolist() == [12, 15, 18]
+    assert seen.length.tolist() == [[3, 3, 3]]
+
+
+def test_a_finished_episode_is_frozen_not_dropped():
+    seen = roll(Counter(), constant(40.0), 1)
+    assert seen.state[0, 0, :, 0].tolist() == [0, 40, 80, 120, 120, 120, 120, 120, 120]
+    assert seen.reward[0, 0].tolist() == [40, 80, 120, 0, 0, 0, 0, 0]
+    assert seen.length.item() == 3
+    assert seen.terminated.item()
+    assert seen.alive[0, 0].tolist() == [True] * 3 + [False] * 5
+    assert seen.broke.item() == -1
+
+
+def test_an_episode_that_begins_finished_lives_no_step():
+    seen = roll(Counter(), constant(1.0), 103)
+    assert seen.length[0, 101:].tolist() == [0, 0]
+    assert (seen.reward[0, 101:] == 0).all()
+
+
+def test_a_run_that_leaves_the_finite_numbers_is_named_and_the_others_go_on():
+    env = Counter(seed=(0, 1), rate=(1.0, -1e200))
+    seen = roll(env, constant(0.0), 2)
+    assert seen.broke.tolist() == [[-1, -1], [-1, 1]]  # episode 0 starts at zero and stays there
+    assert seen.length.tolist() == [[8, 8], [8, 1]]
+    assert seen.state.isfinite().all()
+    assert seen.state[0, 1, :, 0].tolist() == [1] * 9
+
+
+def test_an_action_that_is_not_finite_breaks_the_run_at_its_step():
+    drive = lambda step, state, memory: (torch.full_like(state, np.nan if step == 4 else 0.0), memory)  # noqa: E731
+    seen = roll(Counter(), drive, 1)
+    assert seen.broke.item() == 4
+    assert seen.length.item() == 4
+
+
+def test_what_broke_is_infinitely_far_from_its_twin():
+    env = il.make("tube", seeds=2, horizon=6)
+
+    class Wild(il.Policy):
+        runs, action_space = 2, env.action_space
+
+        def act(self, obs, memory=None, draw=None):
+            action = torch.zeros(*obs.shape[:2], 1, dtype=torch.float64)
+            action[1] = torch.nan
+            return action, memory
+
+        def __getitem__(self, run):
+            return self
+
+    record = il.compare(env, il.expert(env), episodes=3, wild=Wild())
+    drift = record.arrays["divergence"][1]
+    assert np.isfinite(drift[0]).all()
+    assert (drift[1, :, 1:] == np.inf).all()
+    assert record.rows()[0]["broke"] == 1
+
+
+def test_twins_share_start_and_noise_and_part_by_the_driver_alone():
+    env = Counter(sigma=0.3, seed=(0, 1))
+    one, two = roll(env, constant(0.0)), roll(env, constant(1.0))
+    apart = (two.state - one.state)[..., 0]
+    torch.testing.assert_close(apart, torch.arange(9.0, dtype=torch.float64).expand(2, 3, 9))
+
+
+@pytest.mark.parametrize("name", list(il.ENVS))
+def test_the_expert_as_learner_does_not_drift_by_a_single_bit(name):
+    env = il.make(name, seeds=3, horizon=30)
+    record = il.compare(env, il.expert(env), episodes=4, copy=il.expert(env))
+    assert (record.arrays["divergence"] == 0).all()
+    assert (record.arrays["delta"] == 0).all()
+    assert (record.arrays["error_on"] == 0).all()
+    assert np.array_equal(record.arrays["state"][0], record.arrays["state"][1])
+
+
+def test_a_worse_expert_drifts_so_the_zero_above_means_something():
+    env = il.make("tube", horizon=30)
+    record = il.compare(env, il.expert(env), episodes=4, worse=Slope(0.0))
+    assert (record.arrays["divergence"][1, :, :, 1:] > 0).all()
+    assert (record.arrays["error_off"][1] != 0).any()
+
+
+class Slope(Expert):
+    def __init__(self, rate):
+        self.rate = rate
+
+    def act(self, state):
+        return self.rate * state[..., :1]
+
+
+def test_labels_are_counted_where_they_are_asked_for_and_frozen_states_are_not():
+    env, log = Counter(), Log()
+    seen = roll_in(env, constant(40.0), Streams((0,)), 2, log)
+    label(env, Slope(1.0), seen, log)
+    assert seen.length.tolist() == [[3, 3]]
+    assert log.labels.tolist() == [6]
+    assert log.steps.tolist() == [6]
+
+
+def test_an_expert_that_is_not_finite_is_named_with_run_episode_and_step():
+    class Wrong(Expert):
+        def act(self, state):
+            return torch.where(state == 2, torch.nan, 0.0 * state)
+
+    env = Counter(seed=(0, 1))
+    with pytest.raises(ValueError, match=r"expert: expected finite actions, got \[nan\] at run 0, episode 0, step 2"):
+        label(env, Wrong(), roll(env, constant(1.0)), Log())
+
+
+def test_an_expert_of_the_wrong_shape_is_a_sentence():
+    class Wrong(Expert):
+        def act(self, state):
+            return state[..., 0]
+
+    with pytest.raises(ValueError, match=r"expert's actions: expected \(R=1, E=3, U=1\), got \(1, 3\)"):
+        roll(Counter(), by_expert(Counter(), Wrong()))
+
+
+def test_a_policy_of_the_wrong_shape_is_a_sentence():
+    with pytest.raises(ValueError, match=r"actions: expected \(R=1, E=3, U=1\), got \(1, 3, 2\)"):
+        roll(Counter(), lambda step, state, memory: (torch.zeros(1, 3, 2), memory))
+
+
+class Remembering(il.Policy):
+    """Acts by how often it was asked: memory counts."""
+
+    runs, action_space = 1, Counter.action_space
+
+    def act(self, obs, memory=None, draw=None):
+        memory = torch.zeros(obs.shape[:2]) if memory is None else memory
+        return memory[..., None].clone(), memory + 1
+
+    def __getitem__(self, run):
+        return self
+
+
+def test_memory_is_handed_on_and_begins_anew():
+    env = Counter(horizon=4)
+    for _ in range(2):
+        assert roll(env, by_policy(env, Remembering()), 1).action[0, 0, :, 0].tolist() == [0, 1, 2, 3]
+    assert replay(env, Remembering(), roll(env, constant(0.0), 1))[0, 0, :, 0].tolist() == [0, 1, 2, 3]
+
+
+def test_predict_hands_memory_on_and_clears_it_where_episodes_begin():
+    policy, state = Remembering(), None
+    obs = np.zeros((2, 1), dtype=np.float32)
+    for _ in range(3):
+        action, state = policy.predict(obs, state)
+    assert action[:, 0].tolist() == [2, 2]
+    action, _ = policy.predict(obs, state, episode_start=np.array([True, False]))
+    assert action[:, 0].tolist() == [0, 3]
+
+
+class Fixed(il.Policy):
+    runs, action_space = 1, Counter.action_space
+
+    def act(self, obs, memory=None, draw=None):
+        return torch.full((*obs.shape[:2], 1), -1.0, dtype=torch.float64), memory
+
+    def __getitem__(self, run):
+        return self
+
+
+def test_a_mixture_chooses_anew_at_each_step_and_beta_is_its_rate():
+    env = Counter(horizon=200, rate=0.5)
+    drive = by_mixture(env, Slope(0.0), Fixed(), torch.tensor([[0.3]]), Streams((0,)), 50)
+    seen = rollout(env, drive, Streams((0,)), 50)
+    assert set(seen.action.flatten().tolist()) == {0.0, -1.0}
+    assert (seen.action == 0).double().mean() == pytest.approx(0.3, abs=0.02)  # four standard errors
+    same = (seen.action[:, :, 1:] == seen.action[:, :, :-1]).double().mean()
+    assert same == pytest.approx(0.3**2 + 0.7**2, abs=0.03)
+
+
+def test_a_mixture_can_average_instead():
+    env = Counter(horizon=3)
+    drive = by_mixture(env, Slope(0.0), Fixed(), torch.tensor([[0.25]]), Streams((0,)), 2, average=True)
+    assert (rollout(env, drive, Streams((0,)), 2).action == -0.75).all()
+
+
+@pytest.mark.parametrize(("beta", "who"), [(1.0, 0.0), (0.0, -1.0)])
+def test_the_ends_of_a_mixture_are_exactly_expert_and_policy(beta, who):
+    env = Counter(horizon=3)
+    drive = by_mixture(env, Slope(0.0), Fixed(), torch.tensor([[beta]]), Streams((0,)), 2)
+    assert (rollout(env, drive, Streams((0,)), 2).action == who).all()
+
+
+def test_a_dataset_hides_frozen_steps_even_when_their_labels_are_not_numbers():
+    env = Counter()
+    seen = roll(env, constant(40.0), 1)
+    labels = torch.full((1, 1, 8, 1), torch.nan, dtype=torch.float64)
+    labels[:, :, :3] = 7.0
+    data = dataset(env, seen, labels)
+    assert data.weight.tolist() == [[1, 1, 1, 0, 0, 0, 0, 0]]
+    assert data.action.isfinite().all()
+    both = concatenate([data, data])
+    assert len(both) == 16
+    assert both.time.tolist() == list(range(8)) * 2
+    assert both.obs.dtype == torch.float32
+
+
+def test_a_dataset_whose_parts_do_not_fit_is_a_sentence():
+    env = Counter()
+    data = dataset(env, roll(env, constant(0.0), 1), torch.zeros(1, 1, 8, 1))
+    with pytest.raises(ValueError, match=r"weight: expected \(R, N\) = \(1, 8\)"):
+        il.data.Dataset(data.obs, data.action, data.weight[:, :3], data.lengths)
+    with pytest.raises(ValueError, match="lengths: expected a sum of N = 8, got 5"):
+        il.data.Dataset(data.obs, data.action, data.weight, (5,))
+
+
+def test_exposure_survives_where_all_parts_know_it():
+    env = Counter()
+    data = dataset(env, roll(env, constant(0.0), 1), torch.zeros(1, 1, 8, 1))
+    seen = il.data.Dataset(data.obs, data.action, data.weight, data.lengths, exposure=0.5 * data.weight)
+    assert concatenate([seen, seen]).exposure.shape == (1, 16)
+    assert concatenate([seen, data]).exposure is None
+
+
+def test_privileged_experts_see_what_observations_hide():
+    env = tiny("resetcliff")
+    state = env.initial(Streams((0,)), 2)
+    assert state.shape[-1] == 1
+    assert env.observation(state).shape[-1] == 10
+    assert ask(env, il.expert(env), state).shape == (1, 2, 1)
+
+
+def test_twins_that_do_not_couple_are_named():
+    class Leaky(Counter):
+        def transition(self, state, action, noise):
+            return state + torch.randn(state.shape, dtype=torch.float64)
+
+    env = Leaky(rate=1.0)
+    with pytest.raises(
+        ValueError, match="two rollouts of the expert with the same seed part at run 0, episode 0, step 1"
+    ):
+        il.compare(env, Slope(0.0), episodes=2)

@@ -1,0 +1,498 @@
+"""The commands as a user types them, and every mistake as the sentence that answers it."""
+
+import json
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import il_bench as il
+from il_bench import render, run
+
+ROOT = Path(__file__).parents[1]
+QUICK = ["--seeds", "2", "--rollouts", "3", "--horizon", "12", "--hidden", "8", "--updates", "40", "--no-video"]
+
+
+def command(*args, main=run.main):
+    main([str(a) for a in args])
+
+
+def refused(capsys, *args, main=run.main):
+    """What a command says when it refuses: one sentence on stderr, exit code 2, no traceback."""
+    with pytest.raises(SystemExit) as stop:
+        command(*args, main=main)
+    said = capsys.readouterr()
+    assert stop.value.code == 2
+    assert "Traceback" not in said.err + said.out
+    assert len(said.err.strip().splitlines()) == 1
+    assert said.err.startswith("il_bench: ")
+    return said.err
+
+
+def test_the_front_door(capsys):
+    command("--algo", "dagger", *QUICK)
+    said = capsys.readouterr().out
+    for word in ("lane", "bc", "dagger", "growth", "on/off error", "cost gap", "falls", "labels", "updates", "seconds"):
+        assert word in said
+    assert "After 12 steps" in said or "after 12 steps" in said or "cannot be told apart" in said
+    folder = Path("runs/lane-dagger-001")
+    assert {p.name for p in folder.iterdir()} == {
+        "arrays.safetensors",
+        "policy.safetensors",
+        "record.json",
+        "drift.png",
+    }
+    record = il.load(folder)
+    assert record.learners == ["expert", "bc", "dagger"]
+    assert record.config["budgets"]["bc"]["updates"] == record.config["budgets"]["dagger"]["updates"] == 40
+    assert (record.data["broke"] == -1).all()
+
+
+def test_cloning_gets_no_fewer_labels_and_as_many_updates():
+    command(*QUICK, "--rounds", 3, "--episodes", 2, "--out", "a")
+    budgets = il.load("a").config["budgets"]
+    assert min(budgets["bc"]["labels"]) >= max(budgets["dagger"]["labels"])
+    assert budgets["bc"]["updates"] == budgets["dagger"]["updates"]
+
+
+def test_the_same_command_twice_leaves_identical_arrays():
+    for out in "ab":
+        command(*QUICK, "--wind", "0.01", "--out", out)
+    one, two = il.load("a"), il.load("b")
+    for name in one.arrays:
+        np.testing.assert_array_equal(one.arrays[name], two.arrays[name])
+    for name in one.weights:
+        np.testing.assert_array_equal(one.weights[name], two.weights[name])
+
+
+def test_several_values_are_a_sweep_of_environment_and_learner():
+    command(*QUICK, "--lipschitz", 1.1, 1.2, "--lr", 1e-3, 1e-2, "--out", "a")
+    record = il.load("a")
+    assert record.env.runs == 8
+    assert record.data.lr.values.tolist() == [1e-3, 1e-3, 1e-2, 1e-2] * 2
+    assert [tuple(r["settings"].values()) for r in record.rows()][::2] == [
+        (1.1, 1e-3),
+        (1.1, 1e-2),
+        (1.2, 1e-3),
+        (1.2, 1e-2),
+    ]
+    command(*QUICK, "--lipschitz", 1.2, "--lr", 1e-2, "--out", "b")
+    np.testing.assert_array_equal(record.arrays["state"][:, 6:], il.load("b").arrays["state"])
+
+
+def test_a_record_is_repeated_bit_for_bit(capsys):
+    command(*QUICK, "--lipschitz", 1.1, 1.2, "--wind", 0.01, "--beta", "exponential", "--out", "a")
+    command("--from", "a", "--no-video", "--out", "b")
+    assert "Every array is identical to those of a" in capsys.readouterr().out.replace("\n", " ")
+    one, two = il.load("a"), il.load("b")
+    for name in one.arrays:
+        np.testing.assert_array_equal(one.arrays[name], two.arrays[name])
+
+
+def test_bc_alone():
+    command("--algo", "bc", *QUICK, "--out", "a")
+    assert il.load("a").learners == ["expert", "bc"]
+
+
+def test_a_table_on_a_discrete_task(capsys):
+    command("--env", "resetcliff", "--net", "table-per-step", "--sample", *QUICK, "--out", "a")
+    assert "sampled evaluation" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_a_gymnasium_id_and_a_callable_expert(tmp_path):
+    Path("desk.py").write_text("import numpy as np\ndef brake(obs):\n    return -0.5 * obs[:, 2:]\n")
+    command("--env", "Pendulum-v1", "--expert", "desk:brake", *QUICK, "--out", "a")
+    assert il.load("a").config["expert"] == "desk:brake"
+
+
+def test_the_film_can_be_drawn_again(capsys):
+    command(*QUICK, "--out", "a")
+    command("a", "--run", 1, main=render.main)
+    assert Path("rollout-1.mp4").stat().st_size > 1000
+    assert "rollout-1.mp4" in capsys.readouterr().out
+
+
+def test_the_film_is_made_with_the_record():
+    command(*[a for a in QUICK if a != "--no-video"], "--out", "a")
+    assert {"rollout.mp4", "rollout.gif", "drift.png"} <= {p.name for p in Path("a").iterdir()}
+
+
+def test_list_shows_what_there_is_with_a_line_each(capsys):
+    command("--list")
+    said = capsys.readouterr().out
+    for registry in (il.ENVS, il.EXPERTS, il.LEARNERS):
+        for name in registry:
+            assert re.search(rf"^  {name} +\S.*", said, re.M)
+
+
+def test_help_names_every_setting_and_imports_no_torch():
+    code = (
+        "import sys, il_bench.run as r\ntry: r.main(['--help'])\nexcept SystemExit: pass\nprint('torch' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.strip().endswith("False")
+    for flag in (
+        "--env",
+        "--algo",
+        "--lipschitz",
+        "--wind",
+        "--seeds",
+        "--rounds",
+        "--device",
+        "--out",
+        "--video",
+        "--lr",
+        "--beta",
+    ):
+        assert flag in said
+
+
+def test_the_module_runs_as_a_command():
+    done = subprocess.run(
+        [sys.executable, "-m", "il_bench.run", "--env", "lan"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == "il_bench: no environment named 'lan'; did you mean 'lane'?\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["--env", "lan"], "no environment named 'lan'; did you mean 'lane'?"),
+        (["--env", "zzz"], "no environment named 'zzz'; there are "),
+        (["--algo", "dager"], "no learner named 'dager'; did you mean 'dagger'?"),
+        (["--expert", "lame"], "no expert named 'lame'; did you mean 'lane'?"),
+        (["--env", "nowhere:Env"], "no module named 'nowhere' for environment 'nowhere:Env'"),
+        (["--env", "json:Env"], "module 'json' has no 'Env'; name a class of it"),
+        (["--lipschitz", "0"], "lipschitz: lane needs L >= max(1, yaw) = 1.05, got 0"),
+        (["--lipschitz", "nan"], "lipschitz: expected finite numbers, got nan"),
+        (["--lipschitz", "1.2", "inf"], "lipschitz: expected finite numbers, got (1.2"),
+        (["--lipschitz", "1.01"], "lipschitz: lane needs L >= max(1, yaw) = 1.05, got 1.01; raise L or lower --yaw"),
+        (["--seeds", "0"], "seeds: expected at least 1, got 0; try 8"),
+        (["--rounds", "0"], "rounds: expected a whole number of at least 1, got 0"),
+        (["--episodes", "0"], "episodes: expected a whole number of at least 1, got 0"),
+        (["--rollouts", "0"], "rollouts: expected at least 1, got 0"),
+        (["--threads", "0"], "threads: expected at least 1, got 0"),
+        (["--device", "tpu"], "device: expected cpu or cuda, got 'tpu'"),
+        (["--from", "nowhere"], "nowhere is not a Record"),
+        (["--env", "resetcliff", "--mix", "average"], "mix average: expected Box actions"),
+    ],
+)
+def test_a_mistake_is_a_sentence_and_leaves_nothing(capsys, args, sentence):
+    assert sentence in refused(capsys, *args)
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["--lipshitz", "1.2"], "--lipshitz"),
+        (["--lipschitz", "fast"], "fast"),
+        (["--seeds", "many"], "many"),
+        (["--beta", "cosine"], "cosine"),
+    ],
+)
+def test_a_flag_that_cannot_be_read_is_a_sentence(capsys, args, sentence):
+    assert sentence in refused(capsys, *args)
+
+
+def test_cuda_without_a_gpu_is_a_sentence(capsys, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "device: cuda was asked for, but torch finds no GPU here" in refused(capsys, *QUICK, "--device", "cuda")
+
+
+def test_a_folder_in_use_is_refused_before_any_work(capsys):
+    Path("kept").mkdir()
+    Path("kept/record.json").write_text("{}")
+    assert "kept already holds a Record; name a new folder" in refused(capsys, "--out", "kept")
+    assert Path("kept/record.json").read_text() == "{}"
+    Path("file").write_text("")
+    assert "cannot be written" in refused(capsys, "--out", "file/out")
+
+
+def test_a_record_that_is_none_cannot_be_drawn(capsys):
+    assert "is not a Record" in refused(capsys, "nowhere", main=render.main)
+
+
+def test_a_run_that_a_record_does_not_have_is_a_sentence(capsys):
+    command(*QUICK, "--out", "a")
+    assert "run: expected 0 to 1, got 7" in refused(capsys, "a", "--run", 7, main=render.main)
+    assert not Path("rollout-7.mp4").exists()
+
+
+def test_ctrl_c_is_a_sentence(capsys, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("il_bench.session.compare", interrupt)
+    with pytest.raises(SystemExit) as stop:
+        command(*QUICK)
+    assert stop.value.code == 130
+    assert "interrupted; nothing was written" in capsys.readouterr().err
+    assert not list(Path("runs").glob("*/*"))
+
+
+MINE = '''
+    """A ball on a hill, an environment from somebody's desk."""
+    from dataclasses import dataclass
+    from typing import ClassVar
+    import numpy as np, torch
+    from gymnasium import spaces
+    from il_bench import Certificate, Env, Expert, Values
+
+    @dataclass(frozen=True, kw_only=True)
+    class Hill(Env):
+        """x' = L x + a."""
+        horizon: int = 12
+        lipschitz: Values = 1.1
+        """L."""
+        states: ClassVar = {"x": "m"}
+        def validate(self): pass
+        @property
+        def observation_space(self): return spaces.Box(-100.0, 100.0, (1,))
+        @property
+        def action_space(self): return spaces.Box(-1.0, 1.0, (1,))
+        def initial(self, streams, episodes): return streams.uniform("initial", episodes, 1)
+        def transition(self, state, action, noise): return FACTOR * self.per_run(self.lipschitz, 3) * state + action
+        def observation(self, state): return state
+        def reward(self, state, action, next_state): return -next_state[..., 0].abs()
+        def terminal(self, state): return state[..., 0].abs() > 50
+        def difference(self, state, other): return state - other
+        def certificate(self):
+            zero = torch.zeros(self.runs, 1, 1, dtype=torch.float64)
+            return Certificate(self.values("lipschitz"), "metres", "exact", pair=(zero, zero + 1))
+        def draw(self, state, size, ghost=None): return np.zeros((size[1], size[0], 3), dtype=np.uint8)
+
+    @dataclass(frozen=True)
+    class Push(Expert):
+        env: Hill
+        def act(self, state): return (-state * GAIN).clamp(-1, 1)
+'''
+
+
+def desk(factor="1.0", gain="1.0", name="my_module"):
+    Path(f"{name}.py").write_text(textwrap.dedent(MINE).replace("FACTOR", factor).replace("GAIN", gain))
+    sys.modules.pop(name, None)
+
+
+def test_an_environment_from_ones_desk_with_the_expert_beside_it():
+    desk()
+    command("--env", "my_module:Hill", *QUICK, "--lipschitz", 1.1, 1.3, "--out", "a")
+    record = il.load("a")
+    assert record.config["env"]["name"] == "my_module:Hill"
+    assert record.config["expert"] == "my_module:Push"
+    assert record.data.lipschitz.values.tolist() == [1.1, 1.1, 1.3, 1.3]
+
+
+def test_a_desks_record_is_drawn_and_repeated_only_when_its_file_is_named(capsys):
+    desk()
+    command("--env", "my_module:Hill", *QUICK, "--out", "a")
+    assert "its environment 'my_module:Hill' is a file's; name it" in refused(capsys, "a", main=render.main)
+    command("a", "--env", "my_module:Hill", main=render.main)
+    assert "name it, as in --env my_module:Hill" in refused(capsys, "--from", "a")
+    command("--from", "a", "--env", "my_module:Hill", "--no-video", "--out", "b")
+    np.testing.assert_array_equal(il.load("a").arrays["state"], il.load("b").arrays["state"])
+
+
+def test_a_record_runs_no_expert_that_was_not_named(capsys):
+    command(*QUICK, "--out", "a")
+    Path("evil.py").write_text("open('executed', 'w').close()\ndef act(obs):\n    return obs[:, :1]\n")
+    config = json.loads(Path("a/record.json").read_text())
+    config["options"]["expert"] = config["expert"] = "evil:act"
+    Path("a/record.json").write_text(json.dumps(config))
+    assert "its expert 'evil:act' is a file's; name it" in refused(capsys, "--from", "a", "--no-video")
+    assert not Path("executed").exists()
+
+
+def test_the_labels_are_matched_run_by_run_and_do_not_depend_on_the_sweep():
+    args = [*QUICK, "--rounds", 3, "--episodes", 2, "--hidden", 4]
+    command(*args, "--lipschitz", 1.1, 3.0, "--out", "a")
+    command(*args, "--lipschitz", 3.0, "--out", "b")
+    many, alone = il.load("a"), il.load("b")
+    for record in (many, alone):
+        budgets = record.config["budgets"]
+        assert budgets["bc"]["labels"] == budgets["dagger"]["labels"]
+    assert min(many.config["budgets"]["dagger"]["labels"]) < 72  # some episodes did end early
+    np.testing.assert_array_equal(many.arrays["state"][:, 2:], alone.arrays["state"])
+
+
+@pytest.mark.parametrize(
+    ("files", "args", "sentence"),
+    [
+        ({"bad.py": "def broken(:\n"}, ["--env", "bad:Env"], "importing it raised SyntaxError"),
+        ({"bad.py": "1 / 0\n"}, ["--env", "bad:Env"], "importing it raised ZeroDivisionError"),
+        ({"bad.py": "import numppy\n"}, ["--env", "bad:Env"], "its file imports 'numppy', which is not installed"),
+        ({"bad.py": "class Env: pass\n"}, ["--env", "bad:Env"], "'bad:Env' is no environment dataclass; name one"),
+        ({"bad.py": ""}, ["--env", "bad"], "for a class of bad.py write bad:Class"),
+        (
+            {"bad.py": "def boom(obs): raise RuntimeError('no')\n"},
+            ["--expert", "bad:boom"],
+            "asked for actions it raised RuntimeError (no)",
+        ),
+        ({}, ["--expert", "tube"], "TubeExpert is an expert of Tube, not of lane"),
+        ({}, ["--env", "CartPole-v1"], "CartPole-v1 has no scripted expert; give one, as in --expert module:function"),
+        ({}, ["--env", "Pendulum-v9"], "did you mean 'Pendulum-v1'?"),
+        ({}, ["--lipschitz"], "lipschitz: expected one number or several, got none"),
+        ({}, ["--from"], "from: expected the folder of a Record"),
+        ({}, ["--list", "tube"], "list: expected no other flag, got"),
+        ({}, ["--spread", "100"], "spread: starts up to 100 m off the road"),
+        ({}, ["--ema", "-0.1"], "ema: expected a number of at least 0, got -0.1"),
+        ({}, ["--beta", "linear", "--p", "0.5"], "p: beta linear falls over p rounds, at least 1, got 0.5"),
+        ({}, ["--updates", "3"], "updates: expected at least one for each of 8 rounds, got 3"),
+    ],
+)
+def test_a_strangers_mistake_is_a_sentence_too(capsys, files, args, sentence):
+    for name, text in files.items():
+        Path(name).write_text(text)
+    sys.modules.pop("bad", None)
+    assert sentence in refused(capsys, *args)
+
+
+def test_our_own_gymnasium_id_is_the_environment_itself():
+    command("--env", "il_bench/Lane-v0", *QUICK, "--out", "a")
+    assert il.load("a").config["env"]["name"] == "lane"
+
+
+def test_a_sweep_s_table_can_be_read_at_80_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    command(*QUICK, "--lipschitz", 1.1, 1.2, "--wind", 0, 0.005, "--out", "a")
+    said = capsys.readouterr().out
+    assert "…" not in said
+    assert said.count("0.005") >= 4
+
+
+def test_an_environment_that_breaks_its_contract_is_refused(capsys):
+    desk(factor="1.01")
+    said = refused(capsys, "--env", "my_module:Hill", *QUICK)
+    assert "Hill breaks its contract: certificate: a pair of run 0 is stretched by 1.111" in said
+
+
+def test_an_expert_that_is_not_finite_is_refused(capsys):
+    desk(gain="float('nan')")
+    assert "expert: gave actions that are not finite" in refused(capsys, "--env", "my_module:Hill", *QUICK)
+
+
+def test_another_packages_entry_point_is_found(tmp_path):
+    """A package is a module and its metadata on the path; nothing is edited, nothing installed over."""
+    desk(name="their_package")
+    info = Path("their_package-1.0.dist-info")
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[il_bench.envs]\nhill = their_package:Hill\n")
+    code = """
+        import il_bench as il, gymnasium
+        assert "hill" in il.ENVS
+        assert type(il.expert(il.make("hill"))).__name__ == "Push"
+        env = gymnasium.make("il_bench/Hill-v0", lipschitz=1.3)
+        env.reset(seed=0)
+        from il_bench.registry import name_of
+        print(name_of(il.make("hill")))
+    """
+    env = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, env=env, check=False
+    )
+    assert done.stdout == "hill\n", done.stderr
+
+
+def test_two_packages_of_one_name_are_refused(tmp_path):
+    info = Path("rude-1.0.dist-info")
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rude\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[il_bench.envs]\nlane = rude:Lane\n")
+    env = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    code = "import il_bench; print(il_bench.ENVS['lane'].__module__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
+    assert (
+        "environment 'lane' is registered twice, by il_bench.envs.lane and rude:Lane; the first is kept" in done.stderr
+    )
+    assert done.stdout == "il_bench.envs.lane\n"
+
+
+def test_a_file_put_into_envs_is_an_environment(tmp_path, monkeypatch):
+    """The folder is read, not a list: a new file is an entry by existing."""
+    import il_bench.envs
+
+    from il_bench.registry import Registry
+
+    desk(name="hill")
+    monkeypatch.setattr(il_bench.envs, "__path__", [*il_bench.envs.__path__, str(tmp_path)])
+    registry = Registry("environment", "il_bench.envs")
+    assert "hill" in registry
+    assert registry["hill"].__name__ == "Hill"
+    with pytest.raises(TypeError):
+        registry["mine"] = object  # read-only
+
+
+def python_blocks(text):
+    return re.findall(r"```python\n(.*?)```", text, re.S)
+
+
+def test_the_readme_s_examples_run():
+    """Every Python block of the README, in order, as one file that is run; only made smaller."""
+    blocks = python_blocks((ROOT / "README.md").read_text())
+    code = "\n".join(blocks)
+    assert "il.compare(" in code
+    for big, small in (
+        ("seeds=16", "seeds=1"),
+        ("episodes=64", "episodes=2"),
+        ("run=63", "run=3"),
+        ("dagger[63]", "dagger[3]"),
+    ):
+        assert big in code
+        code = code.replace(big, small)
+    code = code.replace("il.BC(", "il.BC(training=SMALL, ").replace("il.DAgger(", "il.DAgger(training=SMALL, ")
+    namespace = {"SMALL": il.Training(hidden=(8,), updates=20), "__name__": "__main__"}
+    exec(compile(code, "README.md", "exec"), namespace)
+    assert Path("drift.png").exists()
+    assert Path("side_by_side.mp4").exists()
+
+
+def test_the_readme_s_environment_works_as_a_file_on_the_desk():
+    block = next(b for b in python_blocks((ROOT / "README.md").read_text()) if b.startswith("# hill.py"))
+    Path("hill.py").write_text(block)
+    sys.modules.pop("hill", None)
+    command("--env", "hill:Hill", *QUICK, "--out", "a")
+    assert il.load("a").config["expert"] == "hill:Push"
+    subprocess.run([sys.executable, "hill.py"], check=True)
+
+
+def test_the_readme_names_no_flag_that_does_not_exist():
+    text = (ROOT / "README.md").read_text()
+    known = set(
+        subprocess.run(
+            [sys.executable, "-m", "il_bench.run", "--help"], capture_output=True, text=True, check=True
+        ).stdout.split()
+    )
+    known |= {
+        "--from",
+        "--list",
+        "--run",
+        "--lipschitz",
+        "--no-video",
+        "--help",
+        "--noise",
+        "--net",
+        "--sample",
+        "--recoverable",
+    }
+    for line in re.findall(r"python -m il_bench\.run[^\n`]*", text):
+        for flag in re.findall(r"--[a-z-]+", line):
+            assert flag in known, line
+
+
+def test_results_in_the_readme_come_from_their_files():
+    """Each table between markers is what its benchmark's JSON says today."""
+    text = (ROOT / "README.md").read_text()
+    names = re.findall(r"<!-- benchmark: (\w+) -->", text)
+    assert names
+    for name in names:
+        result = json.loads((ROOT / "benchmarks" / f"{name}.json").read_text())
+        block = text.split(f"<!-- benchmark: {name} -->")[1].split("<!-- end -->")[0].strip()
+        assert block == result["readme"].strip()
