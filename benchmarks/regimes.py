@@ -89,7 +89,7 @@ def measure(name: str, way: str, loop: float) -> dict[str, Any]:
         "apart": float((np.abs(found / np.where(expected > 0, expected, np.nan) - 1)[1:]).max()),
         "sigmas": float(max(abs(found[t] - expected[t]) / max(error[t], 1e-300) for t in AT)),
         "exponent": float(linregress(np.log(late), np.log(found[late])).slope),
-        "growth": float(np.median(record.growth(1))),
+        "growth": float(np.median([fit.alpha for fit in record.growth(1)])),
     }  # fmt: skip
 
 

@@ -42,9 +42,8 @@ def results(name: str) -> list[dict]:
     for late, soon in zip(whole.rows(at=(env.horizon,)), early.rows(at=(EARLY,)), strict=True):
         learner, system = late["learner"], late["settings"]["system"]
         runs = np.array(env.values("system")) == system
-        fitted, theory = (
-            found[runs] for found in (early.growth(1 + list(policies).index(learner)), foretold(env, policies[learner]))
-        )
+        fits = early.growth(1 + list(policies).index(learner))
+        fitted, theory = np.array([fit.alpha for fit in fits])[runs], foretold(env, policies[learner])[runs]
         rows.append(
             {
                 "environment": name, "system": system, "learner": learner, "foretold": theory.tolist(),

@@ -47,7 +47,7 @@ def radius(matrix):
 def growth(env, expert, law):
     """Fitted growth a step of each run while deviations are small."""
     env = dataclasses.replace(env, horizon=8)
-    return il.compare(env, expert, episodes=8, copy=Law(law)).growth(1)
+    return np.array([fit.alpha for fit in il.compare(env, expert, episodes=8, copy=Law(law)).growth(1)])
 
 
 def test_the_pair_has_its_published_radii_in_both_systems():

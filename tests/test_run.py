@@ -336,7 +336,7 @@ def test_the_labels_are_matched_run_by_run_and_do_not_depend_on_the_sweep():
             "asked for actions it raised RuntimeError (no)",
         ),
         ({}, ["--expert", "tube"], "TubeExpert is an expert of Tube, not of lane"),
-        ({}, ["--env", "CartPole-v1"], "CartPole-v1 has no scripted expert; give one, as in --expert module:function"),
+        ({}, ["--env", "Acrobot-v1"], "Acrobot-v1 has no scripted expert; give one, as in --expert module:function"),
         ({}, ["--env", "Pendulum-v9"], "did you mean 'Pendulum-v1'?"),
         ({}, ["--lipschitz"], "lipschitz: expected one number or several, got none"),
         ({}, ["--from"], "from: expected the folder of a Record"),
