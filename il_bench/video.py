@@ -114,7 +114,7 @@ class _Page:
         axes, canvas = LogAxes((WIDE, TRACE), (50, 46, EDGE, 26), shown.shape[1] - 1, low, high), Canvas((WIDE, TRACE))
         axes.paint(canvas)
         canvas.text("divergence D from the expert's twin over time t", (EDGE, 10), INK, 13, bold=True)
-        words = f"dashed: parted, D > {threshold:g}" + ", a tenth of the state space's diameter" * near
+        words = f"dashed: parted, D > {threshold:.2g}" + ", a tenth of the state space's diameter" * near
         canvas.text(words, (WIDE - EDGE, 10), SOFT, 12, part=1)
         for dash in axes.place(np.linspace(0, axes.horizon, 161)[:-1], threshold).reshape(-1, 2, 2):
             canvas.line(dash, SOFT)
