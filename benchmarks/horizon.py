@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from publish import publish, table
+from publish import figure, publish, table
 from scipy.stats import linregress
 
 import il_bench as il
@@ -127,6 +127,24 @@ def chains() -> dict:
     return {"claim": claim, "table": table(header, [r[0] for r in rows]), "rows": [r[1] for r in rows]}
 
 
+def draw(means: dict[tuple[str, str], dict[int, np.ndarray]]) -> None:
+    """Loss against the horizon on both cliffs, standard errors as bars, the closed form dashed."""
+    kinds, wide = ("recoverable", "absorbing"), np.geomspace(HORIZONS[0], HORIZONS[-1], 30).astype(int)
+    with figure("horizon", len(kinds), sharey=True) as panels:
+        for panel, kind in zip(panels, kinds, strict=True):
+            for i, name in enumerate(("bc", "dagger")):
+                found = means[kind, name]
+                middle, error = ([f(g) for g in found.values()] for f in (np.mean, lambda g: g.std() / len(g) ** 0.5))
+                panel.errorbar(list(found), middle, error, marker="o", color=f"C{i}", label=name)
+            if kind == "absorbing":
+                q = missing_mass(STATES, ACTIONS, LABELS)
+                panel.plot(wide, [absorbing_gap(q, int(h)) for h in wide], "k--", lw=1, label="closed form, BC")
+            panel.set(title=kind, xscale="log", yscale="log", xlabel="horizon T")
+            panel.set_xticks(HORIZONS, [str(h) for h in HORIZONS], minor=False)
+            panel.legend(frameon=False, fontsize=8)
+        panels[0].set_ylabel("loss of return")
+
+
 def main() -> None:
     """Both cliffs at three horizons, the closed form at the literature's setting, and the chains."""
     torch.set_num_threads(1)
@@ -154,6 +172,7 @@ def main() -> None:
         f"better: at T = 80 it loses {worse:+.2f} ± {spread:.2f} more. The closed form at S = 10, A = 5, T = 40, "
         f"N = 200 says {expected:.3f}; measured {measured.mean():.3f} ± {error:.3f}."
     )
+    draw(means)
     beside = chains()
     print(f"{beside['table']}\n\n{beside['claim']}\n")
     header = ["cliff", "learner", *(f"loss at T={h}" for h in HORIZONS), "slope", "closed form"]

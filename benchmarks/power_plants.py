@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from il_bench.envs.power import GAIN, SIZE
-from publish import publish, table
+from publish import figure, publish, table
 from scipy.stats import linregress
 
 import il_bench as il
@@ -42,10 +42,23 @@ def cloned() -> list[dict]:
     return il.compare(env, expert, bc=bc).rows(at=(env.horizon,))
 
 
+def draw(found: dict[str, np.ndarray], closed: dict[str, np.ndarray]) -> None:
+    """Steady deviation against the error, a line for each power, the closed form dashed."""
+    with figure("power_plants", len(found), sharey=True) as panels:
+        for panel, (name, deviation) in zip(panels, found.items(), strict=True):
+            for i, p in enumerate(POWERS):
+                panel.loglog(ERRORS, deviation[i], "o", color=f"C{i}", ms=4, label=f"p = {p}")
+                panel.loglog(ERRORS, closed[name][i], "--", color=f"C{i}", lw=1)
+            panel.set(title=f"error along the {name}", xlabel="constant error d")
+        panels[0].set_ylabel(r"steady deviation; dashed: $d^{1/(p+1)}$ by coordinate")
+        panels[0].legend(frameon=False, fontsize=8)
+
+
 def main() -> None:
     """Five powers, five errors, along an axis and along a diagonal; then BC."""
     torch.set_num_threads(1)
     found, closed = steady(), {name: closed_form(v) for name, v in DIRECTIONS.items()}
+    draw(found, closed)
     slopes = {k: [linregress(np.log(ERRORS), np.log(row)).slope for row in v] for k, v in found.items()}
     worst = max(abs(s - 1 / (p + 1)) for v in slopes.values() for p, s in zip(POWERS, v, strict=True))
     apart = max(float(np.abs(found[k] / closed[k] - 1).max()) for k in DIRECTIONS)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
 README = HERE.parent / "README.md"
+RESULTS = HERE.parent / "results"
+"""Where figures go; git ignores it."""
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -44,6 +48,28 @@ def publish(name: str, claim: str, lines: str, **result: Any) -> None:
         before, _, rest = text.partition(start)
         README.write_text(f"{before}{start}\n{readme}\n{end}{rest.partition(end)[2]}")
     print(f"{lines}\n\n{claim}")
+
+
+@contextlib.contextmanager
+def figure(name: str, columns: int = 1, size: tuple[float, float] = (5.5, 4.0), **shared: Any) -> Iterator[list[Any]]:
+    """Panels side by side, saved as `results/NAME.png` when they have been drawn.
+
+    Args:
+        name: of the file, without its ending.
+        columns: how many panels.
+        size: of one panel, inches.
+        **shared: of matplotlib's `subplots`, such as sharey=True.
+    """
+    from matplotlib.figure import Figure
+
+    page = Figure(figsize=(size[0] * columns, size[1]), layout="constrained", dpi=130)
+    panels = list(page.subplots(1, columns, squeeze=False, **shared)[0])
+    yield panels
+    for panel in panels:
+        panel.spines[["top", "right"]].set_visible(False)
+    RESULTS.mkdir(exist_ok=True)
+    page.savefig(RESULTS / f"{name}.png")
+    print(f"figure: {os.path.relpath(RESULTS / f'{name}.png')}")
 
 
 def processor() -> str:

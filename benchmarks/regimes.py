@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from publish import publish, table
+from publish import figure, publish, table
 from scipy.stats import linregress
 
 import il_bench as il
@@ -16,9 +16,21 @@ from il_bench.intervals import short
 from il_bench.theory import diffusion, envelope, regime
 
 HORIZON, SEEDS, EPISODES, EPSILON, AT = 100, 64, 64, 1e-4, (10, 30, 100)
-GAINS = {"tube": 12.0, "linear": 16.0}  # what full action moves in each
 ANGLE = 0.5  # of linear's rotation
 LOOPS = (0.6, 1.0, 1.08)  # closed loops: below, at and above 1
+
+
+@dataclass(frozen=True)
+class Held(il.Expert):
+    """On the tube: cancels the pull, and all of L q but `loop`."""
+
+    env: il.Env
+    loop: float
+
+    def act(self, state: torch.Tensor) -> torch.Tensor:
+        """See `Expert.act`."""
+        push = self.env.pull(state) - (self.env.lipschitz - self.loop) * state[..., 0]
+        return (push / self.env.gain)[..., None]
 
 
 @dataclass(frozen=True)
@@ -30,12 +42,11 @@ class Probe(il.Expert):
 
     env: il.Env
     expert: il.Expert
-    gain: float
     way: str
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
-        return self.expert.act(state) + EPSILON / self.gain * self.direction(state)
+        return self.expert.act(state) + EPSILON / self.env.gain * self.direction(state)
 
     def direction(self, state: torch.Tensor) -> torch.Tensor:
         """The unit vector v, (R, E, U), a function of the state alone."""
@@ -74,10 +85,9 @@ def theory(name: str, way: str, loop: float) -> np.ndarray:
 
 def measure(name: str, way: str, loop: float) -> dict[str, Any]:
     """Drift of the probe beside the theory's."""
-    dial = {"lipschitz": loop / 0.3} if name == "tube" else {"alpha": loop}
-    env = il.make(name, horizon=HORIZON, seeds=SEEDS, **dial)
-    expert = il.expert(env)
-    record = il.compare(env, expert, episodes=EPISODES, probe=Probe(env, expert, GAINS[name], way))
+    env = il.make(name, horizon=HORIZON, seeds=SEEDS, **({"alpha": loop} if name == "linear" else {}))
+    expert = Held(env, loop) if name == "tube" else il.expert(env)
+    record = il.compare(env, expert, episodes=EPISODES, probe=Probe(env, expert, way))
     drift, expected = record.arrays["divergence"][1], theory(name, way, loop)
     squares = (drift**2).reshape(-1, HORIZON + 1)  # a probe has not learned: all its rollouts are independent
     found = np.sqrt(squares.mean(0))
@@ -108,12 +118,27 @@ def row(found: dict[str, Any]) -> list[str]:
     return [*words, *cells, apart, f"{found['exponent']:.2f}", f"{found['growth']:.4f}"]
 
 
+def draw(found: list[dict[str, Any]]) -> None:
+    """Measured drift over time on logarithmic axes, the theory dashed on top."""
+    kinds = ("tube", "linear")
+    with figure("regimes", len(kinds), sharey=True) as panels:
+        for panel, name in zip(panels, kinds, strict=True):
+            for i, one in enumerate(one for one in found if one["environment"] == name):
+                words = f"{one['error']} error, loop {one['loop']:g}"
+                panel.plot(np.maximum(one["measured"], 1e-9)[1:], color=f"C{i}", lw=3, alpha=0.4, label=words)
+                panel.plot(one["theory"][1:], "--", color=f"C{i}", lw=1)
+            panel.set(title=name, xscale="log", yscale="log", xlabel="time t (steps)")
+            panel.legend(frameon=False, fontsize=7)
+        panels[0].set_ylabel(r"root mean square of $D_t$; theory dashed")
+
+
 def main() -> None:
     """Every regime in one dimension and in a plane that turns."""
     torch.set_num_threads(1)
     plan = [(n, w, loop) for loop in LOOPS for n, w in (("tube", "constant"), ("linear", "aligned"))]
     plan += [("tube", "zero-mean", 1.0), ("linear", "zero-mean", 1.0), ("linear", "constant", 1.0)]
     found = [measure(*one) for one in plan]
+    draw(found)
     exact = max(one["apart"] for one in found if one["error"] != "zero-mean")
     sigmas = max(one["sigmas"] for one in found if one["error"] == "zero-mean")
     turned, aligned = found[-1], found[1]

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import torch
-from publish import publish, table
+from publish import RESULTS, publish, table
 from torch.autograd.functional import jacobian
 
 import il_bench as il
@@ -38,6 +38,7 @@ def results(name: str) -> list[dict]:
         "dagger_ema": il.DAgger(**rounds, training=averaged).learn(env, expert),
     }
     whole, early = (il.compare(e, expert, **policies) for e in (env, dataclasses.replace(env, horizon=EARLY)))
+    il.plot(whole, RESULTS / f"stable_yet_exponential_{name}.png")
     rows = []
     for late, soon in zip(whole.rows(at=(env.horizon,)), early.rows(at=(EARLY,)), strict=True):
         learner, system = late["learner"], late["settings"]["system"]
