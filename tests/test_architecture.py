@@ -14,7 +14,7 @@ ROAD = [
     "settings", "streams", "core", "registry", "theory", "rollout", "data", "policies", "solve", "train", "canvas",
     "scenery", "envs", "experts", "learners", "intervals", "growth", "flags", "record", "twins", "probes",
     "quantities", "foreign", "gym", "plots", "encode", "video", "report", "lipschitz", "contract", "options",
-    "measure", "session", "run", "render", "certify",
+    "measure", "session", "run", "render", "certify", "results", "cells", "sweep", "table",
 ]  # fmt: skip
 """Modules in the order in which they may import one another, each only from earlier ones."""
 
