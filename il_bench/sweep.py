@@ -22,6 +22,12 @@ from .options import told
 from .settings import require
 
 
+KILLED = ("TerminatedWorkerError", "BrokenProcessPool", "KilledWorker")
+"""What joblib's backends raise when a worker was killed."""
+GONE = ("FutureCancelledError", "CancelledError", "CommClosedError")
+"""What Dask raises when its scheduler was."""
+
+
 @dataclass(frozen=True)
 class Options:
     """Sweep over environments, learners and any of their settings; several values of a flag are all tried."""
@@ -170,8 +176,13 @@ def outcomes(options: Options, batches: list[Group]) -> Iterator[int]:
         try:
             yield from _parallel(options, left)
             return
-        except Exception as error:
-            if type(error).__name__ not in ("TerminatedWorkerError", "BrokenProcessPool", "KilledWorker"):
+        except Exception as error:  # named, not imported: which of these exist depends on the backend
+            require(
+                type(error).__name__ not in GONE,
+                f"scheduler: the cluster went away; what is finished is kept in {options.out}, start the cluster again "
+                "and give the same command",
+            )
+            if type(error).__name__ not in KILLED:
                 raise
             print(f"a worker was killed; going on with what is left ({type(error).__name__})", file=sys.stderr)
     raise ValueError("sweep: workers were killed three times, perhaps for memory; try a smaller --batch or --jobs 1")

@@ -224,3 +224,24 @@ def test_killing_it_does_not_show():
         work.wait()
         swept(*plan, "--out", who)
         assert same(il.open(who), il.open("whole"))
+
+
+def test_a_worker_that_is_killed_is_replaced_and_a_cluster_that_went_away_is_a_sentence(capsys, monkeypatch):
+    honest, tries = sweep._parallel, []
+
+    def killed(options, batches):
+        if not tries:
+            tries.append(1)
+            yield from honest(options, batches[:1])
+            raise type("TerminatedWorkerError", (Exception,), {})()
+        yield from honest(options, batches)
+
+    def gone(options, batches):
+        yield from ()
+        raise type("FutureCancelledError", (Exception,), {})()
+
+    monkeypatch.setattr(sweep, "_parallel", killed)
+    swept(*PLAN, "--out", "a", "--batch", 2)
+    assert il.open("a").sizes["run"] == 36
+    monkeypatch.setattr(sweep, "_parallel", gone)
+    assert "scheduler: the cluster went away" in refused(capsys, *PLAN, "--out", "b")
