@@ -21,7 +21,6 @@ from .cells import Group
 from .options import told
 from .settings import require
 
-
 KILLED = ("TerminatedWorkerError", "BrokenProcessPool", "KilledWorker")
 """What joblib's backends raise when a worker was killed."""
 GONE = ("FutureCancelledError", "CancelledError", "CommClosedError")

@@ -243,5 +243,6 @@ def test_a_worker_that_is_killed_is_replaced_and_a_cluster_that_went_away_is_a_s
     monkeypatch.setattr(sweep, "_parallel", killed)
     swept(*PLAN, "--out", "a", "--batch", 2)
     assert il.open("a").sizes["run"] == 36
+    assert "a worker was killed; going on" in capsys.readouterr().err
     monkeypatch.setattr(sweep, "_parallel", gone)
     assert "scheduler: the cluster went away" in refused(capsys, *PLAN, "--out", "b")
