@@ -229,6 +229,22 @@ def test_updates_are_shared_by_the_rounds_to_the_last_one():
     assert dagger(tiny("tube"), rounds=7, training=training)[1].updates == 100
 
 
+@pytest.mark.parametrize(
+    ("aggregate", "each"), [("all", [10, 20, 30, 40]), ("window", [14, 28, 29, 29]), ("last", [25, 25, 25, 25])]
+)
+def test_updates_by_data_are_the_same_epochs_in_each_round(aggregate, each):
+    training = dataclasses.replace(SMALL, updates=100)
+    learner = il.DAgger(rounds=4, window=2, share="by-data", aggregate=aggregate, training=training)
+    assert [learner.updates(i) for i in range(4)] == each
+    assert dagger(tiny("tube"), rounds=4, share="by-data", training=training)[1].updates == 100
+    assert [il.DAgger(rounds=4, training=training).updates(i) for i in range(4)] == [25] * 4
+
+
+def test_updates_by_data_must_reach_the_first_round():
+    with pytest.raises(ValueError, match="updates: expected at least one for each of 4 rounds, 10 in all, got 9"):
+        il.DAgger(rounds=4, share="by-data", training=il.Training(updates=9))
+
+
 def test_scratch_differs_from_warm():
     env = tiny("tube")
     assert not torch.equal(dagger(env, start="warm")[0].layers[0], dagger(env, start="scratch")[0].layers[0])
