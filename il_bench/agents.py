@@ -68,8 +68,8 @@ def parse(args: list[str]) -> tuple[Env, Expert, Options]:
         "environment": flags.flags_of(env_class, hide=("seed", "device")),
     }
     flags.require_distinct(*groups.values())
-    command = tyro.conf.OmitArgPrefixes[dataclasses.make_dataclass("Command", groups.items())]  # type: ignore[misc]
-    got = flags.parsed(command, args, "python -m il_bench.measure", str(Options.__doc__))
+    command = dataclasses.make_dataclass("Command", groups.items())
+    got = flags.parsed(tyro.conf.OmitArgPrefixes[command], args, "python -m il_bench.measure", str(Options.__doc__))  # type: ignore[misc, valid-type]
     options = Options(**vars(got.agent))
     require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
     taken = options.out is not None and options.out.exists()

@@ -59,7 +59,7 @@ def _candidates(inner: Any) -> Iterator[Access]:
         yield Access("qpos and qvel", lambda i: np.concatenate((i.data.qpos, i.data.qvel)), _put_mujoco, seen)
     elif hasattr(inner, "set_state") and hasattr(inner, "get_state"):
         yield Access("get_state and set_state", lambda i: i.get_state(), lambda i, s: i.set_state(s.copy()), seen)
-    elif np.ndim(getattr(inner, "state", None)) == 1:
+    elif np.ndim(getattr(inner, "state", 0)) == 1:
         yield Access("unwrapped.state", lambda i: np.array(i.state, dtype=float), _put_attribute, seen)
 
 

@@ -199,7 +199,7 @@ def wrapper(identifier: str) -> type[Env]:
     )  # fmt: skip
 
 
-def answers(source: Any, obs: torch.Tensor, size: int) -> torch.Tensor:
+def answers(who: str, source: Any, obs: torch.Tensor, size: int) -> torch.Tensor:
     """Actions (R, E, U) of a callable, or of anything with `predict`, for observations (R, E, O); deterministic.
 
     It is asked run by run: a network rounds differently in a larger batch, and a run's answers must not depend on its
@@ -217,7 +217,7 @@ def answers(source: Any, obs: torch.Tensor, size: int) -> torch.Tensor:
         fits = kind in "biuf" and shape[:1] == batch.shape[:1] and math.prod(shape[1:]) == size
         require(
             fits,
-            f"run {run}: expected one action of U={size} for each of {len(batch)} observations, got "
+            f"{who} at run {run}: expected one action of U={size} for each of {len(batch)} observations, got "
             f"{f'shape {shape}' if kind in 'biuf' else type(out).__name__}; return numbers (n, U)",
         )
         rows.append(np.array(out, dtype=np.float64).reshape(len(batch), size))
@@ -246,7 +246,7 @@ class CallableExpert(Expert):
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
-        return answers(self.source, self.env.observation(state), action_size(self.env))
+        return answers("expert", self.source, self.env.observation(state), action_size(self.env))
 
 
 class CallablePolicy(Policy):
@@ -264,7 +264,7 @@ class CallablePolicy(Policy):
     def act(self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
         """See `Policy.act`; deterministic only."""
         require(draw is None, "policy: its chance is its own and cannot be repeated; evaluate it deterministically")
-        return answers(self.source, obs, action_size(self.env)), memory
+        return answers("policy", self.source, obs, action_size(self.env)), memory
 
     def __getitem__(self, run: int) -> CallablePolicy:
         """The same for one run."""

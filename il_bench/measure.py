@@ -122,7 +122,8 @@ def measures(found: Record, env: Env | str, expert: Expert | str, policies: dict
 
 def _asked(measure: Quantity, a: Assessment) -> np.ndarray | str:
     try:
-        return np.asarray(measure(a), dtype=float)
+        with np.errstate(invalid="ignore"):  # inf - inf, of runs that left the finite numbers, is shown as n/a
+            return np.asarray(measure(a), dtype=float)
     except Unanswerable as reason:
         return f"n/a: {reason}"
 
@@ -196,7 +197,7 @@ def main(args: list[str]) -> None:
     """The command."""
     torch.set_num_threads(1)
     out: Path | None
-    if flags.peek(args, "--policy", ""):
+    if any(arg.partition("=")[0] == "--policy" for arg in args):
         env, expert, options = agents.parse(args)
         table, out = assess(env, expert, options.policy, options.rollouts, options.trust), options.out
     else:

@@ -271,29 +271,36 @@ def _free(out: Path) -> Path:
 
 
 def _fit(agent: Zip, judge: Any, recipe: Recipe) -> None:
-    """Train the model, and leave in it the parameters that did best in the evaluations on the way."""
+    """Train the model, and leave in it the parameters that did best in the evaluations on the way and at the end."""
     from stable_baselines3.common.evaluation import evaluate_policy
 
-    best: list[Any] = [-np.inf, None, None]
+    best: list[Any] = [-np.inf, {}, {}]
     every = max(1, recipe.steps // recipe.evaluations)
     with _bar(recipe) as (progress, bar):
 
-        def look(held: dict[str, Any], _: dict[str, Any]) -> bool:
+        def look(done: int) -> None:
+            judge.reset(seed=recipe.seed + 1)
+            mean, _spread = evaluate_policy(agent, judge, max(1, recipe.episodes // 2))  # type: ignore[arg-type]
+            if mean > best[0]:
+                best[:] = mean, *copy.deepcopy((agent.model.policy.state_dict(), _scales(agent)))
+            words = f"return {mean:,.1f}, best {best[0]:,.1f}"
+            progress.update(bar, words=words)
+            if not progress.console.is_terminal:  # where a bar that moves cannot be seen
+                print(f"step {done:,}: {words}", flush=True)
+
+        def go_on(held: dict[str, Any], _: dict[str, Any]) -> bool:
             done = held["self"].num_timesteps
-            if done % every == 0:
-                judge.reset(seed=recipe.seed + 1)
-                mean, _spread = evaluate_policy(agent, judge, max(1, recipe.episodes // 2))  # type: ignore[arg-type]
-                if mean > best[0]:
-                    best[:] = mean, *copy.deepcopy((agent.model.policy.state_dict(), _scales(agent)))
-                progress.update(bar, words=f"return {mean:,.1f}, best {best[0]:,.1f}")
-            if done % 100 == 0 or done >= recipe.steps:
+            if done % every == 0 and done < recipe.steps:
+                look(done)
+            if done % 100 == 0:
                 progress.update(bar, completed=min(done, recipe.steps))
             return True
 
-        agent.model.learn(recipe.steps, callback=look)
-    if best[1] is not None:
-        agent.model.policy.load_state_dict(best[1])
-        vars(agent.statistics or agent.model).update(best[2])
+        agent.model.learn(recipe.steps, callback=go_on)  # may go on to the end of a batch
+        look(agent.model.num_timesteps)
+        progress.update(bar, completed=recipe.steps)
+    agent.model.policy.load_state_dict(best[1])
+    vars(agent.statistics or agent.model).update(best[2])
 
 
 def _scales(agent: Zip) -> dict[str, Any]:
