@@ -404,6 +404,21 @@ class _Leaky(_Stateful):
         return obs + (self.asked > 2) * self.chance.normal(size=2), *rest
 
 
+class _Short(_Stateful):
+    """Cuts its own episodes after the fifth step, which is no end."""
+
+    action_space = spaces.Box(-1.0, 1.0, (1,), np.float32)
+
+    def reset(self, seed=None, options=None):
+        self.asked = 0
+        return super().reset(seed=seed)
+
+    def step(self, action):
+        self.asked += 1
+        obs, reward, over, _, info = super().step(action)
+        return obs, reward, over, self.asked == 5, info
+
+
 class _Plain(_Stateful):
     """The linear one with actions that a network can give."""
 
@@ -413,7 +428,7 @@ class _Plain(_Stateful):
 
 @pytest.fixture(autouse=True)
 def _registered():
-    for cls in (_Stateful, _Hidden, _Misleading, _Leaky, _Plain):
+    for cls in (_Stateful, _Hidden, _Misleading, _Leaky, _Short, _Plain):
         gymnasium.register(f"Test{cls.__name__.strip('_')}-v0", entry_point=cls, max_episode_steps=20)
     yield
     for name in [n for n in gymnasium.registry if n.startswith("Test")]:
@@ -457,6 +472,14 @@ def test_an_environment_that_does_not_couple_is_named_with_run_and_step():
         ValueError, match=r"expert in TestLeaky-v0 with the same seed part at run 0, episode 0, step 3;"
     ):
         il.compare(env, il.expert(env, lambda obs: -0.1 * obs[:, :1]), episodes=2)
+
+
+def test_an_environment_that_cuts_its_own_episode_stops_and_does_not_end():
+    env = il.make("TestShort-v0", horizon=8)
+    seen = rollout(env, by_expert(env, il.expert(env, lambda obs: 0 * obs[:, :1])), Streams((0,)), 2)
+    assert not seen.terminated.any()
+    assert (seen.reward[0, 0] == torch.tensor([1.0] * 5 + [0.0] * 3)).all()
+    assert (seen.state[0, 0, 5] == seen.state[0, 0, 8]).all()
 
 
 def test_an_expert_that_leaves_the_finite_numbers_is_named_with_run_and_step():
