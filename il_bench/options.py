@@ -19,7 +19,9 @@ class Options:
     algo: str = "dagger"
     """Learner: a registered name or module:Class; behaviour cloning is trained beside it."""
     expert: str | None = None
-    """Expert: a registered name, module:Class or module:function; the environment's own by default."""
+    """Expert: a registered name, module:Class, module:function or sb3:PATH; the environment's own by default."""
+    trust: bool = False
+    """The author of the zip in --expert sb3:PATH is trusted: opening it runs what was serialised into it."""
     seeds: int = 8
     """Independent runs (seeds 0, 1, ...) of every setting."""
     rollouts: int = 64

@@ -87,6 +87,25 @@ def _why(record: Record, row: dict[str, Any]) -> str:
     return f"{errs}: nothing pushed its demonstrations off the expert's path, so they never showed the way back.{hint}"
 
 
+def broken(record: Record, most: int = 3) -> list[str]:
+    """For each learner that left the finite numbers, in its rollouts or in training: in which runs and when, a line."""
+    lines = []
+    for name, steps in zip(record.learners, record.arrays["broke"], strict=True):
+        runs = (steps >= 0).any(-1).nonzero()[0].tolist()
+        firsts = {r: min((step, e) for e, step in enumerate(steps[r].tolist()) if step >= 0) for r in runs}
+        where = [f"run {r} (episode {e}, step {step})" for r, (step, e) in firsts.items()]
+        trained = record.config["budgets"].get(name, {}).get("broke", {})
+        when = [f"run {r} (update {update})" for r, update in trained.items()]
+        for places, what in (
+            (when, "in training, and learned no more"),
+            (where, "and is frozen there, with D infinite"),
+        ):
+            more = f" and {len(places) - most} more" if len(places) > most else ""
+            if places:
+                lines.append(f"{name} left the finite numbers in {', '.join(places[:most])}{more} {what}.")
+    return lines
+
+
 def rich_tables(record: Record, width: int) -> list[Any]:
     """The Record's rows for a terminal `width` characters wide: one table, or as many as their columns need."""
     return tables_of([cell_texts(row) for row in record.rows()], width)

@@ -120,6 +120,16 @@ def _check_shape(what: str, array: torch.Tensor, shape: tuple[int, ...]) -> None
         raise ValueError(f"{what}: expected ({letters}), got {tuple(array.shape)}; return one action for each state")
 
 
+def _driven(drive: Driver, step: int, state: torch.Tensor, memory: Any, size: int) -> tuple[torch.Tensor, Any]:
+    """A driver's actions (R, E, U), float64, with their shape checked; what it refuses names the step."""
+    try:
+        action, memory = drive(step, state, memory)
+        _check_shape("actions", action, (*state.shape[:2], size))
+    except ValueError as error:
+        raise ValueError(f"step {step}: {error}") from error
+    return action.to(torch.float64), memory
+
+
 def rollout(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollout:
     """Roll out E episodes of every run.
 
@@ -130,20 +140,17 @@ def rollout(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollout
         episodes: episodes of each run, E.
 
     Raises:
-        ValueError: when the driver's actions have the wrong shape.
+        ValueError: with the step, when the driver's actions have the wrong shape.
     """
     with torch.no_grad():
         state = env.initial(streams, episodes)
         noise = streams.normal("noise", episodes, env.horizon, env.noise_size).to(state.device).unbind(2)
-        shape = (*state.shape[:2], action_size(env))
-        over, broke, memory = env.terminal(state), torch.full(shape[:2], -1, device=state.device), None
-        length = torch.zeros(shape[:2], dtype=torch.long, device=state.device)
+        size, over, memory = action_size(env), env.terminal(state), None
+        broke = torch.full(state.shape[:2], -1, device=state.device)
+        length = torch.zeros(state.shape[:2], dtype=torch.long, device=state.device)
         states, actions, rewards = [state], [], []
         for step in range(env.horizon):
-            action, memory = drive(step, state, memory)
-            if step == 0:
-                _check_shape("actions", action, shape)
-            action = action.to(torch.float64)
+            action, memory = _driven(drive, step, state, memory, size)
             proposed = env.transition(state, action, noise[step])
             reward = env.reward(state, action, proposed)
             # A sum is finite only if its terms are: most steps have nothing to freeze, and this look costs a third of

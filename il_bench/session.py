@@ -46,11 +46,11 @@ def execute(options: Options, env: Env, learner: Any, original: record.Record | 
     _require_possible(options)
     torch.set_num_threads(options.threads)
     out = record.free_folder(options.out or _next_folder(options))
-    expert = registry.expert(env, options.expert)
+    expert = registry.expert(env, options.expert, options.trust)
     _require_answers(env, expert, options)
     if not type(env).__module__.startswith("il_bench."):
         alone = dataclasses.replace(env, device="cpu")
-        check(alone, registry.expert(alone, options.expert))
+        check(alone, registry.expert(alone, options.expert, options.trust))
     name = registry.name_of(learner).rpartition(":")[2].lower()
     console.print(_headline(env, expert, name, options), highlight=False)
     columns = (
@@ -70,7 +70,7 @@ def execute(options: Options, env: Env, learner: Any, original: record.Record | 
         progress.update(bar, completed=1)
     for table in report.rich_tables(found, console.width):
         console.print(table, "", highlight=False)
-    console.print(report.sentence(found) + "\n", highlight=False)
+    console.print("\n".join([report.sentence(found), *report.broken(found)]) + "\n", highlight=False)
     for path, what in left.items():
         console.print(f"  {_shown(path)}  [dim]{what}[/dim]", highlight=False, soft_wrap=True)
     if original is not None:
@@ -96,6 +96,10 @@ def _require_possible(options: Options) -> None:
     require(options.threads >= 1, f"threads: expected at least 1, got {options.threads}; try 1")
     kind = options.device.partition(":")[0]
     require(kind in ("cpu", "cuda"), f"device: expected cpu or cuda, got {options.device!r}")
+    zipped = str(options.expert).startswith("sb3:")
+    require(
+        zipped or not options.trust, "trust: expected --expert sb3:PATH beside it, which alone needs it; leave it out"
+    )
     missing = kind == "cuda" and not torch.cuda.is_available()
     require(
         not missing, "device: cuda was asked for, but torch finds no GPU here; leave --device out to compute on the CPU"
@@ -180,7 +184,9 @@ class Again:
     env: str | None = None
     """module:Class, where the environment is a file's: a Record alone runs no stranger's code."""
     expert: str | None = None
-    """module:name, where the expert is a file's."""
+    """module:name or sb3:PATH, where the expert is a file's."""
+    trust: bool = False
+    """The author of the zip in --expert sb3:PATH is trusted."""
     out: Path | None = None
     """Folder for the new Record; by default the next free runs/ENV-ALGO-NUMBER."""
     device: str = "cpu"
@@ -202,7 +208,9 @@ def repeated(args: list[str]) -> tuple[Options, Env, Any, record.Record]:
     held = options.get("expert") if isinstance(options, dict) else None
     stranger = held is not None and ":" in str(held) and again.expert is None
     require(not stranger, f"record: its expert {held!r} is a file's; name it, as in --expert {held}")
-    chosen = {k: getattr(again, k) for k in ("out", "device", "threads", "video")} | {"expert": again.expert or held}
+    chosen = {k: getattr(again, k) for k in ("out", "device", "threads", "video", "trust")} | {
+        "expert": again.expert or held
+    }
     original.known_env = record.environment_of(original.config, again.env)
     env = dataclasses.replace(original.env, device=again.device)
     name = list(original.config["algorithms"])[-1]

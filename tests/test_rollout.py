@@ -308,6 +308,6 @@ def test_twins_that_do_not_couple_are_named():
 
     env = Leaky(rate=1.0)
     with pytest.raises(
-        ValueError, match="two rollouts of the expert with the same seed part at run 0, episode 0, step 1"
+        ValueError, match=r"two rollouts of the expert in .*Leaky with the same seed part at run 0, episode 0, step 1"
     ):
         il.compare(env, Slope(0.0), episodes=2)
