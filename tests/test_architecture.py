@@ -15,6 +15,7 @@ ROAD = [
     "scenery", "envs", "experts", "learners", "intervals", "growth", "flags", "record", "twins", "probes",
     "quantities", "estimate", "foreign", "gym", "plots", "encode", "video", "report", "lipschitz", "contract",
     "options", "sb3", "agents", "measure", "session", "run", "render", "certify", "results", "cells", "sweep", "table",
+    "tensorboard",
 ]  # fmt: skip
 """Modules in the order in which they may import one another, each only from earlier ones."""
 
