@@ -185,3 +185,14 @@ def assemble(policies: list[Any], choice: list[int]) -> MLPPolicy | TablePolicy:
     parts = [policies[pick].arrays() for pick in choice]
     arrays = {name: torch.stack([part[name][run] for run, part in enumerate(parts)]) for name in parts[0]}
     return restore(policies[0].kind, arrays, policies[0].action_space)
+
+
+def side_by_side(policies: list[MLPPolicy]) -> MLPPolicy:
+    """One policy of all the runs of several, in order."""
+
+    def joined(each: list[list[torch.Tensor]]) -> list[torch.Tensor]:
+        return [torch.cat(parts) for parts in zip(*each, strict=True)]
+
+    scaling = {name: torch.cat([p.scaling[name] for p in policies]) for name in policies[0].scaling}
+    layers, trained = joined([p.layers for p in policies]), joined([p.trained for p in policies])
+    return MLPPolicy(layers, scaling, policies[0].action_space, trained)

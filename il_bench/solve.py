@@ -48,17 +48,16 @@ def scales(data: Dataset, floor: tuple[float, ...], zscore: bool, actions: int |
         zscore: whether observations are scaled at all.
         actions: how many Discrete actions there are, whose logits are not scaled; None for Box actions.
     """
-    weight = (data.weight / data.weight.sum(1, keepdim=True).clamp_min(1)).double()[..., None]
-    obs, action = data.obs.double(), data.action.double()
-    mean, shift = (weight * obs).sum(1, keepdim=True), (weight * action).sum(1, keepdim=True)
-    std = (weight * (obs - mean).square()).sum(1, keepdim=True).sqrt()
-    scale = (weight * (action - shift).square()).sum(1, keepdim=True).sqrt()
-    least = torch.tensor(floor, dtype=torch.float64, device=obs.device).reshape(-1, 1, 1)
+    held, size = data.moments, data.obs.shape[2]
+    deviation = (held.scatter / held.weight.clamp_min(1e-300)).sqrt()
+    mean, shift = held.mean[..., :size], held.mean[..., size:]
+    std, scale = deviation[..., :size], deviation[..., size:]
+    least = torch.tensor(floor, dtype=torch.float64, device=data.obs.device).reshape(-1, 1, 1)
     scaling = {"mean": mean, "std": torch.maximum(std, least), "shift": shift, "scale": scale.clamp_min(1e-6)}
     if not zscore:
         scaling |= {"mean": torch.zeros_like(mean), "std": torch.ones_like(std)}
     if actions is not None:
-        scaling |= {"shift": shift.new_zeros(len(obs), 1, actions), "scale": shift.new_ones(len(obs), 1, actions)}
+        scaling |= {"shift": shift.new_zeros(len(shift), 1, actions), "scale": shift.new_ones(len(shift), 1, actions)}
     return {name: value.float() for name, value in scaling.items()}
 
 

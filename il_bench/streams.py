@@ -61,7 +61,9 @@ class Streams:
 
     def of(self, runs: Iterable[int]) -> Streams:
         """The streams of some of the runs."""
-        return Streams([self.seeds[r] for r in runs], self.device, self.path, self.first, self._generator)
+        runs = list(runs)
+        first = self.first if isinstance(self.first, int) else [self.first[r] for r in runs]
+        return Streams([self.seeds[r] for r in runs], self.device, self.path, first, self._generator)
 
     def generator(self, run: int, purpose: str, episode: int = 0) -> np.random.Generator:
         """NumPy's generator at the head of one stream; valid until the next call (re-keying is 6 x cheaper)."""

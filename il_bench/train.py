@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from gymnasium import spaces
 
+from . import engine
+from .adam import Adam
 from .core import Env, Log, Policy
 from .data import Dataset
-from .policies import MLPPolicy, initial_layers, mlp
+from .minibatches import minibatches
+from .policies import MLPPolicy, initial_layers, mlp, side_by_side
 from .settings import Values, as_tuple, per_run_fields, require, require_choice, require_counts
 from .solve import SOLVERS, scales
 from .streams import Streams
@@ -63,6 +65,12 @@ class Training:
             count = len(as_tuple(getattr(self, name)))
             require(count in (1, runs), f"{name}: expected one value or one for each of {runs} runs, got {count}")
 
+    def of(self, runs: slice) -> Training:
+        """The settings of some of the runs."""
+        held = {name: as_tuple(getattr(self, name)) for name in per_run_fields(self)}
+        part: dict[str, Any] = {name: values[runs] for name, values in held.items() if len(values) > 1}
+        return replace(self, **part)
+
 
 def fit(
     data: Dataset,
@@ -90,147 +98,115 @@ def fit(
     """
     training.require_runs(len(data.obs))
     if training.net == "mlp":
-        return _descend(data, training, env, streams, log, updates or training.updates, start)
+        first = start.trained if isinstance(start, MLPPolicy) else None
+        return _in_blocks(data, training, env.action_space, streams, log, updates or training.updates, first)
     solved = SOLVERS[training.net](data, training, env, streams)
     log.updates += 1
     log.report(1.0, "solved")
     return solved
 
 
-def _descend(
-    data: Dataset, training: Training, env: Env, streams: Streams, log: Log, updates: int, start: Policy | None
+def _in_blocks(
+    data: Dataset,
+    training: Training,
+    space: spaces.Box | spaces.Discrete,
+    streams: Streams,
+    log: Log,
+    updates: int,
+    first: list[torch.Tensor] | None,
 ) -> MLPPolicy:
-    space = env.action_space
-    actions = int(space.n) if isinstance(space, spaces.Discrete) else None
-    scaling = scales(data, as_tuple(training.std_floor), training.normalise == "zscore", actions)
-    sizes = [data.obs.shape[2], *training.hidden, actions or data.action.shape[2]]
-    layers = start.trained if isinstance(start, MLPPolicy) else initial_layers(sizes, streams)
-    adam = Adam([p.to(data.obs.device) for p in layers], training)
-    obs = (data.obs - scaling["mean"]) / scaling["std"]
-    target = data.action if actions else (data.action - scaling["shift"]) / scaling["scale"]
-    losses = []
-    for step, (x, y, w) in zip(
-        range(updates), batches(obs, target, data.weight, training.batch, streams), strict=False
-    ):
-        loss = _losses(mlp(adam.layers, x), y, w, actions is not None)
-        loss.sum().backward()
-        adam.step()
-        losses.append(loss.detach())
-        if step % 50 == 49:
-            log.report((log.updates + step + 1) / training.updates, f"loss {loss.detach().median():.2e}")
-    _name_broken(torch.stack(losses), log)
+    """Train some runs after others, as many at once as are fastest; that changes no number of any run."""
+    runs, policies = len(data.obs), []
+    count = engine.runs_at_once(widths(data, training, space), training.batch) if engine.suits(data.obs) else runs
+    for at in range(0, runs, count):
+        block = slice(at, min(at + count, runs))
+
+        def report(share: float, words: str, block: slice = block) -> None:
+            passed = updates * (block.start + share * (block.stop - block.start)) / runs
+            log.report((log.updates + passed) / training.updates, words)
+
+        layers = None if first is None else [p[block] for p in first]
+        own = streams.of(range(block.start, block.stop))
+        policy, losses = _descend(data.of(block), training.of(block), space, own, updates, layers, report)
+        _name_broken(losses, log, at)
+        policies.append(policy)
     log.updates += updates
-    return MLPPolicy(adam.average(), scaling, space, adam.last())
+    return side_by_side(policies)
 
 
-def _losses(out: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, discrete: bool) -> torch.Tensor:
-    """Weighted mean loss of each run (R,): cross-entropy or squared error."""
-    if discrete:
-        each = torch.nn.functional.cross_entropy(out.flatten(0, 1), target.flatten(), reduction="none").view_as(weight)
-    else:
-        each = (out - target).square().sum(-1)
-    return (weight * each).sum(1) / weight.sum(1).clamp_min(1e-12)
+def widths(data: Dataset, training: Training, space: spaces.Box | spaces.Discrete) -> list[int]:
+    """Numbers in each layer of a network, from observations to actions or logits."""
+    outputs = int(space.n) if isinstance(space, spaces.Discrete) else data.action.shape[2]
+    return [data.obs.shape[2], *training.hidden, outputs]
 
 
-def _name_broken(losses: torch.Tensor, log: Log) -> None:
-    """Note the first update (of losses (updates, R)) at which a run left the finite numbers."""
-    bad = ~losses.isfinite()
-    for run in bad.any(0).nonzero()[:, 0].tolist():
-        log.broke.setdefault(run, log.updates + int(bad[:, run].int().argmax()))
+def _descend(
+    data: Dataset,
+    training: Training,
+    space: spaces.Box | spaces.Discrete,
+    streams: Streams,
+    updates: int,
+    first: list[torch.Tensor] | None,
+    report: Callable[[float, str], None],
+) -> tuple[MLPPolicy, torch.Tensor]:
+    """The one supervised loop: R policies, and their losses (R, updates)."""
+    sizes, discrete = widths(data, training, space), isinstance(space, spaces.Discrete)
+    scaling = scales(
+        data, as_tuple(training.std_floor), training.normalise == "zscore", sizes[-1] if discrete else None
+    )
+    layers = [p.to(data.obs.device) for p in first or initial_layers(sizes, streams)]
+    adam = Adam(layers, training.lr, training.clip, training.ema)
+    fast = engine.suits(data.obs)
+    gradient = engine.Tape(adam.flat, adam.grad, sizes, training.batch, discrete) if fast else Autograd(adam, discrete)
+    losses, done = torch.empty(len(data.obs), updates, device=data.obs.device), 0
+    with np.errstate(all="ignore"):  # a run that leaves the finite numbers is named, and not a warning
+        for x, y, share in minibatches(data, training.batch, updates, streams, scaling):
+            steps = slice(done, done := done + share.shape[1])
+            for _ in gradient.steps(x, y, share, losses[:, steps]):
+                adam.step()
+            report(done / updates, f"loss {losses[:, done - 1].median():.2e}")
+    return MLPPolicy(adam.average(), scaling, space, adam.last()), losses
 
 
-def batches(
-    obs: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, size: int, streams: Streams
-) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Minibatches (R, size, ...) without end, each run's own samples in an order of its own, epoch after epoch.
-
-    A sample of weight zero is not there: neither its presence nor its number changes a run's minibatches.
-    """
-    orders = [_endless(weight[run].nonzero()[:, 0].cpu().numpy(), streams, run) for run in range(len(obs))]
-    row = torch.arange(len(obs), device=obs.device)[:, None]
-    while True:
-        ahead = np.stack([np.fromiter(itertools.islice(order, 32 * size), int, 32 * size) for order in orders])
-        pick = torch.from_numpy(ahead).to(obs.device)
-        chunk = [part[row, pick] for part in (obs, target, weight)]
-        for at in range(0, 32 * size, size):
-            yield tuple(part[:, at : at + size] for part in chunk)
-
-
-def _endless(samples: np.ndarray, streams: Streams, run: int) -> Iterator[int]:
-    """The samples of one run, in a new order each epoch; sample 0 for ever where there are none (it weighs nothing)."""
-    if len(samples) == 0:
-        yield from itertools.repeat(0)
-    for epoch in itertools.count():
-        yield from samples[streams.generator(run, "shuffle", epoch).permutation(len(samples))]
-
-
-class Adam:
-    """Adam (Kingma & Ba 2015) on one flat buffer that holds every run's weights; one optimiser is R optimisers.
-
-    torch.optim.Adam is the same to rounding (tested), but its first call imports a compiler for a second, its fused
-    form rounds the tail of an array differently (run 2 of 4 would not equal run 2 alone), and it has one learning rate.
+class Autograd:
+    """Gradients of R networks by torch's autograd: the reference, on every device.
 
     Args:
-        layers: parameters, each (R, ...), float32.
-        training: lr, clip and ema, each one number or one for each run.
+        adam: whose layers make the network, and whose `grad` is to hold their gradient.
+        discrete: cross-entropy; squared error otherwise.
     """
 
-    def __init__(self, layers: list[torch.Tensor], training: Training):
-        runs, device = len(layers[0]), layers[0].device
-        total = sum(p.numel() for p in layers)
-        buffers = [torch.zeros(total, device=device) for _ in range(6)]  # separate: autograd watches each for writes
-        self.flat, self.grad, self.first, self.second, self.lr, decay = buffers
-        self.layers: list[torch.Tensor] = []
-        self.steps, self.clip, self.keep, at = 0, training.clip, any(v > 0 for v in as_tuple(training.ema)), 0
-        for p in layers:
-            part = slice(at, at + p.numel())
-            for buffer, value in ((self.lr, training.lr), (decay, training.ema)):
-                rates = torch.tensor(as_tuple(value), device=device).expand(runs)
-                buffer[part].view(runs, -1).copy_(rates[:, None].expand(-1, p.numel() // runs))
-            self.flat[part] = p.flatten()
-            leaf = self.flat[part].view_as(p).detach().requires_grad_()
-            leaf.grad = self.grad[part].view_as(p)
-            self.layers.append(leaf)
-            at += p.numel()
-        self.mean, self.decay = self.flat.clone(), decay
+    def __init__(self, adam: Adam, discrete: bool):
+        self.adam, self.discrete = adam, discrete
 
-    def step(self, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> None:
-        """One update from the gradients that backward() left, which are then cleared."""
-        with torch.no_grad():
-            self._clip()
-            self.steps += 1
-            self.first.lerp_(self.grad, 1 - beta1)
-            self.second.mul_(beta2).addcmul_(self.grad, self.grad, value=1 - beta2)
-            deviation = self.second.sqrt().mul_(1 / math.sqrt(1 - beta2**self.steps)).add_(eps)
-            self.flat.addcmul_(self.first / deviation, self.lr, value=-1 / (1 - beta1**self.steps))
-            if self.keep:
-                # The average begins with few weights and forgets the first, random ones sooner than the last.
-                ramp = (1 + self.steps) / (10 + self.steps)
-                self.mean.lerp_(self.flat, 1 - self.decay.clamp_max(ramp))
-            self.grad.zero_()
+    def steps(self, x: torch.Tensor, y: torch.Tensor, share: torch.Tensor, losses: torch.Tensor) -> Iterator[None]:
+        """Leave the gradient of one minibatch after the other in `adam.grad`; the weights may move in between.
 
-    def _clip(self) -> None:
-        if all(v <= 0 for v in as_tuple(self.clip)):
-            return
-        parts = [p.grad.flatten(1) for p in self.layers if p.grad is not None]
-        norm = torch.zeros_like(parts[0][:, 0])
-        for g in parts:  # one after the other: a sum over a stack rounds differently for one run than for several
-            norm += g.square().sum(1)
-        norm = norm.sqrt()
-        longest = torch.tensor(as_tuple(self.clip), device=norm.device)
-        factor = torch.where(longest > 0, longest / torch.maximum(norm, longest), torch.ones_like(norm))
-        for g in parts:
-            g.mul_(factor[:, None])
+        Args:
+            x: observations (R, S, B, O), float32.
+            y: actions (R, S, B, U), float32, or int64 where they are Discrete.
+            share: (R, S, B), each sample's part in the mean loss of its minibatch.
+            losses: (R, S), where that loss is written; complete when the last step has been made.
+        """
+        for at in range(x.shape[1]):
+            loss = _losses(mlp(self.adam.layers, x[:, at]), y[:, at], share[:, at], self.discrete)
+            for slope, found in zip(self.adam.slopes, torch.autograd.grad(loss.sum(), self.adam.layers), strict=True):
+                slope.copy_(found)
+            losses[:, at] = loss.detach()
+            yield
 
-    def average(self) -> list[torch.Tensor]:
-        """The moving average of the parameters, or the last ones when none is kept."""
-        return self._parts(self.mean if self.keep else self.flat)
 
-    def last(self) -> list[torch.Tensor]:
-        """The parameters as the last step left them, with which a warm start goes on."""
-        return self._parts(self.flat)
+def _losses(out: torch.Tensor, target: torch.Tensor, share: torch.Tensor, discrete: bool) -> torch.Tensor:
+    """Weighted mean loss of each run (R,): cross-entropy or squared error."""
+    if discrete:
+        each = torch.nn.functional.cross_entropy(out.flatten(0, 1), target.flatten(), reduction="none").view_as(share)
+    else:
+        each = (out - target).square().sum(-1)
+    return (share * each).sum(1)
 
-    def _parts(self, source: torch.Tensor) -> list[torch.Tensor]:
-        """A flat buffer cut into the layers' shapes."""
-        parts = source.detach().clone().split([p.numel() for p in self.layers])
-        return [part.view_as(p) for part, p in zip(parts, self.layers, strict=True)]
+
+def _name_broken(losses: torch.Tensor, log: Log, first: int) -> None:
+    """Note the update (of losses (R, updates)) at which a run left the finite numbers; `first` is the first run."""
+    bad = ~losses.isfinite()
+    for run in bad.any(1).nonzero()[:, 0].tolist():
+        log.broke.setdefault(first + run, log.updates + int(bad[run].int().argmax()))

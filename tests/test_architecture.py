@@ -11,11 +11,11 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = {"il_bench": ROOT / "il_bench", "envs": ROOT / "envs", "experts": ROOT / "experts"}
 
 ROAD = [
-    "settings", "streams", "core", "registry", "theory", "rollout", "data", "policies", "solve", "train", "canvas",
-    "scenery", "envs", "experts", "learners", "intervals", "growth", "flags", "record", "twins", "probes",
-    "quantities", "estimate", "foreign", "gym", "plots", "encode", "video", "report", "lipschitz", "contract",
-    "options", "sb3", "agents", "measure", "session", "run", "render", "certify", "results", "cells", "sweep", "table",
-    "tensorboard",
+    "settings", "streams", "core", "registry", "theory", "rollout", "data", "minibatches", "policies", "solve", "adam",
+    "engine", "train", "checkpoint", "canvas", "scenery", "envs", "experts", "learners", "intervals", "growth", "flags",
+    "record", "twins", "probes", "quantities", "estimate", "foreign", "gym", "plots", "encode", "video", "report",
+    "tensorboard", "lipschitz", "contract", "options", "sb3", "agents", "measure", "session", "run", "render", "certify",
+    "results", "cells", "sweep", "table",
 ]  # fmt: skip
 """Modules in the order in which they may import one another, each only from earlier ones."""
 

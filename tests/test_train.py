@@ -5,12 +5,14 @@ from conftest import tiny
 from gymnasium import spaces
 
 import il_bench as il
-from il_bench import train
+from il_bench import minibatches as feed
+from il_bench.adam import Adam
 from il_bench.core import Log
 from il_bench.data import Dataset
 from il_bench.policies import MLPPolicy, TablePolicy, assemble, initial_layers, mlp, restore
+from il_bench.solve import scales
 from il_bench.streams import Streams
-from il_bench.train import Adam, Training, fit
+from il_bench.train import Training, fit
 
 BOX = spaces.Box(-10.0, 10.0, (1,))
 
@@ -40,12 +42,15 @@ def error(policy, data):
 
 def test_adam_is_torchs_adam():
     layers = initial_layers([3, 5, 2], Streams((0, 1, 2)))
-    ours = Adam(layers, Training(lr=3e-3))
+    ours = Adam(layers, lr=3e-3)
     theirs = [p.clone().requires_grad_() for p in layers]
     optimiser = torch.optim.Adam(theirs, lr=3e-3)
     x = torch.randn(3, 7, 3, generator=torch.Generator().manual_seed(0))
     for _ in range(100):
-        mlp(ours.layers, x).square().sum().backward()
+        for slope, found in zip(
+            ours.slopes, torch.autograd.grad(mlp(ours.layers, x).square().sum(), ours.layers), strict=True
+        ):
+            slope.copy_(found)
         ours.step()
         optimiser.zero_grad()
         mlp(theirs, x).square().sum().backward()
@@ -105,10 +110,10 @@ def test_cross_entropy_learns_the_chances_and_draws_from_them():
 
 
 def test_the_moving_average_trails_the_weights_by_its_decay():
-    adam = Adam([torch.zeros(1, 1, 1)], Training(ema=0.9, lr=1.0))
+    adam = Adam([torch.zeros(1, 1, 1)], lr=1.0, ema=0.9)
     mean = 0.0
     for step in range(1, 8):
-        adam.layers[0].grad += 1.0
+        adam.slopes[0].fill_(1.0)
         adam.step()
         decay = min(0.9, (1 + step) / (10 + step))
         mean = decay * mean + (1 - decay) * adam.layers[0].item()
@@ -137,16 +142,52 @@ def test_what_weighs_nothing_does_not_change_a_runs_minibatches():
         torch.cat((data.weight, torch.zeros(1, 36)), 1),
         (64, 36),
     )
-    batches = [next(train.batches(d.obs, d.action, d.weight, 16, Streams((0,)))) for d in (data, padded)]
-    for one, two in zip(*batches, strict=True):
+    for one, two in zip(minibatches(data, 16, 10), minibatches(padded, 16, 10), strict=True):
         assert torch.equal(one, two)
 
 
-def test_every_sample_comes_once_an_epoch():
+def minibatches(data, batch, updates, seeds=(0,), zscore=False):
+    """All minibatches of a fit: observations (R, updates, B, O), actions and shares."""
+    scaling = scales(data, (1e-3,), zscore, None)
+    return [torch.cat(p, 1) for p in zip(*feed.minibatches(data, batch, updates, Streams(seeds), scaling), strict=True)]
+
+
+@pytest.mark.parametrize("batch", [1, 4, 7, 100])
+def test_every_sample_comes_once_an_epoch(batch):
+    data, updates = line(1, count=10), -(-35 // batch)
+    x, _, _ = minibatches(data, batch, updates)
+    assert x.shape == (1, updates, batch, 1)
+    order = x.flatten().tolist()
+    for epoch in range(len(order) // 10):
+        assert sorted(order[10 * epoch : 10 * epoch + 10]) == data.obs[0, :, 0].tolist()
+    rest = order[len(order) // 10 * 10 :]
+    assert len(set(rest)) == len(rest)  # the last epoch stops in the middle, and repeats nothing either
+    assert len({tuple(order[10 * e : 10 * e + 10]) for e in range(len(order) // 10)}) == len(order) // 10
+
+
+def test_the_last_epoch_favours_no_sample():
     data = line(1, count=10)
-    draw = train.batches(data.obs, data.action, data.weight, 5, Streams((0,)))
-    seen = torch.cat([next(draw)[0][0, :, 0] for _ in range(2)])
-    assert seen.sort().values.tolist() == data.obs[0, :, 0].tolist()
+    first = torch.stack([minibatches(data, 3, 1, (seed,))[0].flatten() for seed in range(600)])
+    counts = torch.bincount(((first.flatten() + 1) * 4.5).round().long(), minlength=10)
+    assert counts.min() > 120  # 180 expected of each, standard deviation 11
+    assert counts.max() < 240
+
+
+def test_minibatches_are_scaled_and_their_shares_sum_to_one(monkeypatch):
+    data = line(2)
+    data.weight[0], data.weight[1] = torch.rand(64, generator=torch.Generator().manual_seed(0)), 0.0
+    x, y, share = minibatches(data, 16, 70, (0, 1), zscore=True)
+    scaling = scales(data, (1e-3,), True, None)
+    torch.testing.assert_close(y * scaling["scale"][:, None] + scaling["shift"][:, None], 2 * _raw(x, scaling) + 1)
+    torch.testing.assert_close(share[0].sum(-1), torch.ones(70))
+    assert (share[1] == 0).all()  # a run without samples learns from none
+    monkeypatch.setattr(feed, "CACHE", 1)  # one minibatch at a time
+    for whole, piecewise in zip((x, y, share), minibatches(data, 16, 70, (0, 1), zscore=True), strict=True):
+        assert torch.equal(whole, piecewise)
+
+
+def _raw(x, scaling):
+    return x * scaling["std"][:, None] + scaling["mean"][:, None]
 
 
 def test_clipping_does_not_make_runs_depend_on_one_another():
@@ -172,10 +213,10 @@ def test_settings_of_each_run_are_that_runs_alone():
 
 
 def test_clipping_bounds_each_runs_gradient_by_itself():
-    adam = Adam([torch.zeros(2, 1, 3), torch.zeros(2, 1, 1)], Training(clip=1.0))
-    adam.layers[0].grad += torch.tensor([[[3.0, 0, 4]], [[0.1, 0, 0]]])
-    adam._clip()
-    assert adam.layers[0].grad[:, 0].tolist() == [pytest.approx([0.6, 0, 0.8]), pytest.approx([0.1, 0, 0])]
+    adam = Adam([torch.zeros(2, 1, 3), torch.zeros(2, 1, 1)], lr=1e-3, clip=1.0)
+    adam.slopes[0].copy_(torch.tensor([[[3.0, 0, 4]], [[0.1, 0, 0]]]))
+    adam.step()
+    assert adam.slopes[0][:, 0].tolist() == [pytest.approx([0.6, 0, 0.8]), pytest.approx([0.1, 0, 0])]
 
 
 def test_a_run_that_leaves_the_finite_numbers_in_training_is_named_and_the_other_is_not_touched():

@@ -13,7 +13,7 @@ from typing import Literal
 import torch
 
 from ..core import Env, Expert, Log, Policy
-from ..data import Dataset, concatenate, dataset
+from ..data import Dataset, Growing, concatenate, dataset
 from ..policies import assemble
 from ..rollout import action_error, by_expert, by_mixture, by_policy, label, roll_in
 from ..settings import Values, as_tuple, require, require_choice, require_counts
@@ -86,14 +86,15 @@ class DAgger:
             "mix average: expected Box actions, got Discrete ones, which have no average; use --mix choose",
         )
         streams, log = streams or Streams(env.seeds, env.device), log or Log()
-        parts: list[Dataset] = []
+        every, last = Growing(), list[Dataset]()
         iterates: list[Policy] = []
         for i in range(self.rounds):
-            parts.append(self._collect(i, iterates[-1] if iterates else None, env, expert, streams, log))
-            keep = {"all": len(parts), "last": 1, "window": self.window}[self.aggregate]
+            part = self._collect(i, iterates[-1] if iterates else None, env, expert, streams, log)
+            last = [*last, part][-(self.window if self.aggregate == "window" else 1) :]
+            data = every.add(part) if self.aggregate == "all" else concatenate(last)
             warm = iterates[-1] if iterates and self.start == "warm" else None
             forked = streams.fork("fit", i)
-            iterates.append(fit(concatenate(parts[-keep:]), self.training, env, forked, log, self.updates(i), warm))
+            iterates.append(fit(data, self.training, env, forked, log, self.updates(i), warm))
             iterates = iterates if self.pick == "best" else iterates[-1:]
         policy = iterates[-1] if self.pick == "last" else self._best(iterates, env, expert, streams, log)
         return log.close(self, policy)
