@@ -83,6 +83,7 @@ class DAgger:
             forked = streams.fork("fit", i)
             iterates.append(fit(concatenate(parts[-keep:]), self.training, env, forked, log, share, warm))
             iterates = iterates if self.pick == "best" else iterates[-1:]
+            log.iterate(i, iterates[-1])
         policy = iterates[-1] if self.pick == "last" else self._best(iterates, env, expert, streams, log)
         return log.close(self, policy)
 
