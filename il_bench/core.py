@@ -295,6 +295,7 @@ class Log:
         updates: gradient updates, the same for every run.
         broke: for each run that left the finite numbers in training, the update at which it did.
         report: called with the done fraction in [0, 1] and a few words.
+        iterate: called with the number of each round, from 0, and the policy after it, by learners that have rounds.
         seconds: from the log's beginning to its end.
         learner: who learned.
     """
@@ -304,6 +305,7 @@ class Log:
     updates: int = 0
     broke: dict[int, int] = field(default_factory=dict)
     report: Callable[[float, str], None] = lambda done, words: None
+    iterate: Callable[[int, Policy], None] = lambda i, policy: None
     began: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
     learner: Any = None

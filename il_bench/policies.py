@@ -1,4 +1,4 @@
-"""Policies with a run axis: a multilayer perceptron and a table of counts, R of each side by side."""
+"""Policies with a run axis: a multilayer perceptron, a table of counts and a mixture, R of each side by side."""
 
 from __future__ import annotations
 
@@ -163,7 +163,68 @@ class TablePolicy(Policy):
         return {"counts": self.counts, "fill": self.fill}
 
 
-def restore(kind: str, arrays: Arrays, action_space: Any) -> MLPPolicy | TablePolicy:
+class MixturePolicy(Policy):
+    """Policies of which one acts at each step, chosen anew by chance; each acts deterministically once it is chosen.
+
+    Without a draw it does what it does on average: the weighted mean of Box actions, the weighted vote of Discrete ones.
+
+    Args:
+        parts: K policies of R runs.
+        chances: (R, K) of each part; they sum to one.
+    """
+
+    kind = "mixture"
+
+    def __init__(self, parts: list[Any], chances: torch.Tensor):
+        self.parts, self.chances, self.action_space = parts, chances, parts[0].action_space
+        self.runs, self.device = len(chances), str(chances.device)
+
+    def __repr__(self) -> str:
+        """What it is, not all of it."""
+        return f"MixturePolicy({len(self.parts)} x {self.parts[0]})"
+
+    def act(self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
+        """See `Policy.act`; `draw` chooses who acts. The parts' memories stand side by side, (R, E, K, ...)."""
+        held = [None] * len(self.parts) if memory is None else memory.unbind(2)
+        answers = [part.act(obs, own) for part, own in zip(self.parts, held, strict=True)]
+        kept = [own for _, own in answers]
+        memory = None if kept[0] is None else torch.stack(kept, 2)
+        actions, chances = torch.stack([action for action, _ in answers], 2), self.chances[:, None]
+        if draw is not None:
+            who = _choose(chances, draw)[..., None]
+            return actions.gather(2, who.expand(-1, -1, -1, actions.shape[-1]))[:, :, 0], memory
+        if isinstance(self.action_space, spaces.Box):
+            # One after the other: a sum over a stack rounds differently for one run than for several.
+            return sum(chances[..., k, None] * action for k, action in enumerate(actions.unbind(2))), memory
+        votes = torch.zeros(*obs.shape[:2], int(self.action_space.n), dtype=chances.dtype, device=obs.device)
+        votes = votes.scatter_add(2, actions[..., 0], chances.expand(-1, obs.shape[1], -1))
+        return votes.argmax(-1, keepdim=True), memory
+
+    def __getitem__(self, run: int) -> MixturePolicy:
+        """The policy of one run."""
+        return MixturePolicy([part[run] for part in self.parts], self.chances[one_of(run, self.runs)])
+
+    def arrays(self) -> Arrays:
+        """Everything that makes this policy, by name; those of part 3 begin with `part.003.mlp.`."""
+        held = {
+            f"part.{k:03d}.{part.kind}.{name}": array
+            for k, part in enumerate(self.parts)
+            for name, array in part.arrays().items()
+        }
+        return {"chances": self.chances, **held}
+
+
+def _parts(arrays: Arrays, action_space: Any) -> list[Any]:
+    """The parts of a mixture, from its arrays."""
+    found: dict[tuple[str, str], Arrays] = {}
+    for name in sorted(arrays):
+        if name.startswith("part."):
+            _, number, kind, own = name.split(".", 3)
+            found.setdefault((number, kind), {})[own] = arrays[name]
+    return [restore(kind, own, action_space) for (_, kind), own in found.items()]
+
+
+def restore(kind: str, arrays: Arrays, action_space: Any) -> MLPPolicy | TablePolicy | MixturePolicy:
     """The policy that `arrays()` described.
 
     Raises:
@@ -171,16 +232,19 @@ def restore(kind: str, arrays: Arrays, action_space: Any) -> MLPPolicy | TablePo
     """
     if kind == "table" and {"counts", "fill"} <= set(arrays):
         return TablePolicy(arrays["counts"], arrays["fill"], action_space)
+    if kind == "mixture" and "chances" in arrays and (parts := _parts(arrays, action_space)):
+        return MixturePolicy(parts, arrays["chances"])
     layers = [arrays[name] for name in sorted(arrays) if name.startswith("layer.")]
     scaling = {name.removeprefix("scaling."): v for name, v in arrays.items() if name.startswith("scaling.")}
     require(
         kind == "mlp" and len(layers) >= 2 and set(scaling) == {"mean", "std", "shift", "scale"},
-        f"policy: expected the arrays of an mlp or a table, got kind {kind!r} with {sorted(arrays)}; save it again",
+        f"policy: expected the arrays of an mlp, a table or a mixture, got kind {kind!r} with {sorted(arrays)}; "
+        "save it again",
     )
     return MLPPolicy(layers, scaling, action_space)
 
 
-def assemble(policies: list[Any], choice: list[int]) -> MLPPolicy | TablePolicy:
+def assemble(policies: list[Any], choice: list[int]) -> MLPPolicy | TablePolicy | MixturePolicy:
     """One policy of R runs that takes run r from `policies[choice[r]]`."""
     parts = [policies[pick].arrays() for pick in choice]
     arrays = {name: torch.stack([part[name][run] for run, part in enumerate(parts)]) for name in parts[0]}

@@ -96,6 +96,7 @@ class DAgger:
             forked = streams.fork("fit", i)
             iterates.append(fit(data, self.training, env, forked, log, self.updates(i), warm))
             iterates = iterates if self.pick == "best" else iterates[-1:]
+            log.iterate(i, iterates[-1])
         policy = iterates[-1] if self.pick == "last" else self._best(iterates, env, expert, streams, log)
         return log.close(self, policy)
 
