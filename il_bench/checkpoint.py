@@ -80,7 +80,9 @@ class Checkpoint:
                 os.fsync(draft.fileno())
             os.replace(draft.name, path)
         except OSError as error:
-            raise ValueError(f"checkpoint: {self.folder} cannot be written ({error.strerror}); mend that and go on") from None
+            raise ValueError(
+                f"checkpoint: {self.folder} cannot be written ({error.strerror}); mend that and go on"
+            ) from None
 
     def _read(self, path: Path, env: Env, log: Log) -> tuple[Dataset, Policy]:
         from safetensors import SafetensorError, safe_open
@@ -96,7 +98,9 @@ class Checkpoint:
             raise ValueError(f"checkpoint: {path} is damaged ({error}); delete {path.parent} and begin again") from None
         trained = _below(arrays, "trained")
         if trained:
-            policy = MLPPolicy(policy.layers, policy.scaling, policy.action_space, [trained[k] for k in sorted(trained)])
+            policy = MLPPolicy(
+                policy.layers, policy.scaling, policy.action_space, [trained[k] for k in sorted(trained)]
+            )
         for name in COUNTS:
             setattr(log, name, torch.tensor(spent[name], device=env.device))
         log.updates, log.broke = spent["updates"], {int(run): at for run, at in spent["broke"].items()}
@@ -111,7 +115,9 @@ def _packed(part: Dataset, policy: Any, log: Log) -> bytes:
     """A round's file."""
     from safetensors.numpy import save
 
-    require(hasattr(policy, "arrays"), f"checkpoint: a {type(policy).__name__} cannot be kept; leave --checkpoint-every out")
+    require(
+        hasattr(policy, "arrays"), f"checkpoint: a {type(policy).__name__} cannot be kept; leave --checkpoint-every out"
+    )
     held = {"data/obs": part.obs, "data/action": part.action, "data/weight": part.weight}
     held |= {} if part.exposure is None else {"data/exposure": part.exposure}
     held |= {f"policy/{k}": v for k, v in policy.arrays().items()}

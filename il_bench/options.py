@@ -36,6 +36,12 @@ class Options:
     """Folder for the Record; by default the next free runs/ENV-ALGO-NUMBER."""
     video: bool = True
     """Make the film."""
+    memory: float = 0.0
+    """Gigabytes that the arrays may take, at most: more runs than fit are done one part after another; 0 sets no limit."""
+    tensorboard: Path | None = None
+    """Folder for TensorBoard: drift, loss and exposure gap of each learner, round by round."""
+    checkpoint_every: int = 0
+    """Keep every so many rounds of a learner that has rounds, so that the same command goes on after an interruption."""
 
 
 def told(command: Callable[[list[str]], None]) -> Callable[..., None]:

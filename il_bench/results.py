@@ -54,8 +54,8 @@ VARIABLES: dict[str, tuple[tuple[str, ...], str]] = {
 }
 """What is kept of each run: dimensions, and what it is."""
 
-NUMERICS = ("settings", "streams", "core", "theory", "rollout", "data", "policies", "solve", "train", "growth",
-            "intervals", "record", "twins", "results")  # fmt: skip
+NUMERICS = ("settings", "streams", "core", "theory", "rollout", "data", "minibatches", "policies", "solve", "adam", "engine",
+            "train", "growth", "intervals", "record", "twins", "results")  # fmt: skip
 """Modules that every number depends on."""
 
 

@@ -21,6 +21,9 @@ from .settings import Values, as_tuple, per_run_fields, require, require_choice,
 from .solve import SOLVERS, scales
 from .streams import Streams
 
+SHOWN = 100
+"""Updates over which the loss that is shown is averaged."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -116,7 +119,7 @@ def _in_blocks(
     first: list[torch.Tensor] | None,
 ) -> MLPPolicy:
     """Train some runs after others, as many at once as are fastest; that changes no number of any run."""
-    runs, policies = len(data.obs), []
+    runs, policies, last = len(data.obs), [], []
     count = engine.runs_at_once(widths(data, training, space), training.batch) if engine.suits(data.obs) else runs
     for at in range(0, runs, count):
         block = slice(at, min(at + count, runs))
@@ -130,7 +133,8 @@ def _in_blocks(
         policy, losses = _descend(data.of(block), training.of(block), space, own, updates, layers, report)
         _name_broken(losses, log, at)
         policies.append(policy)
-    log.updates += updates
+        last.append(losses[:, -SHOWN:].mean(1))
+    log.updates, log.loss = log.updates + updates, torch.cat(last).cpu()
     return side_by_side(policies)
 
 

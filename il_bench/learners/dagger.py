@@ -88,16 +88,22 @@ class DAgger:
         streams, log = streams or Streams(env.seeds, env.device), log or Log()
         every, last = Growing(), list[Dataset]()
         iterates: list[Policy] = []
+        kept = log.checkpoint.rounds(env, log) if log.checkpoint else []
         for i in range(self.rounds):
-            part = self._collect(i, iterates[-1] if iterates else None, env, expert, streams, log)
+            before = iterates[-1] if iterates else None
+            part = kept[i][0] if i < len(kept) else self._collect(i, before, env, expert, streams, log)
             last = [*last, part][-(self.window if self.aggregate == "window" else 1) :]
             data = every.add(part) if self.aggregate == "all" else concatenate(last)
-            warm = iterates[-1] if iterates and self.start == "warm" else None
-            forked = streams.fork("fit", i)
-            iterates.append(fit(data, self.training, env, forked, log, self.updates(i), warm))
-            iterates = iterates if self.pick == "best" else iterates[-1:]
-            log.iterate(i, iterates[-1])
-        policy = iterates[-1] if self.pick == "last" else self._best(iterates, env, expert, streams, log)
+            if i < len(kept):
+                policy = kept[i][1]
+            else:
+                warm, forked = before if self.start == "warm" else None, streams.fork("fit", i)
+                policy = fit(data, self.training, env, forked, log, self.updates(i), warm)
+                if log.checkpoint:
+                    log.checkpoint.keep(i, part, policy, log)
+            iterates = [*iterates, policy] if self.pick == "best" else [policy]
+            log.iterate(i, policy)
+        policy = policy if self.pick == "last" else self._best(iterates, env, expert, streams, log)
         return log.close(self, policy)
 
     def _collect(self, i: int, policy: Policy | None, env: Env, expert: Expert, streams: Streams, log: Log) -> Dataset:
