@@ -194,8 +194,10 @@ class MixturePolicy(Policy):
             who = _choose(chances, draw)[..., None]
             return actions.gather(2, who.expand(-1, -1, -1, actions.shape[-1]))[:, :, 0], memory
         if isinstance(self.action_space, spaces.Box):
-            # One after the other: a sum over a stack rounds differently for one run than for several.
-            return sum(chances[..., k, None] * action for k, action in enumerate(actions.unbind(2))), memory
+            mean = torch.zeros_like(actions[:, :, 0])
+            for k, action in enumerate(actions.unbind(2)):  # a sum over a stack rounds differently for fewer runs
+                mean = mean + chances[..., k, None] * action
+            return mean, memory
         votes = torch.zeros(*obs.shape[:2], int(self.action_space.n), dtype=chances.dtype, device=obs.device)
         votes = votes.scatter_add(2, actions[..., 0], chances.expand(-1, obs.shape[1], -1))
         return votes.argmax(-1, keepdim=True), memory

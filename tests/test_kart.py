@@ -41,6 +41,14 @@ def test_the_track_closes_after_800_metres_and_one_turn():
     assert kart.heading(metres).diff().item() == pytest.approx(2 * math.pi)
 
 
+def test_the_centre_line_goes_where_the_track_heads():
+    metres = 800 * Streams((0,)).uniform("metres", 1, 100)[0, 0]
+    gone = (kart.centre(metres + 0.01) - kart.centre(metres)) / 0.01
+    way = kart.heading(metres + 0.005)
+    torch.testing.assert_close(gone, torch.stack((way.cos(), way.sin()), -1), rtol=0, atol=0.005)
+    torch.testing.assert_close(kart.centre(metres + 800), kart.centre(metres))
+
+
 def test_the_track_never_comes_near_itself_and_can_be_steered():
     points = kart.line()[:-1:20]
     behind = (torch.arange(len(points)) - torch.arange(len(points))[:, None]).abs()
