@@ -25,7 +25,7 @@ FORWARD = {
     ("registry", "foreign"),  # foreign ids and callables, when one is asked for
 }
 
-BUDGET = {"core": 165, "registry": 170, "rollout": 135, "data": 150, "train": 180, "run": 100, "lane": 155, "kart": 160}
+BUDGET = {"core": 170, "registry": 170, "rollout": 135, "data": 150, "train": 180, "run": 100, "lane": 155, "kart": 160}
 """Code lines (neither blank, comment nor docstring) of the files on the road that have a budget."""
 
 
