@@ -12,10 +12,10 @@ FOLDERS = {"il_bench": ROOT / "il_bench", "envs": ROOT / "envs", "experts": ROOT
 
 ROAD = [
     "settings", "streams", "core", "registry", "theory", "rollout", "data", "minibatches", "policies", "solve", "adam",
-    "engine", "train", "checkpoint", "canvas", "scenery", "envs", "experts", "learners", "intervals", "growth", "flags",
+    "engine", "train", "checkpoint", "canvas", "scenery", "letters", "envs", "experts", "learners", "intervals", "growth", "flags",
     "record", "results", "twins", "probes", "quantities", "estimate", "foreign", "gym", "plots", "encode", "video", "report",
     "tensorboard", "lipschitz", "contract", "options", "sb3", "agents", "measure", "session", "run", "render", "certify",
-    "cells", "sweep", "table",
+    "cells", "sweep", "table", "fetch",
 ]  # fmt: skip
 """Modules in the order in which they may import one another, each only from earlier ones."""
 
@@ -143,7 +143,9 @@ def test_no_global_generator_and_no_global_state_of_torch():
 
 
 def test_nothing_is_pickled_or_executed():
-    for path in sources():
+    # fetch.py alone reads a pickle: the real letters are published as one. It checks their hash, and its reader makes
+    # arrays and refuses every other name (test_ocr.py).
+    for path in (path for path in sources() if path.name != "fetch.py"):
         assert not re.search(
             r"\bpickle\b(?!d)|torch\.(save|load)\(|\beval\(|\bexec\(",
             path.read_text().replace("Nothing is pickled", ""),

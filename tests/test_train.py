@@ -336,7 +336,7 @@ def test_policies_come_back_from_their_arrays():
         again = restore(policy.kind, policy.arrays(), policy.action_space)
         obs = torch.eye(policy.counts.shape[2])[None] if isinstance(policy, TablePolicy) else line().obs
         assert torch.equal(again.act(obs)[0], policy.act(obs)[0])
-    with pytest.raises(ValueError, match="policy: expected the arrays of an mlp, a table or a mixture"):
+    with pytest.raises(ValueError, match="policy: expected the arrays of an mlp, a table, a mixture or a vote"):
         restore("mlp", {"counts": torch.zeros(1)}, BOX)
 
 
