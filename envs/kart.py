@@ -6,8 +6,9 @@ step. Whoever leaves the track has fallen, which costs 1; the next step puts the
 The learner sees 25 x 19 pixels from behind and above, each under noise of its own: one image is hardly readable, but a
 linear map averages over all of them. The expert sees e and psi.
 
-Certified is the motion between falls. That a kart has fallen is written into the state when it happens, and belongs to
-the context: for the same context the transition is Lipschitz; whether one falls is a jump, which no constant bounds.
+Certified is the motion between falls. That a kart has fallen is written into the state when it happens and belongs to
+the context, as its place along the track does, which is exogenous. For the same context the transition is Lipschitz;
+that one of two karts is put back and the other is not is a jump, which no constant bounds.
 """
 
 from __future__ import annotations
@@ -136,12 +137,12 @@ class Kart(Env):
         other[:, 0, 1:3] = 1e-6 * torch.from_numpy(ways[0])
         return Certificate(
             value=(float(values[0]),) * self.runs,
-            metric="Euclidean over (offset, heading), between karts of which both or neither have just fallen",
+            metric="Euclidean over (offset, heading), between falls",
             kind="exact",
             pair=(zero, other),
             radius=(1.0,) * self.runs,
             diameter=(2 * math.hypot(HALF + STEP, math.pi / 2),) * self.runs,
-            note="holds between falls; whether one falls is a jump, which no constant bounds; the track is exogenous",
+            note="for karts of which both or neither have just fallen: being put back is a jump, which no constant bounds",
         )
 
     def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
