@@ -19,7 +19,7 @@ from .registry import register_with_gymnasium
 # run 2 alone. Read at MKL's first call; costs nothing measurable.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "make": "registry", "expert": "registry", "ENVS": "registry", "EXPERTS": "registry", "LEARNERS": "registry",
