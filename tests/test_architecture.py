@@ -12,7 +12,7 @@ FOLDERS = {"il_bench": ROOT / "il_bench", "envs": ROOT / "envs", "experts": ROOT
 
 ROAD = [
     "settings", "streams", "core", "registry", "theory", "rollout", "data", "minibatches", "policies", "solve", "adam",
-    "engine", "train", "canvas", "scenery", "envs", "experts", "learners", "intervals", "growth", "flags", "record",
+    "engine", "train", "memory", "canvas", "scenery", "envs", "experts", "learners", "intervals", "growth", "flags", "record",
     "twins", "probes", "quantities", "foreign", "gym", "plots", "encode", "video", "report", "lipschitz", "contract",
     "options", "measure", "session", "run", "render", "certify",
 ]  # fmt: skip
