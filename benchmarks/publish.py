@@ -43,11 +43,16 @@ def publish(name: str, claim: str, lines: str, **result: Any) -> None:
         "readme": readme,
     }
     (HERE / f"{name}.json").write_text(json.dumps(held, indent=1) + "\n")
+    insert(name, readme)
+    print(f"{lines}\n\n{claim}")
+
+
+def insert(name: str, readme: str) -> None:
+    """Put a block between its markers in the README, if it has them."""
     text, start, end = README.read_text(), f"<!-- benchmark: {name} -->", "<!-- end -->"
     if start in text:
         before, _, rest = text.partition(start)
         README.write_text(f"{before}{start}\n{readme}\n{end}{rest.partition(end)[2]}")
-    print(f"{lines}\n\n{claim}")
 
 
 @contextlib.contextmanager
@@ -79,3 +84,13 @@ def processor() -> str:
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor()
+
+
+def main() -> None:
+    """Put every result that is there into the README again."""
+    for path in sorted(HERE.glob("*.json")):
+        insert(path.stem, json.loads(path.read_text())["readme"])
+
+
+if __name__ == "__main__":
+    main()

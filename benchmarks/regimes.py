@@ -13,6 +13,7 @@ from scipy.stats import linregress
 
 import il_bench as il
 from il_bench.intervals import short
+from il_bench.streams import white
 from il_bench.theory import diffusion, envelope, regime
 
 HORIZON, SEEDS, EPISODES, EPSILON, AT = 100, 64, 64, 1e-4, (10, 30, 100)
@@ -63,14 +64,6 @@ class Probe(il.Expert):
         if s.shape[-1] == 1:
             return torch.where(chance < 0.5, -first, first)
         return torch.cat((torch.cos(2 * math.pi * chance), torch.sin(2 * math.pi * chance)), -1)
-
-
-def white(phase: torch.Tensor) -> torch.Tensor:
-    """Numbers in [0, 1) that look independent of one another, from all digits of the phase (mixed as in MurmurHash)."""
-    bits = phase.contiguous().view(torch.int64)
-    for factor in (-0xAE502812AA7333, -0x3B314601E57A13AD):
-        bits = (bits ^ ((bits >> 33) & 0x7FFFFFFF)) * factor
-    return ((bits >> 33) & 0x7FFFFFFF).double() / 2**31
 
 
 def theory(name: str, way: str, loop: float) -> np.ndarray:

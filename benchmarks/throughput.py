@@ -88,7 +88,11 @@ def main() -> None:
     )
     for name in il.ENVS:
         identifier = f"il_bench/{name.capitalize()}-v0"
-        actions = expert_actions(name, 1024)
+        try:
+            actions = expert_actions(name, 1024)
+        except ValueError as absent:  # an environment of data that is not on this machine
+            print(f"{name} is left out: {absent}")
+            continue
         one, many = best(single(identifier, actions)), best(vector(identifier, actions))
         found[name] = {"single": one, "vector_1024": many, "harness_64x64": best(harness(name, 64, 64), 3)}
         cells.append([name, f"{one:,.0f}", f"{many:,.0f}", f"{found[name]['harness_64x64']:,.0f}"])

@@ -25,7 +25,8 @@ _HOME = {
     "make": "registry", "expert": "registry", "ENVS": "registry", "EXPERTS": "registry", "LEARNERS": "registry",
     "Env": "core", "Expert": "core", "Policy": "core", "Certificate": "core", "Values": "settings", "Log": "core",
     "namespace": "core", "Streams": "streams", "Training": "train", "BC": "learners.bc", "DAgger": "learners.dagger",
-    "compare": "twins", "Record": "record", "load": "record", "check": "contract",
+    "SMILe": "learners.smile",
+    "compare": "twins", "Record": "record", "load": "record", "open": "results", "check": "contract",
     "assert_lipschitz": "lipschitz", "assess": "measure",
     "plot": "plots", "film": "video",
 }  # fmt: skip

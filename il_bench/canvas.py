@@ -160,6 +160,15 @@ class Canvas:
         small = pygame.image.frombuffer(pixels, pixels.shape[1::-1], "RGB")
         self._surface.blit(pygame.transform.scale_by(small, FINE), (at[0] * FINE, at[1] * FINE))
 
+    def inset(self, pixels: np.ndarray, words: str, colour: str) -> None:
+        """A small RGB picture (height, width, 3), magnified in a frame in the upper right corner, words beneath it."""
+        zoom = max(1, round(0.23 * self.size[0] / pixels.shape[1]))
+        large = np.pad(pixels.repeat(zoom, 0).repeat(zoom, 1), ((2, 2), (2, 2), (0, 0)))
+        large[[0, 1, -2, -1]] = large[:, [0, 1, -2, -1]] = rgb(colour)
+        left, top = self.size[0] - large.shape[1] - 6, 30  # beneath what a film may write at the top
+        self.picture(large, (left, top))
+        self.text(words, (self.size[0] - 6, top + large.shape[0] + 8), colour, 10, part=1)
+
     def solid(self, camera: Camera, faces: list[tuple[np.ndarray, Any]], pose: Any, roll: float, alpha: float) -> None:
         """Flat faces, in their order, those that look away left out.
 

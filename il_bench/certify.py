@@ -51,7 +51,7 @@ def claims(name: str, env: Env, certificate: Certificate) -> Iterator[str]:
 def attempts(env: Env, certificate: Certificate) -> Iterator[tuple[str, bool]]:
     """What was tried against it, in words, and whether it held."""
     if certificate.kind == "estimated":
-        yield "estimated from pairs: a lower bound, which nothing can refute", True
+        yield "nothing is claimed beyond what those pairs have shown: there is nothing to refute", True
         return
     if certificate.kind == "exact":
         wrong = list(lipschitz.attained(env, certificate))

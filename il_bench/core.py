@@ -295,6 +295,9 @@ class Log:
         updates: gradient updates, the same for every run.
         broke: for each run that left the finite numbers in training, the update at which it did.
         report: called with the done fraction in [0, 1] and a few words.
+        loss: of the last updates, for each run (R,).
+        iterate: called with the number of each round, from 0, and the policy after it, by learners that have rounds.
+        checkpoint: keeps the rounds of a long training, see `checkpoint.Checkpoint`.
         seconds: from the log's beginning to its end.
         learner: who learned.
     """
@@ -304,6 +307,9 @@ class Log:
     updates: int = 0
     broke: dict[int, int] = field(default_factory=dict)
     report: Callable[[float, str], None] = lambda done, words: None
+    loss: Any = math.nan
+    iterate: Callable[[int, Policy], None] = lambda i, policy: None
+    checkpoint: Any = None
     began: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
     learner: Any = None

@@ -147,6 +147,14 @@ def _complaint(box: str) -> str:
     return words + (f"; did you mean {meant[0]}?" if meant else "")
 
 
+def peek(args: list[str], flag: str, default: str) -> str:
+    """The value of a flag, before the flags of the class that it names are known."""
+    for here, there in zip(args, [*args[1:], default], strict=True):
+        if here == flag or here.startswith(f"{flag}="):
+            return there if here == flag else here.partition("=")[2]
+    return default
+
+
 def nested_per_run_fields(cls: type) -> list[str]:
     """`per_run_fields`, those of settings dataclasses within included."""
     inner = [f.default_factory() for f in dataclasses.fields(cls) if f.default_factory is not dataclasses.MISSING]

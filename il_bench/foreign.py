@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
 import os
 from collections.abc import Iterator
@@ -14,9 +15,12 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
+from gymnasium.wrappers import OrderEnforcing
 
 from .canvas import bars, resized
-from .core import Certificate, Env, Expert
+from .core import Certificate, Env, Expert, Policy
+from .estimate import estimate
+from .rollout import action_size
 from .settings import require
 from .streams import Streams
 
@@ -34,7 +38,10 @@ class Foreign(Env):
 
     def validate(self) -> None:
         """Boxes of numbers in, a Box or Discrete out."""
-        probe = self._make()
+        try:
+            probe = self._make()
+        except (gymnasium.error.Error, ImportError) as error:
+            raise ValueError(f"{self.gymnasium_id}: Gymnasium cannot make it ({error})") from error
         require(
             isinstance(probe.observation_space, spaces.Box) and len(probe.observation_space.shape) == 1,
             f"{self.gymnasium_id}: expected a flat Box of observations, got {probe.observation_space}; wrap it first",
@@ -56,7 +63,9 @@ class Foreign(Env):
         return {}
 
     def _make(self, **settings: Any) -> gymnasium.Env:
-        return gymnasium.make(self.gymnasium_id, max_episode_steps=-1, disable_env_checker=True, **settings)
+        """A copy, without the wrapper that only asks at every step whether there was a reset."""
+        made = gymnasium.make(self.gymnasium_id, max_episode_steps=-1, disable_env_checker=True, **settings)
+        return made.env if type(made) is OrderEnforcing else made
 
     @property
     def states(self) -> dict[str, str]:  # type: ignore[override]
@@ -76,24 +85,20 @@ class Foreign(Env):
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """Copies reset with seeds drawn from the streams."""
         runs, held = len(streams.seeds), self._held
-        seeds = [
-            [int(streams.generator(r, "initial", e).integers(2**31)) for e in range(episodes)] for r in range(runs)
-        ]
-        copies = held.get("copies", [])
-        if [len(row) for row in copies] != [episodes] * runs:
+        seeds = [int(streams.generator(r, "initial", e).integers(2**31)) for r in range(runs) for e in range(episodes)]
+        if len(held.get("copies", [])) != len(seeds):
             self.close()
-            copies = [[self._make() for _ in range(episodes)] for _ in range(runs)]
-        first = [[c.reset(seed=s)[0] for c, s in zip(*row, strict=True)] for row in zip(copies, seeds, strict=True)]
-        state = torch.tensor(np.array(first), dtype=torch.float64, device=self.device)
+            held["copies"] = [self._make() for _ in seeds]
+        first = [copy.reset(seed=seed)[0] for copy, seed in zip(held["copies"], seeds, strict=True)]
+        state = torch.tensor(np.array(first), dtype=torch.float64, device=self.device).reshape(runs, episodes, -1)
         never = torch.zeros(runs, episodes, dtype=torch.bool)
-        held.update(copies=copies, state=state, terminated=never, stopped=never, reward=never.double())
+        held.update(state=state, terminated=never, stopped=never, reward=never.double())
         return state
 
     def close(self) -> None:
         """Close the copies."""
-        for row in self._held.pop("copies", []):
-            for copy in row:
-                copy.close()
+        for copy in self._held.pop("copies", []):
+            copy.close()
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """Every copy that goes on takes its step; one whose state or action is not finite has stopped."""
@@ -103,20 +108,23 @@ class Foreign(Env):
         require(
             bool(same), "transition: expected the states of the last step, got others; this environment only steps on"
         )
-        following, reward, terminated = state.clone(), torch.zeros_like(held["reward"]), held["terminated"].clone()
-        for r, e in (~stopped).nonzero().tolist():
-            chosen = self._native(action[r, e])
-            obs, paid, over, truncated, _ = held["copies"][r][e].step(chosen)
-            following[r, e] = torch.as_tensor(np.asarray(obs, dtype=np.float64))
-            reward[r, e], terminated[r, e], stopped[r, e] = float(paid), bool(over), bool(over or truncated)
-        held.update(state=following, reward=reward, terminated=terminated, stopped=stopped)
-        return following
+        # NumPy's and Python's numbers: a tensor's cost more in this loop than many an environment's step.
+        chosen, over, halted = self._native(action), held["terminated"].numpy().copy(), stopped.numpy()
+        following, reward = state.cpu().numpy().copy(), np.zeros(over.shape)
+        rows, paid, ended, stop = following.reshape(over.size, -1), reward.ravel(), over.ravel(), halted.ravel()
+        for i in np.flatnonzero(~stop).tolist():
+            rows[i], paid[i], done, truncated, _ = held["copies"][i].step(chosen[i])
+            if done or truncated:
+                ended[i], stop[i] = done, True
+        after, gained, terminated = torch.from_numpy(following), torch.from_numpy(reward), torch.from_numpy(over)
+        held.update(state=after.to(state.device), reward=gained, terminated=terminated, stopped=stopped)
+        return held["state"]
 
     def _native(self, action: torch.Tensor) -> Any:
-        """One action (U,) as the environment takes it."""
+        """Actions (R, E, U), those of all copies in a row, as the environment takes them."""
         if isinstance(self.action_space, spaces.Discrete):
-            return int(action[0])
-        return action.cpu().numpy().astype(self.action_space.dtype).reshape(self.action_space.shape)
+            return action[..., 0].nan_to_num().long().ravel().tolist()
+        return action.cpu().numpy().astype(self.action_space.dtype).reshape(-1, *self.action_space.shape)
 
     def observation(self, state: Any) -> Any:
         """The state, which is the observation."""
@@ -135,31 +143,13 @@ class Foreign(Env):
         return state - other
 
     def certificate(self) -> Certificate:
-        """The largest growth of a deviation in one step that paired resets have shown: an estimate from below."""
-        return Certificate(
-            (self._estimate,) * self.runs, "Euclidean over observations", "estimated", note="from paired resets"
-        )
+        """The largest growth of a deviation in one step that pairs of copies have shown: an estimate from below."""
+        value, note = self._estimate
+        return Certificate((value,) * self.runs, "Euclidean over observations", "estimated", note=note)
 
     @cached_property
-    def _estimate(self) -> float:
-        """Two copies with one seed, the first action apart, all others equal: largest D_{t+1} / D_t."""
-        rng, largest = np.random.default_rng(0), 0.0
-        for seed in range(8):
-            pair = [self._make(), self._make()]
-            for copy in pair:
-                copy.reset(seed=seed)
-                copy.action_space.seed(int(rng.integers(2**31)))
-            actions = [[copy.action_space.sample()] for copy in pair]
-            common = [pair[0].action_space.sample() for _ in range(30)]
-            last = 0.0
-            for mine, its in zip(actions[0] + common, actions[1] + common, strict=True):
-                (one, _, over, *_), (two, _, done, *_) = pair[0].step(mine), pair[1].step(its)
-                apart = float(np.linalg.norm(np.subtract(one, two)))
-                largest = max(largest, apart / last if last > 1e-3 else 0.0)  # float32 observations: below is rounding
-                last = apart
-                if over or done:
-                    break
-        return largest or math.nan
+    def _estimate(self) -> tuple[float, str]:
+        return estimate(self._make)
 
     def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
         """The environment's own picture where an observation sets its state, else bars of the observation."""
@@ -209,6 +199,40 @@ def wrapper(identifier: str) -> type[Env]:
     )  # fmt: skip
 
 
+def answers(who: str, source: Any, obs: torch.Tensor, size: int) -> torch.Tensor:
+    """Actions (R, E, U) of a callable, or of anything with `predict`, for observations (R, E, O); deterministic.
+
+    It is asked run by run: a network rounds differently in a larger batch, and a run's answers must not depend on its
+    neighbours.
+
+    Raises:
+        ValueError: with the run, when it does not return one action of U = `size` numbers for each observation.
+    """
+    rows = []
+    for run, batch in enumerate(obs.to(torch.float32).cpu().numpy()):
+        seen = batch.copy()  # whoever writes into it hurts nobody
+        out = source.predict(seen, deterministic=True)[0] if hasattr(source, "predict") else source(seen)
+        out = out.detach().cpu() if isinstance(out, torch.Tensor) else out
+        shape, kind = np.shape(out), np.asarray(out).dtype.kind
+        fits = kind in "biuf" and shape[:1] == batch.shape[:1] and math.prod(shape[1:]) == size
+        require(
+            fits,
+            f"{who} at run {run}: expected one action of U={size} for each of {len(batch)} observations, got "
+            f"{f'shape {shape}' if kind in 'biuf' else type(out).__name__}; return numbers (n, U)",
+        )
+        rows.append(np.array(out, dtype=np.float64).reshape(len(batch), size))
+    return torch.from_numpy(np.stack(rows)).to(obs.device)
+
+
+def require_answering(what: str, source: Any) -> None:
+    """Refuse what can be asked for no action: a class is not yet somebody who answers."""
+    able = not inspect.isclass(source) and (callable(source) or hasattr(source, "predict"))
+    require(
+        able,
+        f"{what}: expected an Expert class, a callable or an object with predict, got {source!r}; name one of them",
+    )
+
+
 class CallableExpert(Expert):
     """Any callable, or anything with `predict`, as an expert; it sees observations (n, O) and returns actions (n, U).
 
@@ -222,9 +246,26 @@ class CallableExpert(Expert):
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
-        obs = self.env.observation(state).to(torch.float32).flatten(0, 1).cpu().numpy()
-        out = self.source.predict(obs, deterministic=True)[0] if hasattr(self.source, "predict") else self.source(obs)
-        action = torch.as_tensor(np.array(out), dtype=torch.float64, device=state.device)
-        wrong = f"expert's actions: expected one for each of {len(obs)} observations, got shape {tuple(action.shape)}"
-        require(action.dim() >= 1 and len(action) == len(obs), f"{wrong}; return (n, U)")
-        return action.reshape(*state.shape[:2], -1)
+        return answers("expert", self.source, self.env.observation(state), action_size(self.env))
+
+
+class CallablePolicy(Policy):
+    """The same as the policy of every run, to be measured as a learner's is.
+
+    Args:
+        env: whose observations it sees.
+        source: the callable, or an object with stable-baselines3's `predict`.
+    """
+
+    def __init__(self, env: Env, source: Any):
+        self.env, self.source, self.runs = env, source, env.runs
+        self.action_space, self.device = env.action_space, env.device
+
+    def act(self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
+        """See `Policy.act`; deterministic only."""
+        require(draw is None, "policy: its chance is its own and cannot be repeated; evaluate it deterministically")
+        return answers("policy", self.source, obs, action_size(self.env)), memory
+
+    def __getitem__(self, run: int) -> CallablePolicy:
+        """The same for one run."""
+        return CallablePolicy(self.env[run], self.source)

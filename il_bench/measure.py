@@ -1,5 +1,7 @@
 """`python -m il_bench.measure RECORD`: everything the instrument can say about a comparison, printed and stored.
 
+`python -m il_bench.measure --policy sb3:PATH --env Hopper-v5 --trust` says it of any agent, without a Record.
+
 Each quantity is one number for each run, shown as a median with its 95 % interval over runs, or the reason why it
 cannot be had. What needs the environment and the policies is asked of them again: a Record holds both.
 """
@@ -19,15 +21,15 @@ import numpy as np
 import torch
 import tyro
 
-from . import record, registry
+from . import agents, flags, record, registry
 from .core import Env, Expert, Policy
-from .flags import parsed
 from .intervals import Interval, interval, mean_error
 from .options import told
 from .policies import restore
 from .probes import Unanswerable
 from .quantities import QUANTITIES, Assessment, Quantity, classes
 from .record import Record
+from .report import broken
 from .rollout import action_error, flat_ask, replay
 from .twins import compare
 
@@ -53,10 +55,12 @@ class Measures:
     Attributes:
         rows: for each learner and setting, quantity to interval or reason.
         errors: the action error matrix, e[i][j], or the reason why there is none.
+        broken: who left the finite numbers, in which run and at which step, a sentence each.
     """
 
     rows: list[dict[str, Any]]
     errors: dict[str, dict[str, Interval]] | str
+    broken: list[str]
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as JSON holds it."""
@@ -64,7 +68,7 @@ class Measures:
         errors = self.errors if isinstance(self.errors, str) else {
             i: {j: _plain(v) for j, v in part.items()} for i, part in self.errors.items()
         }  # fmt: skip
-        return {"rows": rows, "action_error_matrix": errors}
+        return {"rows": rows, "action_error_matrix": errors, "left_the_finite_numbers": self.broken}
 
     def __str__(self) -> str:
         blocks = []
@@ -73,6 +77,7 @@ class Measures:
             lines = [f"{row['learner']}  {where}", f"  {'growth class':<44} {row['class']}"]
             lines += [f"  {name:<44} {_shown(name, value)}" for name, value in row["values"].items()]
             blocks.append("\n".join(lines))
+        blocks += self.broken
         if isinstance(self.errors, str):
             return "\n\n".join([*blocks, f"action error matrix: {self.errors}"])
         head = "action error of i (rows) on the states of j (columns)"
@@ -109,44 +114,52 @@ def measures(found: Record, env: Env | str, expert: Expert | str, policies: dict
             shown = {q: v if isinstance(v, str) else interval(v[runs]) for q, v in values.items()}
             rows.append({"learner": name, "settings": dict(key), "class": classes(a, runs), "values": shown})
     if isinstance(env, str) or isinstance(expert, str):
-        return Measures(rows, env if isinstance(env, str) else str(expert))
+        return Measures(rows, env if isinstance(env, str) else str(expert), broken(found))
     networks = {name: p for name, p in policies.items() if isinstance(p, Policy)}
-    return Measures(rows, error_matrix(found, env, expert, networks))
+    errors = error_matrix(found, env, expert, networks) if networks else "needs a policy; an expert has no such row"
+    return Measures(rows, errors, broken(found))
 
 
 def _asked(measure: Quantity, a: Assessment) -> np.ndarray | str:
     try:
-        return np.asarray(measure(a), dtype=float)
+        with np.errstate(invalid="ignore"):  # inf - inf, of runs that left the finite numbers, is shown as n/a
+            return np.asarray(measure(a), dtype=float)
     except Unanswerable as reason:
         return f"n/a: {reason}"
 
 
-def assess(env: Env, expert: Expert, policy: Any, episodes: int = 64) -> Measures:
+def assess(env: Env, expert: Expert, policy: Any, episodes: int = 64, trust: bool = False) -> Measures:
     """Everything that can be said about any policy in any environment.
 
     Args:
         env: R runs; a foreign environment included (what it cannot be asked says why).
         expert: who is imitated, or who is to be compared with.
-        policy: a Policy of R runs, an Expert, or anything with stable-baselines3's `predict`.
+        policy: a Policy of R runs, an Expert, a callable of observations (n, O), anything with stable-baselines3's
+            `predict`, or the name of one, see `agents.named`.
         episodes: twin rollouts of each run.
+        trust: the author of the zip in "sb3:PATH" is trusted.
     """
-    who = policy if isinstance(policy, Policy | Expert) else registry.expert(env, policy)
+    who = agents.named(env, policy, trust)
     return measures(compare(env, expert, {"policy": who}, episodes=episodes), env, expert, {"policy": who})
 
 
 @dataclass(frozen=True)
 class Options:
-    """Measure everything about a Record."""
+    """Measure everything about a Record; with --policy about any agent: see --policy NAME --help."""
 
     record: Annotated[Path, tyro.conf.Positional]
     """Folder of the Record."""
     env: str | None = None
     """module:Class, where the environment is a file's: a Record alone runs no stranger's code."""
     expert: str | None = None
-    """module:name, where the expert is a file's."""
+    """module:name or sb3:PATH, where the expert is a file's."""
+    trust: bool = False
+    """The author of the zip in --expert sb3:PATH is trusted: opening it runs what was serialised into it."""
 
 
-def of_record(found: Record, env_name: str | None = None, expert_name: str | None = None) -> Measures:
+def of_record(
+    found: Record, env_name: str | None = None, expert_name: str | None = None, trust: bool = False
+) -> Measures:
     """Measure everything about a Record, its environment, expert and policies brought back from it."""
     try:
         env = record.environment_of(found.config, env_name)
@@ -157,7 +170,8 @@ def of_record(found: Record, env_name: str | None = None, expert_name: str | Non
     if stranger:
         missing = f"its expert {held!r} is a file's; name it with --expert"
         return measures(found, env, missing, restored_policies(found, env))
-    return measures(found, env, registry.expert(env, expert_name or held), restored_policies(found, env))
+    expert = registry.expert(env, expert_name or held, trust)
+    return measures(found, env, expert, restored_policies(found, env))
 
 
 def restored_policies(found: Record, env: Env) -> dict[str, Policy]:
@@ -172,18 +186,28 @@ def restored_policies(found: Record, env: Env) -> dict[str, Policy]:
     return out
 
 
+def _stored(table: Measures, out: Path) -> None:
+    draft = out.with_name(f".{out.name}")
+    draft.write_text(json.dumps(table.as_json(), indent=1) + "\n")
+    os.replace(draft, out)
+
+
 @told
 def main(args: list[str]) -> None:
     """The command."""
-    options = parsed(Options, args, "python -m il_bench.measure")
     torch.set_num_threads(1)
-    found = record.load(options.record)
-    table = of_record(found, options.env, options.expert)
-    draft = options.record / f".{TABLE}"
-    draft.write_text(json.dumps(table.as_json(), indent=1) + "\n")
-    os.replace(draft, options.record / TABLE)
+    out: Path | None
+    if any(arg.partition("=")[0] == "--policy" for arg in args):
+        env, expert, options = agents.parse(args)
+        table, out = assess(env, expert, options.policy, options.rollouts, options.trust), options.out
+    else:
+        asked = flags.parsed(Options, args, "python -m il_bench.measure")
+        found = record.load(asked.record)
+        table, out = of_record(found, asked.env, asked.expert, asked.trust), asked.record / TABLE
+    if out is not None:
+        _stored(table, out)
     print(table)
-    print(f"\nstored in {options.record / TABLE}")
+    print(f"\nstored in {out}" if out else "")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ With E rollouts of T steps, states of X numbers, differences of D, actions of U,
     learning    16 E' ((T + 1) X + T (U + 1)) + 8 E' T W                    the rollout of a round, E' episodes
                 + 8 E' T (X + 2 O + 2 U)                                    its labels and observations
                 + 4 N (O + U + 1) + 16 N                                    the dataset; 12 where rounds double its room
-    networks    L (16 P + 4 updates)                                        P parameters or counts; the losses
+    networks    L (16 P + 4 updates)                                        P parameters or counts (of all rounds that are kept)
 
 bytes, of which learning and recording do not come together. What trains side by side fits a cache (`engine.CACHE`).
 Runs are independent, so that some of them now and the others later are bit for bit what all at once would be.
@@ -91,7 +91,7 @@ def needed(env: Env, learners: Sequence[Any], rollouts: int) -> Memory:
     wide = times * (state.shape[-1] + differences + 1) + env.horizon * (3 * size + 1)
     recording = 16 * (len(learners) + 1) * rollouts * wide + _rollout(env, state.shape[-1], rollouts)
     learning = max((_learning(env, state.shape[-1], learner) for learner in learners), default=0)
-    networks = sum(_network(env, getattr(learner, "training", Training())) for learner in learners)
+    networks = sum(_networks(env, learner) for learner in learners)
     return Memory(env.runs, learning, networks, recording)
 
 
@@ -111,11 +111,17 @@ def _learning(env: Env, states: int, learner: Any) -> int:
     return _rollout(env, states, episodes) + fresh + samples * (4 * copies * (seen + actions + 1) + 16)
 
 
-def _network(env: Env, training: Training) -> int:
-    """What is left of one run: a network in float32, as trained and as averaged, and in float64, and its losses."""
-    space, seen = env.action_space, math.prod(env.observation_space.shape)
+def _networks(env: Env, learner: Any) -> int:
+    """What is left of one run: the policy, or one of each round where the learner keeps them, and the losses."""
+    training, space = getattr(learner, "training", Training()), env.action_space
+    seen = math.prod(env.observation_space.shape)
     outputs = int(space.n) if isinstance(space, spaces.Discrete) else action_size(env)
+    kept = 1 if getattr(learner, "pick", "") == "last" else getattr(learner, "rounds", 1)
     if training.net.startswith("table"):
-        return 16 * (env.horizon if training.net == "table-per-step" else 1) * seen * outputs
-    sizes = [seen, *training.hidden, outputs]
-    return 16 * sum((a + 1) * b for a, b in itertools.pairwise(sizes)) + 4 * training.updates
+        numbers = (env.horizon if training.net == "table-per-step" else 1) * seen * outputs
+    elif training.net == "svm":
+        numbers = (seen + 1) * outputs * (outputs - 1) // 2
+    else:
+        hidden = training.hidden if training.net == "mlp" else ()
+        numbers = sum((a + 1) * b for a, b in itertools.pairwise([seen, *hidden, outputs]))
+    return 16 * kept * numbers + 4 * training.updates

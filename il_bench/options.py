@@ -19,7 +19,9 @@ class Options:
     algo: str = "dagger"
     """Learner: a registered name or module:Class; behaviour cloning is trained beside it."""
     expert: str | None = None
-    """Expert: a registered name, module:Class or module:function; the environment's own by default."""
+    """Expert: a registered name, module:Class, module:function or sb3:PATH; the environment's own by default."""
+    trust: bool = False
+    """The author of the zip in --expert sb3:PATH is trusted: opening it runs what was serialised into it."""
     seeds: int = 8
     """Independent runs (seeds 0, 1, ...) of every setting."""
     rollouts: int = 64
@@ -34,6 +36,12 @@ class Options:
     """Folder for the Record; by default the next free runs/ENV-ALGO-NUMBER."""
     video: bool = True
     """Make the film."""
+    memory: float = 0.0
+    """Gigabytes that the arrays may take, at most: more runs than fit are done one part after another; 0 sets no limit."""
+    tensorboard: Path | None = None
+    """Folder for TensorBoard: drift, loss and exposure gap of each learner, round by round."""
+    checkpoint_every: int = 0
+    """Keep every so many rounds of a learner that has rounds, so that the same command goes on after an interruption."""
 
 
 def told(command: Callable[[list[str]], None]) -> Callable[..., None]:

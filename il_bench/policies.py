@@ -1,4 +1,4 @@
-"""Policies with a run axis: a multilayer perceptron and a table of counts, R of each side by side."""
+"""Policies with a run axis: a network, a table of counts, a mixture, a vote of pairs, R of each side by side."""
 
 from __future__ import annotations
 
@@ -163,7 +163,133 @@ class TablePolicy(Policy):
         return {"counts": self.counts, "fill": self.fill}
 
 
-def restore(kind: str, arrays: Arrays, action_space: Any) -> MLPPolicy | TablePolicy:
+class MixturePolicy(Policy):
+    """Policies of which one acts at each step, chosen anew by chance; each acts deterministically once it is chosen.
+
+    Without a draw it does what it does on average: the weighted mean of Box actions, the weighted vote of Discrete ones.
+
+    Args:
+        parts: K policies of R runs.
+        chances: (R, K) of each part; they sum to one.
+    """
+
+    kind = "mixture"
+
+    def __init__(self, parts: list[Any], chances: torch.Tensor):
+        self.parts, self.chances, self.action_space = parts, chances, parts[0].action_space
+        self.runs, self.device = len(chances), str(chances.device)
+
+    def __repr__(self) -> str:
+        """What it is, not all of it."""
+        return f"MixturePolicy({len(self.parts)} x {self.parts[0]})"
+
+    def act(self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
+        """See `Policy.act`; `draw` chooses who acts. The parts' memories stand side by side, (R, E, K, ...)."""
+        held = [None] * len(self.parts) if memory is None else memory.unbind(2)
+        answers = [part.act(obs, own) for part, own in zip(self.parts, held, strict=True)]
+        kept = [own for _, own in answers]
+        memory = None if kept[0] is None else torch.stack(kept, 2)
+        actions, chances = torch.stack([action for action, _ in answers], 2), self.chances[:, None]
+        if draw is not None:
+            who = _choose(chances, draw)[..., None]
+            return actions.gather(2, who.expand(-1, -1, -1, actions.shape[-1]))[:, :, 0], memory
+        if isinstance(self.action_space, spaces.Box):
+            mean = torch.zeros_like(actions[:, :, 0])
+            for k, action in enumerate(actions.unbind(2)):  # a sum over a stack rounds differently for fewer runs
+                mean = mean + chances[..., k, None] * action
+            return mean, memory
+        votes = torch.zeros(*obs.shape[:2], int(self.action_space.n), dtype=chances.dtype, device=obs.device)
+        votes = votes.scatter_add(2, actions[..., 0], chances.expand(-1, obs.shape[1], -1))
+        return votes.argmax(-1, keepdim=True), memory
+
+    def __getitem__(self, run: int) -> MixturePolicy:
+        """The policy of one run."""
+        return MixturePolicy([part[run] for part in self.parts], self.chances[one_of(run, self.runs)])
+
+    def arrays(self) -> Arrays:
+        """Everything that makes this policy, by name; those of part 3 begin with `part.003.mlp.`."""
+        held = {
+            f"part.{k:03d}.{part.kind}.{name}": array
+            for k, part in enumerate(self.parts)
+            for name, array in part.arrays().items()
+        }
+        return {"chances": self.chances, **held}
+
+
+def _parts(arrays: Arrays, action_space: Any) -> list[Any]:
+    """The parts of a mixture, from its arrays."""
+    found: dict[tuple[str, str], Arrays] = {}
+    for name in sorted(arrays):
+        if name.startswith("part."):
+            _, number, kind, own = name.split(".", 3)
+            found.setdefault((number, kind), {})[own] = arrays[name]
+    return [restore(kind, own, action_space) for (_, kind), own in found.items()]
+
+
+class VotePolicy(Policy):
+    """One linear classifier for each pair of actions, all-pairs: each votes, and the action with most votes is taken.
+
+    Hastie & Tibshirani (1998). Among equal votes decides who won by more, s / (3 (|s| + 1)) of the summed margins s,
+    which never outweighs a vote; so does scikit-learn.
+
+    Args:
+        weight: (R, O, P) float32, one column for each pair (0, 1), (0, 2), ..., (A-2, A-1) of actions.
+        bias: (R, 1, P) float32; a margin above 0 is a vote for the second action of the pair, else for the first.
+        action_space: Gymnasium's Discrete space of actions.
+    """
+
+    kind = "vote"
+    action_space: spaces.Discrete
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor, action_space: spaces.Discrete):
+        self.weight, self.bias, self.action_space = weight, bias, action_space
+        self.runs, self.device = len(weight), str(weight.device)
+        self._layers = weight.double(), bias.double()
+        first, second = torch.triu_indices(int(action_space.n), int(action_space.n), 1, device=weight.device)
+        one_hot = torch.nn.functional.one_hot
+        sides = one_hot(second, int(action_space.n)) - one_hot(first, int(action_space.n))  # (P, A)
+        self._sides = sides.double().expand(self.runs, -1, -1)
+
+    def __repr__(self) -> str:
+        """What it is, not all of it."""
+        _, size, pairs = self.weight.shape
+        return f"VotePolicy({size} -> {pairs} pairs of {self.action_space.n} actions; R={self.runs})"
+
+    def votes(self, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Votes for each action and its summed margins, both (R, E, A), float64, for obs (R, E, O)."""
+        weight, bias = self._layers
+        expected = weight.shape[1]
+        require(
+            obs.dim() == 3 and obs.shape[0] == self.runs and obs.shape[2] == expected,
+            f"observations: expected (R={self.runs}, E, O={expected}), got {tuple(obs.shape)}; pass one row an episode",
+        )
+        margin, none = affine(bias, obs.double(), weight), bias.new_zeros(self.runs, 1, int(self.action_space.n))
+        won = torch.where(margin > 0, 1.0, -1.0).to(margin.dtype)
+        balance, sums = (affine(none.double(), part, self._sides) for part in (won, margin))
+        return (balance + int(self.action_space.n) - 1) / 2, sums
+
+    def act(self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
+        """See `Policy.act`; `draw` asks for a random action, each as likely as its share of the votes."""
+        votes, sums = self.votes(obs)
+        if draw is not None:
+            return _choose(votes, draw), memory
+        return (votes + sums / (3 * (sums.abs() + 1))).argmax(-1, keepdim=True), memory
+
+    def __getitem__(self, run: int) -> VotePolicy:
+        """The policy of one run."""
+        pick = one_of(run, self.runs)
+        return VotePolicy(self.weight[pick], self.bias[pick], self.action_space)
+
+    def arrays(self) -> Arrays:
+        """Everything that makes this policy, by name."""
+        return {"weight": self.weight, "bias": self.bias}
+
+
+Learned: TypeAlias = "MLPPolicy | TablePolicy | MixturePolicy | VotePolicy"
+"""What `restore` gives back."""
+
+
+def restore(kind: str, arrays: Arrays, action_space: Any) -> Learned:
     """The policy that `arrays()` described.
 
     Raises:
@@ -171,16 +297,21 @@ def restore(kind: str, arrays: Arrays, action_space: Any) -> MLPPolicy | TablePo
     """
     if kind == "table" and {"counts", "fill"} <= set(arrays):
         return TablePolicy(arrays["counts"], arrays["fill"], action_space)
+    if kind == "mixture" and "chances" in arrays and (parts := _parts(arrays, action_space)):
+        return MixturePolicy(parts, arrays["chances"])
+    if kind == "vote" and {"weight", "bias"} <= set(arrays):
+        return VotePolicy(arrays["weight"], arrays["bias"], action_space)
     layers = [arrays[name] for name in sorted(arrays) if name.startswith("layer.")]
     scaling = {name.removeprefix("scaling."): v for name, v in arrays.items() if name.startswith("scaling.")}
     require(
         kind == "mlp" and len(layers) >= 2 and set(scaling) == {"mean", "std", "shift", "scale"},
-        f"policy: expected the arrays of an mlp or a table, got kind {kind!r} with {sorted(arrays)}; save it again",
+        f"policy: expected the arrays of an mlp, a table, a mixture or a vote, got kind {kind!r} with {sorted(arrays)}; "
+        "save it again",
     )
     return MLPPolicy(layers, scaling, action_space)
 
 
-def assemble(policies: list[Any], choice: list[int]) -> MLPPolicy | TablePolicy:
+def assemble(policies: list[Any], choice: list[int]) -> Learned:
     """One policy of R runs that takes run r from `policies[choice[r]]`."""
     parts = [policies[pick].arrays() for pick in choice]
     arrays = {name: torch.stack([part[name][run] for run, part in enumerate(parts)]) for name in parts[0]}

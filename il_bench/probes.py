@@ -263,12 +263,58 @@ class Shifted(Expert):
 def response(env: Env, expert: Expert, way: str, streams: Streams, episodes: int, size: float = 1e-3) -> torch.Tensor:
     """Deviation a unit of error leaves at the horizon, D_T / epsilon (R,), median over rollouts, for one kind of error.
 
+    Args:
+        env: the environment, R runs.
+        expert: who errs by a little.
+        way: "constant" or "zero-mean", see `Shifted`, or "adversarial", see `_worst_end`.
+        streams: start, noise and signs.
+        episodes: rollouts of each run, E.
+        size: epsilon, the length of the error of an action.
+
     Raises:
-        Unanswerable: where actions are Discrete.
+        Unanswerable: where actions are Discrete, or an adversary cannot try before it errs.
     """
     if isinstance(env.action_space, spaces.Discrete):
         raise Unanswerable("needs actions that can be wrong by a little; these are Discrete")
-    lead = rollout(env, by_expert(env, expert), streams, episodes).state[:, :, -1]
-    shifted = Shifted(env, expert, size, way, streams.fork("probe"))
-    end = rollout(env, by_expert(env, shifted), streams, episodes).state[:, :, -1]
-    return env.distance(end, lead).median(1).values / size
+    lead = rollout(env, by_expert(env, expert), streams, episodes)
+    if way == "adversarial":
+        end = _worst_end(env, expert, lead, streams, size)
+    else:
+        shifted = Shifted(env, expert, size, way, streams.fork("probe"))
+        end = rollout(env, by_expert(env, shifted), streams, episodes).state[:, :, -1]
+    return env.distance(end, lead.state[:, :, -1]).median(1).values / size
+
+
+def _worst_end(env: Env, expert: Expert, lead: Rollout, streams: Streams, size: float) -> torch.Tensor:
+    """Last states (R, E, X) under a greedy adversary: of the errors +-epsilon in each action it makes the one after
+    which the twins are furthest apart.
+    """
+    _require_pure(env)
+    episodes, size_of_action = lead.action.shape[1], lead.action.shape[-1]
+    noise = streams.normal("noise", episodes, env.horizon, env.noise_size).unbind(2)
+    errors = size * torch.eye(size_of_action, dtype=torch.float64, device=lead.state.device)
+    state, over = lead.state[:, :, 0], env.terminal(lead.state[:, :, 0])
+    with torch.no_grad():
+        for t in range(env.horizon):
+            label = expert.act(state).to(torch.float64)
+            tried = torch.stack([env.transition(state, label + e, noise[t]) for e in torch.cat((errors, -errors))])
+            apart = torch.stack([env.distance(one, lead.state[:, :, t + 1]) for one in tried])
+            worst = tried.gather(0, apart.argmax(0)[None, ..., None].expand(1, *state.shape))[0]
+            state = torch.where(over[..., None], state, worst)
+            over = over | env.terminal(state)
+    return state
+
+
+def independent(env: Env, expert: Expert, streams: Streams, episodes: int) -> torch.Tensor:
+    """Distance (R,) at the horizon of two expert runs with one start and independent noise, median over rollouts.
+
+    Raises:
+        Unanswerable: where nothing is random after the start, or the environment only steps on.
+    """
+    _require_pure(env)
+    path = rollout(env, by_expert(env, expert), streams, episodes).state
+    noise = streams.fork("independent").normal("noise", episodes, env.horizon, env.noise_size).unbind(2)
+    *_, last = _apart(env, expert, path[:, :, 0], path, noise)
+    if not last.any():
+        raise Unanswerable("nothing is random after the start: two expert runs are one")
+    return last.median(1).values

@@ -109,6 +109,12 @@ class Assessment:
         return probes.recoverability(env, expert, self.path(self.learner), self.streams).cpu().numpy()
 
     @cached_property
+    def independent(self) -> np.ndarray:
+        """How far noise alone puts two experts apart, for each run (R,), see `probes.independent`."""
+        env, expert, _ = self.having()
+        return probes.independent(env, expert, self.streams, PROBED).cpu().numpy()
+
+    @cached_property
     def naive(self) -> np.ndarray:
         """L + L_a Lip(policy) of each run (R,): the bound that credits no cancellation."""
         env, _, policy = self.having()
@@ -266,6 +272,8 @@ QUANTITIES: dict[str, Quantity] = {
     "D at the horizon, geometric mean": _geometric,
     "D at the horizon, arithmetic mean": lambda a: a.array("divergence")[..., -1].mean(1),
     "ceiling": _ceiling,
+    "D of two experts under independent noise": lambda a: a.independent,
+    "D / that": lambda a: ratio(_drift(0.5)(a), a.independent),
     "D / ceiling": lambda a: _drift(0.5)(a) / _ceiling(a),
     "growth a step, fitted": lambda a: a.alpha,
     "deviation that a step adds": lambda a: np.array([g.epsilon for g in a.growth]),
@@ -299,6 +307,7 @@ QUANTITIES: dict[str, Quantity] = {
     "drift to least covered direction, degrees": _unexcited_angle,
     "plant's response to a constant error": _response("constant"),
     "plant's response to zero-mean errors": _response("zero-mean"),
+    "plant's response to the worst errors": _response("adversarial"),
 }
 """What is measured, in the order of the table; each gives one number for each run (R,)."""
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 ARRAYS, INDEX, WEIGHTS = "arrays.safetensors", "record.json", "policy.safetensors"
+LARGEST_INDEX = 64_000_000
+"""Bytes of an index above which it is refused unread."""
 
 DIMS: dict[str, tuple[tuple[str, ...], str]] = {
     "state": (("learner", "run", "episode", "time", "x"), "state; a finished episode stays in its last one"),
@@ -280,6 +282,10 @@ def load(path: str | Path, env: Env | None = None) -> Record:
     path = Path(path)
     stands = (path / INDEX).is_file()
     require(stands, f"record: {path} is not a Record (it has no {INDEX}); name a folder that run wrote")
+    for name in (INDEX, ARRAYS, WEIGHTS):
+        require(not (path / name).is_symlink(), f"record: {path / name} is a link; copy the file itself there")
+    size = (path / INDEX).stat().st_size
+    require(size <= LARGEST_INDEX, f"record: {path / INDEX} has {size:,} bytes, more than any Record's; write it again")
     try:
         config = json.loads((path / INDEX).read_text())
         arrays, weights = load_file(path / ARRAYS), load_file(path / WEIGHTS)

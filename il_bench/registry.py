@@ -131,6 +131,8 @@ def name_of(thing: Any) -> str:
     """The name under which the registry finds the class of an environment, an expert or a learner."""
     cls = type(thing)
     if hasattr(thing, "source"):  # a callable behind an Expert's face
+        if hasattr(thing.source, "spelling"):
+            return str(thing.source.spelling)
         named = thing.source if hasattr(thing.source, "__qualname__") else type(thing.source)
         return f"{named.__module__}:{named.__qualname__}"
     if hasattr(cls, "gymnasium_id"):
@@ -207,16 +209,18 @@ def make(name: str, *, seeds: int | tuple[int, ...] = 1, **settings: Any) -> Env
     return cls(**combinations(settings, per_run_fields(cls), seeds))
 
 
-def expert(env: Env, source: Any = None) -> Expert:
+def expert(env: Env, source: Any = None, trust: bool = False) -> Expert:
     """The expert of an environment.
 
     Args:
         env: the environment of R runs.
         source: None for the scripted expert of the environment's name, or the one in its own file; a registered name or
-            `module:name`; an Expert class; any callable of observations (n, O), or anything with `predict`.
+            `module:name`; `sb3:PATH`, a zip of stable-baselines3; an Expert class; any callable of observations (n, O),
+            or anything with `predict`.
+        trust: the author of the zip is trusted: opening one runs what was serialised into it.
 
     Raises:
-        KeyError: when there is none of that name.
+        KeyError: when there is none of that name; ValueError for a zip that is not trusted.
     """
     from .core import Expert
 
@@ -230,6 +234,10 @@ def expert(env: Env, source: Any = None) -> Expert:
         known = stem in EXPERTS or len(beside) == 1
         require(known, f"{name} has no scripted expert; give one, as in --expert module:function")
         source = EXPERTS[stem] if stem in EXPERTS else beside[0]
+    elif isinstance(source, str) and source.startswith("sb3:"):
+        from . import sb3
+
+        return sb3.expert(env, source, trust)
     elif isinstance(source, str):
         source = from_desk(EXPERTS, source)
     if inspect.isclass(source) and issubclass(source, Expert):
@@ -239,10 +247,8 @@ def expert(env: Env, source: Any = None) -> Expert:
             fits, f"expert: {source.__name__} is an expert of {getattr(wanted, '__name__', '')}, not of {name_of(env)}"
         )
         return source(env)  # type: ignore[call-arg]
-    require(
-        callable(source) or hasattr(source, "predict"),
-        f"expert: expected an Expert class, a callable or an object with predict, got {source!r}",
-    )
-    from .foreign import CallableExpert
+    from .foreign import CallableExpert, require_answering
+
+    require_answering("expert", source)
 
     return CallableExpert(env, source)

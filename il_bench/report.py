@@ -87,18 +87,41 @@ def _why(record: Record, row: dict[str, Any]) -> str:
     return f"{errs}: nothing pushed its demonstrations off the expert's path, so they never showed the way back.{hint}"
 
 
+def broken(record: Record, most: int = 3) -> list[str]:
+    """For each learner that left the finite numbers, in its rollouts or in training: in which runs and when, a line."""
+    lines = []
+    for name, steps in zip(record.learners, record.arrays["broke"], strict=True):
+        runs = (steps >= 0).any(-1).nonzero()[0].tolist()
+        firsts = {r: min((step, e) for e, step in enumerate(steps[r].tolist()) if step >= 0) for r in runs}
+        where = [f"run {r} (episode {e}, step {step})" for r, (step, e) in firsts.items()]
+        trained = record.config["budgets"].get(name, {}).get("broke", {})
+        when = [f"run {r} (update {update})" for r, update in trained.items()]
+        for places, what in (
+            (when, "in training, and learned no more"),
+            (where, "and is frozen there, with D infinite"),
+        ):
+            more = f" and {len(places) - most} more" if len(places) > most else ""
+            if places:
+                lines.append(f"{name} left the finite numbers in {', '.join(places[:most])}{more} {what}.")
+    return lines
+
+
 def rich_tables(record: Record, width: int) -> list[Any]:
     """The Record's rows for a terminal `width` characters wide: one table, or as many as their columns need."""
-    rows = [cell_texts(row) for row in record.rows()]
+    return tables_of([cell_texts(row) for row in record.rows()], width)
+
+
+def tables_of(rows: list[dict[str, tuple[str, str]]], width: int) -> list[Any]:
+    """Lines of cells (value and interval by title; what identifies them stands before "D at") as tables."""
     if not rows:
         return []
     titles = list(rows[0])
-    swept = titles[1 : titles.index(next(t for t in titles if t.startswith("D at")))]
+    first = titles.index(next(t for t in titles if t.startswith("D at")))
     if sum(_width(t, rows, " ") for t in titles) <= width:
         return [_rich_table(titles, rows, " ")]
-    keys = ["learner", *(t for t in swept if len({row[t] for row in rows}) > 1)]
+    keys = [t for i, t in enumerate(titles[:first]) if i == 0 or len({row[t] for row in rows}) > 1]
     parts: list[list[str]] = [[]]
-    for title in titles[1 + len(swept) :]:
+    for title in titles[first:]:
         if sum(_width(t, rows, "\n") for t in [*keys, *parts[-1], title]) > width and parts[-1]:
             parts.append([])
         parts[-1].append(title)

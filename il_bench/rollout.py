@@ -61,7 +61,8 @@ def observe(env: Env, state: torch.Tensor) -> torch.Tensor:
 
 def by_expert(env: Env, expert: Expert) -> Driver:
     """The expert drives."""
-    return lambda step, state, memory: (ask(env, expert, state), memory)
+    size = action_size(env)  # asked once: a space that is a property is built anew each time
+    return lambda step, state, memory: (ask(env, expert, state, size), memory)
 
 
 def by_policy(env: Env, policy: Policy, streams: Streams | None = None, episodes: int = 0) -> Driver:
@@ -87,22 +88,24 @@ def by_mixture(
 
     Ross, Gordon & Bagnell (2011) mean the choice by beta * expert + (1 - beta) * policy; many codes average instead.
     """
-    coin = streams.uniform("beta", episodes, env.horizon)
+    coin, size = streams.uniform("beta", episodes, env.horizon), action_size(env)
+    heads, weight = (coin < beta[..., None])[..., None].unbind(2), beta[..., None]
 
     def drive(step: int, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
         own, memory = policy.act(observe(env, state), memory)
-        label = ask(env, expert, state)
-        weight = beta[..., None] if average else (coin[..., step] < beta)[..., None].to(label.dtype)
+        label = ask(env, expert, state, size)
+        if not average:
+            return torch.where(heads[step], label, own), memory
         mixed = torch.where(weight == 1, label, torch.where(weight == 0, own, weight * label + (1 - weight) * own))
         return mixed, memory
 
     return drive
 
 
-def ask(env: Env, expert: Expert, state: torch.Tensor) -> torch.Tensor:
-    """The expert's actions (R, E, U) in states (R, E, X), float64, with their shape checked."""
+def ask(env: Env, expert: Expert, state: torch.Tensor, size: int = 0) -> torch.Tensor:
+    """The expert's actions (R, E, U) in states (R, E, X), float64, with their shape checked; `size` is U, if known."""
     label = torch.as_tensor(expert.act(state), device=state.device)
-    _check_shape("expert's actions", label, (*state.shape[:2], action_size(env)))
+    _check_shape("expert's actions", label, (*state.shape[:2], size or action_size(env)))
     return label.to(torch.float64)
 
 
@@ -117,6 +120,16 @@ def _check_shape(what: str, array: torch.Tensor, shape: tuple[int, ...]) -> None
         raise ValueError(f"{what}: expected ({letters}), got {tuple(array.shape)}; return one action for each state")
 
 
+def _driven(drive: Driver, step: int, state: torch.Tensor, memory: Any, size: int) -> tuple[torch.Tensor, Any]:
+    """A driver's actions (R, E, U), float64, with their shape checked; what it refuses names the step."""
+    try:
+        action, memory = drive(step, state, memory)
+        _check_shape("actions", action, (*state.shape[:2], size))
+    except ValueError as error:
+        raise ValueError(f"step {step}: {error}") from error
+    return action.to(torch.float64), memory
+
+
 def rollout(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollout:
     """Roll out E episodes of every run.
 
@@ -127,30 +140,32 @@ def rollout(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollout
         episodes: episodes of each run, E.
 
     Raises:
-        ValueError: when the driver's actions have the wrong shape.
+        ValueError: with the step, when the driver's actions have the wrong shape.
     """
     with torch.no_grad():
         state = env.initial(streams, episodes)
         noise = streams.normal("noise", episodes, env.horizon, env.noise_size).to(state.device).unbind(2)
-        shape = (*state.shape[:2], action_size(env))
-        over, broke, memory = env.terminal(state), torch.full(shape[:2], -1, device=state.device), None
-        length = torch.zeros(shape[:2], dtype=torch.long, device=state.device)
+        size, over, memory = action_size(env), env.terminal(state), None
+        broke = torch.full(state.shape[:2], -1, device=state.device)
+        length = torch.zeros(state.shape[:2], dtype=torch.long, device=state.device)
         states, actions, rewards = [state], [], []
         for step in range(env.horizon):
-            action, memory = drive(step, state, memory)
-            if step == 0:
-                _check_shape("actions", action, shape)
-            action = action.to(torch.float64)
+            action, memory = _driven(drive, step, state, memory, size)
             proposed = env.transition(state, action, noise[step])
-            bad = ~(proposed.isfinite().all(-1) & action.isfinite().all(-1)) & ~over
-            broke[bad] = step
-            over = over | bad
             reward = env.reward(state, action, proposed)
-            states.append(torch.where(over[..., None], state, proposed))
+            # A sum is finite only if its terms are: most steps have nothing to freeze, and this look costs a third of
+            # the freezing. A GPU is not made to wait for the answer.
+            if over.is_cuda or over.any() or not math.isfinite(proposed.sum() + action.sum()):
+                bad = ~(proposed.isfinite().all(-1) & action.isfinite().all(-1)) & ~over
+                broke[bad] = step
+                over = over | bad
+                proposed = torch.where(over[..., None], state, proposed)
+                reward = torch.where(over, torch.zeros_like(reward), reward)
+            states.append(proposed)
             actions.append(action)
-            rewards.append(torch.where(over, torch.zeros_like(reward), reward))
+            rewards.append(reward)
             length += ~over
-            state = states[-1]
+            state = proposed
             over = over | env.terminal(state)
         terminated = env.terminal(state)
     stacked = torch.stack(states, 2), torch.stack(actions, 2), torch.stack(rewards, 2)

@@ -27,7 +27,7 @@ def main(args: list[str]) -> None:
         with postponed("torch"):
             print(listing())
         return
-    again = peek(args, "--from", "")
+    again = flags.peek(args, "--from", "")
     require(bool(again) or "--from" not in args, "from: expected the folder of a Record; name it after --from")
     parsed = () if again else parse(args)
     from . import session
@@ -73,14 +73,6 @@ def _line(things: registry.Registry, name: str) -> str:
         return f"({error.args[0] if error.args else error})"
 
 
-def peek(args: list[str], flag: str, default: str) -> str:
-    """The value of a flag, before the flags of the class that it names are known."""
-    for here, there in zip(args, [*args[1:], default], strict=True):
-        if here == flag or here.startswith(f"{flag}="):
-            return there if here == flag else here.partition("=")[2]
-    return default
-
-
 def parse(args: list[str]) -> tuple[Options, Any, Any]:
     """Options, the environment of all runs, and the learner.
 
@@ -91,8 +83,8 @@ def parse(args: list[str]) -> tuple[Options, Any, Any]:
 
     helping = not {"-h", "--help"}.isdisjoint(args)
     with postponed("torch") if helping else contextlib.nullcontext():
-        env_class = registry.environment(peek(args, "--env", Options.env))
-        learner_class = registry.from_desk(registry.LEARNERS, peek(args, "--algo", Options.algo))
+        env_class = registry.environment(flags.peek(args, "--env", Options.env))
+        learner_class = registry.from_desk(registry.LEARNERS, flags.peek(args, "--algo", Options.algo))
     groups = {
         "run": flags.flags_of(Options),
         "environment": flags.flags_of(env_class, hide=("seed", "device")),

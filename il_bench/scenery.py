@@ -1,4 +1,4 @@
-"""Scenery: what roads lead through, in perspective: sky, hills, ground, roads, trees, a car, and a drone.
+"""Scenery: what roads lead through, in perspective: sky, hills, ground or space, roads, trees, a car, and a drone.
 
 Lengths are metres. A road is a line (n, 4) of metres along it, x, y, heading. Haze takes two thirds of every colour at
 `clear` metres.
@@ -18,6 +18,8 @@ HILLS = ("#b7d0d9", 0.09, 0.3, (2, 5, 9)), ("#a5c6b4", 0.05, 2.1, (3, 7, 16))  #
 TREE = "#5d8f40", "#6b4f3a", "#3f7d3c", "#55984a"  # shadow, trunk, crown, the sunlit side of the crown
 EVERY, ASIDE = 2.5, 6.0  # a tree every so many metres of road, and none nearer to it than this
 GLASS, TYRE, RIM, LAMP, SHADOW = "#2b3f55", "#15181d", "#9aa3ad", "#e5322d", "#434a4e"
+NIGHT, GLOW, STAR, PLANET, RING = "#0b1026", "#3a2a63", "#ffffff", ("#b9573f", "#e08a5a"), "#e9c9a0"
+STARS, BEARING, RISE = 420, 0.35, 0.22  # how many all around; where the planet stands, radians and its tangent
 ARM, FLAMES, SMOKE = 0.4, ((0.09, 0.45, "#ff8c2b"), (0.05, 0.27, "#ffe07a")), "#6b6f76"  # of a drone; metres
 
 
@@ -61,6 +63,37 @@ def _sky(canvas: Canvas, camera: Camera) -> None:
         rise = 1 + sum(np.sin(n * bearing + phase * n * n) / (i + 1.5) for i, n in enumerate(waves))
         row = camera.horizon - camera.focal * size * np.maximum(rise, 0)
         canvas.polygon([*zip(column, row, strict=True), (w, above + 1), (0, above + 1)], colour)
+
+
+def space(canvas: Canvas, camera: Camera) -> None:
+    """Night on all sides: a glow along the horizon, stars that turn with the camera, and a planet with a ring."""
+    (w, h), n = camera.size, np.arange(STARS)
+    glow = np.exp(-(((np.arange(h) - camera.horizon) / (0.3 * h)) ** 2))
+    canvas.picture(np.repeat(mix(NIGHT, GLOW, glow)[:, None], w, 1))
+    chance = np.sin(n * 12.9898 + np.array([[1], [2], [3]]) * 78.233) * 43758.5453 % 1
+    spots = _far(camera, 2 * np.pi * chance[0], 1.5 * chance[1] - 0.9)
+    for (x, y, depth), light in zip(spots.tolist(), chance[2].tolist(), strict=True):
+        if depth > 0.2:
+            canvas.circle((x, y), 0.5 + light**4, mix(GLOW, STAR, 0.3 + 0.7 * light).tolist())
+    x, y, depth = _far(camera, BEARING, RISE).tolist()
+    if depth > 0.2:
+        _planet(canvas, x, y, 0.08 * camera.focal)
+
+
+def _far(camera: Camera, bearing: Any, rise: Any) -> np.ndarray:
+    """Column, row and depth (..., 3) of what is infinitely far, a tangent `rise` above the horizon."""
+    far = np.stack((np.cos(bearing), np.sin(bearing), rise), -1)
+    here = np.array([*camera.place[:2], camera.height])
+    return camera.project(here + far)
+
+
+def _planet(canvas: Canvas, x: float, y: float, size: float) -> None:
+    turn, (shade, lit) = np.linspace(0, 2 * np.pi, 40), PLANET
+    ring = np.stack((x + 1.9 * size * np.cos(turn), y + 0.4 * size * np.sin(turn) - 0.25 * size * np.cos(turn)), -1)
+    canvas.line(ring[19:], RING, 0.1 * size)
+    canvas.circle((x, y), size, shade)
+    canvas.circle((x - 0.14 * size, y - 0.14 * size), 0.82 * size, lit)
+    canvas.line(ring[:20], RING, 0.1 * size)
 
 
 def paint_road(canvas: Canvas, camera: Camera, road: np.ndarray, strips: Any, clear: float) -> None:

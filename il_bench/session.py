@@ -13,7 +13,8 @@ import numpy as np
 import torch
 import tyro
 
-from . import flags, plots, record, registry, report
+from . import flags, plots, record, registry, report, results
+from .checkpoint import Checkpoint
 from .contract import check
 from .core import Env, Expert, Log, Policy
 from .learners.bc import BC
@@ -46,11 +47,11 @@ def execute(options: Options, env: Env, learner: Any, original: record.Record | 
     _require_possible(options)
     torch.set_num_threads(options.threads)
     out = record.free_folder(options.out or _next_folder(options))
-    expert = registry.expert(env, options.expert)
+    expert = registry.expert(env, options.expert, options.trust)
     _require_answers(env, expert, options)
     if not type(env).__module__.startswith("il_bench."):
         alone = dataclasses.replace(env, device="cpu")
-        check(alone, registry.expert(alone, options.expert))
+        check(alone, registry.expert(alone, options.expert, options.trust))
     name = registry.name_of(learner).rpartition(":")[2].lower()
     console.print(_headline(env, expert, name, options), highlight=False)
     columns = (
@@ -60,7 +61,7 @@ def execute(options: Options, env: Env, learner: Any, original: record.Record | 
         TimeElapsedColumn(),
     )
     with Progress(*columns, TextColumn("{task.fields[words]}"), console=console, transient=True) as progress:
-        policies = _learn(env, expert, learner, name, progress)
+        policies = _learn(env, expert, learner, name, progress, options)
         bar = progress.add_task("twins", total=1, words=f"{options.rollouts} rollouts of {env.runs} runs")
         notes = {"options": {k: _plain(v) for k, v in vars(options).items()}, "match": ["labels", "updates"]}
         found = compare(env, expert, policies, episodes=options.rollouts, sample=options.sample, notes=notes)
@@ -70,7 +71,7 @@ def execute(options: Options, env: Env, learner: Any, original: record.Record | 
         progress.update(bar, completed=1)
     for table in report.rich_tables(found, console.width):
         console.print(table, "", highlight=False)
-    console.print(report.sentence(found) + "\n", highlight=False)
+    console.print("\n".join([report.sentence(found), *report.broken(found)]) + "\n", highlight=False)
     for path, what in left.items():
         console.print(f"  {_shown(path)}  [dim]{what}[/dim]", highlight=False, soft_wrap=True)
     if original is not None:
@@ -93,9 +94,15 @@ def _require_answers(env: Env, expert: Expert, options: Options) -> None:
 
 def _require_possible(options: Options) -> None:
     require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
+    rounds = options.checkpoint_every
+    require(rounds >= 0, f"checkpoint-every: expected at least 0 rounds, got {rounds}; 0 keeps none")
     require(options.threads >= 1, f"threads: expected at least 1, got {options.threads}; try 1")
     kind = options.device.partition(":")[0]
     require(kind in ("cpu", "cuda"), f"device: expected cpu or cuda, got {options.device!r}")
+    zipped = str(options.expert).startswith("sb3:")
+    require(
+        zipped or not options.trust, "trust: expected --expert sb3:PATH beside it, which alone needs it; leave it out"
+    )
     missing = kind == "cuda" and not torch.cuda.is_available()
     require(
         not missing, "device: cuda was asked for, but torch finds no GPU here; leave --device out to compute on the CPU"
@@ -125,9 +132,11 @@ def _headline(env: Env, expert: Expert, name: str, options: Options) -> str:
     )
 
 
-def _learn(env: Env, expert: Expert, learner: Any, name: str, progress: Progress) -> dict[str, Policy]:
+def _learn(
+    env: Env, expert: Expert, learner: Any, name: str, progress: Progress, options: Options
+) -> dict[str, Policy]:
     """The learner's policy, and beside it behaviour cloning with exactly its labels, run by run, and its updates."""
-    policies = {name: _learn_one(env, expert, learner, name, progress)}
+    policies = {name: _learn_one(env, expert, learner, name, progress, options)}
     log = policies[name].log
     labels = torch.as_tensor(log.labels if log else 0).expand(env.runs)
     if name == "bc" or labels.min() < 1:
@@ -135,18 +144,35 @@ def _learn(env: Env, expert: Expert, learner: Any, name: str, progress: Progress
     training = getattr(learner, "training", None)
     settings = {"training": training} if training is not None else {}
     matched = BC(labels=tuple(float(n) for n in labels), **settings)
-    return {"bc": _learn_one(env, expert, matched, "bc", progress), **policies}
+    return {"bc": _learn_one(env, expert, matched, "bc", progress, options), **policies}
 
 
-def _learn_one(env: Env, expert: Expert, learner: Any, name: str, progress: Progress) -> Policy:
+def _learn_one(env: Env, expert: Expert, learner: Any, name: str, progress: Progress, options: Options) -> Policy:
     bar = progress.add_task(name, total=1.0, words="")
     log = Log(report=lambda done, words: progress.update(bar, completed=done, words=words))
+    if options.tensorboard is not None:
+        from .tensorboard import watcher
+
+        write = watcher(options.tensorboard, env, expert, name)
+        log.iterate = lambda i, policy: write(policy, log)
+    if options.checkpoint_every:
+        log.checkpoint = Checkpoint(_kept_rounds(env, expert, learner), options.checkpoint_every)
     policy = learner.learn(env, expert, None, log)
+    if log.checkpoint is not None:
+        log.checkpoint.clear()
     require(
         isinstance(policy, Policy), f"{name}: expected a Policy from learn(), got {type(policy).__name__}; return one"
     )
     progress.update(bar, completed=1.0)
     return policy if policy.log is not None else log.close(learner, policy)
+
+
+def _kept_rounds(env: Env, expert: Expert, learner: Any) -> Path:
+    """Where the rounds of exactly this training are kept until it is over: its sources and settings are its name."""
+    things = {"env": env, "learner": learner}
+    settings = {k: {"name": registry.name_of(v), **dataclasses.asdict(v)} for k, v in things.items()}
+    sources = results.code(type(env), type(learner), type(expert))
+    return Path("runs") / ".rounds" / results.key({**settings, "expert": registry.name_of(expert), "code": sources})
 
 
 def _write(found: record.Record, out: Path, options: Options) -> dict[Path, str]:
@@ -180,7 +206,9 @@ class Again:
     env: str | None = None
     """module:Class, where the environment is a file's: a Record alone runs no stranger's code."""
     expert: str | None = None
-    """module:name, where the expert is a file's."""
+    """module:name or sb3:PATH, where the expert is a file's."""
+    trust: bool = False
+    """The author of the zip in --expert sb3:PATH is trusted."""
     out: Path | None = None
     """Folder for the new Record; by default the next free runs/ENV-ALGO-NUMBER."""
     device: str = "cpu"
@@ -202,7 +230,9 @@ def repeated(args: list[str]) -> tuple[Options, Env, Any, record.Record]:
     held = options.get("expert") if isinstance(options, dict) else None
     stranger = held is not None and ":" in str(held) and again.expert is None
     require(not stranger, f"record: its expert {held!r} is a file's; name it, as in --expert {held}")
-    chosen = {k: getattr(again, k) for k in ("out", "device", "threads", "video")} | {"expert": again.expert or held}
+    chosen = {k: getattr(again, k) for k in ("out", "device", "threads", "video", "trust")} | {
+        "expert": again.expert or held
+    }
     original.known_env = record.environment_of(original.config, again.env)
     env = dataclasses.replace(original.env, device=again.device)
     name = list(original.config["algorithms"])[-1]

@@ -106,3 +106,14 @@ class Streams:
         """Integers below `high` (R, *shape), int64."""
         rows = [self.generator(run, purpose).integers(high, size=shape) for run in range(len(self.seeds))]
         return torch.from_numpy(np.stack(rows)).to(self.device)
+
+
+def white(numbers: torch.Tensor) -> torch.Tensor:
+    """Numbers in [0, 1) that look independent of one another, from all digits of float64 ones (mixed as in MurmurHash).
+
+    For environments whose observation is noisy but must be a function of the state: of one number drawn for the step.
+    """
+    bits = numbers.contiguous().view(torch.int64)
+    for factor in (-0xAE502812AA7333, -0x3B314601E57A13AD):
+        bits = (bits ^ ((bits >> 33) & 0x7FFFFFFF)) * factor
+    return ((bits >> 33) & 0x7FFFFFFF).double() / 2**31

@@ -21,13 +21,16 @@ from .settings import Values, as_tuple, per_run_fields, require, require_choice,
 from .solve import SOLVERS, scales
 from .streams import Streams
 
+SHOWN = 100
+"""Updates over which the loss that is shown is averaged."""
+
 
 @dataclass(frozen=True)
 class Training:
     """How a dataset becomes a policy."""
 
-    net: Literal["mlp", "table", "table-per-step", "ridge"] = "mlp"
-    """mlp: tanh network; table: counts, shared over time or one table a step; ridge: linear regression."""
+    net: Literal["mlp", "table", "table-per-step", "ridge", "svm"] = "mlp"
+    """mlp: tanh network; table: counts, shared over time or one table a step; ridge: linear; svm: linear, all pairs."""
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers."""
     updates: int = 4000
@@ -44,6 +47,8 @@ class Training:
     """Decay of a moving average of the weights, which then is the policy; 0 takes the last weights."""
     penalty: Values = 1e-3
     """Ridge: the weight of the squared coefficients, the intercept apart."""
+    cost: Values = 0.1
+    """Svm: what a sample within the margin costs, C, against half the squared coefficients."""
     clip: Values = 0.0
     """Longest gradient of a run; 0 does not clip."""
 
@@ -54,7 +59,7 @@ class Training:
         for name in ("ema", "penalty", "clip"):
             for v in as_tuple(getattr(self, name)):
                 require(0 <= v < math.inf, f"{name}: expected a number of at least 0, got {v}")
-        for name in ("lr", "std_floor"):
+        for name in ("lr", "std_floor", "cost"):
             for v in as_tuple(getattr(self, name)):
                 require(0 < v < math.inf, f"{name}: expected a number above 0, got {v}")
         require(max(as_tuple(self.ema)) < 1, f"ema: expected a decay below 1, got {self.ema}; try 0.999")
@@ -94,7 +99,7 @@ def fit(
             observations and actions follow the data (benchmarks/NOTES.md says what keeping the function costs).
 
     Returns:
-        An MLPPolicy or a TablePolicy. A net that is solved for, not descended to, counts as one update.
+        An MLPPolicy, a TablePolicy or a VotePolicy. A net that is solved for, not descended to, counts as one update.
     """
     training.require_runs(len(data.obs))
     if training.net == "mlp":
@@ -116,7 +121,7 @@ def _in_blocks(
     first: list[torch.Tensor] | None,
 ) -> MLPPolicy:
     """Train some runs after others, as many at once as are fastest; that changes no number of any run."""
-    runs, policies = len(data.obs), []
+    runs, policies, last = len(data.obs), [], []
     count = engine.runs_at_once(widths(data, training, space), training.batch) if engine.suits(data.obs) else runs
     for at in range(0, runs, count):
         block = slice(at, min(at + count, runs))
@@ -130,7 +135,8 @@ def _in_blocks(
         policy, losses = _descend(data.of(block), training.of(block), space, own, updates, layers, report)
         _name_broken(losses, log, at)
         policies.append(policy)
-    log.updates += updates
+        last.append(losses[:, -SHOWN:].mean(1))
+    log.updates, log.loss = log.updates + updates, torch.cat(last).cpu()
     return side_by_side(policies)
 
 

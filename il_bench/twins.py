@@ -61,11 +61,13 @@ def compare(
         require(runs == env.runs, f"{name}: expected a policy of {env.runs} runs, got {runs}; learn it in this env")
     streams = streams or Streams(env.seeds, env.device).fork("evaluation")
     lead = rollout(env, by_expert(env, expert), streams, episodes)
-    _require_coupling(lead, rollout(env, by_expert(env, expert), streams, episodes))
-    require(
-        bool((lead.broke < 0).all()),
-        "expert: its own rollout left the finite numbers; check the expert and the environment",
-    )
+    _require_coupling(env, lead, rollout(env, by_expert(env, expert), streams, episodes))
+    if (lead.broke >= 0).any():
+        run, episode = (lead.broke >= 0).nonzero()[0].tolist()
+        raise ValueError(
+            f"expert: its own rollout left the finite numbers in {name_of(env)} at run {run}, episode {episode}, step "
+            f"{int(lead.broke[run, episode])}; check the expert and the environment"
+        )
     parts = [_arrays(env, lead, lead, torch.zeros_like(lead.action), torch.zeros_like(lead.action))]
     labels = flat_ask(env, expert, lead.state[:, :, :-1])
     for policy in policies.values():
@@ -83,14 +85,15 @@ def compare(
     return Record(arrays, config, _weights(policies), known_env=env)
 
 
-def _require_coupling(one: Rollout, two: Rollout) -> None:
+def _require_coupling(env: Env, one: Rollout, two: Rollout) -> None:
     """Two rollouts of one deterministic driver under one noise are equal, or nothing measured here means anything."""
-    apart = (one.state != two.state).any(-1)
+    apart = ((one.state != two.state) & ~(one.state.isnan() & two.state.isnan())).any(-1)
     if apart.any():
-        run, episode, step = apart.nonzero()[0].tolist()
+        run, episode, step = min(apart.nonzero().tolist(), key=lambda where: where[2])
         raise ValueError(
-            f"twins: two rollouts of the expert with the same seed part at run {run}, episode {episode}, step {step}; "
-            "the environment draws random numbers of its own: take them all from reset(seed=...) or from `noise`"
+            f"twins: two rollouts of the expert in {name_of(env)} with the same seed part at run {run}, episode "
+            f"{episode}, step {step}; the environment draws random numbers of its own: take them all from "
+            "reset(seed=...) or from `noise`"
         )
 
 

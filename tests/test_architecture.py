@@ -12,18 +12,20 @@ FOLDERS = {"il_bench": ROOT / "il_bench", "envs": ROOT / "envs", "experts": ROOT
 
 ROAD = [
     "settings", "streams", "core", "registry", "theory", "rollout", "data", "minibatches", "policies", "solve", "adam",
-    "engine", "train", "memory", "canvas", "scenery", "envs", "experts", "learners", "intervals", "growth", "flags", "record",
-    "twins", "probes", "quantities", "foreign", "gym", "plots", "encode", "video", "report", "lipschitz", "contract",
-    "options", "measure", "session", "run", "render", "certify",
+    "engine", "train", "checkpoint", "memory", "canvas", "scenery", "letters", "envs", "experts", "learners", "intervals",
+    "growth", "flags", "record", "results", "twins", "probes", "quantities", "estimate", "foreign", "gym", "plots",
+    "encode", "video", "report", "tensorboard", "lipschitz", "contract", "options", "sb3", "agents", "measure",
+    "session", "run", "render", "certify", "cells", "sweep", "table", "fetch",
 ]  # fmt: skip
 """Modules in the order in which they may import one another, each only from earlier ones."""
 
 FORWARD = {
     ("registry", "core"),  # for its classes, when something is loaded: names alone need no torch
+    ("registry", "sb3"),  # zips of stable-baselines3, when one is asked for
     ("registry", "foreign"),  # foreign ids and callables, when one is asked for
 }
 
-BUDGET = {"core": 165, "registry": 170, "rollout": 125, "data": 150, "train": 180, "run": 100, "lane": 155}
+BUDGET = {"core": 170, "registry": 170, "rollout": 135, "data": 150, "train": 180, "run": 100, "lane": 155, "kart": 160}
 """Code lines (neither blank, comment nor docstring) of the files on the road that have a budget."""
 
 
@@ -76,7 +78,7 @@ def test_every_module_stands_on_the_road():
 
 def test_no_learner_imports_a_learner_or_a_record_and_no_environment_a_learner():
     for path in FOLDERS["il_bench"].glob("learners/*.py"):
-        assert not {"learners", "record", "twins", "report"} & {there for there, _ in imported(path)}
+        assert not {"learners", "record", "results", "twins", "report"} & {there for there, _ in imported(path)}
     for name in ("plots", "video", "report"):
         text = (FOLDERS["il_bench"] / f"{name}.py").read_text()
         assert not re.search(r"import .*\bPolicy\b", text)
@@ -141,7 +143,9 @@ def test_no_global_generator_and_no_global_state_of_torch():
 
 
 def test_nothing_is_pickled_or_executed():
-    for path in sources():
+    # fetch.py alone reads a pickle: the real letters are published as one. It checks their hash, and its reader makes
+    # arrays and refuses every other name (test_ocr.py).
+    for path in (path for path in sources() if path.name != "fetch.py"):
         assert not re.search(
             r"\bpickle\b(?!d)|torch\.(save|load)\(|\beval\(|\bexec\(",
             path.read_text().replace("Nothing is pickled", ""),

@@ -232,7 +232,9 @@ def test_what_cannot_cross_the_border_is_a_sentence():
 
 def test_an_expert_that_returns_too_few_actions_is_a_sentence():
     env = pendulum()
-    with pytest.raises(ValueError, match="expected one for each of 3 observations, got shape"):
+    with pytest.raises(
+        ValueError, match=r"run 0: expected one action of U=1 for each of 3 observations, got shape \(1, 3\)"
+    ):
         il.expert(env, lambda obs: obs[:1]).act(env.initial(Streams((0,)), 3))
 
 

@@ -18,6 +18,7 @@ TASKS = {
     "discrete": ("resetcliff", SMALL),
     "ridge": ("lane", dataclasses.replace(SMALL, net="ridge")),
     "table": ("resetcliff", dataclasses.replace(SMALL, net="table-per-step")),
+    "svm": ("ocr", dataclasses.replace(SMALL, net="svm", normalise="zscore", std_floor=0.1)),
 }
 
 
@@ -33,6 +34,8 @@ def learn(name, env, training, **changes):
 @pytest.mark.parametrize("name", il.LEARNERS)
 def test_run_2_of_4_is_run_2_alone_bit_for_bit(name, task):
     env_name, training = TASKS[task]
+    if task == "svm":
+        pytest.importorskip("sklearn", reason="net svm is scikit-learn's: pip install il-bench[bench]")
     env = tiny(env_name, seeds=4)
     many, alone = learn(name, env, training)[0], learn(name, env[2], training)[0]
     for key, array in many.arrays().items():
@@ -227,6 +230,22 @@ def test_what_is_aggregated(aggregate, samples, monkeypatch):
 def test_updates_are_shared_by_the_rounds_to_the_last_one():
     training = dataclasses.replace(SMALL, updates=100)
     assert dagger(tiny("tube"), rounds=7, training=training)[1].updates == 100
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "each"), [("all", [10, 20, 30, 40]), ("window", [14, 28, 29, 29]), ("last", [25, 25, 25, 25])]
+)
+def test_updates_by_data_are_the_same_epochs_in_each_round(aggregate, each):
+    training = dataclasses.replace(SMALL, updates=100)
+    learner = il.DAgger(rounds=4, window=2, share="by-data", aggregate=aggregate, training=training)
+    assert [learner.updates(i) for i in range(4)] == each
+    assert dagger(tiny("tube"), rounds=4, share="by-data", training=training)[1].updates == 100
+    assert [il.DAgger(rounds=4, training=training).updates(i) for i in range(4)] == [25] * 4
+
+
+def test_updates_by_data_must_reach_the_first_round():
+    with pytest.raises(ValueError, match="updates: expected at least one for each of 4 rounds, 10 in all, got 9"):
+        il.DAgger(rounds=4, share="by-data", training=il.Training(updates=9))
 
 
 def test_scratch_differs_from_warm():

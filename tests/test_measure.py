@@ -129,6 +129,39 @@ def test_zero_mean_errors_leave_the_spread_of_an_autoregression():
     assert probes.response(env, expert, "zero-mean", streams, 50).item() > 0
 
 
+@pytest.mark.parametrize("keep", [0.5, 1.0, 1.1])
+def test_the_worst_errors_add_up_as_the_envelope_says(keep):
+    """On a line of its own the worst error is always of one sign: D_T / (gain epsilon) is sum_t keep^t."""
+    from il_bench.theory import envelope
+
+    env = il.make("tube", horizon=30, seeds=2, lipschitz=1.2)
+
+    class Held(il.Expert):
+        def act(self, state):
+            return ((env.pull(state) - (1.2 - keep) * state[..., 0]) / env.gain)[..., None]
+
+    found = probes.response(env, Held(), "adversarial", Streams(env.seeds), 4, size=1e-6)
+    assert found.tolist() == pytest.approx([env.gain * envelope(1.0, keep, 30)[-1]] * 2, rel=1e-6)
+
+
+def test_the_adversary_does_worse_than_a_constant_error_where_the_loop_turns():
+    env = linear(horizon=60)
+    expert, streams = Proportional(env, 0.95), Streams(env.seeds)
+    worst, constant = (probes.response(env, expert, way, streams, 4) for way in ("adversarial", "constant"))
+    assert (worst > 2 * constant).all()
+
+
+def test_independent_noise_parts_two_experts_by_the_spread_of_an_autoregression():
+    """q' = 0.36 q + sigma w in both: their difference has variance 2 sigma^2 / (1 - 0.36^2), its length a median."""
+    env = il.make("tube", horizon=40, noise=0.01, seeds=1)
+    found = probes.independent(env, il.expert(env), Streams(env.seeds), 2000).item()
+    expected = 0.6745 * 0.01 * (2 / (1 - 0.36**2)) ** 0.5
+    assert found == pytest.approx(expected, rel=0.08)  # a median of 2000: 2.4 % standard error
+    quiet = il.make("tube", horizon=10)
+    with pytest.raises(probes.Unanswerable, match="nothing is random"):
+        probes.independent(quiet, il.expert(quiet), Streams(quiet.seeds), 4)
+
+
 def assessed(**changes):
     env = il.make("tube", **{"horizon": 60, "seeds": 3, "noise": 0.05, **changes})
     expert = il.expert(env)

@@ -53,6 +53,7 @@ def test_more_labels_rounds_learners_and_larger_networks_take_more():
     assert needed(env, [il.BC(labels=(5.0, 12 * 80.0), training=SMALL)], 8).learning > 5 * base.learning
     assert needed(env, [il.DAgger(rounds=60, episodes=1, training=SMALL)], 8).learning > 2 * base.learning
     assert needed(env, [wide], 8).networks > 50 * base.networks
+    assert needed(env, [il.DAgger(rounds=60, pick="best", training=SMALL)], 8).networks > 40 * base.networks
     assert needed(env, [il.BC(training=SMALL)] * 3, 8).recording > 1.5 * base.recording
 
 
@@ -71,3 +72,12 @@ def test_a_limit_tells_how_many_runs_fit():
 def test_it_reads_as_a_sentence():
     text = str(Memory(runs=40, learning=3_000_000, networks=500_000, recording=9_500_000))
     assert text == "0.72 GB for 40 runs (of each: learning 3 MB, networks 0.5 MB, recording 9.5 MB)"
+
+
+@pytest.mark.parametrize("net", ["table", "table-per-step", "svm", "ridge"])
+def test_policies_without_hidden_layers_take_what_they_hold(net):
+    env = tiny("resetcliff", seeds=2)
+    training = dataclasses.replace(SMALL, net=net)
+    policy = il.BC(2, training).learn(env, il.expert(env))
+    held = sum(array[0].numel() for name, array in policy.arrays().items() if not name.startswith(("scaling", "fill")))
+    assert needed(env, [il.BC(2, training)], 8).networks == 16 * held + 4 * training.updates

@@ -208,3 +208,24 @@ def test_no_entry_of_the_index_does_either(saved, key, value):
         assert "record: " in str(sentence)
     finally:
         (saved / INDEX).write_text(whole)
+
+
+@pytest.mark.parametrize("name", [ARRAYS, INDEX])
+def test_a_link_in_place_of_a_file_is_refused(saved, tmp_path, name):
+    (saved / name).rename(tmp_path / "elsewhere")
+    (saved / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="is a link; copy the file itself there"):
+        il.load(saved)
+
+
+def test_a_header_that_declares_ten_gigabytes_is_refused_at_once(saved):
+    header = b'{"state":{"dtype":"F64","shape":[1250000000],"data_offsets":[0,10000000000]}}'
+    (saved / ARRAYS).write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 900)
+    with pytest.raises(ValueError, match="truncated or damaged"):
+        il.load(saved)
+
+
+def test_an_index_too_large_to_be_one_is_refused_unread(saved, monkeypatch):
+    monkeypatch.setattr("il_bench.record.LARGEST_INDEX", 10)
+    with pytest.raises(ValueError, match="more than any Record's"):
+        il.load(saved)

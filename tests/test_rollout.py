@@ -98,6 +98,14 @@ def test_a_run_that_leaves_the_finite_numbers_is_named_and_the_others_go_on():
     assert seen.state[0, 1, :, 0].tolist() == [1] * 9
 
 
+def test_numbers_whose_sum_alone_is_not_finite_break_nothing():
+    seen = roll(Counter(seed=(0, 1)), constant(-1.2e308))
+    assert (
+        seen.broke == torch.tensor([1, 1, 1])
+    ).all()  # the first step is finite, though its sum over episodes is not
+    assert seen.length.tolist() == [[1] * 3] * 2
+
+
 def test_an_action_that_is_not_finite_breaks_the_run_at_its_step():
     drive = lambda step, state, memory: (torch.full_like(state, np.nan if step == 4 else 0.0), memory)  # noqa: E731
     seen = roll(Counter(), drive, 1)
@@ -300,6 +308,6 @@ def test_twins_that_do_not_couple_are_named():
 
     env = Leaky(rate=1.0)
     with pytest.raises(
-        ValueError, match="two rollouts of the expert with the same seed part at run 0, episode 0, step 1"
+        ValueError, match=r"two rollouts of the expert in .*Leaky with the same seed part at run 0, episode 0, step 1"
     ):
         il.compare(env, Slope(0.0), episodes=2)

@@ -309,7 +309,7 @@ def test_tables_are_for_one_hot_observations_and_discrete_actions():
         fitted(line(), net="table")
 
 
-@pytest.mark.parametrize("count", [50, 3])
+@pytest.mark.parametrize("count", [5000, 50, 3])  # blocks, one block, fewer samples than observations
 def test_ridge_is_the_penalised_least_squares_solution(count):
     generator = torch.Generator().manual_seed(0)
     x, y = torch.randn(2, count, 5, generator=generator), torch.randn(2, count, 2, generator=generator)
@@ -336,7 +336,7 @@ def test_policies_come_back_from_their_arrays():
         again = restore(policy.kind, policy.arrays(), policy.action_space)
         obs = torch.eye(policy.counts.shape[2])[None] if isinstance(policy, TablePolicy) else line().obs
         assert torch.equal(again.act(obs)[0], policy.act(obs)[0])
-    with pytest.raises(ValueError, match="policy: expected the arrays of an mlp or a table"):
+    with pytest.raises(ValueError, match="policy: expected the arrays of an mlp, a table, a mixture or a vote"):
         restore("mlp", {"counts": torch.zeros(1)}, BOX)
 
 

@@ -40,7 +40,9 @@ class BC:
         streams, log = streams or Streams(env.seeds, env.device), log or Log()
         seen = self._demonstrations(env, expert, streams.fork("demonstrations"), log)
         data = dataset(env, seen, label(env, expert, seen, log))
-        return log.close(self, fit(data, self.training, env, streams.fork("fit"), log))
+        policy = fit(data, self.training, env, streams.fork("fit"), log)
+        log.iterate(0, policy)
+        return log.close(self, policy)
 
     def _demonstrations(self, env: Env, expert: Expert, streams: Streams, log: Log) -> Rollout:
         """The expert's rollouts: `episodes` of them, or of each run the first ones, until its labels are reached."""

@@ -40,6 +40,8 @@ class DAgger:
     """Learn from all rounds' data, the last round's, or the last `window` rounds'."""
     window: int = 4
     """Rounds that `aggregate window` keeps."""
+    share: Literal["evenly", "by-data"] = "evenly"
+    """How the rounds share the updates: evenly, or in proportion to the data, which is the same epochs in each round."""
     start: Literal["warm", "scratch"] = "warm"
     """Each round goes on from the last round's weights, or from new ones."""
     pick: Literal["last", "best"] = "last"
@@ -58,13 +60,24 @@ class DAgger:
             require(p >= 0 and (p <= 1 or not unit), f"p: expected a number from 0{' to 1' * unit}, got {p}")
             falls = self.beta not in ("linear", "sigmoid") or p == 0 or p >= 1
             require(falls, f"p: beta {self.beta} falls over p rounds, at least 1, got {p}; try {self.rounds}")
-        enough = self.training.net != "mlp" or self.training.updates >= self.rounds
-        require(enough, f"updates: expected at least one for each of {self.rounds} rounds, got {self.training.updates}")
+        least, got = sum(self._shares()), self.training.updates
+        wanted = f"one for each of {self.rounds} rounds" + f", {least} in all" * (least > self.rounds)
+        require(self.training.net != "mlp" or got >= least, f"updates: expected at least {wanted}, got {got}")
 
     def chances(self, i: int) -> list[float]:
         """Chance that the expert acts in round i = 0, 1, ...: one for all runs, or one for each."""
         usual = 0.5 if self.beta in ("constant", "exponential") else max(self.rounds / 2, 1)
         return [beta(self.beta, i, p or usual) for p in as_tuple(self.p)]
+
+    def _shares(self) -> list[int]:
+        """Each round's share of the updates; the first has one."""
+        window = {"all": self.rounds, "last": 1, "window": self.window}[self.aggregate]
+        return [1 if self.share == "evenly" else min(i + 1, window) for i in range(self.rounds)]
+
+    def updates(self, i: int) -> int:
+        """Gradient updates in round i = 0, 1, ...; they add up to `training.updates`."""
+        shares, total = self._shares(), self.training.updates
+        return total * sum(shares[: i + 1]) // sum(shares) - total * sum(shares[:i]) // sum(shares)
 
     def learn(self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None) -> Policy:
         """See `Learner.learn`. The mixture drives, every visited state is labelled, rounds share the updates."""
@@ -75,16 +88,22 @@ class DAgger:
         streams, log = streams or Streams(env.seeds, env.device), log or Log()
         every, last = Growing(), list[Dataset]()
         iterates: list[Policy] = []
+        kept = log.checkpoint.rounds(env, log) if log.checkpoint else []
         for i in range(self.rounds):
-            part = self._collect(i, iterates[-1] if iterates else None, env, expert, streams, log)
+            before = iterates[-1] if iterates else None
+            part = kept[i][0] if i < len(kept) else self._collect(i, before, env, expert, streams, log)
             last = [*last, part][-(self.window if self.aggregate == "window" else 1) :]
             data = every.add(part) if self.aggregate == "all" else concatenate(last)
-            share = self.training.updates * (i + 1) // self.rounds - self.training.updates * i // self.rounds
-            warm = iterates[-1] if iterates and self.start == "warm" else None
-            forked = streams.fork("fit", i)
-            iterates.append(fit(data, self.training, env, forked, log, share, warm))
-            iterates = iterates if self.pick == "best" else iterates[-1:]
-        policy = iterates[-1] if self.pick == "last" else self._best(iterates, env, expert, streams, log)
+            if i < len(kept):
+                policy = kept[i][1]
+            else:
+                warm, forked = before if self.start == "warm" else None, streams.fork("fit", i)
+                policy = fit(data, self.training, env, forked, log, self.updates(i), warm)
+                if log.checkpoint:
+                    log.checkpoint.keep(i, part, policy, log)
+            iterates = [*iterates, policy] if self.pick == "best" else [policy]
+            log.iterate(i, policy)
+        policy = policy if self.pick == "last" else self._best(iterates, env, expert, streams, log)
         return log.close(self, policy)
 
     def _collect(self, i: int, policy: Policy | None, env: Env, expert: Expert, streams: Streams, log: Log) -> Dataset:

@@ -1,0 +1,82 @@
+"""SMILe: let a mixture of expert and learners drive, learn the newest part from that drive alone, and mix it in.
+
+Ross & Bagnell (2010): pi_n = pi_{n-1} + alpha (1 - alpha)^(n-1) (new_n - pi_0), where pi_0 is the expert, who thus is
+forgotten slowly; at the end its share is removed. Not to be confused with DAgger, which learns each policy from all
+rounds' data and drives with that one alone: here old parts, which have seen the fewest states, act for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ..core import Env, Expert, Log, Policy
+from ..data import Dataset, dataset
+from ..policies import MixturePolicy
+from ..rollout import Driver, by_expert, by_policy, label, roll_in
+from ..settings import Values, as_tuple, require, require_counts
+from ..streams import Streams
+from ..train import Training, fit
+
+
+@dataclass(frozen=True)
+class SMILe:
+    """Stochastic mixing: each round adds a policy to a mixture that began as the expert."""
+
+    rounds: int = 8
+    """Rounds of collecting and learning, N."""
+    episodes: int = 1
+    """Episodes collected in each round."""
+    alpha: Values = 0.1
+    """Share of the expert that each round's policy takes over; after n rounds (1 - alpha)^n of the expert is left."""
+    training: Training = field(default_factory=Training)
+    """How the labels become a policy."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that no learner can have."""
+        require_counts(self, "rounds", "episodes")
+        for alpha in as_tuple(self.alpha):
+            require(0 < alpha <= 1, f"alpha: expected a number above 0, at most 1, got {alpha}; try 0.1")
+        enough = self.training.net != "mlp" or self.training.updates >= self.rounds
+        require(enough, f"updates: expected at least one for each of {self.rounds} rounds, got {self.training.updates}")
+
+    def shares(self, n: int) -> torch.Tensor:
+        """Chances in the mixture after n rounds (A, n + 1), the expert's first; A is 1, or one for each run."""
+        alpha = torch.tensor(as_tuple(self.alpha), dtype=torch.float64)[:, None]
+        return torch.cat(((1 - alpha) ** n, alpha * (1 - alpha) ** torch.arange(n)), 1)
+
+    def learn(self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None) -> Policy:
+        """See `Learner.learn`. The mixture drives, every visited state is labelled, each round has its own fit."""
+        streams, log = streams or Streams(env.seeds, env.device), log or Log()
+        parts: list[Policy] = []
+        for i in range(self.rounds):
+            data = self._collect(parts, env, expert, streams.fork("round", i), log)
+            share = self.training.updates * (i + 1) // self.rounds - self.training.updates * i // self.rounds
+            parts.append(fit(data, self.training, env, streams.fork("fit", i), log, share))
+            log.iterate(i, self._learned(parts, env))
+        return log.close(self, self._learned(parts, env))
+
+    def _learned(self, parts: list[Policy], env: Env) -> MixturePolicy:
+        """The mixture of the learned parts: the expert's share removed, the others scaled up to one."""
+        own = self.shares(len(parts))[:, 1:].to(env.device)
+        return MixturePolicy(list(parts), (own / own.sum(1, keepdim=True)).expand(env.runs, -1))
+
+    def _collect(self, parts: list[Policy], env: Env, expert: Expert, streams: Streams, log: Log) -> Dataset:
+        """The labelled states of one round, driven by the expert and the parts so far."""
+        drive = self._drive(parts, env, expert, streams) if parts else by_expert(env, expert)
+        seen = roll_in(env, drive, streams, self.episodes, log)
+        return dataset(env, seen, label(env, expert, seen, log))
+
+    def _drive(self, parts: list[Policy], env: Env, expert: Expert, streams: Streams) -> Driver:
+        """Who acts is chosen anew at each step: the expert, or else one of the parts."""
+        left = self.shares(len(parts))[:, :1].to(env.device)
+        coin = streams.uniform("beta", self.episodes, env.horizon)
+        one, other = by_expert(env, expert), by_policy(env, self._learned(parts, env), streams, self.episodes)
+
+        def drive(step: int, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
+            own, memory = other(step, state, memory)
+            return torch.where((coin[..., step] < left)[..., None], one(step, state, None)[0], own), memory
+
+        return drive

@@ -1,0 +1,350 @@
+"""The border to stable-baselines3: a zip as an expert or a policy, and `python -m il_bench.sb3 train` to make one.
+
+A zip's weights are read as plain tensors, but its settings are serialised Python objects, and reading those runs
+whatever code they hold. A zip is therefore opened only where the caller says that its author is trusted.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import json
+import os
+import re
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import gymnasium
+import numpy as np
+import torch
+import tyro
+from gymnasium import spaces
+
+from .flags import parsed
+from .foreign import CallableExpert
+from .options import told
+from .registry import ENVS, environment
+from .settings import require, require_choice, require_counts
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from .core import Env
+
+PREFIX, STATISTICS = "sb3:", ".vecnormalize.pkl"
+LARGEST = 1 << 26
+"""Bytes of a zip's settings beyond which they are not read."""
+IDLE: dict[str, Any] = {
+    "buffer_size": 1, "learning_rate": 0.0, "lr_schedule": lambda _: 0.0, "clip_range": lambda _: 0.0,
+    "clip_range_vf": None, "exploration_schedule": lambda _: 0.0, "action_noise": None, "_last_obs": None,
+    "_last_original_obs": None, "_last_episode_starts": None, "ep_info_buffer": None, "ep_success_buffer": None,
+}  # fmt: skip
+"""What only training needs: it is replaced, not deserialised, and no replay buffer is laid out for an expert."""
+
+
+@dataclass(frozen=True)
+class Zip:
+    """A model of stable-baselines3, with the statistics that its observations were normalised by.
+
+    Attributes:
+        spelling: how it was asked for, "sb3:hopper.zip".
+        model: stable-baselines3's own.
+        statistics: its VecNormalize, where a file of them lies beside the zip.
+    """
+
+    spelling: str
+    model: Any
+    statistics: Any = None
+
+    def predict(
+        self, observation: np.ndarray, state: Any = None, episode_start: Any = None, deterministic: bool = True
+    ) -> tuple[np.ndarray, Any]:
+        """Actions for observations (n, O), deterministic unless told otherwise."""
+        if self.statistics is not None:
+            observation = self.statistics.normalize_obs(observation)
+        return self.model.predict(observation, state, episode_start, deterministic)
+
+
+def load(spelling: str, trust: bool = False) -> Zip:
+    """Open a zip of stable-baselines3.
+
+    Args:
+        spelling: `sb3:PATH`, or `sb3:ALGORITHM:PATH` where the zip does not tell its algorithm. Statistics of a
+            VecNormalize are found in `STEM.vecnormalize.pkl` or `STEM/vecnormalize.pkl` beside the zip.
+        trust: its author is trusted; without it nothing is opened.
+
+    Returns:
+        Something with `predict`.
+
+    Raises:
+        ValueError: when it is not trusted, is no such zip, or cannot be told.
+    """
+    name, path = _named(spelling)
+    require(path.is_file(), f"{spelling}: there is no file {path}; name a zip that stable-baselines3 saved")
+    require(
+        trust,
+        f"{spelling}: opening a stable-baselines3 zip runs whatever code was serialised into it; if you trust its "
+        "author, add --trust (in Python trust=True)",
+    )
+    kind = _algorithm(name or _told_by(spelling, path))
+    try:
+        model = kind.load(path, device="cpu", custom_objects=IDLE)
+    except Exception as error:  # a stranger's objects may raise anything
+        raise ValueError(f"{spelling}: {kind.__name__} could not load it ({type(error).__name__}: {error})") from error
+    memory = hasattr(model.policy, "lstm_actor")
+    require(not memory, f"{spelling}: its policy has a memory, which the border does not carry; give one without")
+    return Zip(spelling, model, _statistics(path))
+
+
+def _named(spelling: str) -> tuple[str, Path]:
+    """The algorithm, where one is named, and the path; a drive's single letter is no algorithm."""
+    rest = spelling.removeprefix(PREFIX)
+    named = re.fullmatch(r"([A-Za-z]\w+):(.+)", rest)
+    name, path = named.groups() if named else ("", rest)
+    return name, Path(path).expanduser()
+
+
+def _told_by(spelling: str, path: Path) -> str:
+    """The algorithm that saved a zip, from the module of its policy and its settings, nothing deserialised."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            small = archive.getinfo("data").file_size <= LARGEST
+            require(small, f"{spelling}: its settings are larger than {LARGEST} bytes; it is no zip to open")
+            data = json.loads(archive.read("data"))
+        module = data["policy_class"]["__module__"].split(".")
+    except (zipfile.BadZipFile, KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError):
+        raise ValueError(
+            f"{spelling}: expected a zip that stable-baselines3 saved, with its settings in 'data'; save it with "
+            "model.save()"
+        ) from None
+    if module[:3] == ["stable_baselines3", "common", "policies"]:  # shared by two; one clips
+        return "PPO" if {"clip_range", "n_epochs"} <= set(data) else "A2C"
+    known = module[0] in ("stable_baselines3", "sb3_contrib") and len(module) == 3 and module[1] != "common"
+    require(
+        known, f"{spelling}: policy class of {'.'.join(module)} tells no algorithm; name it, as in sb3:PPO:{path.name}"
+    )
+    return module[1]
+
+
+def _algorithm(name: str) -> Any:
+    """A class of stable-baselines3, or of sb3_contrib where that is installed, whatever the case of its name."""
+    for package in ("stable_baselines3", "sb3_contrib"):
+        try:
+            found = vars(importlib.import_module(package))
+        except ImportError:
+            continue
+        for key, value in found.items():
+            if key.lower() == name.replace("_", "").lower() and hasattr(value, "load"):
+                return value
+    raise ValueError(
+        f"sb3: no algorithm named {name!r} in stable_baselines3 or sb3_contrib; install sb3-contrib or name another"
+    )
+
+
+def _statistics(path: Path) -> Any:
+    """The VecNormalize saved beside a zip, or None; trusted as the zip is."""
+    for beside in (path.with_suffix(STATISTICS), path.with_suffix("") / "vecnormalize.pkl"):
+        if beside.is_file():
+            from stable_baselines3.common.save_util import load_from_pkl
+
+            found = load_from_pkl(beside)
+            fits = hasattr(found, "normalize_obs")
+            require(fits, f"{beside}: expected the statistics of a VecNormalize, got {type(found).__name__}; move it")
+            return found
+    return None
+
+
+def expert(env: Env, spelling: str, trust: bool = False) -> CallableExpert:
+    """A zip as the expert of an environment; see `load`.
+
+    Raises:
+        ValueError: when it was trained on other observations or actions.
+    """
+    held = load(spelling, trust)
+    require_fit(env, held)
+    return CallableExpert(env, held)
+
+
+def require_fit(env: Env, held: Zip) -> None:
+    """Refuse a model whose observations or actions are not those of the environment."""
+    pairs = {
+        "observations": (held.model.observation_space, env.observation_space),
+        "actions": (held.model.action_space, env.action_space),
+    }
+    for what, (its, wanted) in pairs.items():
+        same = (
+            type(its) is type(wanted) and its.shape == wanted.shape and getattr(its, "n", 0) == getattr(wanted, "n", 0)
+        )
+        require(same, f"{held.spelling}: was trained on {what} {its}, and {what} here are {wanted}; give another zip")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Train an expert with stable-baselines3, and leave it as a zip."""
+
+    env: Annotated[str, tyro.conf.Positional]
+    """A Gymnasium id such as Hopper-v5, or a registered environment."""
+    out: Path | None = None
+    """The zip; by default ENV-ALGORITHM.zip. A file that exists is not touched."""
+    algo: Literal["auto", "sac", "td3", "ddpg", "ppo", "a2c", "dqn"] = "auto"
+    """Algorithm; auto is sac where actions are a Box, and ppo where they are Discrete."""
+    steps: int = 100_000
+    """Environment steps to train for."""
+    hidden: tuple[int, ...] = ()
+    """Width of each hidden layer, as in --hidden 256 256; by default the algorithm's own."""
+    seed: int = 0
+    """Of everything."""
+    evaluations: int = 20
+    """How often it is evaluated on the way; the best policy is kept."""
+    episodes: int = 10
+    """Episodes of the last evaluation, whose return is printed; those on the way have half as many."""
+    threads: int = 1
+    """Threads of torch."""
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained."""
+        require_choice(self)
+        require_counts(self, "steps", "evaluations", "episodes", "threads", *(("hidden",) if self.hidden else ()))
+
+
+def train(recipe: Recipe) -> tuple[Path, float, float]:
+    """Train, keep the best policy met on the way, write it whole or not at all.
+
+    PPO and A2C learn from observations and rewards that a VecNormalize scales, whose statistics are left beside the
+    zip, where `load` finds them.
+
+    Returns:
+        Where the zip lies; mean and standard deviation of the deterministic policy's return over `recipe.episodes`.
+    """
+    from stable_baselines3.common.evaluation import evaluate_policy
+    from stable_baselines3.common.monitor import Monitor
+
+    torch.set_num_threads(recipe.threads)
+    name = _gymnasium_id(recipe.env)
+    stage, judge = (Monitor(gymnasium.make(name)) for _ in range(2))
+    usual = "sac" if isinstance(stage.action_space, spaces.Box) else "ppo"
+    kind = _algorithm(usual if recipe.algo == "auto" else recipe.algo)
+    out = _free(recipe.out or Path(f"{name.replace('/', '-')}-{kind.__name__}.zip"))
+    agent = _beginner(kind, stage, recipe)
+    _fit(agent, judge, recipe)
+    judge.reset(seed=recipe.seed + 2)
+    mean, spread = evaluate_policy(agent, judge, recipe.episodes)  # type: ignore[arg-type]
+    _written(agent, out)
+    return out, float(mean), float(spread)  # type: ignore[arg-type]
+
+
+def _beginner(kind: Any, stage: Any, recipe: Recipe) -> Zip:
+    """An untrained model, and the statistics that its observations are normalised by as it learns."""
+    from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+    scaled = recipe.algo in ("ppo", "a2c") or kind.__name__ == "PPO"
+    world = VecNormalize(DummyVecEnv([lambda: stage])) if scaled else stage
+    settings = {"policy_kwargs": {"net_arch": list(recipe.hidden)}} if recipe.hidden else {}
+    try:
+        model = kind("MlpPolicy", world, seed=recipe.seed, device="cpu", **settings)
+    except AssertionError as error:  # how stable-baselines3 refuses an action space
+        raise ValueError(f"{kind.__name__}: {' '.join(str(error).split())}; choose another --algo") from None
+    return Zip(recipe.env, model, world if scaled else None)
+
+
+def _gymnasium_id(name: str) -> str:
+    """What Gymnasium calls an environment; a registered short name is one of ours."""
+    if name in ENVS:
+        return f"il_bench/{name.capitalize()}-v0"
+    environment(name)  # a miss is told with what may have been meant
+    require(":" not in name, f"env: expected a Gymnasium id or a registered name, got {name!r}; register it first")
+    return name
+
+
+def _free(out: Path) -> Path:
+    require(out.suffix == ".zip", f"out: expected a name that ends in .zip, got {out}; try {out.with_suffix('.zip')}")
+    for taken in (out, out.with_suffix(STATISTICS)):
+        require(not taken.exists(), f"out: {taken} already exists; name another file")
+    require(out.absolute().parent.is_dir(), f"out: there is no folder {out.absolute().parent}; make it first")
+    return out
+
+
+def _fit(agent: Zip, judge: Any, recipe: Recipe) -> None:
+    """Train the model, and leave in it the parameters that did best in the evaluations on the way and at the end."""
+    from stable_baselines3.common.evaluation import evaluate_policy
+
+    best: list[Any] = [-np.inf, {}, {}]
+    every = max(1, recipe.steps // recipe.evaluations)
+    with _bar(recipe) as (progress, bar):
+
+        def look(done: int) -> None:
+            judge.reset(seed=recipe.seed + 1)
+            mean, _spread = evaluate_policy(agent, judge, max(1, recipe.episodes // 2))  # type: ignore[arg-type]
+            if mean > best[0]:
+                best[:] = mean, *copy.deepcopy((agent.model.policy.state_dict(), _scales(agent)))
+            words = f"return {mean:,.1f}, best {best[0]:,.1f}"
+            progress.update(bar, words=words)
+            if not progress.console.is_terminal:  # where a bar that moves cannot be seen
+                print(f"step {done:,}: {words}", flush=True)
+
+        def go_on(held: dict[str, Any], _: dict[str, Any]) -> bool:
+            done = held["self"].num_timesteps
+            if done % every == 0 and done < recipe.steps:
+                look(done)
+            if done % 100 == 0:
+                progress.update(bar, completed=min(done, recipe.steps))
+            return True
+
+        agent.model.learn(recipe.steps, callback=go_on)  # may go on to the end of a batch
+        look(agent.model.num_timesteps)
+        progress.update(bar, completed=recipe.steps)
+    agent.model.policy.load_state_dict(best[1])
+    vars(agent.statistics or agent.model).update(best[2])
+
+
+def _scales(agent: Zip) -> dict[str, Any]:
+    """The running mean and variance of the observations, where there are any."""
+    return {} if agent.statistics is None else {"obs_rms": agent.statistics.obs_rms}
+
+
+@contextmanager
+def _bar(recipe: Recipe) -> Iterator[tuple[Progress, TaskID]]:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[words]}")) as progress:
+        yield progress, progress.add_task(recipe.env, total=recipe.steps, words="")
+
+
+def _written(agent: Zip, out: Path) -> None:
+    """The zip, and the statistics beside it, each written in a folder of its own first; the zip comes last."""
+    with tempfile.TemporaryDirectory(prefix=f".{out.stem}-", dir=out.absolute().parent) as draft:
+        agent.model.save(Path(draft) / out.name)
+        _free(out)
+        if agent.statistics is not None:
+            agent.statistics.save(str(Path(draft) / "statistics"))
+            os.replace(Path(draft) / "statistics", out.with_suffix(STATISTICS))
+        os.replace(Path(draft) / out.name, out)
+
+
+@told
+def main(args: list[str]) -> None:
+    """The command `train ENV`."""
+    named = args[:1] == ["train"] or bool({"-h", "--help"} & set(args))
+    require(named, f"sb3: expected train first, got {' '.join(args[:1]) or 'nothing'}; try train Hopper-v5")
+    recipe = parsed(Recipe, args[args[:1] == ["train"] :], "python -m il_bench.sb3 train")
+    out, mean, spread = train(recipe)
+    print(f"return {mean:,.1f} ± {spread:,.1f} over {recipe.episodes} episodes; wrote {out}")
+    print(f"next: python -m il_bench.run --env {recipe.env} --expert {PREFIX}{out} --trust")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

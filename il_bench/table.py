@@ -1,0 +1,120 @@
+"""`python -m il_bench.table results/ --by lipschitz,algo --at 100`: what a sweep found, a line for each group of runs."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import tyro
+
+from . import report, results
+from .flags import parsed
+from .intervals import interval, ratio
+from .options import told
+from .settings import require
+
+if TYPE_CHECKING:
+    import xarray
+
+
+@dataclass(frozen=True)
+class Options:
+    """Show what a sweep found."""
+
+    results: Annotated[Path, tyro.conf.Positional]
+    """Folder of the results."""
+    by: str = ""
+    """Coordinates that make a line each, such as lipschitz,algo; by default all that differ, seeds apart."""
+    at: tuple[int, ...] = ()
+    """Times of the divergence; by default the last one of each line."""
+    csv: Path | None = None
+    """Where to write the lines as CSV as well."""
+
+
+def lines(data: xarray.Dataset, by: tuple[str, ...] = (), at: tuple[int, ...] = ()) -> list[dict[str, tuple[str, str]]]:
+    """The cells of each line by their titles, value and interval: medians over runs.
+
+    Args:
+        data: what `il.open` gives.
+        by: coordinates whose values make a line each; all but the seed unless given.
+        at: times of the divergence; the last one of each line unless given.
+
+    Raises:
+        ValueError: for a coordinate or a time that the results do not have.
+    """
+    known = [str(name) for name in data.coords if name != "seed"]
+    unknown = [name for name in by if name not in known]
+    require(
+        not unknown, f"by: expected coordinates among {', '.join(known)}, got {', '.join(unknown)}; choose of these"
+    )
+    last = data.sizes["time"] - 1
+    late = [t for t in at if not 0 <= t <= last]
+    require(
+        not late, f"at: expected times from 0 to {last}, got {', '.join(map(str, late))}; choose within the horizon"
+    )
+    names = by or tuple(known)
+    columns = [data[name].values for name in names]
+    ranks = [_rank(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+    groups = {rank: [i for i, other in enumerate(ranks) if other == rank] for rank in sorted(set(ranks))}
+    return [_line(data, names, tuple(c[runs[0]] for c in columns), runs, at) for runs in groups.values()]
+
+
+def _rank(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Numbers by size, NaN first, texts by letter."""
+    return tuple((0, -np.inf if v != v else v, "") if isinstance(v, int | float) else (1, 0, str(v)) for v in row)
+
+
+def _line(
+    data: xarray.Dataset, names: tuple[str, ...], key: tuple[Any, ...], runs: list[int], at: tuple[int, ...]
+) -> dict[str, tuple[str, str]]:
+    part = data.isel(run=runs)
+    drift = part["drift"].values
+    ends = np.isfinite(drift).cumsum(1).argmax(1)
+    times = {f"D at t={t}": drift[:, t] for t in at} or {"D at the end": drift[np.arange(len(runs)), ends]}
+    cells = {("L" if n == "lipschitz" else n): (_shown(v), "") for n, v in zip(names, key, strict=True)}
+    cells |= {title: interval(values).texts() for title, values in times.items()}
+    gap = ratio(part["error_on"].values, part["error_off"].values)
+    cells |= {
+        "growth": interval(part["growth"].values).texts(3),
+        "on/off error": interval(gap).texts(),
+        "cost gap": interval(part["cost_gap"].values).texts(),
+        "falls": (f"{float(part['falls'].mean()):.0%}", ""),
+        "runs": (f"{len(runs):,}", ""),
+    }
+    budget = {name: float(np.median(part[name].values)) for name in ("labels", "steps", "updates")}
+    cells |= {name: (f"{value:,.0f}", "") for name, value in budget.items()}
+    return cells | {"seconds": (f"{float(part['seconds'].sum()):,.1f}", "")}
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float | np.floating):
+        return "" if value != value else f"{value:g}"
+    return str(value)
+
+
+@told
+def main(args: list[str]) -> None:
+    """The command."""
+    from rich.console import Console
+
+    options = parsed(Options, args, "python -m il_bench.table")
+    by = tuple(name.strip() for name in options.by.split(",") if name.strip())
+    found = lines(results.open(options.results), by, options.at)
+    console = Console()
+    for table in report.tables_of(found, console.width):
+        console.print(table, "", highlight=False)
+    if options.csv is not None:
+        import csv
+
+        with options.csv.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(found[0])
+            writer.writerows([" ".join(cell).strip() for cell in line.values()] for line in found)
+        print(options.csv)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

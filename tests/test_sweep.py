@@ -1,0 +1,248 @@
+"""The sweep: what it plans, that nothing is computed twice, and that no interruption shows in what it leaves."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray
+
+import il_bench as il
+from il_bench import cells, results, sweep, table
+
+TINY = ["--seeds", "3", "--rollouts", "4", "--horizon", "10", "--hidden", "8", "--updates", "20", "--jobs", "1"]
+PLAN = ["--env", "tube", "linear", "--algo", "bc", "dagger", "--rounds", "2", "--lipschitz", "0.9:1.1:0.1", *TINY]
+
+
+def swept(*args):
+    sweep.main([str(a) for a in args])
+
+
+def refused(capsys, *args, main=sweep.main):
+    with pytest.raises(SystemExit) as stop:
+        main([str(a) for a in args])
+    said = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert said.startswith("il_bench: ")
+    assert "Traceback" not in said
+    return said
+
+
+def same(one: xarray.Dataset, two: xarray.Dataset) -> bool:
+    """All but the seconds, which are the machine's, is the same bit for bit."""
+    return one.drop_vars("seconds").identical(two.drop_vars("seconds"))
+
+
+@pytest.mark.parametrize(
+    ("token", "numbers"),
+    [
+        ("0.8:1.3:0.1", ["0.8", "0.9", "1.0", "1.1", "1.2", "1.3"]),
+        ("1:2:0.4", ["1.0", "1.4", "1.8"]),
+        ("5:5:1", ["5.0"]),
+        ("module:Class", ["module:Class"]),
+        ("1.2", ["1.2"]),
+    ],
+)
+def test_a_range_is_its_numbers_both_ends_included(token, numbers):
+    assert cells.spread(token) == numbers
+
+
+def test_every_combination_is_there_once_with_its_labels(capsys):
+    swept(*PLAN, "--out", "a")
+    data = il.open("a")
+    assert data.sizes["run"] == 2 * 2 * 3 * 3
+    found = set(zip(*(data[name].values.tolist() for name in ("env", "algo", "lipschitz", "seed")), strict=True))
+    assert found == {
+        (e, a, big, s)
+        for e in ("tube", "linear")
+        for a in ("bc", "dagger")
+        for big in (0.9, 1.0, 1.1)
+        for s in (0, 1, 2)
+    }
+    assert (data.sel(run=data.algo == "bc").labels == 8 * 10).all()
+    assert np.isfinite(data.drift).all()
+    assert (data.drift[:, 0] == 0).all()
+    table.main(["a", "--by", "lipschitz,algo", "--at", "5", "--csv", "t.csv"])
+    assert capsys.readouterr().out.count("dagger") >= 3
+    assert len(Path("t.csv").read_text().splitlines()) == 7
+
+
+def test_a_row_is_what_the_comparison_says():
+    swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
+    env = il.make("tube", horizon=10, seeds=3)
+    expert = il.expert(env)
+    bc = il.BC(training=il.Training(hidden=(8,), updates=20)).learn(env, expert)
+    record = il.compare(env, expert, episodes=4, bc=bc)
+    data = il.open("a")
+    for t in (3, 10):
+        np.testing.assert_array_equal(data.drift[:, t], record.drift(1, t))
+    np.testing.assert_array_equal(data.cost_gap, record.cost_gap(1))
+
+
+def test_batches_do_not_show_and_nothing_is_computed_twice(capsys, monkeypatch):
+    swept(*PLAN, "--out", "a", "--batch", 1)
+    swept(*PLAN, "--out", "b", "--batch", 64)
+    assert same(il.open("a"), il.open("b"))
+    capsys.readouterr()
+    monkeypatch.setattr(cells, "compute", lambda *a: pytest.fail("computed again"))
+    swept(*PLAN, "--out", "a")
+    assert "36 runs, 36 of them finished before, 0 to do" in capsys.readouterr().out
+
+
+def test_a_sweep_that_grew_computes_what_is_new(capsys):
+    swept(*PLAN, "--out", "a")
+    bigger = [*PLAN[: PLAN.index("--seeds")], *TINY[2:], "--seeds", "4"]
+    capsys.readouterr()
+    swept(*bigger, "--out", "a")
+    assert "48 runs, 36 of them finished before, 12 to do" in capsys.readouterr().out
+    swept(*bigger, "--out", "b")
+    assert same(il.open("a"), il.open("b"))
+
+
+def test_a_changed_setting_or_source_is_a_new_run(monkeypatch):
+    (group,) = cells.groups("tube", "bc", {}, 1, {"expert": None, "rollouts": 4, "sample": False})
+    before = results.key(group.identities()[0])
+    (other,) = cells.groups("tube", "bc", {"--lr": ["0.01"]}, 1, group.common)
+    assert results.key(other.identities()[0]) != before
+    monkeypatch.setattr(results, "NUMERICS", ("settings",))
+    assert results.key(group.identities()[0]) != before
+
+
+def test_a_setting_that_runs_cannot_differ_in_makes_groups():
+    common = {"expert": None, "rollouts": 4, "sample": False}
+    found = list(cells.groups("tube", "dagger", {"--beta": ["linear", "constant"], "--lr": ["0.1", "0.2"]}, 2, common))
+    assert [(g.values["beta"], g.runs, g.values["lr"]) for g in found] == [
+        ("linear", 4, (0.1, 0.1, 0.2, 0.2)),
+        ("constant", 4, (0.1, 0.1, 0.2, 0.2)),
+    ]
+
+
+def test_what_one_environment_cannot_have_is_left_out_and_said(capsys):
+    swept("--env", "tube", "lane", "--algo", "bc", "--lipschitz", "0.9", "1.1", *TINY, "--out", "a")
+    assert "left out: lane, bc, lipschitz = 0.9: lipschitz: lane needs L >= max(1, yaw)" in capsys.readouterr().out
+    assert set(il.open("a").sel(run=il.open("a").env == "lane").lipschitz.values) == {1.1}
+
+
+def test_all_mistakes_are_said_at_once_before_anything_is_computed(capsys):
+    said = refused(
+        capsys, "--env", "lane", "--lipschitz", "0.8", "1.2", "--wind", "-1", "--lipshitz", "1", "--out", "a"
+    )
+    assert "--lipshitz: no environment and no learner here has it; did you mean --lipschitz?" in said
+    assert "lane, bc, lipschitz = 0.8: lipschitz: lane needs L" in said
+    assert "lane, dagger, lipschitz = 1.2: wind: expected" in said
+    assert not Path("a").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    [
+        (["--env", "tub"], "no environment named 'tub'; did you mean 'tube'?"),
+        (["--algo", "dager"], "no learner named 'dager'; did you mean 'dagger'?"),
+        (["--seeds", "0"], "seeds: expected at least 1, got 0"),
+        (["--lipschitz", "1.3:0.8:0.1"], "range 1.3:0.8:0.1: expected first:last:step, upwards"),
+        (["tube"], "expected a flag, got 'tube'"),
+        (["--env", "tube", "--env", "lane"], "--env: given twice"),
+        (["--scheduler", "tcp://127.0.0.1:1"], "scheduler: it goes with --backend dask"),
+    ],
+)
+def test_a_mistake_is_a_sentence(capsys, args, sentence):
+    assert sentence in refused(capsys, *args, "--out", "a")
+    assert not Path("a").exists()
+
+
+def test_a_disk_that_is_full_is_a_sentence_and_leaves_no_half(capsys, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    swept(*PLAN, "--out", "a", "--batch", 64)
+    kept = sorted(Path("a").iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        said = refused(capsys, *PLAN, "--lr", "0.01", "--out", "a")
+    assert "a cannot be written (No space left on device); mend that and give the same command again" in said
+    assert sorted(Path("a").iterdir()) == kept
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda data: data[: len(data) // 2], "is damaged"),
+        (lambda data: b"", "is damaged"),
+        (lambda data: (10**10).to_bytes(8, "little") + data[8:], "declares a header of 10,000,000,000 bytes"),
+        (lambda data: data.replace(b'"format":"1"', b'"format":"9"'), "is no result of format 1"),
+        (lambda data: data.replace(b'"keys":"[', b'"keys":"{'), "is damaged"),
+    ],
+)
+def test_a_file_that_is_not_ours_is_refused_in_a_sentence(capsys, damage, sentence):
+    swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
+    (path,) = Path("a").iterdir()
+    path.write_bytes(damage(path.read_bytes()))
+    assert sentence in refused(capsys, "a", main=table.main)
+
+
+def test_drafts_and_links_are_never_read(capsys):
+    swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
+    (path,) = Path("a").iterdir()
+    Path("a/.draft-x.safetensors").write_bytes(b"half")
+    assert il.open("a").sizes["run"] == 3
+    Path("a/link.safetensors").symlink_to(path.absolute())
+    assert "is a link; copy the file itself there" in refused(capsys, "a", main=table.main)
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "empty"])
+def test_no_results_is_a_sentence(capsys, folder):
+    Path("empty").mkdir()
+    assert "results: " in refused(capsys, folder, main=table.main)
+
+
+def test_a_coordinate_or_a_time_that_is_not_there_is_a_sentence(capsys):
+    swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
+    assert "by: expected coordinates among env, algo, got noise" in refused(
+        capsys, "a", "--by", "noise", main=table.main
+    )
+    assert "at: expected times from 0 to 10, got 11" in refused(capsys, "a", "--at", "11", main=table.main)
+
+
+def test_killing_it_does_not_show():
+    """SIGKILL, to the whole process group or to the parent alone, whenever: the same command then does the rest."""
+    plan = [*PLAN[:-2], "--jobs", "2", "--batch", "2"]
+    swept(*PLAN, "--out", "whole")
+    for who in ("parent", "all"):
+        work = subprocess.Popen(
+            [sys.executable, "-m", "il_bench.sweep", *plan, "--out", who],
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 60
+        while not (Path(who).is_dir() and any(Path(who).glob("[!.]*"))) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        (os.kill if who == "parent" else os.killpg)(work.pid, signal.SIGKILL)
+        work.wait()
+        swept(*plan, "--out", who)
+        assert same(il.open(who), il.open("whole"))
+
+
+def test_a_worker_that_is_killed_is_replaced_and_a_cluster_that_went_away_is_a_sentence(capsys, monkeypatch):
+    honest, tries = sweep._parallel, []
+
+    def killed(options, batches):
+        if not tries:
+            tries.append(1)
+            yield from honest(options, batches[:1])
+            raise type("TerminatedWorkerError", (Exception,), {})()
+        yield from honest(options, batches)
+
+    def gone(options, batches):
+        yield from ()
+        raise type("FutureCancelledError", (Exception,), {})()
+
+    monkeypatch.setattr(sweep, "_parallel", killed)
+    swept(*PLAN, "--out", "a", "--batch", 2)
+    assert il.open("a").sizes["run"] == 36
+    assert "a worker was killed; going on" in capsys.readouterr().err
+    monkeypatch.setattr(sweep, "_parallel", gone)
+    assert "scheduler: the cluster went away" in refused(capsys, *PLAN, "--out", "b")
