@@ -74,7 +74,7 @@ class Training:
         """The settings of some of the runs."""
         held = {name: as_tuple(getattr(self, name)) for name in per_run_fields(self)}
         part: dict[str, Any] = {name: values[runs] for name, values in held.items() if len(values) > 1}
-        return replace(self, **part)
+        return replace(self, **part) if part else self
 
 
 def fit(
