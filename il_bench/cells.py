@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
 from . import flags, registry, results
+from .memory import Memory, needed
 from .settings import combinations, require
 
 RANGE_DIGITS = 12
@@ -201,6 +202,12 @@ def _refusal(one: Group) -> str:
     except (ValueError, TypeError, KeyError) as error:
         return str(error.args[0] if error.args else error)
     return ""
+
+
+def memory(group: Group) -> Memory:
+    """What the runs of a group take side by side."""
+    env, learner = group.things()
+    return needed(env, [learner], group.common["rollouts"])
 
 
 def compute(folder: str, group: Group, device: str = "cpu", parent: int | None = None) -> int:

@@ -37,7 +37,7 @@ class Options:
     video: bool = True
     """Make the film."""
     memory: float = 0.0
-    """Gigabytes that the arrays may take, at most: more runs than fit are done one part after another; 0 sets no limit."""
+    """Gigabytes that this may take, at most; 0 sets no limit. What takes more is refused (a sweep is split instead)."""
     tensorboard: Path | None = None
     """Folder for TensorBoard: drift, loss and exposure gap of each learner, round by round."""
     checkpoint_every: int = 0

@@ -18,6 +18,7 @@ from .checkpoint import Checkpoint
 from .contract import check
 from .core import Env, Expert, Log, Policy
 from .learners.bc import BC
+from .memory import Memory, needed
 from .options import Options
 from .rollout import ask
 from .settings import require
@@ -54,6 +55,7 @@ def execute(options: Options, env: Env, learner: Any, original: record.Record | 
         check(alone, registry.expert(alone, options.expert, options.trust))
     name = registry.name_of(learner).rpartition(":")[2].lower()
     console.print(_headline(env, expert, name, options), highlight=False)
+    console.print(f"[dim]memory: about {_memory(env, learner, options)}[/dim]", highlight=False)
     columns = (
         TextColumn("{task.description:>8}"),
         BarColumn(),
@@ -94,6 +96,7 @@ def _require_answers(env: Env, expert: Expert, options: Options) -> None:
 
 def _require_possible(options: Options) -> None:
     require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
+    require(options.memory >= 0, f"memory: expected gigabytes, at least 0, got {options.memory}; 0 sets no limit")
     rounds = options.checkpoint_every
     require(rounds >= 0, f"checkpoint-every: expected at least 0 rounds, got {rounds}; 0 keeps none")
     require(options.threads >= 1, f"threads: expected at least 1, got {options.threads}; try 1")
@@ -130,6 +133,19 @@ def _headline(env: Env, expert: Expert, name: str, options: Options) -> str:
         f"T = {env.horizon}, {env.runs} run{'s' * (env.runs > 1)}; {learners} imitate {registry.name_of(expert)}; "
         f"{'sampled' if options.sample else 'deterministic'} evaluation"
     )
+
+
+def _memory(env: Env, learner: Any, options: Options) -> Memory:
+    """What this will take, which must be within the limit."""
+    takes, limit = (
+        needed(env, [learner] if isinstance(learner, BC) else [learner, learner], options.rollouts),
+        options.memory,
+    )
+    require(
+        limit == 0 or takes.total <= limit * 1e9,
+        f"memory: expected at most {limit:g} GB, this takes {takes}; sweep --memory {limit:g} splits the runs",
+    )
+    return takes
 
 
 def _learn(

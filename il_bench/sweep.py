@@ -49,6 +49,8 @@ class Options:
     """Keep what is finished; --no-resume computes everything again."""
     batch: int = 64
     """Runs that are trained side by side, at most."""
+    memory: float = 0.0
+    """Gigabytes that all processes together may take, at most: batches become small enough; 0 sets no limit."""
     jobs: int = 0
     """Processes, of one thread each; 0 takes one for each core."""
     backend: Literal["loky", "dask"] = "loky"
@@ -66,11 +68,14 @@ def main(args: list[str]) -> None:
     pairs = [(env, algo) for env in options.env for algo in options.algo]
     plan, skipped = planned(options, settings, pairs)
     done = results.keys(options.out) if options.resume and options.out.is_dir() else set()
-    batches = list(batched(plan, done, options.batch, workers(options)))
+    batches = list(batched(plan, done, options.batch, workers(options), options.memory * 1e9))
     total, left = sum(g.runs for g in plan), sum(g.runs for g in batches)
     for sentence in skipped:
         print(f"left out: {sentence}")
     print(f"{total:,} runs, {total - left:,} of them finished before, {left:,} to do in {len(batches)} batches")
+    if batches:
+        largest = max((cells.memory(batch) for batch in batches), key=lambda memory: memory.total)
+        print(f"memory: about {workers(options)} x {largest}")
     carry_out(options, batches)
     print(f"results in {options.out}: python -m il_bench.table {options.out} --by lipschitz,algo")
 
@@ -89,6 +94,7 @@ def asked(args: list[str]) -> tuple[Options, dict[str, list[str]]]:
     options = flags.parsed(Options, [*mine, *helping], "python -m il_bench.sweep", about)
     for name in ("seeds", "rollouts", "batch"):
         require(getattr(options, name) >= 1, f"{name}: expected at least 1, got {getattr(options, name)}")
+    require(options.memory >= 0, f"memory: expected gigabytes, at least 0, got {options.memory}; 0 sets no limit")
     require(options.jobs >= 0, f"jobs: expected at least 0, got {options.jobs}; 0 takes one for each core")
     remote = options.backend == "dask"
     require(remote or options.scheduler is None, "scheduler: it goes with --backend dask; give both or neither")
@@ -130,12 +136,18 @@ def workers(options: Options) -> int:
     return options.jobs or (os.cpu_count() or 1)
 
 
-def batched(plan: list[Group], done: set[str], largest: int, jobs: int) -> Iterator[Group]:
-    """What is left to do, in batches of at most `largest` runs, small enough that every process has work."""
+def batched(plan: list[Group], done: set[str], largest: int, jobs: int, limit: float = 0.0) -> Iterator[Group]:
+    """What is left to do, in batches of at most `largest` runs, small enough that every process has work.
+
+    Raises:
+        ValueError: when not even single runs, one in each process, fit into `limit` bytes; 0 sets none.
+    """
     for group in plan:
         names = [results.key(identity) for identity in group.identities()]
         left = [run for run, name in enumerate(names) if name not in done]
         size = max(1, min(largest, math.ceil(len(left) / jobs)))
+        if left and limit:
+            size = min(size, cells.memory(group.part(left)).runs_within(limit / jobs))
         for at in range(0, len(left), size):
             yield group.part(left[at : at + size])
 

@@ -112,6 +112,21 @@ def test_a_changed_setting_or_source_is_a_new_run(monkeypatch):
     assert results.key(group.identities()[0]) != before
 
 
+def test_a_limit_of_memory_makes_smaller_batches_and_the_same_rows(capsys):
+    flags = {"--seeds": 24, "--rollouts": 50, "--horizon": 60, "--hidden": 8, "--updates": 20, "--jobs": 1}
+    args = ["--env", "tube", "--algo", "bc", *(word for pair in flags.items() for word in map(str, pair))]
+    swept(*args, "--out", "a")
+    assert "24 to do in 1 batches" in capsys.readouterr().out
+    (group,) = cells.groups("tube", "bc", {"--horizon": ["60"], "--hidden": ["8"], "--updates": ["20"]}, 24,
+                            {"expert": None, "rollouts": 50, "sample": False})  # fmt: skip
+    needs = cells.memory(group)
+    limit = (needs.total - 16 * needs.one) / 1e9  # eight runs at a time
+    swept(*args, "--out", "b", "--memory", limit)
+    assert "24 to do in 3 batches" in capsys.readouterr().out
+    assert same(il.open("a"), il.open("b"))
+    assert "memory: expected at least" in refused(capsys, *args, "--out", "c", "--memory", 1e-3)
+
+
 def test_a_setting_that_runs_cannot_differ_in_makes_groups():
     common = {"expert": None, "rollouts": 4, "sample": False}
     found = list(cells.groups("tube", "dagger", {"--beta": ["linear", "constant"], "--lr": ["0.1", "0.2"]}, 2, common))
