@@ -11,6 +11,7 @@ import importlib
 import json
 import os
 import re
+import signal
 import sys
 import tempfile
 import zipfile
@@ -216,6 +217,8 @@ class Recipe:
 def train(recipe: Recipe) -> tuple[Path, float, float]:
     """Train, keep the best policy met on the way, write it whole or not at all.
 
+    An interrupt ends the training early: the best policy so far is kept, if one was evaluated.
+
     PPO and A2C learn from observations and rewards that a VecNormalize scales, whose statistics are left beside the
     zip, where `load` finds them.
 
@@ -296,9 +299,14 @@ def _fit(agent: Zip, judge: Any, recipe: Recipe) -> None:
                 progress.update(bar, completed=min(done, recipe.steps))
             return True
 
-        agent.model.learn(recipe.steps, callback=go_on)  # may go on to the end of a batch
-        look(agent.model.num_timesteps)
-        progress.update(bar, completed=recipe.steps)
+        try:
+            agent.model.learn(recipe.steps, callback=go_on)  # may go on to the end of a batch
+            look(agent.model.num_timesteps)
+            progress.update(bar, completed=recipe.steps)
+        except KeyboardInterrupt:
+            if not best[1]:
+                raise
+            print(f"stopped at step {agent.model.num_timesteps:,}; the best policy so far is kept", flush=True)
     agent.model.policy.load_state_dict(best[1])
     vars(agent.statistics or agent.model).update(best[2])
 
@@ -341,7 +349,13 @@ def main(args: list[str]) -> None:
     named = args[:1] == ["train"] or bool({"-h", "--help"} & set(args))
     require(named, f"sb3: expected train first, got {' '.join(args[:1]) or 'nothing'}; try train Hopper-v5")
     recipe = parsed(Recipe, args[args[:1] == ["train"] :], "python -m il_bench.sb3 train")
-    out, mean, spread = train(recipe)
+    before = signal.signal(
+        signal.SIGTERM, signal.default_int_handler
+    )  # a job that is stopped keeps its best policy too
+    try:
+        out, mean, spread = train(recipe)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     print(f"return {mean:,.1f} ± {spread:,.1f} over {recipe.episodes} episodes; wrote {out}")
     print(f"next: python -m il_bench.run --env {recipe.env} --expert {PREFIX}{out} --trust")
 

@@ -252,6 +252,21 @@ def test_an_interrupted_training_leaves_nothing(monkeypatch, capsys):
     assert not list(Path().iterdir())
 
 
+def test_an_interrupt_after_an_evaluation_keeps_the_best_so_far(monkeypatch, capsys):
+    from stable_baselines3 import A2C
+
+    learn = A2C.learn
+
+    def interrupted(self, steps, callback):
+        learn(self, steps // 2, callback=callback)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(A2C, "learn", interrupted)
+    trained("--out", "half.zip")
+    assert "stopped at step 30; the best policy so far is kept" in capsys.readouterr().out
+    assert sb3.load("sb3:half.zip", trust=True).model.num_timesteps == 30
+
+
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
