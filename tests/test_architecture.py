@@ -13,14 +13,14 @@ FOLDERS = {"il_bench": ROOT / "il_bench", "envs": ROOT / "envs", "experts": ROOT
 ROAD = [
     "settings", "streams", "core", "registry", "theory", "rollout", "data", "policies", "solve", "train", "canvas",
     "scenery", "envs", "experts", "learners", "intervals", "growth", "flags", "record", "twins", "probes",
-    "quantities", "estimate", "foreign", "gym", "plots", "encode", "video", "report", "lipschitz", "contract",
+    "quantities", "estimate", "foreign", "zips", "gym", "plots", "encode", "video", "report", "lipschitz", "contract",
     "options", "sb3", "agents", "measure", "session", "run", "render", "certify", "results", "cells", "sweep", "table",
 ]  # fmt: skip
 """Modules in the order in which they may import one another, each only from earlier ones."""
 
 FORWARD = {
     ("registry", "core"),  # for its classes, when something is loaded: names alone need no torch
-    ("registry", "sb3"),  # zips of stable-baselines3, when one is asked for
+    ("registry", "zips"),  # zips of stable-baselines3, when one is asked for
     ("registry", "foreign"),  # foreign ids and callables, when one is asked for
 }
 
