@@ -10,7 +10,7 @@ from typing import Any
 
 import tyro
 
-from . import flags, registry, sb3
+from . import flags, registry, zips
 from .core import Env, Expert, Policy
 from .foreign import CallablePolicy, require_answering
 from .settings import combinations, require
@@ -27,9 +27,9 @@ def named(env: Env, source: Any, trust: bool = False) -> Policy | Expert:
     Raises:
         ValueError: for what answers no observation, or a zip that is not trusted or of other spaces.
     """
-    if isinstance(source, str) and source.startswith(sb3.PREFIX):
-        source = sb3.load(source, trust)
-        sb3.require_fit(env, source)
+    if isinstance(source, str) and source.startswith(zips.PREFIX):
+        source = zips.load(source, trust)
+        zips.require_fit(env, source)
     elif isinstance(source, str):
         source = registry.from_desk(registry.EXPERTS, source)
     if inspect.isclass(source) and issubclass(source, Expert):
@@ -74,8 +74,8 @@ def parse(args: list[str]) -> tuple[Env, Expert, Options]:
     require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
     taken = options.out is not None and options.out.exists()
     require(not taken, f"out: {options.out} already exists; name another file")
-    zips = any(str(name).startswith(sb3.PREFIX) for name in (options.policy, options.expert))
-    require(zips or not options.trust, "trust: expected sb3:PATH beside it, which alone needs it; leave it out")
+    zipped = any(str(name).startswith(zips.PREFIX) for name in (options.policy, options.expert))
+    require(zipped or not options.trust, "trust: expected sb3:PATH beside it, which alone needs it; leave it out")
     many = flags.nested_per_run_fields(env_class)
     env = flags.build(env_class, combinations(flags.flat(got.environment), many, options.seeds))
     return env, registry.expert(env, options.expert, options.trust), options

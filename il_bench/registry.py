@@ -235,9 +235,9 @@ def expert(env: Env, source: Any = None, trust: bool = False) -> Expert:
         require(known, f"{name} has no scripted expert; give one, as in --expert module:function")
         source = EXPERTS[stem] if stem in EXPERTS else beside[0]
     elif isinstance(source, str) and source.startswith("sb3:"):
-        from . import sb3
+        from . import zips
 
-        return sb3.expert(env, source, trust)
+        return zips.expert(env, source, trust)
     elif isinstance(source, str):
         source = from_desk(EXPERTS, source)
     if inspect.isclass(source) and issubclass(source, Expert):

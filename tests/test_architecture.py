@@ -13,7 +13,7 @@ FOLDERS = {"il_bench": ROOT / "il_bench", "envs": ROOT / "envs", "experts": ROOT
 ROAD = [
     "settings", "streams", "core", "registry", "theory", "rollout", "data", "minibatches", "policies", "solve", "adam",
     "engine", "train", "checkpoint", "memory", "canvas", "scenery", "letters", "envs", "experts", "learners", "intervals",
-    "growth", "flags", "record", "results", "twins", "probes", "quantities", "estimate", "foreign", "gym", "plots",
+    "growth", "flags", "record", "results", "twins", "probes", "quantities", "estimate", "foreign", "zips", "gym", "plots",
     "encode", "video", "report", "tensorboard", "lipschitz", "contract", "options", "sb3", "agents", "measure",
     "session", "run", "render", "certify", "cells", "sweep", "table", "fetch",
 ]  # fmt: skip
@@ -21,7 +21,7 @@ ROAD = [
 
 FORWARD = {
     ("registry", "core"),  # for its classes, when something is loaded: names alone need no torch
-    ("registry", "sb3"),  # zips of stable-baselines3, when one is asked for
+    ("registry", "zips"),  # zips of stable-baselines3, when one is asked for
     ("registry", "foreign"),  # foreign ids and callables, when one is asked for
 }
 

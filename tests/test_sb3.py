@@ -21,6 +21,7 @@ from il_bench.estimate import estimate
 from il_bench.foreign import CallablePolicy
 from il_bench.rollout import by_expert, by_policy, rollout
 from il_bench.streams import Streams
+from il_bench.zips import load, require_fit
 
 mujoco = pytest.mark.skipif(
     importlib.util.find_spec("mujoco") is None, reason='MuJoCo is an extra: pip install -e ".[mujoco]"'
@@ -50,13 +51,13 @@ def trained(*args):
 def test_the_algorithm_is_told_by_the_zip_and_its_answers_are_the_model_s_own(zips, name):
     import stable_baselines3
 
-    held = sb3.load(f"sb3:{zips / name}.zip", trust=True)
+    held = load(f"sb3:{zips / name}.zip", trust=True)
     model = getattr(stable_baselines3, name).load(zips / name, device="cpu")
     told = "TD3" if name == "DDPG" else name  # one class of policies; they answer alike
     assert type(held.model).__name__ == told
     obs = np.random.default_rng(0).normal(size=(5, *model.observation_space.shape)).astype(np.float32)
     np.testing.assert_array_equal(held.predict(obs)[0], model.predict(obs, deterministic=True)[0])
-    named = sb3.load(f"sb3:{name}:{zips / name}.zip", trust=True)
+    named = load(f"sb3:{name}:{zips / name}.zip", trust=True)
     assert type(named.model).__name__ == name
 
 
@@ -89,9 +90,9 @@ def test_code_in_a_zip_runs_only_when_it_is_trusted(zips):
                 content = json.dumps(data).encode()
             new.writestr(name, content)
     with pytest.raises(ValueError, match="add --trust"):
-        sb3.load("sb3:hostile.zip")
+        load("sb3:hostile.zip")
     assert not Path("owned").exists()
-    sb3.load("sb3:hostile.zip", trust=True)
+    load("sb3:hostile.zip", trust=True)
     assert Path("owned").exists()
 
 
@@ -116,7 +117,7 @@ def test_what_is_no_such_zip_is_a_sentence(zips):
     fitting = il.expert(il.make("CartPole-v1"), f"sb3:{zips / 'DQN'}.zip", trust=True)
     fitting.source.model.action_space = spaces.Discrete(3)
     with pytest.raises(ValueError, match="was trained on actions Discrete"):
-        sb3.require_fit(il.make("CartPole-v1"), fitting.source)
+        require_fit(il.make("CartPole-v1"), fitting.source)
 
 
 def test_evaluate_policy_returns_the_harness_s_returns_for_a_foreign_id(zips):
@@ -124,7 +125,7 @@ def test_evaluate_policy_returns_the_harness_s_returns_for_a_foreign_id(zips):
     from stable_baselines3.common.monitor import Monitor
 
     task = il.make("Pendulum-v1", horizon=40)
-    held = sb3.load(f"sb3:{zips / 'PPO'}.zip", trust=True)
+    held = load(f"sb3:{zips / 'PPO'}.zip", trust=True)
     seen = rollout(task, by_policy(task, CallablePolicy(task, held)), Streams((0,)), 3)
     own = Monitor(gymnasium.make("Pendulum-v1", max_episode_steps=40))
     for episode in range(3):
@@ -220,7 +221,7 @@ def test_training_leaves_a_zip_with_its_statistics_and_overwrites_nothing(capsys
     assert "over 2 episodes; wrote one.zip" in said
     assert "--expert sb3:one.zip --trust" in said
     assert {p.name for p in Path().iterdir()} == {"one.zip", "one.vecnormalize.pkl"}
-    held = sb3.load("sb3:one.zip", trust=True)
+    held = load("sb3:one.zip", trust=True)
     raw = np.ones((2, 3), dtype=np.float32)
     scaled = np.clip((1 - held.statistics.obs_rms.mean) / np.sqrt(held.statistics.obs_rms.var + 1e-8), -10, 10)
     expected = held.model.predict(np.tile(scaled, (2, 1)).astype(np.float32), deterministic=True)[0]
@@ -234,7 +235,7 @@ def test_training_twice_gives_the_same_expert(capsys):
     trained("--out", "one.zip", "--hidden", 8)
     trained("--out", "two.zip", "--hidden", 8)
     obs = np.eye(3, dtype=np.float32)
-    one, two = (sb3.load(f"sb3:{name}.zip", trust=True) for name in ("one", "two"))
+    one, two = (load(f"sb3:{name}.zip", trust=True) for name in ("one", "two"))
     assert [p.shape[0] for p in one.model.policy.mlp_extractor.policy_net.parameters()] == [8, 8]
     np.testing.assert_array_equal(one.predict(obs)[0], two.predict(obs)[0])
 
@@ -250,6 +251,21 @@ def test_an_interrupted_training_leaves_nothing(monkeypatch, capsys):
         trained()
     assert stop.value.code == 130
     assert not list(Path().iterdir())
+
+
+def test_an_interrupt_after_an_evaluation_keeps_the_best_so_far(monkeypatch, capsys):
+    from stable_baselines3 import A2C
+
+    learn = A2C.learn
+
+    def interrupted(self, steps, callback):
+        learn(self, steps // 2, callback=callback)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(A2C, "learn", interrupted)
+    trained("--out", "half.zip")
+    assert "stopped at step 30; the best policy so far is kept" in capsys.readouterr().out
+    assert load("sb3:half.zip", trust=True).model.num_timesteps == 30
 
 
 @pytest.mark.parametrize(
