@@ -85,7 +85,7 @@ class Foreign(Env):
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """Copies reset with seeds drawn from the streams."""
         runs, held = len(streams.seeds), self._held
-        seeds = [int(streams.generator(r, "initial", e).integers(2**31)) for r in range(runs) for e in range(episodes)]
+        seeds = [seed for row in self.reset_seeds(streams, episodes) for seed in row]
         if len(held.get("copies", [])) != len(seeds):
             self.close()
             held["copies"] = [self._make() for _ in seeds]
@@ -94,6 +94,11 @@ class Foreign(Env):
         never = torch.zeros(runs, episodes, dtype=torch.bool)
         held.update(state=state, terminated=never, stopped=never, reward=never.double())
         return state
+
+    def reset_seeds(self, streams: Streams, episodes: int) -> list[list[int]]:
+        """What each copy is reset with (R, E)."""
+        runs = range(len(streams.seeds))
+        return [[int(streams.generator(r, "initial", e).integers(2**31)) for e in range(episodes)] for r in runs]
 
     def close(self) -> None:
         """Close the copies."""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import gymnasium
@@ -24,11 +24,24 @@ from .streams import Streams
 SIZE = 400, 300
 
 
-def _numpy_if_possible(env: Env) -> tuple[Callable[[Any], Any], Callable[[Any], np.ndarray]]:
+def _numpy_if_possible(env: Env, arrays: str) -> tuple[Callable[[Any], Any], Callable[[Any], np.ndarray]]:
     """How arrays go in and come out: NumPy all along where the environment takes it (three times as fast for one)."""
-    if env.arrays == "any":
+    require(arrays in ("any", "torch"), f"arrays: expected any or torch, got {arrays!r}; any is faster, torch repeats")
+    if arrays == env.arrays == "any":
         return np.asarray, np.asarray
     return torch.as_tensor, lambda tensor: tensor.numpy()
+
+
+def _streams(seeds: Sequence[int], purpose: str) -> Streams:
+    return Streams(seeds).fork(purpose) if purpose else Streams(seeds)
+
+
+def _episode(options: dict[str, Any] | None, following: int) -> int:
+    """The number of the episode to begin: the following one unless the options ask for another."""
+    number = (options or {}).get("episode", following)
+    well = isinstance(number, int | np.integer) and number >= 0
+    require(bool(well), f"episode: expected a whole number of at least 0, got {number!r}; episodes count from 0")
+    return int(number)
 
 
 def _checked(action: Any, space: spaces.Space, shape: tuple[int, ...]) -> np.ndarray:
@@ -58,12 +71,21 @@ class GymEnv(gymnasium.Env[np.ndarray, Any]):
         env: a registered name, `module:Class`, or an environment of one run.
         render_mode: "rgb_array", "human", or None.
         purpose: the streams' purpose; "evaluation" replays what `il.compare` measured.
+        arrays: "any" computes in NumPy where it can; "torch" as the harness does, whose states are then repeated bit
+            for bit, at a third of the speed.
         **settings: the environment's fields.
     """
 
     metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 25}
 
-    def __init__(self, env: str | Env = "lane", render_mode: str | None = None, purpose: str = "gym", **settings: Any):
+    def __init__(
+        self,
+        env: str | Env = "lane",
+        render_mode: str | None = None,
+        purpose: str = "gym",
+        arrays: str = "any",
+        **settings: Any,
+    ):
         self.task = make(env, **settings) if isinstance(env, str) else env
         require(self.task.runs == 1, f"GymEnv: expected an environment of one run, got {self.task.runs}; pass env[r]")
         require(
@@ -72,7 +94,7 @@ class GymEnv(gymnasium.Env[np.ndarray, Any]):
         )
         self.observation_space, self.action_space = self.task.observation_space, self.task.action_space
         self.render_mode, self.purpose = render_mode, purpose
-        self._into, self._out = _numpy_if_possible(self.task)
+        self._into, self._out = _numpy_if_possible(self.task, arrays)
         self._episode, self._streams = -1, Streams(())
         self._state: Any = None
         self._window: Any = None
@@ -81,12 +103,17 @@ class GymEnv(gymnasium.Env[np.ndarray, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Begin an episode; see Gymnasium. The info holds the whole state (X,), which experts may see."""
+        """Begin an episode; see Gymnasium. The info holds the whole state (X,), which experts may see.
+
+        Args:
+            seed: of the run; its first episode begins.
+            options: {"episode": e} begins that one.
+        """
         super().reset(seed=seed)
         if seed is not None or not self._streams.seeds:
             number = int(self.np_random.integers(2**31)) if seed is None else seed
-            self._streams, self._episode = Streams((number,)).fork(self.purpose), -1
-        self._episode += 1
+            self._streams, self._episode = _streams((number,), self.purpose), -1
+        self._episode = _episode(options, self._episode + 1)
         streams = self._streams.from_episode(self._episode)
         self._noise = self._into(streams.normal("noise", 1, self.task.horizon, self.task.noise_size).numpy())
         self._state = self._into(self.task.initial(streams, 1).cpu().numpy())
@@ -154,6 +181,7 @@ class GymVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         env: a registered name, `module:Class`, or an environment of one run.
         render_mode: None; films are made from Records.
         purpose: the streams' purpose.
+        arrays: "any" or "torch", as for one.
         **settings: the environment's fields.
     """
 
@@ -165,6 +193,7 @@ class GymVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         env: str | Env = "lane",
         render_mode: str | None = None,
         purpose: str = "gym",
+        arrays: str = "any",
         **settings: Any,
     ):
         require(num_envs >= 1, f"num_envs: expected at least 1, got {num_envs}")
@@ -176,7 +205,7 @@ class GymVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self.single_observation_space, self.single_action_space = self.task.observation_space, self.task.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._into, self._out = _numpy_if_possible(self.task)
+        self._into, self._out = _numpy_if_possible(self.task, arrays)
         self._streams, self._state = Streams(()), cast(Any, None)
         self._action_shape = (num_envs, *(self.single_action_space.shape or ()))
 
@@ -190,7 +219,7 @@ class GymVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             first = int(self.np_random.integers(2**31)) if single is None else single
             seeds = several or range(first, first + self.num_envs)
             require(len(seeds) == self.num_envs, f"seed: expected {self.num_envs} seeds, got {len(seeds)}")
-            self._streams = Streams(seeds).fork(self.purpose)
+            self._streams = _streams(seeds, self.purpose)
             self._episode = np.full(self.num_envs, -1)
             self._steps = np.zeros(self.num_envs, dtype=int)
             self._noise = np.empty((self.num_envs, self.task.horizon, self.task.noise_size))

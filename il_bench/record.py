@@ -11,7 +11,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -95,6 +95,25 @@ class Record:
         data.attrs = {name: json.dumps(self.config[name]) for name in ("env", "expert", "learners", "versions")}
         data["terminated"] = data["terminated"].astype("int8")
         data.to_netcdf(path, engine="scipy")
+
+    def to_minari(
+        self, identifier: str, learner: str = "expert", runs: Sequence[int] | None = None, **metadata: Any
+    ) -> Any:
+        """Write the rollouts of one learner as a Minari dataset; see `trajectories.write`.
+
+        Args:
+            identifier: such as il_bench/lane/expert-v0.
+            learner: whose.
+            runs: which runs, of one setting; `groups` has them by setting.
+            **metadata: description, author and so on, of `minari.create_dataset_from_buffers`.
+        """
+        from .trajectories import write_arrays
+
+        known = learner in self.learners
+        require(known, f"learner: expected {' or '.join(self.learners)}, got {learner!r}; name one of this Record")
+        arrays = {name: array[self.learners.index(learner)] for name, array in self.arrays.items()}
+        metadata = {"algorithm_name": learner, **metadata}
+        return write_arrays(identifier, self.env, arrays, self.config.get("streams"), runs, **metadata)
 
     def alive(self, learner: int) -> np.ndarray:
         """(R, E, T) bool: the learner's episode and its twin's were both alive at the step."""

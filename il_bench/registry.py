@@ -163,13 +163,18 @@ def from_desk(registry: Registry, name: str) -> type:
     return registry[name]
 
 
+def gymnasium_identifier(name: str) -> str:
+    """The id of an environment of ours in Gymnasium: il_bench/Lane-v0 for lane, il_bench/Hill-v0 for hill:Hill."""
+    return f"il_bench/{''.join(part.capitalize() for part in name.rpartition(':')[2].split('_'))}-v0"
+
+
 def register_with_gymnasium() -> None:
     """Register every environment as `il_bench/Name-v0`.
 
     Entry points are strings: a spec can then be written down, and no environment is imported before it is made.
     """
     for name in ENVS:
-        identifier = f"il_bench/{''.join(part.capitalize() for part in name.split('_'))}-v0"
+        identifier = gymnasium_identifier(name)
         if identifier not in gymnasium.registry:
             gymnasium.register(
                 identifier,

@@ -54,7 +54,9 @@ def execute(options: Options, env: Env, learner: Any, original: record.Record | 
         alone = dataclasses.replace(env, device="cpu")
         check(alone, registry.expert(alone, options.expert, options.trust))
     name = registry.name_of(learner).rpartition(":")[2].lower()
-    console.print(_headline(env, expert, name, options), highlight=False)
+    console.print(
+        _headline(env, name, getattr(learner, "demos", "") or registry.name_of(expert), options), highlight=False
+    )
     console.print(f"[dim]memory: about {_memory(env, learner, options)}[/dim]", highlight=False)
     columns = (
         TextColumn("{task.description:>8}"),
@@ -124,13 +126,13 @@ def _next_folder(options: Options) -> Path:
     return Path("runs") / f"{stem}-{max(taken, default=0) + 1:03d}"
 
 
-def _headline(env: Env, expert: Expert, name: str, options: Options) -> str:
+def _headline(env: Env, name: str, imitated: str, options: Options) -> str:
     certificate = env.certificate()
     dial = ", ".join(f"{v:.4g}" for v in dict.fromkeys(certificate.value))
     learners = name if name == "bc" else f"bc and {name}"
     return (
         f"[bold]{registry.name_of(env)}[/bold]  L = {dial} ({certificate.kind}, {certificate.metric}), "
-        f"T = {env.horizon}, {env.runs} run{'s' * (env.runs > 1)}; {learners} imitate {registry.name_of(expert)}; "
+        f"T = {env.horizon}, {env.runs} run{'s' * (env.runs > 1)}; {learners} imitate {imitated}; "
         f"{'sampled' if options.sample else 'deterministic'} evaluation"
     )
 

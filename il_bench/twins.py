@@ -17,7 +17,7 @@ from .flags import flatten, nested_per_run_fields
 from .record import Record
 from .registry import name_of
 from .rollout import Rollout, action_error, by_expert, by_policy, flat_ask, replay, rollout
-from .settings import per_run_fields, require
+from .settings import as_tuple, per_run_fields, require
 from .streams import Streams
 
 PACKAGES = ("il-bench", "torch", "numpy", "gymnasium", "scipy", "safetensors")
@@ -81,7 +81,7 @@ def compare(
         on = action_error(env, seen.action, flat_ask(env, expert, seen.state[:, :, :-1]))
         parts.append(_arrays(env, seen, lead, on, action_error(env, taken, labels)))
     arrays = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
-    config = _config(env, expert, episodes, sample, policies) | (notes or {})
+    config = _config(env, expert, episodes, sample, policies) | {"streams": _drawn(streams)} | (notes or {})
     return Record(arrays, config, _weights(policies), known_env=env)
 
 
@@ -135,6 +135,12 @@ def _config(env: Env, expert: Expert, episodes: int, sample: bool, policies: dic
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
     }
+
+
+def _drawn(streams: Streams) -> dict[str, Any]:
+    """From which streams start and noise were taken, as JSON holds it."""
+    seeds, first = [int(seed) for seed in streams.seeds], [int(number) for number in as_tuple(streams.first)]
+    return {"path": streams.path, "seeds": seeds, "first": first * len(seeds) if len(first) == 1 else first}
 
 
 def _runs(env: Env, logs: dict[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ FOLDERS = {"il_bench": ROOT / "il_bench", "envs": ROOT / "envs", "experts": ROOT
 
 ROAD = [
     "settings", "streams", "core", "registry", "theory", "rollout", "data", "minibatches", "policies", "solve", "adam",
-    "engine", "train", "checkpoint", "memory", "canvas", "scenery", "letters", "envs", "experts", "learners", "intervals",
-    "growth", "flags", "record", "results", "twins", "probes", "quantities", "estimate", "foreign", "zips", "gym", "plots",
+    "engine", "train", "checkpoint", "memory", "canvas", "scenery", "letters", "envs", "experts", "minari", "learners", "intervals",
+    "growth", "flags", "trajectories", "record", "results", "twins", "probes", "quantities", "estimate", "foreign", "zips", "gym", "plots",
     "encode", "video", "report", "tensorboard", "lipschitz", "contract", "options", "sb3", "agents", "measure",
     "session", "run", "render", "certify", "cells", "sweep", "table", "fetch",
 ]  # fmt: skip
@@ -25,7 +25,17 @@ FORWARD = {
     ("registry", "foreign"),  # foreign ids and callables, when one is asked for
 }
 
-BUDGET = {"core": 170, "registry": 170, "rollout": 135, "data": 150, "train": 180, "run": 100, "lane": 155, "kart": 160}
+BUDGET = {
+    "core": 170,
+    "registry": 170,
+    "rollout": 135,
+    "data": 150,
+    "train": 180,
+    "record": 250,
+    "run": 100,
+    "lane": 155,
+    "kart": 160,
+}
 """Code lines (neither blank, comment nor docstring) of the files on the road that have a budget."""
 
 

@@ -74,6 +74,33 @@ def test_evaluation_can_be_replayed():
     np.testing.assert_allclose(info["state"], record.arrays["state"][0, 0, 0, 1], rtol=1e-12, atol=1e-12)
 
 
+def test_computed_as_the_harness_does_it_is_replayed_bit_for_bit():
+    task = il.make("lane", wind=0.01, horizon=40)
+    record = il.compare(task, il.expert(task), episodes=2)
+    env = GymEnv("lane", wind=0.01, horizon=40, purpose="evaluation", arrays="torch")
+    _, info = env.reset(seed=0, options={"episode": 1})
+    states = [info["state"]]
+    for action in record.arrays["action"][0, 0, 1]:
+        *_, truncated, info = env.step(action)
+        states.append(info["state"])
+    np.testing.assert_array_equal(states, record.arrays["state"][0, 0, 1])
+    assert truncated
+    with pytest.raises(ValueError, match="arrays: expected any or torch, got 'jax'"):
+        GymEnv("lane", arrays="jax")
+
+
+def test_an_episode_can_be_asked_for():
+    env = GymEnv("lane")
+    first = [env.reset(seed=3 if episode == 0 else None)[0] for episode in range(4)]
+    np.testing.assert_array_equal(env.reset(seed=3, options={"episode": 2})[0], first[2])
+    np.testing.assert_array_equal(env.reset()[0], first[3])  # and the next follows
+    np.testing.assert_array_equal(env.reset(options={"episode": 1})[0], first[1])
+    np.testing.assert_array_equal(env.reset(seed=3, options={"else": 1})[0], first[0])
+    for wrong in (-1, 1.5, "two", None):
+        with pytest.raises(ValueError, match="episode: expected a whole number of at least 0, got"):
+            env.reset(options={"episode": wrong})
+
+
 @pytest.mark.parametrize("name", IDS)
 def test_a_vector_of_environments_is_the_single_ones_side_by_side(name):
     vector = gymnasium.make_vec(IDS[name], num_envs=3, horizon=7)

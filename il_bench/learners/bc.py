@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import torch
 
 from ..core import Env, Expert, Log, Policy
-from ..data import dataset
+from ..data import Dataset, dataset
+from ..minari import PREFIX, demonstrations
 from ..rollout import Rollout, by_expert, first_labels, label, roll_in, rollout
 from ..settings import Values, as_tuple, require, require_counts
 from ..streams import Streams
@@ -29,22 +30,32 @@ class BC:
     """How the labels become a policy."""
     labels: Values = 0.0
     """Labels to learn from, instead: as many episodes as hold them, the last one in part; 0 takes the episodes."""
+    demos: str = ""
+    """Learn from a file instead: minari:ID takes the dataset's first episodes for every run, and asks no expert."""
 
     def __post_init__(self) -> None:
         """Refuse settings that no learner can have."""
         require_counts(self, "episodes")
         require(min(as_tuple(self.labels)) >= 0, f"labels: expected at least 0, got {self.labels}")
+        named = self.demos == "" or self.demos.startswith(PREFIX)
+        require(named, f"demos: expected {PREFIX}ID, got {self.demos!r}; only Minari's datasets are read")
 
     def learn(self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None) -> Policy:
         """See `Learner.learn`. The expert drives; every visited state is labelled; squared error or cross-entropy."""
         streams, log = streams or Streams(env.seeds, env.device), log or Log()
-        seen = self._demonstrations(env, expert, streams.fork("demonstrations"), log)
-        data = dataset(env, seen, label(env, expert, seen, log))
+        data = self._demonstrations(env, expert, streams.fork("demonstrations"), log)
         policy = fit(data, self.training, env, streams.fork("fit"), log)
         log.iterate(0, policy)
         return log.close(self, policy)
 
-    def _demonstrations(self, env: Env, expert: Expert, streams: Streams, log: Log) -> Rollout:
+    def _demonstrations(self, env: Env, expert: Expert, streams: Streams, log: Log) -> Dataset:
+        """The expert's labels in its own states, or a file's."""
+        if self.demos:
+            return demonstrations(self.demos, env, self.episodes, self.labels, log)
+        seen = self._rollouts(env, expert, streams, log)
+        return dataset(env, seen, label(env, expert, seen, log))
+
+    def _rollouts(self, env: Env, expert: Expert, streams: Streams, log: Log) -> Rollout:
         """The expert's rollouts: `episodes` of them, or of each run the first ones, until its labels are reached."""
         if max(as_tuple(self.labels)) == 0:
             return roll_in(env, by_expert(env, expert), streams, self.episodes, log)
