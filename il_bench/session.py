@@ -18,7 +18,7 @@ from .checkpoint import Checkpoint
 from .contract import check
 from .core import Env, Expert, Log, Policy
 from .learners.bc import BC
-from .memory import Memory, needed
+from .memory import needed
 from .options import Options
 from .rollout import ask
 from .settings import require
@@ -54,10 +54,8 @@ def execute(options: Options, env: Env, learner: Any, original: record.Record | 
         alone = dataclasses.replace(env, device="cpu")
         check(alone, registry.expert(alone, options.expert, options.trust))
     name = registry.name_of(learner).rpartition(":")[2].lower()
-    console.print(
-        _headline(env, name, getattr(learner, "demos", "") or registry.name_of(expert), options), highlight=False
-    )
-    console.print(f"[dim]memory: about {_memory(env, learner, options)}[/dim]", highlight=False)
+    teacher = getattr(learner, "demos", "") or registry.name_of(expert)
+    console.print(_headline(env, name, teacher, options), _memory(env, learner, options), sep="\n", highlight=False)
     columns = (
         TextColumn("{task.description:>8}"),
         BarColumn(),
@@ -137,8 +135,8 @@ def _headline(env: Env, name: str, imitated: str, options: Options) -> str:
     )
 
 
-def _memory(env: Env, learner: Any, options: Options) -> Memory:
-    """What this will take, which must be within the limit."""
+def _memory(env: Env, learner: Any, options: Options) -> str:
+    """What this will take, in words; it must be within the limit."""
     takes, limit = (
         needed(env, [learner] if isinstance(learner, BC) else [learner, learner], options.rollouts),
         options.memory,
@@ -147,7 +145,7 @@ def _memory(env: Env, learner: Any, options: Options) -> Memory:
         limit == 0 or takes.total <= limit * 1e9,
         f"memory: expected at most {limit:g} GB, this takes {takes}; sweep --memory {limit:g} splits the runs",
     )
-    return takes
+    return f"[dim]memory: about {takes}[/dim]"
 
 
 def _learn(
