@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import math
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, make_dataclass
 from functools import cached_property
@@ -164,7 +165,8 @@ class Foreign(Env):
     def _picture(self, state: np.ndarray) -> np.ndarray | None:
         if "camera" not in self._held:
             camera = None
-            with contextlib.suppress(Exception), _no_display():  # no renderer, or none installed: bars will do
+            with contextlib.suppress(Exception), warnings.catch_warnings(), _no_display():
+                warnings.simplefilter("ignore")  # no renderer, or none installed, in whatever words: bars will do
                 camera = self._make(render_mode="rgb_array")
                 camera.reset(seed=0)
                 camera.render()  # opens what it needs now
