@@ -157,7 +157,8 @@ def main() -> None:
     goal = next(r for r in found if (r["hidden"], r["runs"]) == (64, 64))
     worst = min(r["separate"] / r["ours"] for r in found)
     claim = (
-        f"One thread, batch {BATCH}; processor time, in brackets as a multiple of the third column. With 64 runs of 2 x 64 an update of a run takes {goal['ours']:.3g} µs, "
+        f"One thread, batch {BATCH}; processor time, in brackets as a multiple of the third column. With 64 runs of "
+        f"2 x 64 an update of a run takes {goal['ours']:.3g} µs, "
         f"{goal['ours'] / goal['floor']:.2f} times what the machine's libraries need for its products alone (goal: at "
         f"most 2); one run of 2 x 32 with batch 32 takes {small['ours']:.3g} µs (goal: at most 100). Side by side is at "
         f"worst {worst:.2f} times as fast as one run after the other (goal: 1). The core multiplies large matrices "

@@ -43,6 +43,8 @@ class Training:
     """Observations as they are, or with the data's mean and deviation removed."""
     std_floor: Values = 1e-3
     """Smallest deviation that zscore divides by: an almost constant observation is not blown up beyond 1/std_floor."""
+    targets: Literal["zscore", "none"] = "zscore"
+    """Box actions are learned with the data's mean and deviation removed, or as they are."""
     ema: Values = 0.0
     """Decay of a moving average of the weights, which then is the policy; 0 takes the last weights."""
     penalty: Values = 1e-3
@@ -160,6 +162,8 @@ def _descend(
     scaling = scales(
         data, as_tuple(training.std_floor), training.normalise == "zscore", sizes[-1] if discrete else None
     )
+    if training.targets == "none":
+        scaling |= {"shift": torch.zeros_like(scaling["shift"]), "scale": torch.ones_like(scaling["scale"])}
     layers = [p.to(data.obs.device) for p in first or initial_layers(sizes, streams)]
     adam = Adam(layers, training.lr, training.clip, training.ema)
     fast = engine.suits(data.obs)

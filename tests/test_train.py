@@ -248,6 +248,13 @@ def test_zscore_has_a_floor_and_frozen_samples_do_not_count():
     assert scaling["std"].item() == 0.5
 
 
+def test_targets_as_they_are_leave_the_actions_scale_alone():
+    scaling = fitted(line(), targets="none", updates=1).scaling
+    assert (scaling["shift"] == 0).all()
+    assert (scaling["scale"] == 1).all()
+    assert error(fitted(line(), targets="none", updates=600), line()).max() < 0.1
+
+
 def test_actions_are_clipped_to_the_box():
     small = spaces.Box(-0.5, 0.5, (1,))
     assert fitted(line(), space=small).act(line().obs)[0].abs().max() == 0.5
