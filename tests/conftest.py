@@ -73,3 +73,4 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
     """Whatever a test leaves behind lies in its own folder; mistakes must speak in sentences, not tracebacks."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("IL_BENCH_TRACEBACK", raising=False)
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "datasets"))
