@@ -140,7 +140,8 @@ def _name(flag: str) -> str:
 
 def _hints(kind: type) -> dict[str, Any]:
     """Types of the settings of a class by name, nested ones included."""
-    hints, out = get_type_hints(kind), {}
+    hints = get_type_hints(kind)
+    out: dict[str, Any] = {}
     for f in dataclasses.fields(kind):
         inner = f.default_factory() if f.default_factory is not dataclasses.MISSING else None
         out |= _hints(type(inner)) if dataclasses.is_dataclass(inner) else {f.name: hints[f.name]}
@@ -156,7 +157,7 @@ def _parsed(kinds: tuple[type, type], chosen: list[tuple[str, list[str]]]) -> di
         "learner": flags.flags_of(kinds[1]),
     }
     flags.require_distinct(*parts.values())
-    command = tyro.conf.OmitArgPrefixes[dataclasses.make_dataclass("Cell", parts.items())]  # type: ignore[misc]
+    command: Any = tyro.conf.OmitArgPrefixes[dataclasses.make_dataclass("Cell", parts.items())]  # type: ignore[misc]
     got = flags.parsed(command, [word for k, v in chosen for word in (k, *v)], "python -m il_bench.sweep")
     return flags.flat(got.environment) | flags.flat(got.learner)
 

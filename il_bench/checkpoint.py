@@ -122,7 +122,7 @@ def _packed(part: Dataset, policy: Any, log: Log) -> bytes:
     held |= {} if part.exposure is None else {"data/exposure": part.exposure}
     held |= {f"policy/{k}": v for k, v in policy.arrays().items()}
     held |= {f"trained/{k:02d}": v for k, v in enumerate(getattr(policy, "trained", []))}
-    spent = {name: torch.as_tensor(getattr(log, name)).tolist() for name in COUNTS}
+    spent: dict[str, Any] = {name: torch.as_tensor(getattr(log, name)).tolist() for name in COUNTS}
     spent |= {"updates": log.updates, "broke": log.broke}
     texts = {"kind": policy.kind, "lengths": json.dumps(part.lengths), "log": json.dumps(spent)}
     return save({k: np.ascontiguousarray(v.detach().cpu().numpy()) for k, v in held.items()}, texts)

@@ -111,7 +111,8 @@ def planned(
         ValueError: with all mistakes at once, before anything is computed.
     """
     common = {"expert": options.expert, "rollouts": options.rollouts, "sample": options.sample}
-    mistakes, plan, wrong, envs = cells.unused(settings, pairs), [], {}, set()
+    mistakes, plan, envs = cells.unused(settings, pairs), [], set()
+    wrong: dict[str, tuple[str, str]] = {}
     for env, algo in pairs:
         try:
             for group in cells.groups(env, algo, settings, options.seeds, common):
