@@ -67,10 +67,11 @@ def draw(found: Falls) -> None:
             runs = np.stack(list(falls.values()))
             error = runs.std(1, ddof=1) / runs.shape[1] ** 0.5
             panel.errorbar(list(falls), runs.mean(1), error, marker="o", ms=4, color=colour_of(i), label=name)
-        panel.axhline(LEVEL, color=colour_of(1), ls="--", lw=1)
-        panel.hlines(LOW, FROM, ITERATIONS, color=colour_of(3), ls="--", lw=1)
+        panel.axhline(LEVEL, color=colour_of(1), ls="--", lw=1, label="supervised in the source")
+        panel.hlines(LOW, FROM, ITERATIONS, color=colour_of(3), ls="--", lw=1, label="DAgger in the source: below")
         panel.set(xlabel="laps of data, 1000 labels each", ylabel="falls per lap", ylim=(0, None))
-        panel.legend(frameon=False)
+        panel.set_xticks([1, 5, 10, 15, 20])
+        panel.legend(frameon=False, loc="upper right")
 
 
 def at_sharp_bends(state: np.ndarray) -> float:

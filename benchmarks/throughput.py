@@ -1,4 +1,8 @@
-"""Environment steps a second, one core: a single gymnasium.Env, a vector of 1024, and the harness itself."""
+"""Environment steps a second, one core: a single gymnasium.Env, vectors of 1,024 and 16,384, and the harness itself.
+
+Beside them, in the same run: Gymnasium's CartPole alone, in a SyncVectorEnv and as one NumPy batch; gymnax's under jax.vmap
+where both are installed; and the harness on a GPU where there is one.
+"""
 
 from __future__ import annotations
 
@@ -52,24 +56,72 @@ def single(identifier: str, actions: np.ndarray | None = None, steps: int = 10_0
     return work
 
 
-def vector(identifier: str, actions: np.ndarray) -> Callable[[], int]:
-    """Many at once, resets included: the first episode of each, and the step that begins the second."""
-    count, horizon = actions.shape[:2]
-    env = gymnasium.make_vec(identifier, num_envs=count)
-    columns = [actions[:, t] for t in range(horizon)] + [actions[:, 0]]
+def cartpoles(count: int, mode: str, steps: int = 100) -> Callable[[], int]:
+    """Gymnasium's CartPole, `count` of them: one after another ("sync"), or as one NumPy batch ("vector_entry_point")."""
+    env = gymnasium.make_vec("CartPole-v1", num_envs=count, vectorization_mode=mode)
+    actions = np.random.default_rng(0).integers(0, 2, (steps, count))
 
     def work() -> int:
         env.reset(seed=0)
-        for column in columns:
-            env.step(column)
-        return count * len(columns)
+        for action in actions:
+            env.step(action)
+        return count * steps
 
     return work
 
 
-def harness(name: str, runs: int, episodes: int) -> Callable[[], int]:
+def compiled(count: int, steps: int = 100) -> Callable[[], int] | None:
+    """CartPole of gymnax, `count` of them, a whole episode in one compiled call; None where it is not installed."""
+    try:
+        import gymnax
+        import jax
+    except ImportError:
+        return None
+    env, settings = gymnax.make("CartPole-v1")
+
+    def episode(key: object) -> object:
+        _, state = env.reset(key, settings)
+
+        def one(held: tuple, key: object) -> tuple:
+            _, state, reward, _, _ = env.step(key, held, env.action_space(settings).sample(key), settings)
+            return state, reward
+
+        return jax.lax.scan(one, state, jax.random.split(key, steps))[1].sum()
+
+    many, keys = jax.jit(jax.vmap(episode)), jax.random.split(jax.random.PRNGKey(0), count)
+
+    def work() -> int:
+        many(keys).block_until_ready()
+        return count * steps
+
+    return work
+
+
+def vector(identifier: str, actions: np.ndarray, count: int, most: float = 4.0) -> Callable[[], int]:
+    """Many at once, resets included: the first episode of each, and the step that begins the second.
+
+    Slow environments are timed over what they manage in `most` seconds.
+    """
+    env = gymnasium.make_vec(identifier, num_envs=count)
+    several = np.tile(actions, (count // len(actions), 1, *(1,) * (actions.ndim - 2)))
+    columns = [several[:, t] for t in range(actions.shape[1])] + [several[:, 0]]
+
+    def work() -> int:
+        began, done = time.perf_counter(), 0
+        env.reset(seed=0)
+        for column in columns:
+            env.step(column)
+            done += count
+            if time.perf_counter() - began > most:
+                break
+        return done
+
+    return work
+
+
+def harness(name: str, runs: int, episodes: int, device: str = "cpu") -> Callable[[], int]:
     """`rollout` with the expert driving: runs x episodes in lockstep."""
-    env = il.make(name, seeds=runs)
+    env = il.make(name, seeds=runs, device=device)
     expert = il.expert(env)
     return lambda: int(rollout(env, by_expert(env, expert), Streams(env.seeds), episodes).length.sum())
 
@@ -78,14 +130,15 @@ def main() -> None:
     """Our environments, with Gymnasium's CartPole as the yardstick of the same run."""
     torch.set_num_threads(1)
     yard_single = best(single("CartPole-v1"))
-    sync = gymnasium.make_vec("CartPole-v1", num_envs=64, vectorization_mode="sync")
-    yard_vector = best(
-        lambda: (sync.reset(seed=0), [sync.step(sync.action_space.sample()) for _ in range(100)], 6400)[-1]
-    )
-    cells, found = (
-        [["CartPole-v1 (Gymnasium)", f"{yard_single:,.0f}", f"{yard_vector:,.0f} (SyncVectorEnv of 64)", ""]],
-        {},
-    )
+    yard_sync = best(cartpoles(64, "sync"))
+    batch = [best(cartpoles(n, "vector_entry_point")) for n in (1024, 16_384)]
+    yards = [
+        ["CartPole-v1 (Gymnasium)", f"{yard_single:,.0f}", f"{yard_sync:,.0f} (SyncVectorEnv of 64)", "", ""],
+        ["CartPole-v1 (Gymnasium's NumPy batch)", "", *(f"{rate:,.0f}" for rate in batch), ""],
+    ]
+    if (jitted := compiled(1024)) is not None:
+        yards.append(["CartPole-v1 (gymnax, jax)", "", f"{best(jitted):,.0f}", f"{best(compiled(16_384)):,.0f}", ""])
+    gpu, rows, found = torch.cuda.is_available(), [], {}
     for name in il.ENVS:
         identifier = f"il_bench/{name.capitalize()}-v0"
         try:
@@ -93,17 +146,25 @@ def main() -> None:
         except ValueError as absent:  # an environment of data that is not on this machine
             print(f"{name} is left out: {absent}")
             continue
-        one, many = best(single(identifier, actions)), best(vector(identifier, actions))
-        found[name] = {"single": one, "vector_1024": many, "harness_64x64": best(harness(name, 64, 64), 3)}
-        cells.append([name, f"{one:,.0f}", f"{many:,.0f}", f"{found[name]['harness_64x64']:,.0f}"])
+        found[name] = {
+            "single": best(single(identifier, actions)),
+            "vector_1024": best(vector(identifier, actions, 1024)),
+            "vector_16384": best(vector(identifier, actions, 16_384), 2),
+            "harness_64x64": best(harness(name, 64, 64), 3),
+        } | ({"harness_64x64_cuda": best(harness(name, 64, 64, "cuda"), 3)} if gpu else {})
+        rows.append([name, *(f"{rate:,.0f}" for rate in found[name].values())])
+        print("  ".join(rows[-1]))
     lane = found["lane"]
     claim = (
         f"One `lane` takes {lane['single']:,.0f} steps a second ({lane['single'] / yard_single:.2f} of CartPole's in "
-        f"the same run; goal: 20,000), 1024 of them {lane['vector_1024'] / 1e6:.1f} million (goal: 3 million), "
-        f"{lane['vector_1024'] / yard_vector:.0f} times SyncVectorEnv. One core, one thread."
+        f"the same run; goal: 20,000), 1024 of them {lane['vector_1024'] / 1e6:.1f} million (goal: 3 million): "
+        f"{lane['vector_1024'] / yard_sync:.0f} times SyncVectorEnv and {lane['vector_1024'] / batch[0]:.2f} of what "
+        f"Gymnasium's own NumPy batch of CartPoles does. One core, one thread."
     )
-    header = ["environment", "gymnasium.Env", "make_vec, 1024", "twin harness, 64 runs x 64 rollouts"]
-    publish("throughput", claim, table(header, cells), steps_per_second=found, cartpole=[yard_single, yard_vector])
+    header = ["environment", "gymnasium.Env", "make_vec, 1,024", "make_vec, 16,384", "harness, 64 runs x 64 rollouts"]
+    header += ["the same on a GPU"] if gpu else []
+    lines = table(header, [row + [""] * (len(header) - len(row)) for row in yards + rows])
+    publish("throughput", claim, lines, steps_per_second=found, cartpole=[yard_single, yard_sync, *batch])
 
 
 if __name__ == "__main__":

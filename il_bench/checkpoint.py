@@ -17,12 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from .core import Env, Log, Policy
+from .core import SPENT, Env, Log, Policy
 from .data import Dataset
 from .policies import MLPPolicy, restore
 from .settings import require
-
-COUNTS = ("labels", "steps")
 
 
 @dataclass
@@ -101,9 +99,10 @@ class Checkpoint:
             policy = MLPPolicy(
                 policy.layers, policy.scaling, policy.action_space, [trained[k] for k in sorted(trained)]
             )
-        for name in COUNTS:
-            setattr(log, name, torch.tensor(spent[name], device=env.device))
-        log.updates, log.broke = spent["updates"], {int(run): at for run, at in spent["broke"].items()}
+        for name in SPENT:
+            setattr(log, name, torch.from_numpy(np.array(spent[name])).to(env.device))
+        log.updates, log.episodes = spent["updates"], spent["episodes"]
+        log.broke = {int(run): at for run, at in spent["broke"].items()}
         return part, policy
 
 
@@ -122,7 +121,7 @@ def _packed(part: Dataset, policy: Any, log: Log) -> bytes:
     held |= {} if part.exposure is None else {"data/exposure": part.exposure}
     held |= {f"policy/{k}": v for k, v in policy.arrays().items()}
     held |= {f"trained/{k:02d}": v for k, v in enumerate(getattr(policy, "trained", []))}
-    spent: dict[str, Any] = {name: torch.as_tensor(getattr(log, name)).tolist() for name in COUNTS}
-    spent |= {"updates": log.updates, "broke": log.broke}
+    spent: dict[str, Any] = {name: torch.as_tensor(getattr(log, name)).tolist() for name in SPENT}
+    spent |= {"updates": log.updates, "episodes": log.episodes, "broke": log.broke}
     texts = {"kind": policy.kind, "lengths": json.dumps(part.lengths), "log": json.dumps(spent)}
     return save({k: np.ascontiguousarray(v.detach().cpu().numpy()) for k, v in held.items()}, texts)

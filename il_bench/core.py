@@ -285,6 +285,10 @@ class Policy(ABC):
         return (out[0] if obs.ndim == 1 else out), memory
 
 
+SPENT = ("labels", "steps", "collected", "falls")
+"""What a log counts for each run."""
+
+
 @dataclass
 class Log:
     """What a learner leaves behind besides its policy: its budget, and its progress.
@@ -292,6 +296,9 @@ class Log:
     Attributes:
         labels: how often the expert was asked, for each run (R,) or one number.
         steps: environment steps taken while learning, likewise.
+        episodes: how many episodes of each run those steps make.
+        collected: their returns, summed, for each run (R,): what it costs to let a learner drive while it learns.
+        falls: how many of them the environment ended early, likewise.
         updates: gradient updates, the same for every run.
         broke: for each run that left the finite numbers in training, the update at which it did.
         report: called with the done fraction in [0, 1] and a few words.
@@ -304,6 +311,9 @@ class Log:
 
     labels: Any = 0
     steps: Any = 0
+    episodes: int = 0
+    collected: Any = 0.0
+    falls: Any = 0
     updates: int = 0
     broke: dict[int, int] = field(default_factory=dict)
     report: Callable[[float, str], None] = lambda done, words: None

@@ -265,6 +265,25 @@ def _budget(name: str) -> Quantity:
     return measure
 
 
+def _collecting(a: Assessment) -> tuple[int, np.ndarray, np.ndarray]:
+    """Episodes that were driven to learn from; their returns and early ends, summed, (R,) each.
+
+    Raises:
+        Unanswerable: where nobody drove, since the demonstrations were there before.
+    """
+    collected, falls = _budget("collected")(a), _budget("falls")(a)
+    episodes = a.found.config["budgets"][a.found.learners[a.learner]]["episodes"]
+    if not episodes:
+        raise Unanswerable("no episodes were driven to learn from")
+    return episodes, collected, falls
+
+
+def _lost_collecting(a: Assessment) -> np.ndarray:
+    """What the collecting policy lost of the expert's return, per episode; other episodes, so that it is not paired."""
+    episodes, collected, _ = _collecting(a)
+    return a.array("reward", 0).sum(-1).mean(-1) - collected / episodes
+
+
 QUANTITIES: dict[str, Quantity] = {
     "D at the horizon, median": _drift(0.5),
     "D at the horizon, 10 %": _drift(0.1),
@@ -300,6 +319,8 @@ QUANTITIES: dict[str, Quantity] = {
     "horizon exponent of the cost gap": lambda a: horizon_law(a)[0],
     "labels": _budget("labels"),
     "environment steps": _budget("steps"),
+    "return lost an episode while collecting": _lost_collecting,
+    "falls while collecting": lambda a: _collecting(a)[2],
     "updates": _budget("updates"),
     "seconds": _budget("seconds"),
     "demonstrations' smallest deviation": _coverage(-1),

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import growth, intervals
-from .core import Env
+from .core import SPENT, Env
 from .registry import environment
 from .settings import require
 
 if TYPE_CHECKING:
     import xarray
 
-FORMAT = 1
+FORMAT = 2
 ARRAYS, INDEX, WEIGHTS = "arrays.safetensors", "record.json", "policy.safetensors"
 LARGEST_INDEX = 64_000_000
 """Bytes of an index above which it is refused unread."""
@@ -333,7 +333,7 @@ def _flaws(record: Record) -> Iterator[str]:
     yield from (f"has {name} of the wrong kind in {INDEX}" for name, fits in SHAPE.items() if not fits(config[name]))
     runs = len(config["runs"]["seed"])
     rows = {"diameter": config["diameter"], **config["runs"]}
-    rows |= {f"{b} of {name}": v[b] for name, v in config["budgets"].items() for b in ("labels", "steps")}
+    rows |= {f"{b} of {name}": v[b] for name, v in config["budgets"].items() for b in SPENT}
     yield from (f"has {len(row)} of {name} for {runs} runs" for name, row in rows.items() if len(row) != runs)
     sizes = {"learner": len(config["learners"]), "run": runs, "x": len(config["states"])}
     for name, (dims, _) in DIMS.items():
@@ -353,8 +353,8 @@ def _names(value: Any) -> bool:
 
 
 def _budget(value: Any) -> bool:
-    counts = isinstance(value, dict) and all(_numbers(value.get(name)) for name in ("labels", "steps"))
-    return counts and all(isinstance(value.get(name), int | float) for name in ("updates", "seconds"))
+    counts = isinstance(value, dict) and all(_numbers(value.get(name)) for name in SPENT)
+    return counts and all(isinstance(value.get(name), int | float) for name in ("episodes", "updates", "seconds"))
 
 
 SHAPE: dict[str, Callable[[Any], bool]] = {

@@ -173,9 +173,12 @@ def rollout(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollout
 
 
 def roll_in(env: Env, drive: Driver, streams: Streams, episodes: int, log: Log) -> Rollout:
-    """A rollout whose steps are counted in the learner's budget."""
+    """A rollout whose steps, returns and early ends are counted in the learner's budget."""
     seen = rollout(env, drive, streams, episodes)
     log.steps = log.steps + seen.length.sum(1)
+    log.episodes += episodes
+    log.collected = log.collected + seen.reward.sum((1, 2))
+    log.falls = log.falls + seen.terminated.sum(1)
     return seen
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .core import Env, Expert, Policy
+from .core import SPENT, Env, Expert, Policy
 from .flags import flatten, nested_per_run_fields
 from .record import Record
 from .registry import name_of
@@ -165,9 +165,9 @@ def _diameter(env: Env) -> tuple[float, ...]:
 
 
 def _budget(log: Any, runs: int) -> dict[str, Any]:
-    labels, steps = (torch.as_tensor(count).expand(runs).tolist() for count in (log.labels, log.steps))
+    spent: dict[str, Any] = {name: torch.as_tensor(getattr(log, name)).expand(runs).tolist() for name in SPENT}
     broke = {str(run): update for run, update in log.broke.items()}
-    return {"labels": labels, "steps": steps, "updates": log.updates, "seconds": log.seconds, "broke": broke}
+    return spent | {"episodes": log.episodes, "updates": log.updates, "seconds": log.seconds, "broke": broke}
 
 
 def _version(package: str) -> str:

@@ -2,12 +2,15 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from conftest import SMALL, learners, tiny
 
 import il_bench as il
+from il_bench import rollout as rolling
 from il_bench.core import Log
+from il_bench.measure import measures
 from il_bench.policies import MLPPolicy
 from il_bench.rollout import by_policy, rollout
 from il_bench.streams import Streams
@@ -66,6 +69,35 @@ def test_a_learner_signs_its_policy_with_what_it_cost(name):
     assert (torch.as_tensor(log.labels) > 0).all()
     assert (torch.as_tensor(log.steps) >= torch.as_tensor(log.labels)).all()
     assert policy.runs == 2
+
+
+@pytest.mark.parametrize("name", il.LEARNERS)
+def test_a_log_counts_what_was_driven_to_learn_from(name, monkeypatch):
+    driven = []
+    real = rolling.rollout
+    monkeypatch.setattr(rolling, "rollout", lambda *args: driven.append(real(*args)) or driven[-1])
+    env = il.make("lane", horizon=60, seeds=3)
+    log = learn(name, env, SMALL)[1]
+    assert log.episodes == sum(seen.length.shape[1] for seen in driven)
+    assert torch.equal(log.steps, sum(seen.length.sum(1) for seen in driven))
+    assert torch.equal(log.falls, sum(seen.terminated.sum(1) for seen in driven))
+    assert torch.equal(log.collected, sum(seen.reward.sum((1, 2)) for seen in driven))
+
+
+def test_collecting_costs_a_learner_that_drives_and_not_the_expert():
+    env = il.make("lane", horizon=60, seeds=6)
+    expert, training = il.expert(env), il.Training(updates=40)
+    policies = {"bc": il.BC(episodes=4, training=training).learn(env, expert)}
+    policies["dagger"] = il.DAgger(rounds=4, training=training).learn(env, expert)
+    found = il.compare(env, expert, episodes=4, **policies)
+    bc, dagger = (row["values"] for row in measures(found, env, expert, policies).rows)
+    assert bc["falls while collecting"].value == 0 < dagger["falls while collecting"].value
+    best = found.arrays["reward"][0].sum(-1).mean(-1)
+    lost = [np.median(best - policy.log.collected.numpy() / 4) for policy in policies.values()]
+    shown = [row["return lost an episode while collecting"].value for row in (bc, dagger)]
+    assert shown == pytest.approx(lost)
+    assert shown[0] == pytest.approx(0, abs=0.1)  # other roads, the same driver
+    assert shown[1] > 1
 
 
 @pytest.mark.parametrize("name", il.LEARNERS)

@@ -157,7 +157,7 @@ def edited(saved, **changes):
 
 
 def test_another_version_is_a_sentence(saved):
-    with pytest.raises(ValueError, match="is of format 99, expected 1"):
+    with pytest.raises(ValueError, match="is of format 99, expected 2"):
         il.load(edited(saved, format=99))
 
 
@@ -165,6 +165,16 @@ def test_another_version_is_a_sentence(saved):
 def test_a_record_that_lacks_something_names_it(saved, missing):
     with pytest.raises(ValueError, match=f"lacks {missing}"):
         il.load(edited(saved, **{missing: None}))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"episodes": "many"}, {"collected": "much"}, {"collected": [1.0]}, {"falls": None}, {"steps": []}]
+)
+def test_a_budget_that_is_none_is_a_sentence(saved, wrong):
+    budgets = json.loads((saved / INDEX).read_text())["budgets"]
+    name = next(iter(budgets))
+    with pytest.raises(ValueError, match=f"has budgets of the wrong kind|has . of .* of {name} for 4 runs"):
+        il.load(edited(saved, budgets=budgets | {name: budgets[name] | wrong}))
 
 
 def test_arrays_that_contradict_the_index_are_a_sentence(saved):
