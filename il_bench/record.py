@@ -11,7 +11,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,31 +20,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import growth, intervals
-from .core import SPENT, Env
+from .core import Env
 from .registry import environment
+from .schema import DIMS, FORMAT, INDEX, flaws
 from .settings import require
 
 if TYPE_CHECKING:
     import xarray
 
-FORMAT = 2
-ARRAYS, INDEX, WEIGHTS = "arrays.safetensors", "record.json", "policy.safetensors"
+ARRAYS, WEIGHTS = "arrays.safetensors", "policy.safetensors"
 LARGEST_INDEX = 64_000_000
 """Bytes of an index above which it is refused unread."""
-
-DIMS: dict[str, tuple[tuple[str, ...], str]] = {
-    "state": (("learner", "run", "episode", "time", "x"), "state; a finished episode stays in its last one"),
-    "delta": (("learner", "run", "episode", "time", "d"), "signed deviation from the expert's twin"),
-    "divergence": (("learner", "run", "episode", "time"), "distance D_t from the expert's twin, in L's metric"),
-    "action": (("learner", "run", "episode", "step", "u"), "action taken"),
-    "reward": (("learner", "run", "episode", "step"), "reward; zero once an episode is finished"),
-    "error_on": (("learner", "run", "episode", "step", "u"), "signed action error on the learner's own states"),
-    "error_off": (("learner", "run", "episode", "step", "u"), "signed action error on the expert's states"),
-    "length": (("learner", "run", "episode"), "steps lived"),
-    "terminated": (("learner", "run", "episode"), "the environment ended the episode"),
-    "broke": (("learner", "run", "episode"), "step at which the run left the finite numbers, -1: never"),
-}
-"""Name of each array, its dimensions, and what it is."""
 
 
 @dataclass(repr=False)
@@ -311,62 +297,11 @@ def load(path: str | Path, env: Env | None = None) -> Record:
     except (OSError, SafetensorError, ValueError, RecursionError) as error:
         raise ValueError(f"record: {path} is truncated or damaged ({error}); write it again") from None
     found = Record(arrays, config, weights, path)
-    wrong = next(_flaws(found), None)
+    wrong = next(flaws(config, arrays), None)
     require(wrong is None, f"record: {path} {wrong}; write it again")
     config.pop("format")
     found.known_env = env
     return found
-
-
-def _flaws(record: Record) -> Iterator[str]:
-    """What keeps a folder's contents from being a Record, most basic first."""
-    config, arrays = record.config, record.arrays
-    if not isinstance(config, dict):
-        yield f"is damaged ({INDEX} holds no object)"
-        return
-    if config.get("format") != FORMAT:
-        yield f"is of format {config.get('format')!r}, expected {FORMAT}"
-    lacking = [name for name in (*SHAPE, *DIMS) if name not in config and name not in arrays]
-    if lacking:
-        yield f"lacks {', '.join(lacking)}"
-        return
-    yield from (f"has {name} of the wrong kind in {INDEX}" for name, fits in SHAPE.items() if not fits(config[name]))
-    runs = len(config["runs"]["seed"])
-    rows = {"diameter": config["diameter"], **config["runs"]}
-    rows |= {f"{b} of {name}": v[b] for name, v in config["budgets"].items() for b in SPENT}
-    yield from (f"has {len(row)} of {name} for {runs} runs" for name, row in rows.items() if len(row) != runs)
-    sizes = {"learner": len(config["learners"]), "run": runs, "x": len(config["states"])}
-    for name, (dims, _) in DIMS.items():
-        if arrays[name].ndim != len(dims):
-            yield f"has {name} with {arrays[name].ndim} axes, expected {', '.join(dims)}"
-        for dim, n in zip(dims, arrays[name].shape, strict=False):
-            if sizes.setdefault(dim, n) != n:
-                yield f"has {n} of {dim} in {name}, expected {sizes[dim]}"
-
-
-def _numbers(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(v, int | float) for v in value)
-
-
-def _names(value: Any) -> bool:
-    return isinstance(value, list | dict) and len(value) > 0 and all(isinstance(v, str) for v in value)
-
-
-def _budget(value: Any) -> bool:
-    counts = isinstance(value, dict) and all(_numbers(value.get(name)) for name in SPENT)
-    return counts and all(isinstance(value.get(name), int | float) for name in ("episodes", "updates", "seconds"))
-
-
-SHAPE: dict[str, Callable[[Any], bool]] = {
-    "learners": lambda v: isinstance(v, list) and _names(v) and len(set(v)) == len(v) > 1,
-    "env": lambda v: isinstance(v, dict) and isinstance(v.get("name"), str) and isinstance(v.get("settings"), dict),
-    "runs": lambda v: isinstance(v, dict) and "seed" in v and all(map(_numbers, v.values())),
-    "budgets": lambda v: isinstance(v, dict) and all(map(_budget, v.values())),
-    "states": _names,
-    "metric": lambda v: isinstance(v, str),
-    "diameter": lambda v: isinstance(v, list) and all(d is None or isinstance(d, int | float) for d in v),
-}
-"""What the index must hold, and of what kind."""
 
 
 def cell_texts(row: dict[str, Any]) -> dict[str, tuple[str, str]]:

@@ -251,6 +251,7 @@ def repeated(args: list[str]) -> tuple[Options, Env, Any, record.Record]:
     }
     original.known_env = record.environment_of(original.config, again.env)
     env = dataclasses.replace(original.env, device=again.device)
+    require(bool(original.config["algorithms"]), f"record: {again.source} names no learner; repeat it in Python")
     name = list(original.config["algorithms"])[-1]
     algorithm = original.config["algorithms"][name]
     require(

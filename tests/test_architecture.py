@@ -13,7 +13,7 @@ FOLDERS = {"il_bench": ROOT / "il_bench", "envs": ROOT / "envs", "experts": ROOT
 ROAD = [
     "settings", "streams", "core", "registry", "theory", "rollout", "data", "minibatches", "policies", "solve", "adam",
     "engine", "train", "checkpoint", "memory", "canvas", "scenery", "letters", "envs", "experts", "minari", "learners",
-    "intervals", "growth", "flags", "trajectories", "record", "results", "twins", "probes", "quantities", "estimate",
+    "intervals", "growth", "flags", "trajectories", "schema", "record", "results", "twins", "probes", "quantities", "estimate",
     "foreign", "zips", "gym", "plots", "encode", "video", "report", "tensorboard", "lipschitz", "contract", "options",
     "sb3", "agents", "measure", "session", "run", "render", "certify", "cells", "sweep", "table", "fetch",
 ]  # fmt: skip

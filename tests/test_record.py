@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import il_bench as il
 from il_bench.policies import restore
-from il_bench.record import ARRAYS, DIMS, INDEX
+from il_bench.record import ARRAYS
+from il_bench.schema import DIMS, INDEX, SHAPE
 
 
 def compared(**changes):
@@ -161,7 +162,7 @@ def test_another_version_is_a_sentence(saved):
         il.load(edited(saved, format=99))
 
 
-@pytest.mark.parametrize("missing", ["learners", "env", "runs", "budgets"])
+@pytest.mark.parametrize("missing", SHAPE)
 def test_a_record_that_lacks_something_names_it(saved, missing):
     with pytest.raises(ValueError, match=f"lacks {missing}"):
         il.load(edited(saved, **{missing: None}))
@@ -206,7 +207,7 @@ json_values = st.recursive(
 )
 
 
-@given(st.sampled_from(["format", "learners", "env", "runs", "budgets", "states", "diameter"]), json_values)
+@given(st.sampled_from(["format", *SHAPE]), json_values)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_entry_of_the_index_does_either(saved, key, value):
     whole = (saved / INDEX).read_text()
