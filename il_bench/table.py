@@ -56,10 +56,22 @@ def lines(data: xarray.Dataset, by: tuple[str, ...] = (), at: tuple[int, ...] = 
         not late, f"at: expected times from 0 to {last}, got {', '.join(map(str, late))}; choose within the horizon"
     )
     names = by or tuple(known)
-    columns = [data[name].values for name in names]
-    ranks = [_rank(row) for row in zip(*(column.tolist() for column in columns), strict=True)]
-    groups = {rank: [i for i, other in enumerate(ranks) if other == rank] for rank in sorted(set(ranks))}
-    return [_line(data, names, tuple(c[runs[0]] for c in columns), runs, at) for runs in groups.values()]
+    return [
+        _line(data, names, tuple(data[n].values[runs[0]] for n in names), runs, at) for runs in _groups(data, names)
+    ]
+
+
+def pooled(data: xarray.Dataset, by: tuple[str, ...]) -> dict[str, int]:
+    """Coordinates, seeds apart, of which one line holds several values, and how many at most: versions of the code too."""
+    rest = [str(name) for name in data.coords if name not in ("seed", *by)] if by else []
+    most = {n: max(len(set(data[n].values[runs].astype(str))) for runs in _groups(data, by)) for n in rest}
+    return {name: count for name, count in most.items() if count > 1}
+
+
+def _groups(data: xarray.Dataset, names: tuple[str, ...]) -> list[list[int]]:
+    """The runs of each line, in the lines' order."""
+    ranks = [_rank(row) for row in zip(*(data[name].values.tolist() for name in names), strict=True)]
+    return [[i for i, other in enumerate(ranks) if other == rank] for rank in sorted(set(ranks))]
 
 
 def _rank(row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -102,10 +114,14 @@ def main(args: list[str]) -> None:
 
     options = parsed(Options, args, "python -m il_bench.table")
     by = tuple(name.strip() for name in options.by.split(",") if name.strip())
-    found = lines(results.open(options.results), by, options.at)
+    data = results.open(options.results)
+    found = lines(data, by, options.at)
     console = Console()
     for table in report.tables_of(found, console.width):
         console.print(table, "", highlight=False)
+    if several := pooled(data, by):
+        words = ", ".join(f"{count} values of {name}" for name, count in several.items())
+        print(f"a line pools up to {words}; add them to --by to keep them apart")
     if options.csv is not None:
         import csv
 

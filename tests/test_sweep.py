@@ -222,6 +222,19 @@ def test_a_coordinate_or_a_time_that_is_not_there_is_a_sentence(capsys):
     assert "at: expected times from 0 to 10, got 11" in refused(capsys, "a", "--at", "11", main=table.main)
 
 
+def test_a_table_says_what_a_line_pools(capsys, monkeypatch):
+    swept("--env", "tube", "--algo", "bc", "--noise", "0", "0.1", *TINY, "--out", "a")
+    capsys.readouterr()
+    table.main(["a", "--by", "noise,algo"])
+    assert "pools" not in capsys.readouterr().out
+    table.main(["a", "--by", "algo"])
+    assert "a line pools up to 2 values of noise; add them to --by" in capsys.readouterr().out
+    monkeypatch.setattr(results, "NUMERICS", ("settings",))  # the code has changed since
+    swept("--env", "tube", "--algo", "bc", "--noise", "0", *TINY, "--out", "a")
+    table.main(["a", "--by", "noise"])
+    assert "a line pools up to 2 values of code" in capsys.readouterr().out
+
+
 def test_killing_it_does_not_show():
     """SIGKILL, to the whole process group or to the parent alone, whenever: the same command then does the rest."""
     plan = [*PLAN[:-2], "--jobs", "2", "--batch", "2"]
