@@ -6,6 +6,7 @@ where both are installed; and the harness on a GPU where there is one.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -72,6 +73,7 @@ def cartpoles(count: int, mode: str, steps: int = 100) -> Callable[[], int]:
 
 def compiled(count: int, steps: int = 100) -> Callable[[], int] | None:
     """CartPole of gymnax, `count` of them, a whole episode in one compiled call; None where it is not installed."""
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
     try:
         import gymnax
         import jax
@@ -83,7 +85,7 @@ def compiled(count: int, steps: int = 100) -> Callable[[], int] | None:
         _, state = env.reset(key, settings)
 
         def one(held: tuple, key: object) -> tuple:
-            _, state, reward, _, _ = env.step(key, held, env.action_space(settings).sample(key), settings)
+            _, state, reward, *_ = env.step(key, held, env.action_space(settings).sample(key), settings)
             return state, reward
 
         return jax.lax.scan(one, state, jax.random.split(key, steps))[1].sum()
