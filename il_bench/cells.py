@@ -11,8 +11,9 @@ import itertools
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, get_origin, get_type_hints
 
@@ -73,6 +74,19 @@ class Group:
 def classes(env: str, algo: str) -> tuple[type, type]:
     """The classes of an environment and of a learner."""
     return registry.environment(env), registry.from_desk(registry.LEARNERS, algo)
+
+
+def unknown(envs: Iterable[str], algos: Iterable[str]) -> dict[str, str]:
+    """Names of environments and learners that there are none of, with the sentence that says so."""
+    out = {}
+    finders = [(env, registry.environment) for env in envs]
+    finders += [(algo, partial(registry.from_desk, registry.LEARNERS)) for algo in algos]
+    for name, find in finders:
+        try:
+            find(name)
+        except (KeyError, ValueError) as error:
+            out[name] = str(error.args[0])
+    return out
 
 
 def given(args: list[str]) -> dict[str, list[str]]:

@@ -111,9 +111,12 @@ def planned(
         ValueError: with all mistakes at once, before anything is computed.
     """
     common = {"expert": options.expert, "rollouts": options.rollouts, "sample": options.sample}
-    mistakes, plan, envs = cells.unused(settings, pairs), [], set()
+    unknown = cells.unknown(options.env, options.algo)
+    known = [pair for pair in pairs if not unknown.keys() & set(pair)]
+    # Whether a flag is nobody's can be said only where everybody is known.
+    mistakes, plan, envs = list(unknown.values()) or cells.unused(settings, pairs), [], set()
     wrong: dict[str, tuple[str, str]] = {}
-    for env, algo in pairs:
+    for env, algo in known:
         try:
             for group in cells.groups(env, algo, settings, options.seeds, common):
                 fine, refused = cells.possible(group)
@@ -126,9 +129,9 @@ def planned(
     # What one environment cannot have while it can have the rest, and others too, is left out and said.
     several = len(options.env) > 1
     mistakes += [f"{where}: {why}" for where, (env, why) in wrong.items() if not (several and env in envs)]
-    if mistakes:
-        listed = "\n".join(f"  {line}" for line in dict.fromkeys(mistakes))
-        raise ValueError(f"sweep: {len(set(mistakes))} mistakes, nothing was computed; mend them all:\n{listed}")
+    require(len(set(mistakes)) != 1, f"sweep: {mistakes[0] if mistakes else ''} (nothing was computed)")
+    listed = "\n".join(f"  {line}" for line in dict.fromkeys(mistakes))
+    require(not mistakes, f"sweep: {len(set(mistakes))} mistakes, nothing was computed; mend them all:\n{listed}")
     return plan, [f"{where}: {why}" for where, (_, why) in wrong.items()]
 
 

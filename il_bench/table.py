@@ -64,7 +64,8 @@ def lines(data: xarray.Dataset, by: tuple[str, ...] = (), at: tuple[int, ...] = 
 def pooled(data: xarray.Dataset, by: tuple[str, ...]) -> dict[str, int]:
     """Coordinates, seeds apart, of which one line holds several values, and how many at most: versions of the code too."""
     rest = [str(name) for name in data.coords if name not in ("seed", *by)] if by else []
-    most = {n: max(len(set(data[n].values[runs].astype(str))) for runs in _groups(data, by)) for n in rest}
+    groups = _groups(data, by)
+    most = {n: max(len(set(data[n].values[runs].astype(str)) - {"nan", ""}) for runs in groups) for n in rest}
     return {name: count for name, count in most.items() if count > 1}
 
 

@@ -150,6 +150,11 @@ def test_all_mistakes_are_said_at_once_before_anything_is_computed(capsys):
     assert "lane, bc, lipschitz = 0.8: lipschitz: lane needs L" in said
     assert "lane, dagger, lipschitz = 1.2: wind: expected" in said
     assert not Path("a").exists()
+    said = refused(capsys, "--env", "tub", "lane", "--algo", "bc", "dager", "--lipschitz", "-1", "--out", "a")
+    assert "3 mistakes" in said
+    assert "no environment named 'tub'; did you mean 'tube'?" in said
+    assert "no learner named 'dager'; did you mean 'dagger'?" in said
+    assert "lane, bc: lipschitz: lane needs L" in said
 
 
 @pytest.mark.parametrize(
