@@ -33,18 +33,26 @@ def publish(name: str, claim: str, lines: str, **result: Any) -> None:
         **result: the numbers.
     """
     command = f"python benchmarks/{name}.py"
-    readme = f"`{command}`\n\n{lines}\n\n{claim}"
+    packages = {p: version(p) for p in ("il-bench", "torch", "numpy", "gymnasium", "scipy")}
+    machine = {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()}
+    readme = f"{headed(command, machine, packages)}\n\n{lines}\n\n{claim}"
     held = {
         "command": command,
         "claim": claim,
         **result,
-        "versions": {p: version(p) for p in ("il-bench", "torch", "numpy", "gymnasium", "scipy")},
-        "machine": {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()},
+        "versions": packages,
+        "machine": machine,
         "readme": readme,
     }
     (HERE / f"{name}.json").write_text(json.dumps(held, indent=1) + "\n")
     insert(name, readme)
     print(f"{lines}\n\n{claim}")
+
+
+def headed(command: str, machine: dict[str, Any], packages: dict[str, str]) -> str:
+    """A table's first line: the command that wrote it, and where."""
+    where = f"{machine['cores']} cores of {machine['processor']}, Python {machine['python']}"
+    return f"`{command}` ({where}, torch {packages['torch']}, NumPy {packages['numpy']})"
 
 
 def insert(name: str, readme: str) -> None:
