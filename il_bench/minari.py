@@ -34,6 +34,9 @@ PREFIX = "minari:"
 LARGEST_DESCRIPTION = 64_000_000
 """Bytes of a description above which it is refused unread."""
 
+SMALL, DEFLATE = 65_536, 1_100
+"""Bytes that an array may declare in any case, and for each byte that is stored: deflate packs 1,032 into one at most."""
+
 
 def package() -> Any:
     """The package `minari`, imported when it is first needed.
@@ -129,7 +132,9 @@ def opened(identifier: str) -> Any:
             f"its description lacks {' and '.join(lacking)}, and building its environment to learn them would run a "
             "stranger's code",
         )
-        if held.get("data_format") != "hdf5":
+        if held.get("data_format") == "hdf5":
+            _require_sound_hdf5(path / "main_data.hdf5")
+        else:
             _require_safe_arrow()
         return package().MinariDataset(path)
     except ImportError:
@@ -138,6 +143,31 @@ def opened(identifier: str) -> Any:
         raise ValueError(
             f"minari: {identifier} cannot be read ({_first_line(error)}); fetch or write it again"
         ) from None
+
+
+def _require_sound_hdf5(path: Path) -> None:
+    """Refuse links to elsewhere, and arrays that declare more than what is stored of them can unpack to."""
+    try:
+        import h5py
+    except ImportError:
+        raise ImportError("h5py is not installed; pip install 'minari[hdf5]', or il-bench[minari]") from None
+
+    def walk(group: Any) -> None:
+        for name in group:
+            inside = isinstance(group.get(name, getlink=True), h5py.HardLink)
+            require(inside, f"{group.name}/{name} is a link; only arrays that the file itself holds are read")
+            held = group[name]
+            if isinstance(held, h5py.Group):
+                walk(held)
+                continue
+            here = held.is_virtual is False and not held.external
+            require(here, f"{held.name} is stored in another file; only arrays that the file itself holds are read")
+            declared, stored = held.size * held.dtype.itemsize, held.id.get_storage_size()
+            most = SMALL + DEFLATE * stored
+            require(declared <= most, f"{held.name} declares {declared:,} bytes, of which {stored:,} are stored")
+
+    with h5py.File(path, "r") as file:
+        walk(file)
 
 
 def _require_safe_arrow() -> None:

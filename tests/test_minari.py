@@ -21,7 +21,7 @@ from il_bench.rollout import by_expert, by_policy, label, observe, rollout
 from il_bench.streams import Streams
 
 minari = pytest.importorskip("minari", reason="minari is not installed; pip install 'il-bench[minari]'")
-pytest.importorskip("h5py", reason="h5py is not installed; pip install 'il-bench[minari]'")
+h5py = pytest.importorskip("h5py", reason="h5py is not installed; pip install 'il-bench[minari]'")
 
 from minari.data_collector import EpisodeBuffer  # noqa: E402
 
@@ -362,6 +362,38 @@ def test_a_damaged_dataset_is_a_sentence(root, damage):
     with pytest.raises(ValueError, match=f"minari: {ID} cannot be read .*; fetch or write it again") as told:
         demos(il.make("lane", horizon=12, seeds=(7,)))
     assert "\n" not in str(told.value)
+
+
+def hostile(file, how):
+    """A first observation array that is not what it seems."""
+    del file["episode_0/observations"]
+    if how == "huge":
+        file.create_dataset("episode_0/observations", (10**9, 4), "f8", chunks=(1000, 4), compression="gzip")
+    elif how == "link":
+        file["episode_0/observations"] = h5py.ExternalLink("elsewhere.hdf5", "/secret")
+    elif how == "external":
+        file.create_dataset("episode_0/observations", (13, 4), "f4", external=[("elsewhere.bin", 0, 208)])
+    else:
+        layout = h5py.VirtualLayout((13, 4), "f4")
+        layout[:] = h5py.VirtualSource("elsewhere.hdf5", "secret", (13, 4))
+        file.create_virtual_dataset("episode_0/observations", layout)
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ("huge", r"declares 32,000,000,000 bytes, of which 0 are stored"),
+        ("link", "is a link; only arrays that the file itself holds are read"),
+        ("external", "is stored in another file"),
+        ("virtual", "is stored in another file"),
+    ],
+)
+def test_an_array_that_is_elsewhere_or_nowhere_is_refused_unread(root, how, sentence):
+    compared().to_minari(ID)
+    with h5py.File(root / ID / "data" / "main_data.hdf5", "a") as file:
+        hostile(file, how)
+    with pytest.raises(ValueError, match=f"minari: {ID} cannot be read .*{sentence}"):
+        opened(ID)
 
 
 def test_an_old_pyarrow_is_refused(root, monkeypatch):
