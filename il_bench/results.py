@@ -84,12 +84,15 @@ def rows(found: Record) -> dict[str, np.ndarray]:
 
 
 def code(*things: type) -> str:
-    """A digest of the sources that numbers depend on: the library's numerical part, and the files of some classes."""
+    """A digest of the sources that numbers depend on: the library's numerical part, and the files of some classes.
+
+    It does not depend on where they lie: a wheel's and a clone's rows are the same.
+    """
     files = {inspect.getsourcefile(import_module(f"il_bench.{name}")) for name in NUMERICS}
     files |= {inspect.getsourcefile(thing) for thing in things}
     digest = hashlib.blake2b(digest_size=16)
-    for path in sorted(f for f in files if f is not None):
-        digest.update(Path(path).name.encode() + Path(path).read_bytes())
+    for content in sorted(Path(f).name.encode() + Path(f).read_bytes() for f in files if f is not None):
+        digest.update(content)
     return digest.hexdigest()
 
 

@@ -1,6 +1,8 @@
 """The sweep: what it plans, that nothing is computed twice, and that no interruption shows in what it leaves."""
 
+import inspect
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,6 +112,20 @@ def test_a_changed_setting_or_source_is_a_new_run(monkeypatch):
     assert results.key(other.identities()[0]) != before
     monkeypatch.setattr(results, "NUMERICS", ("settings",))
     assert results.key(group.identities()[0]) != before
+
+
+def test_where_the_sources_lie_does_not_matter(monkeypatch, tmp_path):
+    here, real, moved = results.code(il.ENVS["lane"], il.LEARNERS["bc"]), inspect.getsourcefile, []
+
+    def elsewhere(thing):
+        folder = tmp_path / f"{99 - len(moved):02d}"  # in the opposite order
+        folder.mkdir()
+        moved.append(shutil.copy(real(thing), folder))
+        return moved[-1]
+
+    monkeypatch.setattr(inspect, "getsourcefile", elsewhere)
+    assert results.code(il.ENVS["lane"], il.LEARNERS["bc"]) == here
+    assert len(moved) > 10
 
 
 def test_a_limit_of_memory_makes_smaller_batches_and_the_same_rows(capsys):
