@@ -1,7 +1,7 @@
 """BC and DAgger on MuJoCo's Hopper and Walker2d, beside an expert that stable-baselines3 trained, by label budget.
 
 Needs the extra: pip install -e ".[mujoco]". The experts are read from runs/experts/ENV.zip, whose author is trusted, and
-trained there where they are absent (an hour each). It is not called mujoco.py, which would hide the package of that name.
+trained there where they are absent (a quarter of an hour each). It is not called mujoco.py, which would hide the package of that name.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from joblib import Parallel, delayed
 from publish import publish, table
 
 import il_bench as il
@@ -27,9 +28,8 @@ GOALS = 0.40, 0.85  # of the expert's return: BC below, DAgger above
 
 def main() -> None:
     """The environments named on the command line, or both; the result is published only where both are measured."""
-    torch.set_num_threads(1)
     names = tuple(sys.argv[1:]) or ENVS
-    found = {name: [measured(name, rounds) for rounds in ROUNDS] for name in names}
+    found = dict(zip(names, Parallel(len(names))(delayed(rows_of)(name) for name in names), strict=True))
     header = ["environment", "expert's return", "labels", "BC, part of it", "DAgger, part of it"]
     cells = [[name, *row["cells"]] for name, rows in found.items() for row in rows]
     claims = " ".join(claim(name, rows) for name, rows in found.items())
@@ -37,6 +37,12 @@ def main() -> None:
         print(f"{table(header, cells)}\n\n{claims}")
         return
     publish("locomotion", claims, table(header, cells), cells=cells, seeds=SEEDS, rollouts=ROLLOUTS)
+
+
+def rows_of(name: str) -> list[dict[str, Any]]:
+    """One environment's rows, a label budget each; its own process, one thread."""
+    torch.set_num_threads(1)
+    return [measured(name, rounds) for rounds in ROUNDS]
 
 
 def expert_zip(name: str) -> Path:
