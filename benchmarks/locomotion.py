@@ -1,7 +1,8 @@
 """BC and DAgger on MuJoCo's Hopper and Walker2d, beside an expert that stable-baselines3 trained, by label budget.
 
 Needs the extra: pip install -e ".[mujoco]". The experts are read from runs/experts/ENV.zip, whose author is trusted, and
-trained there where they are absent (a quarter of an hour each). It is not called mujoco.py, which would hide the package of that name.
+trained there where they are absent, a quarter of an hour each. It is not called mujoco.py, which would hide the package of
+that name.
 """
 
 from __future__ import annotations
