@@ -320,7 +320,7 @@ QUANTITIES: dict[str, Quantity] = {
     "labels": _budget("labels"),
     "environment steps": _budget("steps"),
     "return lost an episode while collecting": _lost_collecting,
-    "falls while collecting": lambda a: _collecting(a)[2],
+    "episodes ended early while collecting": lambda a: _collecting(a)[2],
     "updates": _budget("updates"),
     "seconds": _budget("seconds"),
     "demonstrations' smallest deviation": _coverage(-1),
