@@ -29,9 +29,19 @@ def main() -> None:
     runs = [timed("il_bench.run", "--algo", "dagger") for _ in range(REPEATS)]
     wall, memory = sorted(w for w, _ in runs)[REPEATS // 2], max(m for _, m in runs)
     rows = [
-        ["`python -m il_bench.run --algo dagger`, film included", f"{wall:.1f} s", "20 s", f"{wall / torch:.1f}"],
+        [
+            "`python -m il_bench.run --algo dagger`, film included",
+            f"{wall:.1f} s",
+            "20 s",
+            f"{wall / torch:.1f}",
+        ],
         ["its memory", f"{memory:.2f} GB", "1.5 GB", ""],
-        ["`python -m il_bench.run --help`", f"{help_wall:.2f} s", "0.5 s", f"{help_wall / torch:.2f}"],
+        [
+            "`python -m il_bench.run --help`",
+            f"{help_wall:.2f} s",
+            "0.5 s",
+            f"{help_wall / torch:.2f}",
+        ],
     ]
     claim = f"Medians of {REPEATS}; the last column is in units of `import torch` ({torch:.2f} s) on the same machine."
     publish(

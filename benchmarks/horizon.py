@@ -18,7 +18,11 @@ from il_bench.theory import absorbing_gap, missing_mass, recover_gap, return_gap
 
 STATES, ACTIONS, LABELS, HORIZONS, SEEDS, EPISODES = 10, 200, 400, (20, 40, 80), 64, 50
 
-ERROR, LONG, OFF = 0.002, (20, 40, 80, 160), (1, 4, 16, "T")  # a step's error; horizons and k of the chains
+ERROR, LONG, OFF = (
+    0.002,
+    (20, 40, 80, 160),
+    (1, 4, 16, "T"),
+)  # a step's error; horizons and k of the chains
 
 
 class Erring(il.Policy):
@@ -27,7 +31,9 @@ class Erring(il.Policy):
     def __init__(self, env: il.Env):
         self.action_space, self.runs = env.action_space, env.runs
 
-    def act(self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
+    def act(
+        self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Any]:
         """See `Policy.act`."""
         right, wrong = torch.tensor([0, 1, 0, 2]), torch.tensor([1, 0, 1, 0])
         seen = obs.argmax(-1)
@@ -39,7 +45,9 @@ class Erring(il.Policy):
         raise IndexError(run)
 
 
-def gaps(recoverable: bool, horizon: int, actions: int, episodes: int, seeds: int = SEEDS) -> dict[str, np.ndarray]:
+def gaps(
+    recoverable: bool, horizon: int, actions: int, episodes: int, seeds: int = SEEDS
+) -> dict[str, np.ndarray]:
     """Mean loss of return of each run (R,) for both learners, with `episodes` demonstrations."""
     env = il.make(
         "resetcliff",
@@ -68,20 +76,29 @@ def slope(found: dict[int, np.ndarray]) -> tuple[float, float]:
     for _ in range(500):
         means = [np.mean(rng.choice(g, len(g))) for g in found.values()]
         draws.append(linregress(logs, np.log(means)).slope)
-    return float(linregress(logs, np.log([g.mean() for g in found.values()])).slope), float(np.std(draws))
+    return float(linregress(logs, np.log([g.mean() for g in found.values()])).slope), float(
+        np.std(draws)
+    )
 
 
-def chain(name: str, settings: dict, policies: dict, sample: bool, seeds: Any = 32, episodes: int = 400) -> dict:
+def chain(
+    name: str, settings: dict, policies: dict, sample: bool, seeds: Any = 32, episodes: int = 400
+) -> dict:
     """Mean loss of return of each run (R,) by learner, and the teacher-forced error of each."""
     env = il.make(name, seeds=seeds, **settings)
     expert = il.expert(env)
-    made = {n: make.learn(env, expert) if hasattr(make, "learn") else make(env) for n, make in policies.items()}
+    made = {
+        n: make.learn(env, expert) if hasattr(make, "learn") else make(env)
+        for n, make in policies.items()
+    }
     a = il.compare(env, expert, episodes=episodes, sample=sample, **made).arrays
     lost = (a["reward"][0] - a["reward"][1:]).sum(-1).mean(-1)
     return dict(zip(made, zip(lost, a["error_off"][1:].mean((2, 3, 4)), strict=True), strict=True))
 
 
-def line(name: str, who: str, found: dict[int, np.ndarray], theory: list[float]) -> tuple[list[str], dict]:
+def line(
+    name: str, who: str, found: dict[int, np.ndarray], theory: list[float]
+) -> tuple[list[str], dict]:
     """A line of the table of chains, and its numbers."""
     shown = [
         f"{g.mean():.4f} ± {g.std(ddof=1) / len(g) ** 0.5:.4f} ({x:.4f})"
@@ -89,27 +106,60 @@ def line(name: str, who: str, found: dict[int, np.ndarray], theory: list[float])
     ]
     exponent, error = slope(found)
     expected = float(linregress(np.log(list(found)), np.log(theory)).slope)
-    sigmas = [abs(g.mean() - x) / (g.std(ddof=1) / len(g) ** 0.5) for g, x in zip(found.values(), theory, strict=True)]
+    sigmas = [
+        abs(g.mean() - x) / (g.std(ddof=1) / len(g) ** 0.5)
+        for g, x in zip(found.values(), theory, strict=True)
+    ]
     low, high = exponent - 1.96 * error, exponent + 1.96 * error
     cells = [name, who, *shown, f"{exponent:.3f} [{low:.3f}, {high:.3f}] ({expected:.3f})"]
-    held = {"slope": exponent, "interval": [low, high], "slope of theory": expected, "sigmas": float(max(sigmas))}
+    held = {
+        "slope": exponent,
+        "interval": [low, high],
+        "slope of theory": expected,
+        "sigmas": float(max(sigmas)),
+    }
     return cells, {"chain": name, "learner": who, **held}
 
 
 def chains() -> dict:
     """Recover(k) with a probe that errs at every step and with learners in fog; the trap with learners in fog."""
     rows, training = [], il.Training(net="table")
-    learners = {"bc": il.BC(40, training), "dagger": il.DAgger(rounds=20, episodes=2, training=training)}
+    learners = {
+        "bc": il.BC(40, training),
+        "dagger": il.DAgger(rounds=20, episodes=2, training=training),
+    }
     for i, off in enumerate(OFF):
         k = {h: h if off == "T" else off for h in LONG}
-        seeds = tuple(range(200 * i, 200 * i + 128))  # others for each k: four pieces of evidence, not one
+        seeds = tuple(
+            range(200 * i, 200 * i + 128)
+        )  # others for each k: four pieces of evidence, not one
         settings = {h: {"horizon": h, "k": float(k[h]), "fog": 0.0} for h in LONG}
         found = {h: chain("recover", settings[h], {"p": Erring}, True, seeds) for h in LONG}
         theory = [recover_gap(ERROR, k[h], h) for h in LONG]
-        rows.append(line(f"recover, k = {off}", "errs at 0.002", {h: f["p"][0] for h, f in found.items()}, theory))
-    found = {h: chain("recover", {"horizon": h, "k": 16.0, "fog": 2 * ERROR}, learners, True) for h in LONG}
-    for who, gap in (("bc", lambda h: absorbing_gap(ERROR, h)), ("dagger", lambda h: return_gap(ERROR, 16, h))):
-        rows.append(line("recover, k = 16", who, {h: f[who][0] for h, f in found.items()}, [gap(h) for h in LONG]))
+        rows.append(
+            line(
+                f"recover, k = {off}",
+                "errs at 0.002",
+                {h: f["p"][0] for h, f in found.items()},
+                theory,
+            )
+        )
+    found = {
+        h: chain("recover", {"horizon": h, "k": 16.0, "fog": 2 * ERROR}, learners, True)
+        for h in LONG
+    }
+    for who, gap in (
+        ("bc", lambda h: absorbing_gap(ERROR, h)),
+        ("dagger", lambda h: return_gap(ERROR, 16, h)),
+    ):
+        rows.append(
+            line(
+                "recover, k = 16",
+                who,
+                {h: f[who][0] for h, f in found.items()},
+                [gap(h) for h in LONG],
+            )
+        )
     found = {h: chain("trap", {"horizon": h, "fog": 2 * ERROR * h}, learners, False) for h in LONG}
     ratios = [lost / (h**2 * error) for h, f in found.items() for lost, error in f.values()]
     for who in learners:
@@ -124,21 +174,37 @@ def chains() -> dict:
         f"epsilon being each run's teacher-forced error: the ratio is 1 to {apart:.0e} in all {np.size(ratios)} runs."
     )
     header = ["chain", "learner", *(f"loss at T={h}" for h in LONG), "slope"]
-    return {"claim": claim, "table": table(header, [r[0] for r in rows]), "rows": [r[1] for r in rows]}
+    return {
+        "claim": claim,
+        "table": table(header, [r[0] for r in rows]),
+        "rows": [r[1] for r in rows],
+    }
 
 
 def draw(means: dict[tuple[str, str], dict[int, np.ndarray]]) -> None:
     """Loss against the horizon on both cliffs, standard errors as bars, the closed form dashed."""
-    kinds, wide = ("recoverable", "absorbing"), np.geomspace(HORIZONS[0], HORIZONS[-1], 30).astype(int)
+    kinds, wide = (
+        ("recoverable", "absorbing"),
+        np.geomspace(HORIZONS[0], HORIZONS[-1], 30).astype(int),
+    )
     with figure("horizon", len(kinds), sharey=True) as panels:
         for panel, kind in zip(panels, kinds, strict=True):
             for i, name in enumerate(("bc", "dagger")):
                 found = means[kind, name]
-                middle, error = ([f(g) for g in found.values()] for f in (np.mean, lambda g: g.std() / len(g) ** 0.5))
+                middle, error = (
+                    [f(g) for g in found.values()]
+                    for f in (np.mean, lambda g: g.std() / len(g) ** 0.5)
+                )
                 panel.errorbar(list(found), middle, error, marker="o", color=f"C{i}", label=name)
             if kind == "absorbing":
                 q = missing_mass(STATES, ACTIONS, LABELS)
-                panel.plot(wide, [absorbing_gap(q, int(h)) for h in wide], "k--", lw=1, label="closed form, BC")
+                panel.plot(
+                    wide,
+                    [absorbing_gap(q, int(h)) for h in wide],
+                    "k--",
+                    lw=1,
+                    label="closed form, BC",
+                )
             panel.set(title=kind, xscale="log", yscale="log", xlabel="horizon T")
             panel.set_xticks(HORIZONS, [str(h) for h in HORIZONS], minor=False)
             panel.legend(frameon=False, fontsize=8)
@@ -156,16 +222,27 @@ def main() -> None:
             found = {h: g[name] for h, g in by_horizon.items()}
             slopes[kind, name] = slope(found)
             means[kind, name] = found
-            shown = [f"{g.mean():.2f} ± {g.std(ddof=1) / len(g) ** 0.5:.2f}" for g in found.values()]
+            shown = [
+                f"{g.mean():.2f} ± {g.std(ddof=1) / len(g) ** 0.5:.2f}" for g in found.values()
+            ]
             q = missing_mass(STATES, ACTIONS, LABELS)
             theory = (
-                ", ".join(f"{absorbing_gap(q, h):.2f}" for h in HORIZONS) if (kind, name) == ("absorbing", "bc") else ""
+                ", ".join(f"{absorbing_gap(q, h):.2f}" for h in HORIZONS)
+                if (kind, name) == ("absorbing", "bc")
+                else ""
             )
-            cells.append([kind, name, *shown, "{:.2f} ± {:.2f}".format(*slopes[kind, name]), theory])
+            cells.append(
+                [kind, name, *shown, "{:.2f} ± {:.2f}".format(*slopes[kind, name]), theory]
+            )
     measured = gaps(False, 40, 5, 200, seeds=256)["bc"]
-    expected, error = absorbing_gap(missing_mass(10, 5, 200), 40), measured.std(ddof=1) / len(measured) ** 0.5
+    expected, error = (
+        absorbing_gap(missing_mass(10, 5, 200), 40),
+        measured.std(ddof=1) / len(measured) ** 0.5,
+    )
     worse = means["absorbing", "dagger"][80].mean() - means["absorbing", "bc"][80].mean()
-    spread = np.hypot(*(means["absorbing", n][80].std(ddof=1) / SEEDS**0.5 for n in ("bc", "dagger")))
+    spread = np.hypot(
+        *(means["absorbing", n][80].std(ddof=1) / SEEDS**0.5 for n in ("bc", "dagger"))
+    )
     claim = (
         f"Where one can come back, BC's loss grows as T^{slopes['recoverable', 'bc'][0]:.2f} (goal: 1.8 ± .15) and "
         f"DAgger's as T^{slopes['recoverable', 'dagger'][0]:.2f} (goal: 1.0 ± .15). Where one cannot, DAgger is not "

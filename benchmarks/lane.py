@@ -15,7 +15,10 @@ def main() -> None:
     torch.set_num_threads(1)
     env = il.make("lane", lipschitz=DIALS, wind=WINDS, seeds=SEEDS)
     expert = il.expert(env)
-    bc, dagger = il.BC(episodes=8).learn(env, expert), il.DAgger(rounds=8, episodes=1).learn(env, expert)
+    bc, dagger = (
+        il.BC(episodes=8).learn(env, expert),
+        il.DAgger(rounds=8, episodes=1).learn(env, expert),
+    )
     record = il.compare(env, expert, bc=bc, dagger=dagger)
     rows = record.rows(at=AT)
     cells = [
@@ -24,7 +27,10 @@ def main() -> None:
         for r in rows
     ]  # fmt: skip
     header = ["learner", "L", "wind", *(f"D at t={t}" for t in AT), "growth", "falls", "labels"]
-    by = {(r["learner"], r["settings"]["lipschitz"], r["settings"]["wind"]): r["drift"][200] for r in rows}
+    by = {
+        (r["learner"], r["settings"]["lipschitz"], r["settings"]["wind"]): r["drift"][200]
+        for r in rows
+    }
     quiet, windy = (by["bc", 1.2, w] for w in WINDS)
     held = by["dagger", 1.2, 0.0]
     ratio, apart = quiet.value / held.value, quiet.low > held.high

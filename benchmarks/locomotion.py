@@ -30,7 +30,9 @@ GOALS = 0.40, 0.85  # of the expert's return: BC below, DAgger above
 def main() -> None:
     """The environments named on the command line, or both; the result is published only where both are measured."""
     names = tuple(sys.argv[1:]) or ENVS
-    found = dict(zip(names, Parallel(len(names))(delayed(rows_of)(name) for name in names), strict=True))
+    found = dict(
+        zip(names, Parallel(len(names))(delayed(rows_of)(name) for name in names), strict=True)
+    )
     header = ["environment", "expert's return", "labels", "BC, part of it", "DAgger, part of it"]
     cells = [[name, *row["cells"]] for name, rows in found.items() for row in rows]
     claims = " ".join(claim(name, rows) for name, rows in found.items())
@@ -68,7 +70,11 @@ def measured(name: str, rounds: int) -> dict[str, Any]:
     shown = [" ".join(part.texts()).strip() for part in parts]
     best = f"{returns[0].mean():,.0f} ± {returns[0].std():,.0f}"
     print(name, rounds, best, np.median(labels), *shown, flush=True)
-    return {"bc": parts[0].value, "dagger": parts[1].value, "cells": [best, f"{np.median(labels):,.0f}", *shown]}
+    return {
+        "bc": parts[0].value,
+        "dagger": parts[1].value,
+        "cells": [best, f"{np.median(labels):,.0f}", *shown],
+    }
 
 
 def claim(name: str, rows: list[dict[str, Any]]) -> str:

@@ -12,15 +12,26 @@ import il_bench as il
 
 # A coordinate that feels the error e settles by eta (p+1) e^(p/(p+1)) a step: by 0.2 % at p = 5 and the diagonal's
 # share of the smallest error.
-POWERS, ERRORS, STEPS, SEEDS, DEMONSTRATIONS = (1, 2, 3, 4, 5), (1e-3, 3e-3, 1e-2, 3e-2, 1e-1), 10_000, 4, 20
+POWERS, ERRORS, STEPS, SEEDS, DEMONSTRATIONS = (
+    (1, 2, 3, 4, 5),
+    (1e-3, 3e-3, 1e-2, 3e-2, 1e-1),
+    10_000,
+    4,
+    20,
+)
 DIRECTIONS = {"axis": np.eye(SIZE)[0], "diagonal": np.resize([1, -1], SIZE) / SIZE**0.5}
 
 
 def steady() -> dict[str, np.ndarray]:
     """Deviation (p, d) from a twin at rest after many steps of the probe u* + d v, for each unit vector v."""
     env = il.make("power", p=POWERS)
-    expert, pushes = il.expert(env), np.concatenate([np.outer(ERRORS, v) for v in DIRECTIONS.values()])
-    push = torch.from_numpy(np.concatenate((pushes, np.zeros((1, SIZE))))) / GAIN  # the last is the twin's
+    expert, pushes = (
+        il.expert(env),
+        np.concatenate([np.outer(ERRORS, v) for v in DIRECTIONS.values()]),
+    )
+    push = (
+        torch.from_numpy(np.concatenate((pushes, np.zeros((1, SIZE))))) / GAIN
+    )  # the last is the twin's
     state = torch.zeros(len(POWERS), len(push), SIZE, dtype=torch.float64)
     noise = torch.zeros(len(POWERS), len(push), env.noise_size, dtype=torch.float64)
     for _ in range(STEPS):
@@ -31,7 +42,9 @@ def steady() -> dict[str, np.ndarray]:
 
 def closed_form(direction: np.ndarray) -> np.ndarray:
     """Deviation (p, d) where every coordinate has x|x|^p = d v."""
-    return np.array([[np.linalg.norm(np.abs(d * direction) ** (1 / (p + 1))) for d in ERRORS] for p in POWERS])
+    return np.array(
+        [[np.linalg.norm(np.abs(d * direction) ** (1 / (p + 1))) for d in ERRORS] for p in POWERS]
+    )
 
 
 def cloned() -> list[dict]:
@@ -59,8 +72,12 @@ def main() -> None:
     torch.set_num_threads(1)
     found, closed = steady(), {name: closed_form(v) for name, v in DIRECTIONS.items()}
     draw(found, closed)
-    slopes = {k: [linregress(np.log(ERRORS), np.log(row)).slope for row in v] for k, v in found.items()}
-    worst = max(abs(s - 1 / (p + 1)) for v in slopes.values() for p, s in zip(POWERS, v, strict=True))
+    slopes = {
+        k: [linregress(np.log(ERRORS), np.log(row)).slope for row in v] for k, v in found.items()
+    }
+    worst = max(
+        abs(s - 1 / (p + 1)) for v in slopes.values() for p, s in zip(POWERS, v, strict=True)
+    )
     apart = max(float(np.abs(found[k] / closed[k] - 1).max()) for k in DIRECTIONS)
     cells = [
         [str(p), f"{1 / (p + 1):.4f}", *(f"{v[i]:.4f}" for v in slopes.values()),
@@ -77,7 +94,14 @@ def main() -> None:
     header = ["p", "1/(p+1)", *(f"exponent, {k}" for k in DIRECTIONS),
               *(f"deviation at d = 0.001, {k} (closed form)" for k in DIRECTIONS),
               "BC: error of u on the expert's path", "BC: D at t=100"]  # fmt: skip
-    publish("power_plants", claim, table(header, cells), exponents=slopes, largest_error=worst, cells=cells)
+    publish(
+        "power_plants",
+        claim,
+        table(header, cells),
+        exponents=slopes,
+        largest_error=worst,
+        cells=cells,
+    )
 
 
 if __name__ == "__main__":

@@ -34,7 +34,11 @@ def publish(name: str, claim: str, lines: str, **result: Any) -> None:
     """
     command = f"python benchmarks/{name}.py"
     packages = {p: version(p) for p in ("il-bench", "torch", "numpy", "gymnasium", "scipy")}
-    machine = {"processor": processor(), "cores": os.cpu_count(), "python": platform.python_version()}
+    machine = {
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+    }
     readme = f"{headed(command, machine, packages)}\n\n{lines}\n\n{claim}"
     held = {
         "command": command,
@@ -64,7 +68,9 @@ def insert(name: str, readme: str) -> None:
 
 
 @contextlib.contextmanager
-def figure(name: str, columns: int = 1, size: tuple[float, float] = (5.5, 4.0), **shared: Any) -> Iterator[list[Any]]:
+def figure(
+    name: str, columns: int = 1, size: tuple[float, float] = (5.5, 4.0), **shared: Any
+) -> Iterator[list[Any]]:
     """Panels side by side, saved as `results/NAME.png` when they have been drawn.
 
     Args:
@@ -89,7 +95,9 @@ def processor() -> str:
     """The processor's name, where the system tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.partition(":")[2].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         return platform.processor()
 

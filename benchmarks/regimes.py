@@ -70,7 +70,9 @@ def theory(name: str, way: str, loop: float) -> np.ndarray:
     """What D_t should be, (T+1,): root mean square of zero-mean errors, the length itself of the others."""
     if way == "zero-mean":
         return diffusion(EPSILON, loop, HORIZON)
-    if name == "linear" and way == "constant":  # the loop turns: sum_i (loop e^{i angle})^i, no two errors are aligned
+    if (
+        name == "linear" and way == "constant"
+    ):  # the loop turns: sum_i (loop e^{i angle})^i, no two errors are aligned
         turn = loop * np.exp(1j * ANGLE)
         return EPSILON * np.abs((turn ** np.arange(HORIZON + 1) - 1) / (turn - 1))
     return envelope(EPSILON, loop, HORIZON)
@@ -78,11 +80,15 @@ def theory(name: str, way: str, loop: float) -> np.ndarray:
 
 def measure(name: str, way: str, loop: float) -> dict[str, Any]:
     """Drift of the probe beside the theory's."""
-    env = il.make(name, horizon=HORIZON, seeds=SEEDS, **({"alpha": loop} if name == "linear" else {}))
+    env = il.make(
+        name, horizon=HORIZON, seeds=SEEDS, **({"alpha": loop} if name == "linear" else {})
+    )
     expert = Held(env, loop) if name == "tube" else il.expert(env)
     record = il.compare(env, expert, episodes=EPISODES, probe=Probe(env, expert, way))
     drift, expected = record.arrays["divergence"][1], theory(name, way, loop)
-    squares = (drift**2).reshape(-1, HORIZON + 1)  # a probe has not learned: all its rollouts are independent
+    squares = (drift**2).reshape(
+        -1, HORIZON + 1
+    )  # a probe has not learned: all its rollouts are independent
     found = np.sqrt(squares.mean(0))
     error = squares.std(0, ddof=1) / len(squares) ** 0.5 / (2 * np.maximum(found, 1e-300))
     late = np.arange(HORIZON // 4, HORIZON + 1)
@@ -102,7 +108,9 @@ def row(found: dict[str, Any]) -> list[str]:
     cells = []
     for t in AT:
         value, error, expected = (found[k][t] for k in ("measured", "standard_error", "theory"))
-        cells.append(f"{short(value, 3)}{f' ± {short(error, 1)}' if spread else ''} ({short(expected, 3)})")
+        cells.append(
+            f"{short(value, 3)}{f' ± {short(error, 1)}' if spread else ''} ({short(expected, 3)})"
+        )
     kind = regime(round(found["loop"], 12), aligned=not spread)
     if found["environment"] == "linear" and found["error"] == "constant":
         kind = "saturating"  # it turns
@@ -118,7 +126,13 @@ def draw(found: list[dict[str, Any]]) -> None:
         for panel, name in zip(panels, kinds, strict=True):
             for i, one in enumerate(one for one in found if one["environment"] == name):
                 words = f"{one['error']} error, loop {one['loop']:g}"
-                panel.plot(np.maximum(one["measured"], 1e-9)[1:], color=f"C{i}", lw=3, alpha=0.4, label=words)
+                panel.plot(
+                    np.maximum(one["measured"], 1e-9)[1:],
+                    color=f"C{i}",
+                    lw=3,
+                    alpha=0.4,
+                    label=words,
+                )
                 panel.plot(one["theory"][1:], "--", color=f"C{i}", lw=1)
             panel.set(title=name, xscale="log", yscale="log", xlabel="time t (steps)")
             panel.legend(frameon=False, fontsize=7)
@@ -128,7 +142,9 @@ def draw(found: list[dict[str, Any]]) -> None:
 def main() -> None:
     """Every regime in one dimension and in a plane that turns."""
     torch.set_num_threads(1)
-    plan = [(n, w, loop) for loop in LOOPS for n, w in (("tube", "constant"), ("linear", "aligned"))]
+    plan = [
+        (n, w, loop) for loop in LOOPS for n, w in (("tube", "constant"), ("linear", "aligned"))
+    ]
     plan += [("tube", "zero-mean", 1.0), ("linear", "zero-mean", 1.0), ("linear", "constant", 1.0)]
     found = [measure(*one) for one in plan]
     draw(found)
@@ -144,12 +160,29 @@ def main() -> None:
         f"deviation, the fitted growth is not the loop's ({aligned['growth']:.2f} instead of {aligned['loop']:g}): the "
         "fit knows the error on the expert's path alone."
     )
-    header = ["regime", "environment", "error", "loop", *(f"D at t={t}" for t in AT), "apart", "exponent", "growth"]
+    header = [
+        "regime",
+        "environment",
+        "error",
+        "loop",
+        *(f"D at t={t}" for t in AT),
+        "apart",
+        "exponent",
+        "growth",
+    ]
     cells = [row(one) for one in found]
     every = {
-        k: [v[:: HORIZON // 20] if isinstance(v, list) else v for v in (one[k] for one in found)] for k in found[0]
+        k: [v[:: HORIZON // 20] if isinstance(v, list) else v for v in (one[k] for one in found)]
+        for k in found[0]
     }
-    publish("regimes", claim, table(header, cells), cells=cells, t=list(range(0, HORIZON + 1, HORIZON // 20)), **every)
+    publish(
+        "regimes",
+        claim,
+        table(header, cells),
+        cells=cells,
+        t=list(range(0, HORIZON + 1, HORIZON // 20)),
+        **every,
+    )
 
 
 if __name__ == "__main__":

@@ -23,10 +23,26 @@ from il_bench.rollout import by_policy, rollout
 from il_bench.streams import Streams
 
 SEEDS, ITERATIONS, LAPS = 3, 20, 4
-CLONED = (1, 2, 3, 5, 7, 10, 15, 20)  # laps; cloning's data grow, but nothing else changes from one to the next
+CLONED = (
+    1,
+    2,
+    3,
+    5,
+    7,
+    10,
+    15,
+    20,
+)  # laps; cloning's data grow, but nothing else changes from one to the next
 SHOWN = (1, 2, 3, 5, 10, 15, 20)
-SHARP, BEHIND = 20, 20  # metres: radius of a sharp bend, and how far behind it a fall is still its doing
-LEVEL, LOW, FROM = 2.7, 0.5, 5  # the source: supervised learning near 2.7, DAgger below 0.5 from iteration 5 on
+SHARP, BEHIND = (
+    20,
+    20,
+)  # metres: radius of a sharp bend, and how far behind it a fall is still its doing
+LEVEL, LOW, FROM = (
+    2.7,
+    0.5,
+    5,
+)  # the source: supervised learning near 2.7, DAgger below 0.5 from iteration 5 on
 Falls = dict[str, dict[int, np.ndarray]]
 
 
@@ -46,7 +62,10 @@ def learn(env: il.Env, expert: il.Expert) -> tuple[Falls, dict[str, Policy]]:
         def measure(i: int, policy: Policy) -> None:
             falls = found[name][i + 1] = falls_per_lap(env, policy)
             seconds = time.perf_counter() - began
-            print(f"{seconds:4.0f} s  {name}, lap {i + 1}: {falls.mean():.2f} falls per lap", flush=True)
+            print(
+                f"{seconds:4.0f} s  {name}, lap {i + 1}: {falls.mean():.2f} falls per lap",
+                flush=True,
+            )
 
         return measure
 
@@ -66,9 +85,19 @@ def draw(found: Falls) -> None:
         for i, (name, falls) in enumerate(found.items(), 1):
             runs = np.stack(list(falls.values()))
             error = runs.std(1, ddof=1) / runs.shape[1] ** 0.5
-            panel.errorbar(list(falls), runs.mean(1), error, marker="o", ms=4, color=colour_of(i), label=name)
+            panel.errorbar(
+                list(falls), runs.mean(1), error, marker="o", ms=4, color=colour_of(i), label=name
+            )
         panel.axhline(LEVEL, color=colour_of(1), ls="--", lw=1, label="supervised in the source")
-        panel.hlines(LOW, FROM, ITERATIONS, color=colour_of(3), ls="--", lw=1, label="DAgger in the source: below")
+        panel.hlines(
+            LOW,
+            FROM,
+            ITERATIONS,
+            color=colour_of(3),
+            ls="--",
+            lw=1,
+            label="DAgger in the source: below",
+        )
         panel.set(xlabel="laps of data, 1000 labels each", ylabel="falls per lap", ylim=(0, None))
         panel.set_xticks([1, 5, 10, 15, 20])
         panel.legend(frameon=False, loc="upper right")
@@ -82,7 +111,9 @@ def at_sharp_bends(state: np.ndarray) -> float:
 
 def sentence(found: Falls, share: float) -> str:
     """What was found, and whether the source says so too."""
-    mean = {name: {i: float(falls.mean()) for i, falls in each.items()} for name, each in found.items()}
+    mean = {
+        name: {i: float(falls.mean()) for i, falls in each.items()} for name, each in found.items()
+    }
     late = [falls for i, falls in mean["supervised"].items() if i >= FROM]
     low, high, end = min(late), max(late), mean["SMILe"][ITERATIONS]
     highest = max(falls for i, falls in mean["DAgger"].items() if i >= FROM)
@@ -97,7 +128,9 @@ def sentence(found: Falls, share: float) -> str:
             highest < end < low
         ),
     }
-    verdicts = "; ".join(f"{words}: {'agrees' if right else 'does not agree'}" for words, right in agrees.items())
+    verdicts = "; ".join(
+        f"{words}: {'agrees' if right else 'does not agree'}" for words, right in agrees.items()
+    )
     return f"Ridge regression on 1425 noisy pixels, {SEEDS} seeds, {LAPS} held-out laps each: {verdicts}."
 
 
@@ -106,7 +139,9 @@ def cells(found: Falls) -> list[list[str]]:
     rows = []
     for name, falls in found.items():
         shown = (falls[i] for i in SHOWN)
-        rows.append([name, *(f"{f.mean():.2f} ± {f.std(ddof=1) / len(f) ** 0.5:.2f}" for f in shown)])
+        rows.append(
+            [name, *(f"{f.mean():.2f} ± {f.std(ddof=1) / len(f) ** 0.5:.2f}" for f in shown)]
+        )
     return rows
 
 
@@ -119,7 +154,10 @@ def main() -> None:
     draw(found)
     record = il.compare(env, expert, last, episodes=2, sample=True)
     print(f"film: {os.path.relpath(il.film(record, RESULTS / 'ross2011_kart.mp4'))}")
-    expert_falls, share = float(-record.arrays["reward"][0].sum(-1).mean()), at_sharp_bends(record.arrays["state"][1])
+    expert_falls, share = (
+        float(-record.arrays["reward"][0].sum(-1).mean()),
+        at_sharp_bends(record.arrays["state"][1]),
+    )
     kept = {name: {i: falls.tolist() for i, falls in each.items()} for name, each in found.items()}
     header = ["falls per lap after", *(f"{i} lap{'s' * (i > 1)}" for i in SHOWN)]
     claim, lines = sentence(found, share), table(header, cells(found))

@@ -55,7 +55,9 @@ def read(fold: int) -> dict[str, dict[str, np.ndarray]]:
         chosen = chosen if previous else {"no structure": chosen["supervised"]}
         policies = {name: learner.learn(train, expert) for name, learner in chosen.items()}
         a = il.compare(test, il.expert(test), policies, episodes=len(words)).arrays
-        assert np.array_equal(np.sort(a["state"][0, 0, :, 0, 0]), words)  # every word of the fold, each once
+        assert np.array_equal(
+            np.sort(a["state"][0, 0, :, 0, 0]), words
+        )  # every word of the fold, each once
         alive = np.arange(test.horizon) < a["length"][0, 0][:, None]
         for k, name in enumerate(policies, 1):
             wrong = {w: (a[f"error_{w}"][k, 0, ..., 0] * alive).sum(0) for w in ("on", "off")}
@@ -71,7 +73,13 @@ def draw(folds: list[dict]) -> None:
             for which in ("on", "off") if name in ("supervised", "dagger") else ("on",):
                 line, words = curves[which]
                 wrong = 100 * summed(folds, name, which) / summed(folds, name, "letters")
-                panel.plot(np.arange(1, len(wrong) + 1), wrong, line, color=colour_of(k), label=name + words)
+                panel.plot(
+                    np.arange(1, len(wrong) + 1),
+                    wrong,
+                    line,
+                    color=colour_of(k),
+                    label=name + words,
+                )
         panel.set(xlabel="place in the word", ylabel="letters that are wrong, %", ylim=(0, None))
         panel.legend(frameon=False, fontsize=8)
 
@@ -111,12 +119,20 @@ def main() -> None:
     except ValueError as missing:
         sys.exit(f"ross2011_ocr: {missing}")
     began, folds = time.perf_counter(), []
-    for found in joblib.Parallel(-1, return_as="generator")(map(joblib.delayed(read), range(letters.FOLDS))):
-        said = ", ".join(f"{name} {100 * f['right'].sum() / f['letters'].sum():.2f} %" for name, f in found.items())
+    for found in joblib.Parallel(-1, return_as="generator")(
+        map(joblib.delayed(read), range(letters.FOLDS))
+    ):
+        said = ", ".join(
+            f"{name} {100 * f['right'].sum() / f['letters'].sum():.2f} %"
+            for name, f in found.items()
+        )
         print(f"fold {len(folds)} ({time.perf_counter() - began:.0f} s): {said}", flush=True)
         folds.append(found)
     draw(folds)
-    shown = {name: np.array([100 * f[name]["right"] / f[name]["letters"].sum() for f in folds]) for name in NAMES}
+    shown = {
+        name: np.array([100 * f[name]["right"] / f[name]["letters"].sum() for f in folds])
+        for name in NAMES
+    }
     total = int(summed(folds, "supervised", "letters").sum())
     pooled = {name: 100 * float(summed(folds, name, "right")) / total for name in NAMES}
     forced = {name: 100 - 100 * float(summed(folds, name, "off").sum()) / total for name in NAMES}
@@ -130,9 +146,26 @@ def main() -> None:
         ]
         for name, x in shown.items()
     ]
-    header = ["method", "letters right, %", f"of all {total:,}", "the true letter before", "Ross et al. 2011"]
-    kept = {"per_fold": {name: x.round(3).tolist() for name, x in shown.items()}, "pooled": pooled, "forced": forced}
-    publish("ross2011_ocr", sentence(shown, forced), table(header, cells), rounds=ROUNDS, cost=COST, **kept)
+    header = [
+        "method",
+        "letters right, %",
+        f"of all {total:,}",
+        "the true letter before",
+        "Ross et al. 2011",
+    ]
+    kept = {
+        "per_fold": {name: x.round(3).tolist() for name, x in shown.items()},
+        "pooled": pooled,
+        "forced": forced,
+    }
+    publish(
+        "ross2011_ocr",
+        sentence(shown, forced),
+        table(header, cells),
+        rounds=ROUNDS,
+        cost=COST,
+        **kept,
+    )
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ def foretold(env: il.Env, policy: il.Policy) -> np.ndarray:
     origin = torch.zeros(env.runs, 1, len(env.states), dtype=torch.float64)
     noise = torch.zeros(env.runs, 1, env.noise_size, dtype=torch.float64)
     size = env.difference(origin, origin).shape[-1]
-    loop = jacobian(lambda state: env.transition(state, policy.output(env.observation(state)), noise), origin)
+    loop = jacobian(
+        lambda state: env.transition(state, policy.output(env.observation(state)), noise), origin
+    )
     own = [loop[run, 0, :size, run, 0, :size].numpy() for run in range(env.runs)]
     return np.array([np.abs(np.linalg.eigvals(matrix)).max() for matrix in own])
 
@@ -37,14 +39,19 @@ def results(name: str) -> list[dict]:
         "dagger": il.DAgger(**rounds).learn(env, expert),
         "dagger_ema": il.DAgger(**rounds, training=averaged).learn(env, expert),
     }
-    whole, early = (il.compare(e, expert, **policies) for e in (env, dataclasses.replace(env, horizon=EARLY)))
+    whole, early = (
+        il.compare(e, expert, **policies) for e in (env, dataclasses.replace(env, horizon=EARLY))
+    )
     il.plot(whole, RESULTS / f"stable_yet_exponential_{name}.png")
     rows = []
     for late, soon in zip(whole.rows(at=(env.horizon,)), early.rows(at=(EARLY,)), strict=True):
         learner, system = late["learner"], late["settings"]["system"]
         runs = np.array(env.values("system")) == system
         fits = early.growth(1 + list(policies).index(learner))
-        fitted, theory = np.array([fit.alpha for fit in fits])[runs], foretold(env, policies[learner])[runs]
+        fitted, theory = (
+            np.array([fit.alpha for fit in fits])[runs],
+            foretold(env, policies[learner])[runs],
+        )
         rows.append(
             {
                 "environment": name, "system": system, "learner": learner, "foretold": theory.tolist(),
@@ -80,7 +87,10 @@ def main() -> None:
     )
     header = ["environment", "hidden system", "learner", "growth foretold at the origin", f"fitted, t <= {EARLY}",
               "largest gap", "fitted, all t", "D at the end"]  # fmt: skip
-    kept = [{k: dataclasses.asdict(v) if dataclasses.is_dataclass(v) else v for k, v in r.items()} for r in rows]
+    kept = [
+        {k: dataclasses.asdict(v) if dataclasses.is_dataclass(v) else v for k, v in r.items()}
+        for r in rows
+    ]
     publish("stable_yet_exponential", claim, table(header, cells), rows=kept, largest_gap=worst)
 
 

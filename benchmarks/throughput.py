@@ -33,12 +33,18 @@ def best(work: Callable[[], int], repeats: int = 5) -> float:
 def expert_actions(name: str, seeds: int) -> np.ndarray:
     """What the expert does on the first episode of each seed (n, T, ...), to be played back: full-length episodes."""
     env = il.make(name, seeds=seeds)
-    actions = rollout(env, by_expert(env, il.expert(env)), Streams(env.seeds).fork("gym"), 1).action[:, 0].numpy()
+    actions = (
+        rollout(env, by_expert(env, il.expert(env)), Streams(env.seeds).fork("gym"), 1)
+        .action[:, 0]
+        .numpy()
+    )
     discrete = hasattr(env.action_space, "n")
     return actions[..., 0].astype(np.int64) if discrete else actions.astype(np.float32)
 
 
-def single(identifier: str, actions: np.ndarray | None = None, steps: int = 10_000) -> Callable[[], int]:
+def single(
+    identifier: str, actions: np.ndarray | None = None, steps: int = 10_000
+) -> Callable[[], int]:
     """One environment, as a user steps it; the same action throughout where none are given."""
     env = gymnasium.make(identifier)
     chosen = [env.action_space.sample()] if actions is None else list(actions[0])
@@ -73,7 +79,9 @@ def cartpoles(count: int, mode: str, steps: int = 100) -> Callable[[], int]:
 
 def compiled(count: int, steps: int = 100) -> Callable[[], int] | None:
     """CartPole of gymnax, `count` of them, a whole episode in one compiled call; None where it is not installed."""
-    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
+    os.environ.setdefault(
+        "XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+    )
     try:
         import gymnax
         import jax
@@ -85,7 +93,9 @@ def compiled(count: int, steps: int = 100) -> Callable[[], int] | None:
         _, state = env.reset(key, settings)
 
         def one(held: tuple, key: object) -> tuple:
-            _, state, reward, *_ = env.step(key, held, env.action_space(settings).sample(key), settings)
+            _, state, reward, *_ = env.step(
+                key, held, env.action_space(settings).sample(key), settings
+            )
             return state, reward
 
         return jax.lax.scan(one, state, jax.random.split(key, steps))[1].sum()
@@ -99,7 +109,9 @@ def compiled(count: int, steps: int = 100) -> Callable[[], int] | None:
     return work
 
 
-def vector(identifier: str, actions: np.ndarray, count: int, most: float = 4.0) -> Callable[[], int]:
+def vector(
+    identifier: str, actions: np.ndarray, count: int, most: float = 4.0
+) -> Callable[[], int]:
     """Many at once, resets included: the first episode of each, and the step that begins the second.
 
     Slow environments are timed over what they manage in `most` seconds.
@@ -125,7 +137,9 @@ def harness(name: str, runs: int, episodes: int, device: str = "cpu") -> Callabl
     """`rollout` with the expert driving: runs x episodes in lockstep."""
     env = il.make(name, seeds=runs, device=device)
     expert = il.expert(env)
-    return lambda: int(rollout(env, by_expert(env, expert), Streams(env.seeds), episodes).length.sum())
+    return lambda: int(
+        rollout(env, by_expert(env, expert), Streams(env.seeds), episodes).length.sum()
+    )
 
 
 def main() -> None:
@@ -135,11 +149,25 @@ def main() -> None:
     yard_sync = best(cartpoles(64, "sync"))
     batch = [best(cartpoles(n, "vector_entry_point")) for n in (1024, 16_384)]
     yards = [
-        ["CartPole-v1 (Gymnasium)", f"{yard_single:,.0f}", f"{yard_sync:,.0f} (SyncVectorEnv of 64)", "", ""],
+        [
+            "CartPole-v1 (Gymnasium)",
+            f"{yard_single:,.0f}",
+            f"{yard_sync:,.0f} (SyncVectorEnv of 64)",
+            "",
+            "",
+        ],
         ["CartPole-v1 (Gymnasium's NumPy batch)", "", *(f"{rate:,.0f}" for rate in batch), ""],
     ]
     if (jitted := compiled(1024)) is not None:
-        yards.append(["CartPole-v1 (gymnax, jax)", "", f"{best(jitted):,.0f}", f"{best(compiled(16_384)):,.0f}", ""])
+        yards.append(
+            [
+                "CartPole-v1 (gymnax, jax)",
+                "",
+                f"{best(jitted):,.0f}",
+                f"{best(compiled(16_384)):,.0f}",
+                "",
+            ]
+        )
     gpu, rows, found = torch.cuda.is_available(), [], {}
     for name in il.ENVS:
         identifier = f"il_bench/{name.capitalize()}-v0"
@@ -163,10 +191,22 @@ def main() -> None:
         f"{lane['vector_1024'] / yard_sync:.0f} times SyncVectorEnv and {lane['vector_1024'] / batch[0]:.2f} of what "
         f"Gymnasium's own NumPy batch of CartPoles does. One core, one thread."
     )
-    header = ["environment", "gymnasium.Env", "make_vec, 1,024", "make_vec, 16,384", "harness, 64 runs x 64 rollouts"]
+    header = [
+        "environment",
+        "gymnasium.Env",
+        "make_vec, 1,024",
+        "make_vec, 16,384",
+        "harness, 64 runs x 64 rollouts",
+    ]
     header += ["the same on a GPU"] if gpu else []
     lines = table(header, [row + [""] * (len(header) - len(row)) for row in yards + rows])
-    publish("throughput", claim, lines, steps_per_second=found, cartpole=[yard_single, yard_sync, *batch])
+    publish(
+        "throughput",
+        claim,
+        lines,
+        steps_per_second=found,
+        cartpole=[yard_single, yard_sync, *batch],
+    )
 
 
 if __name__ == "__main__":

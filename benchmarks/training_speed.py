@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # for the ceilings below; training keeps to one thread by itself
+os.environ["OPENBLAS_NUM_THREADS"] = (
+    "1"  # for the ceilings below; training keeps to one thread by itself
+)
 
 import itertools
 import time
@@ -24,7 +26,11 @@ from il_bench.train import Training, fit
 
 clock = time.thread_time  # of the one thread that computes: other processes' work is not counted
 RUNS, WIDTHS, BATCH = (1, 16, 64, 256), (32, 64, 256), 64
-SEEN, ACTIONS, SAMPLES = 4, 1, 1200  # observations, actions and labels: those of the lane, six episodes
+SEEN, ACTIONS, SAMPLES = (
+    4,
+    1,
+    1200,
+)  # observations, actions and labels: those of the lane, six episodes
 
 
 def seconds(work: Callable[[], object], least: float = 0.1, repeats: int = 5) -> float:
@@ -55,7 +61,9 @@ def ceilings() -> dict[str, float]:
     return {"gflops": 2 * 1024**3 / fastest / 1e9, "gigabytes_per_second": moved / 1e9}
 
 
-def products(runs: int, width: int, batch: int) -> list[tuple[tuple[int, ...], tuple[int, ...], bool, bool]]:
+def products(
+    runs: int, width: int, batch: int
+) -> list[tuple[tuple[int, ...], tuple[int, ...], bool, bool]]:
     """Shapes of all products of forward and backward; whether each factor comes transposed."""
     found, sizes = [], [SEEN, width, width, ACTIONS]
     for k, (a, b) in enumerate(itertools.pairwise(sizes)):
@@ -70,11 +78,18 @@ def floor(runs: int, width: int, batch: int) -> float:
     """Seconds for the products alone of one update of one run: each by the faster of torch.bmm and numpy.matmul."""
     runs, total = min(runs, engine.runs_at_once([SEEN, width, width, ACTIONS], batch)), 0.0
     for first, second, *flips in products(runs, width, batch):
-        pair = [np.random.default_rng(0).standard_normal(shape, np.float32) for shape in (first, second)]
-        a, b = (part.swapaxes(1, 2) if flip else part for part, flip in zip(pair, flips, strict=True))
+        pair = [
+            np.random.default_rng(0).standard_normal(shape, np.float32) for shape in (first, second)
+        ]
+        a, b = (
+            part.swapaxes(1, 2) if flip else part for part, flip in zip(pair, flips, strict=True)
+        )
         out = np.empty((runs, a.shape[1], b.shape[2]), np.float32)
         x, y, z = (torch.from_numpy(part) for part in (a, b, out))
-        ways = (lambda a=a, b=b, out=out: np.matmul(a, b, out), lambda x=x, y=y, z=z: torch.bmm(x, y, out=z))
+        ways = (
+            lambda a=a, b=b, out=out: np.matmul(a, b, out),
+            lambda x=x, y=y, z=z: torch.bmm(x, y, out=z),
+        )
         total += min(seconds(way, 0.02) for way in ways)
     return total / runs
 
@@ -88,7 +103,9 @@ class Plain:
 def samples(runs: int) -> Dataset:
     """Labels of a smooth function."""
     obs = torch.randn(runs, SAMPLES, SEEN, generator=torch.Generator().manual_seed(0))
-    return Dataset(obs, torch.tanh(obs[..., :1] + obs[..., 1:2]), torch.ones(runs, SAMPLES), (SAMPLES,))
+    return Dataset(
+        obs, torch.tanh(obs[..., :1] + obs[..., 1:2]), torch.ones(runs, SAMPLES), (SAMPLES,)
+    )
 
 
 class Enough(Exception):
@@ -100,7 +117,11 @@ def trained(runs: int, width: int, batch: int, spend: float = 2.0, fast: bool = 
 
     The median over the times from one report to the next; what comes before a block's first update is left out.
     """
-    training, suits, stamps = Training(hidden=(width, width), batch=batch), engine.suits, [(0.0, clock())]
+    training, suits, stamps = (
+        Training(hidden=(width, width), batch=batch),
+        engine.suits,
+        [(0.0, clock())],
+    )
 
     def report(share: float, words: str) -> None:
         stamps.append((share, clock()))
@@ -159,7 +180,12 @@ def main() -> None:
     small, machine = row(1, 32, 32), ceilings()
     names = ("floor", "separate", "autograd", "torch")
     cells = [
-        [f"2 x {r['hidden']}", f"{r['runs']}", f"{r['ours']:.3g}", f"{1e6 / r['ours'] / r['runs']:,.0f}"]
+        [
+            f"2 x {r['hidden']}",
+            f"{r['runs']}",
+            f"{r['ours']:.3g}",
+            f"{1e6 / r['ours'] / r['runs']:,.0f}",
+        ]
         + [f"{r[name]:.3g} ({r[name] / r['ours']:.2g})" for name in names]
         for r in found
     ]
@@ -173,9 +199,22 @@ def main() -> None:
         f"after the other (goal: 1). The core multiplies large matrices at {machine['gflops']:.0f} GFLOP/s and copies "
         f"{machine['gigabytes_per_second']:.0f} GB/s."
     )
-    header = ["network", "runs", "µs for an update of a run", "updates a second of each", "its products alone"]
+    header = [
+        "network",
+        "runs",
+        "µs for an update of a run",
+        "updates a second of each",
+        "its products alone",
+    ]
     header += ["one run after the other", "autograd, same runs", "torch.nn loop, one run"]
-    publish("training_speed", claim, table(header, cells), microseconds=found, one_small_run=small, machine_can=machine)
+    publish(
+        "training_speed",
+        claim,
+        table(header, cells),
+        microseconds=found,
+        one_small_run=small,
+        machine_can=machine,
+    )
 
 
 if __name__ == "__main__":

@@ -59,7 +59,12 @@ def kills(folder: Path, rng: np.random.Generator) -> dict[str, Any]:
     for one in sorted(folder.glob("killed*")):
         sweep.main([*PLAN, "--out", str(one)])
         same.append(il.open(one).drop_vars("seconds").identical(whole))
-    return {"kills": dict(counts), "identical": all(same), "sweeps": len(same), "seconds": time.time() - began}
+    return {
+        "kills": dict(counts),
+        "identical": all(same),
+        "sweeps": len(same),
+        "seconds": time.time() - began,
+    }
 
 
 def _kill(work: subprocess.Popen, who: str) -> str:
@@ -92,13 +97,17 @@ def soak(folder: Path) -> dict[str, Any]:
     found = {}
     for done, _ in enumerate(sweep.outcomes(options, list(sweep.batched(plan, set(), 1, 1))), 1):
         if done in (100, BATCHES):
-            children = subprocess.run(["pgrep", "-P", str(os.getpid())], capture_output=True, text=True, check=False)
+            children = subprocess.run(
+                ["pgrep", "-P", str(os.getpid())], capture_output=True, text=True, check=False
+            )
             found[done] = {
                 "memory": resident(),
                 "files": len(list(Path("/proc/self/fd").iterdir())),
                 "processes": len(children.stdout.split()),
             }
-    return {str(k): v for k, v in found.items()} | {"rows": int(il.open(folder / "soak").sizes["run"])}
+    return {str(k): v for k, v in found.items()} | {
+        "rows": int(il.open(folder / "soak").sizes["run"])
+    }
 
 
 def mutated(data: bytes, rng: np.random.Generator) -> bytes:
@@ -107,14 +116,20 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
     if kind == 0:
         return data[:at]
     if kind == 1:
-        return data[:at] + bytes(rng.integers(0, 256, int(rng.integers(1, 9)), dtype=np.uint8)) + data[at:]
+        return (
+            data[:at]
+            + bytes(rng.integers(0, 256, int(rng.integers(1, 9)), dtype=np.uint8))
+            + data[at:]
+        )
     if kind == 2:
         return int(rng.choice([0, 1, 2**31, 2**40, 10**10, 2**63])).to_bytes(8, "little") + data[8:]
     held = bytearray(data)
     for _ in range(int(rng.integers(1, 6))):
         # The header and the index are where a reader can be led astray.
         spot = int(rng.integers(min(len(held), 2000))) if kind < 5 else int(rng.integers(len(held)))
-        held[spot] = int(rng.integers(256)) if kind == 3 else ord(rng.choice(list('0123456789{}[]",:-eaN')))
+        held[spot] = (
+            int(rng.integers(256)) if kind == 3 else ord(rng.choice(list('0123456789{}[]",:-eaN')))
+        )
     return bytes(held)
 
 
@@ -125,9 +140,26 @@ def fuzz(folder: Path, rng: np.random.Generator) -> dict[str, Any]:
     expert = il.expert(env)
     small = il.Training(hidden=(4,), updates=4)
     il.compare(env, expert, episodes=2, bc=il.BC(1, small).learn(env, expert)).save(record)
-    sweep.main(["--env", "tube", "--algo", "bc", "--seeds", "2", *TINY, "--jobs", "1", "--out", str(folder / "rows")])
+    sweep.main(
+        [
+            "--env",
+            "tube",
+            "--algo",
+            "bc",
+            "--seeds",
+            "2",
+            *TINY,
+            "--jobs",
+            "1",
+            "--out",
+            str(folder / "rows"),
+        ]
+    )
     (rows,) = (folder / "rows").iterdir()
-    targets = [*(record / name for name in ("record.json", "arrays.safetensors", "policy.safetensors")), rows]
+    targets = [
+        *(record / name for name in ("record.json", "arrays.safetensors", "policy.safetensors")),
+        rows,
+    ]
     whole, outcome, before = {path: path.read_bytes() for path in targets}, Counter(), resident()
     for i in range(INPUTS):
         path = targets[i % len(targets)]
@@ -150,7 +182,11 @@ def _tried(record: Path, folder: Path, rows: bool) -> str:
             measure.restored_policies(found, found.env)
         return "read"
     except Exception as error:
-        sentence = isinstance(error, ValueError) and str(error).startswith(SPEAKERS) and "\n" not in str(error)
+        sentence = (
+            isinstance(error, ValueError)
+            and str(error).startswith(SPEAKERS)
+            and "\n" not in str(error)
+        )
         if not sentence:
             print(f"  {type(error).__name__}: {error}", flush=True)
         return "refused in a sentence" if sentence else type(error).__name__
@@ -176,7 +212,11 @@ def main() -> None:
         ["files with bytes changed", f"{strangers['inputs']:,} inputs (goal: 10,000)",
          ", ".join(f"{n:,} {what}" for what, n in strangers["outcomes"].items())],
     ]  # fmt: skip
-    odd = sum(n for what, n in strangers["outcomes"].items() if what not in ("read", "refused in a sentence"))
+    odd = sum(
+        n
+        for what, n in strangers["outcomes"].items()
+        if what not in ("read", "refused in a sentence")
+    )
     claim = (
         f"Sweeps that were killed by SIGKILL and begun again left {'what' if killed['identical'] else 'NOT what'} an "
         f"uninterrupted one leaves; memory grew by {growth:.1%} over 900 batches; {strangers['inputs'] - odd:,} of "

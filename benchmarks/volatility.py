@@ -12,7 +12,10 @@ import il_bench as il
 from il_bench.intervals import interval
 
 SEEDS, CHECKPOINTS, DECAYS = 8, tuple(range(2000, 4001, 100)), (0.9, 0.99, 0.999)
-PLACES = {"lane, wind 0.005": ("lane", {"wind": 0.005}), "tube, noise 0.05": ("tube", {"noise": 0.05})}
+PLACES = {
+    "lane, wind 0.005": ("lane", {"wind": 0.005}),
+    "tube, noise 0.05": ("tube", {"noise": 0.05}),
+}
 LAST = "last weights"
 
 
@@ -43,7 +46,15 @@ def main() -> None:
         for way, drift in ways.items():
             spread[place, way] = interval(np.log(drift).std(0, ddof=1))
             worst = interval(drift.max(0) / np.median(drift, 0))
-            cells.append([place, way, str(spread[place, way]), str(interval(np.median(drift, 0))), str(worst)])
+            cells.append(
+                [
+                    place,
+                    way,
+                    str(spread[place, way]),
+                    str(interval(np.median(drift, 0))),
+                    str(worst),
+                ]
+            )
     with figure("volatility", len(found)) as panels:
         for panel, (place, ways) in zip(panels, found.items(), strict=True):
             for i, (way, drift) in enumerate(ways.items()):
@@ -58,7 +69,13 @@ def main() -> None:
         f"{spread[first, LAST].value / spread[first, best].value:.1f} (source: 0.74 and 0.17, a factor of 4.4, on a dial that "
         f"it does not name); on the tube {spread[second, LAST]} and {spread[second, best]}, whose intervals overlap."
     )
-    header = ["environment", "weights", "sd of log D over checkpoints", "median D", "worst checkpoint / median one"]
+    header = [
+        "environment",
+        "weights",
+        "sd of log D over checkpoints",
+        "median D",
+        "worst checkpoint / median one",
+    ]
     publish("volatility", claim, table(header, cells),
             spread={f"{p}, {w}": dataclasses.asdict(v) for (p, w), v in spread.items()})  # fmt: skip
 

@@ -44,7 +44,10 @@ from il_bench.policies import MLPPolicy, restore
 from il_bench.rollout import by_expert, by_policy, rollout
 
 HERE = Path(__file__).parent
-PINS = ("torch==2.13.0", "imitation==1.0.1")  # in this order: the second must find a torch of the first's version
+PINS = (
+    "torch==2.13.0",
+    "imitation==1.0.1",
+)  # in this order: the second must find a torch of the first's version
 NAMES = {"bc": "BC", "dagger": "DAgger"}
 SEEDS = {"bc": 5, "dagger": 3}  # drift has heavy tails, and BC is cheap
 MANY, EVALUATED, GOAL_ONE, GOAL_MANY = 64, 64, 30, 150
@@ -62,7 +65,10 @@ def peer_python(folder: Path) -> str:
     print(f"building {folder} with {' and '.join(PINS)}: two minutes, once", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    steps = [[shutil.which("python3.11") or sys.executable, "-m", "venv", str(folder)], *([*pip, pin] for pin in PINS)]
+    steps = [
+        [shutil.which("python3.11") or sys.executable, "-m", "venv", str(folder)],
+        *([*pip, pin] for pin in PINS),
+    ]
     for step in steps:
         if subprocess.run(step, stdout=subprocess.DEVNULL).returncode:
             raise SystemExit(
@@ -78,31 +84,58 @@ class Session:
 
     def __init__(self, peer: str, folder: Path):
         self.peer, self.folder, self.task = peer, folder, folder / "task.npz"
-        self.done, self.of, self.began = 0, sum(2 * count + 1 for count in SEEDS.values()), time.perf_counter()
+        self.done, self.of, self.began = (
+            0,
+            sum(2 * count + 1 for count in SEEDS.values()),
+            time.perf_counter(),
+        )
         write_task(self.task)
 
     def ours(self, algorithm: str, seed: int, runs: int) -> dict[str, Any]:
         """What il_bench's process leaves: each dial's clocks, counts and arrays."""
-        script = [sys.executable, str(HERE / "vs_imitation_ours.py"), str(self.task), algorithm, str(seed), str(runs)]
+        script = [
+            sys.executable,
+            str(HERE / "vs_imitation_ours.py"),
+            str(self.task),
+            algorithm,
+            str(seed),
+            str(runs),
+        ]
         return self._run(
-            "il_bench", script, f"{NAMES[algorithm]}, " + (f"seed {seed}" if runs == 1 else f"{runs} runs")
+            "il_bench",
+            script,
+            f"{NAMES[algorithm]}, " + (f"seed {seed}" if runs == 1 else f"{runs} runs"),
         )
 
     def theirs(self, algorithm: str, seed: int) -> dict[str, Any]:
         """What imitation's process leaves, likewise."""
-        script = [self.peer, str(HERE / "vs_imitation_peer.py"), str(self.task), algorithm, str(seed)]
+        script = [
+            self.peer,
+            str(HERE / "vs_imitation_peer.py"),
+            str(self.task),
+            algorithm,
+            str(seed),
+        ]
         return self._run("imitation", script, f"{NAMES[algorithm]}, seed {seed}")
 
     def _run(self, side: str, command: list[str], words: str) -> dict[str, Any]:
         self.done += 1
-        out, quiet = self.folder / f"{self.done}.npz", {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-        ended = subprocess.run([*command, str(out)], env=os.environ | quiet, capture_output=True, text=True)
+        out, quiet = (
+            self.folder / f"{self.done}.npz",
+            {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
+        )
+        ended = subprocess.run(
+            [*command, str(out)], env=os.environ | quiet, capture_output=True, text=True
+        )
         if ended.returncode:
             raise SystemExit(f"{side}: `{' '.join(command)}` failed:\n{ended.stderr[-3000:]}")
         held = dict(np.load(out))
         spent = ", ".join(f"{held[f'{i}/spent'][0]:.2f}" for i in range(len(DIALS)))
         elapsed = time.perf_counter() - self.began
-        print(f"[{self.done:2d} of {self.of}, {elapsed:3.0f} s] {side:9s} {words}: processor {spent} s", flush=True)
+        print(
+            f"[{self.done:2d} of {self.of}, {elapsed:3.0f} s] {side:9s} {words}: processor {spent} s",
+            flush=True,
+        )
         return held
 
 
@@ -110,10 +143,18 @@ def policy_of(held: dict[str, Any], which: int) -> MLPPolicy:
     """A side's policies on dial number `which`; the peer's one network acts on observations and actions as they are."""
     part = {k.partition("/")[2]: v for k, v in held.items() if k.startswith(f"{which}/")}
     if "weight0" not in part:
-        arrays = {k: torch.from_numpy(v) for k, v in part.items() if k.startswith(("layer.", "scaling."))}
+        arrays = {
+            k: torch.from_numpy(v) for k, v in part.items() if k.startswith(("layer.", "scaling."))
+        }
     else:
-        arrays = {f"layer.{2 * i:02d}": torch.from_numpy(part[f"weight{i}"].T.copy())[None] for i in range(3)}
-        arrays |= {f"layer.{2 * i + 1:02d}": torch.from_numpy(part[f"bias{i}"])[None, None] for i in range(3)}
+        arrays = {
+            f"layer.{2 * i:02d}": torch.from_numpy(part[f"weight{i}"].T.copy())[None]
+            for i in range(3)
+        }
+        arrays |= {
+            f"layer.{2 * i + 1:02d}": torch.from_numpy(part[f"bias{i}"])[None, None]
+            for i in range(3)
+        }
         for name, size in (("mean", 4), ("std", 4), ("shift", 2), ("scale", 2)):
             arrays[f"scaling.{name}"] = torch.full((1, 1, size), float(name in ("std", "scale")))
     policy = restore("mlp", arrays, Tracking.action_space)
@@ -123,7 +164,11 @@ def policy_of(held: dict[str, Any], which: int) -> MLPPolicy:
 
 def drift(session: Session, policy: MLPPolicy, which: int, first: int) -> list[float]:
     """Each run's median distance from the expert's twin at the horizon, over rollouts that no learner has seen."""
-    env = Tracking(task=str(session.task), lipschitz=DIALS[which], seed=tuple(range(first, first + policy.runs)))
+    env = Tracking(
+        task=str(session.task),
+        lipschitz=DIALS[which],
+        seed=tuple(range(first, first + policy.runs)),
+    )
     streams = il.Streams(env.seeds).fork("evaluation")
     drivers = by_expert(env, Regulator(env)), by_policy(env, policy)
     ends = [rollout(env, drive, streams, EVALUATED).state[:, :, -1] for drive in drivers]
@@ -134,15 +179,21 @@ def measure(session: Session) -> list[dict[str, Any]]:
     """One row for each process and dial: who, what, seconds, memory, drift; labels and updates are checked."""
     rows = []
     for algorithm in NAMES:
-        tasks = [(side, seed) for seed in range(SEEDS[algorithm]) for side in ("imitation", "il_bench")] + [
-            ("il_bench, 64", 0)
-        ]
+        tasks = [
+            (side, seed) for seed in range(SEEDS[algorithm]) for side in ("imitation", "il_bench")
+        ] + [("il_bench, 64", 0)]
         for side, seed in tasks:
             runs = MANY if side == "il_bench, 64" else 1
-            held = session.theirs(algorithm, seed) if side == "imitation" else session.ours(algorithm, seed, runs)
+            held = (
+                session.theirs(algorithm, seed)
+                if side == "imitation"
+                else session.ours(algorithm, seed, runs)
+            )
             for which, big in enumerate(DIALS):
                 counts = int(held[f"{which}/labels"]), int(held[f"{which}/updates"])
-                assert counts == (LABELS[algorithm], UPDATES[algorithm]), f"{side} {algorithm}: {counts}"
+                assert counts == (LABELS[algorithm], UPDATES[algorithm]), (
+                    f"{side} {algorithm}: {counts}"
+                )
                 cpu, wall = (float(seconds) / runs for seconds in held[f"{which}/spent"])
                 rows.append({
                     "side": side, "algorithm": algorithm, "lipschitz": big, "seed": seed, "cpu": cpu, "wall": wall,
@@ -158,7 +209,9 @@ def measure(session: Session) -> list[dict[str, Any]]:
 
 def pick(rows: list[dict[str, Any]], side: str, algorithm: str, big: float) -> list[dict[str, Any]]:
     """The rows of one cell, by seed."""
-    return [r for r in rows if (r["side"], r["algorithm"], r["lipschitz"]) == (side, algorithm, big)]
+    return [
+        r for r in rows if (r["side"], r["algorithm"], r["lipschitz"]) == (side, algorithm, big)
+    ]
 
 
 def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -166,7 +219,10 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     found = []
     for algorithm in NAMES:
         for big in DIALS:
-            peer, one, many = (pick(rows, side, algorithm, big) for side in ("imitation", "il_bench", "il_bench, 64"))
+            peer, one, many = (
+                pick(rows, side, algorithm, big)
+                for side in ("imitation", "il_bench", "il_bench, 64")
+            )
             cell: dict[str, Any] = {"algorithm": algorithm, "lipschitz": big}
             for clock in ("cpu", "wall"):
                 ratios = [p[clock] / o[clock] for p, o in zip(peer, one, strict=True)]
@@ -175,7 +231,9 @@ def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                     f"{clock}_ratio_64": median(p[clock] for p in peer) / many[0][clock],
                 }
             for name, part in (("imitation", peer), ("il_bench", one), ("il_bench_64", many)):
-                cell[name] = {key: median(r[key] for r in part) for key in ("cpu", "wall", "memory")}
+                cell[name] = {
+                    key: median(r[key] for r in part) for key in ("cpu", "wall", "memory")
+                }
                 cell[name]["drift"] = median(d for r in part for d in r["drift"])
             found.append(cell)
     return found
@@ -189,7 +247,10 @@ def words(cells: list[dict[str, Any]]) -> str:
         one.append(f"{median(r for c in part for r in c['cpu_ratios']):.0f} × ({NAMES[algorithm]})")
         many.append(f"{median(c['cpu_ratio_64'] for c in part):.0f} × ({NAMES[algorithm]})")
     smaller = sum(c["il_bench"]["drift"] <= c["imitation"]["drift"] for c in cells)
-    memory = [max(c[side]["memory"] for c in cells) / 1e9 for side in ("imitation", "il_bench", "il_bench_64")]
+    memory = [
+        max(c[side]["memory"] for c in cells) / 1e9
+        for side in ("imitation", "il_bench", "il_bench_64")
+    ]
     return (
         f"At equal labels and updates, imitation 1.0.1 takes {' and '.join(one)} the processor time of one il_bench run "
         f"(goal: {GOAL_ONE} ×), and {' and '.join(many)} that of a run among {MANY} (goal: {GOAL_MANY} ×), at equal or "
@@ -212,7 +273,12 @@ def line(cell: dict[str, Any]) -> list[str]:
 def main() -> None:
     """A few seeds of both algorithms on three dials in both libraries, and 64 seeds at once in ours."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--peer", type=Path, default=RESULTS / "peer", help="folder of the peer's virtual environment")
+    parser.add_argument(
+        "--peer",
+        type=Path,
+        default=RESULTS / "peer",
+        help="folder of the peer's virtual environment",
+    )
     peer = peer_python(parser.parse_args().peer.absolute())
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:

@@ -27,7 +27,10 @@ TASK: dict[str, Any] = {
     "bc_episodes": 50, "rounds": 10, "dagger_episodes": 10,
 }  # fmt: skip
 LABELS = {"bc": 5_000, "dagger": 10_000}
-UPDATES = {"bc": 4 * (5_000 // 32), "dagger": sum(4 * (1_000 * i // 32) for i in range(1, 11))}  # 624 and 6,860
+UPDATES = {
+    "bc": 4 * (5_000 // 32),
+    "dagger": sum(4 * (1_000 * i // 32) for i in range(1, 11)),
+}  # 624 and 6,860
 
 
 def write_task(path: Path) -> None:
@@ -38,7 +41,9 @@ def write_task(path: Path) -> None:
     cost, gains = 0.1 * np.eye(2), []
     for big in DIALS:
         ahead = solve_discrete_are(big * rotation, push, np.eye(4), cost)
-        gains.append(np.linalg.solve(cost + push.T @ ahead @ push, push.T @ ahead @ (big * rotation)))
+        gains.append(
+            np.linalg.solve(cost + push.T @ ahead @ push, push.T @ ahead @ (big * rotation))
+        )
     np.savez(path, **TASK, rotation=rotation, push=push, gain=np.stack(gains))
 
 
@@ -70,7 +75,9 @@ class Tracking(il.Env):
     def weight(self) -> torch.Tensor:
         """L R and B side by side, transposed: (R, X + U, X)."""
         rotation, push = self.given["rotation"], self.given["push"]
-        return torch.from_numpy(np.stack([np.hstack((big * rotation, push)).T for big in self.values("lipschitz")]))
+        return torch.from_numpy(
+            np.stack([np.hstack((big * rotation, push)).T for big in self.values("lipschitz")])
+        )
 
     def initial(self, streams: il.Streams, episodes: int) -> torch.Tensor:
         """Anywhere in the cube of half-width 1."""
@@ -100,9 +107,13 @@ class Tracking(il.Env):
     def certificate(self) -> il.Certificate:
         """L, attained by every pair that stays off the clip."""
         zero = torch.zeros(self.runs, 1, 4, dtype=torch.float64)
-        return il.Certificate(self.values("lipschitz"), "Euclidean", "exact", pair=(zero, zero + 0.1))
+        return il.Certificate(
+            self.values("lipschitz"), "Euclidean", "exact", pair=(zero, zero + 0.1)
+        )
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """Nothing to see."""
         return np.zeros((size[1], size[0], 3), dtype=np.uint8)
 
@@ -121,7 +132,9 @@ class Regulator(il.Expert):
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
-        return affine(state.new_zeros(1, 1, 2).expand(self.env.runs, -1, -1), state, self.weight).clamp(-10, 10)
+        return affine(
+            state.new_zeros(1, 1, 2).expand(self.env.runs, -1, -1), state, self.weight
+        ).clamp(-10, 10)
 
 
 def learner(algorithm: str, small: bool = False) -> Any:
@@ -135,7 +148,9 @@ def learner(algorithm: str, small: bool = False) -> Any:
     episodes, rounds = (1, 2) if small else (TASK[f"{algorithm}_episodes"], TASK["rounds"])
     if algorithm == "bc":
         return il.BC(episodes=episodes, training=training)
-    return il.DAgger(rounds=rounds, episodes=episodes, beta="linear", p=15.0, share="by-data", training=training)
+    return il.DAgger(
+        rounds=rounds, episodes=episodes, beta="linear", p=15.0, share="by-data", training=training
+    )
 
 
 def main() -> None:

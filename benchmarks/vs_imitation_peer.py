@@ -38,7 +38,9 @@ class Tracking(gymnasium.Env):
         self.action_space = gymnasium.spaces.Box(-limit, limit, (self.push.shape[1],), np.float32)
         self.clip, self.sigma, self.horizon = clip, float(task["sigma"]), int(task["horizon"])
 
-    def reset(self, *, seed: int | None = None, options: dict | None = None) -> tuple[np.ndarray, dict]:
+    def reset(
+        self, *, seed: int | None = None, options: dict | None = None
+    ) -> tuple[np.ndarray, dict]:
         """A start in the cube of half-width 1."""
         super().reset(seed=seed)
         self.state, self.left = self.np_random.uniform(-1, 1, len(self.drift)), self.horizon
@@ -47,9 +49,17 @@ class Tracking(gymnasium.Env):
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
         """One step; the horizon ends the episode."""
         wind = self.sigma * self.np_random.standard_normal(len(self.drift))
-        self.state = np.clip(self.drift @ self.state + self.push @ action + wind, -self.clip, self.clip)
+        self.state = np.clip(
+            self.drift @ self.state + self.push @ action + wind, -self.clip, self.clip
+        )
         self.left -= 1
-        return self.state.astype(np.float32), -float(self.state @ self.state), False, self.left == 0, {}
+        return (
+            self.state.astype(np.float32),
+            -float(self.state @ self.state),
+            False,
+            self.left == 0,
+            {},
+        )
 
 
 class Regulator(BasePolicy):
@@ -89,14 +99,20 @@ def learn(
     env.seed(seed)
     expert, chance = Regulator(env, task["gain"][which]), np.random.default_rng(seed)
     # The same epochs, and the same beta, are the defaults of imitation's DAgger.
-    options = {"n_epochs": 1 if small else int(task["epochs"]), "progress_bar": False, "log_rollouts_venv": None}
+    options = {
+        "n_epochs": 1 if small else int(task["epochs"]),
+        "progress_bar": False,
+        "log_rollouts_venv": None,
+    }
     settings = {"rng": chance, "custom_logger": logger.configure(scratch, format_strs=[])}
     spaces = {"observation_space": env.observation_space, "action_space": env.action_space}
     clocks = Clocks()
     trainer = BC(**spaces, **settings, batch_size=int(task["batch"]), device="cpu")
     if algorithm == "bc":
         until = rollout.make_min_episodes(episodes)
-        demonstrations = rollout.generate_trajectories(expert, env, until, chance, deterministic_policy=True)
+        demonstrations = rollout.generate_trajectories(
+            expert, env, until, chance, deterministic_policy=True
+        )
         collecting, labels = clocks.read(), sum(map(len, demonstrations))
         trainer.set_demonstrations(demonstrations)
         trainer.train(**options)
@@ -112,12 +128,21 @@ def learn(
         )
         collecting, labels = [], sum(map(len, dagger._all_demos))
     spent, updates = clocks.read(), int(next(iter(trainer.optimizer.state.values()))["step"])
-    return trainer.policy, {"spent": spent, "collecting": collecting, "labels": labels, "updates": updates}
+    return trainer.policy, {
+        "spent": spent,
+        "collecting": collecting,
+        "labels": labels,
+        "updates": updates,
+    }
 
 
 def weights(policy: Any) -> dict[str, np.ndarray]:
     """The network of the mean action, layer after layer, as (out, in) and (out,)."""
-    linear = [m for m in [*policy.mlp_extractor.policy_net, policy.action_net] if isinstance(m, torch.nn.Linear)]
+    linear = [
+        m
+        for m in [*policy.mlp_extractor.policy_net, policy.action_net]
+        if isinstance(m, torch.nn.Linear)
+    ]
     return {
         f"{name}{i}": value.detach().numpy()
         for i, layer in enumerate(linear)
@@ -130,7 +155,10 @@ def main() -> None:
     path, algorithm, seed, out = sys.argv[1:]
     torch.set_num_threads(1)
     datasets.disable_progress_bars()
-    task, packages = dict(np.load(path)), ("imitation", "torch", "gymnasium", "stable-baselines3", "numpy", "datasets")
+    task, packages = (
+        dict(np.load(path)),
+        ("imitation", "torch", "gymnasium", "stable-baselines3", "numpy", "datasets"),
+    )
     found: dict[str, Any] = {"versions": [f"{name} {version(name)}" for name in packages]}
     for which, small in [(0, True), *((i, False) for i in range(len(task["lipschitz"])))]:
         with tempfile.TemporaryDirectory() as scratch:

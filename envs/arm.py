@@ -27,15 +27,31 @@ from il_bench.settings import Values, require
 from il_bench.streams import Streams
 
 STEP, UNIT = 0.04, 1 / 3  # h, seconds; and the time by which the metric multiplies speeds, seconds
-LIMIT, SPEED = 1.6, 6.0  # where joints and their speeds are stopped, rad and rad/s, either way from rest
+LIMIT, SPEED = (
+    1.6,
+    6.0,
+)  # where joints and their speeds are stopped, rad and rad/s, either way from rest
 TORQUE = 30.0  # c: rad/s^2 at full action; full action by angle commands LIMIT
 POLE = 0.8  # what the expert's two torque gains leave of a deviation in a step, in the long run
 LINKS = 1.0, 0.8  # metres
-STROKES, TURN = 5, 2 * math.pi / 150  # of the star, and radians of its phase in a step: 30 steps a stroke
+STROKES, TURN = (
+    5,
+    2 * math.pi / 150,
+)  # of the star, and radians of its phase in a step: 30 steps a stroke
 CORNERS = np.array(
-    [(0.2 + 0.45 * math.sin(0.8 * math.pi * k), 1.15 + 0.45 * math.cos(0.8 * math.pi * k)) for k in range(6)]
+    [
+        (0.2 + 0.45 * math.sin(0.8 * math.pi * k), 1.15 + 0.45 * math.cos(0.8 * math.pi * k))
+        for k in range(6)
+    ]
 )
-WALL, BOARD, STEEL, DARK, PAINT, DOTS = ("#cfd8e2", "#eef1f5"), "#fbfbf8", "#aeb6c1", "#323a46", "#f2b705", "#33557a"
+WALL, BOARD, STEEL, DARK, PAINT, DOTS = (
+    ("#cfd8e2", "#eef1f5"),
+    "#fbfbf8",
+    "#aeb6c1",
+    "#323a46",
+    "#f2b705",
+    "#33557a",
+)
 
 
 def joints(x: Any, y: Any) -> Any:
@@ -47,7 +63,9 @@ def joints(x: Any, y: Any) -> Any:
     return xp.stack((shoulder, elbow), -1)
 
 
-REST = joints(np.float64(0.2), np.float64(1.15))  # angles with the hand in the middle of the star; q counts from here
+REST = joints(
+    np.float64(0.2), np.float64(1.15)
+)  # angles with the hand in the middle of the star; q counts from here
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,19 +84,40 @@ class Arm(Env):
     """Standard deviation of the kicks on each joint's speed at each step, rad/s."""
 
     arrays: ClassVar = "any"
-    states: ClassVar = {"shoulder": "rad", "elbow": "rad", "speed_1": "rad/s", "speed_2": "rad/s", "phase": "rad"}
+    states: ClassVar = {
+        "shoulder": "rad",
+        "elbow": "rad",
+        "speed_1": "rad/s",
+        "speed_2": "rad/s",
+        "phase": "rad",
+    }
     noise_size: ClassVar = 2
     excitation: ClassVar = {"tremor": 0.05}
 
     def validate(self) -> None:
         """Motors can hold the joints wherever they are, servos do not overshoot."""
-        require(self.control in ("torque", "position"), f"control: expected torque or position, got {self.control!r}")
+        require(
+            self.control in ("torque", "position"),
+            f"control: expected torque or position, got {self.control!r}",
+        )
         least = -TORQUE / LIMIT
-        require(min(self.values("stiffness")) > least, f"stiffness: expected above {least:g}, got {self.stiffness}")
-        require(max(self.values("stiffness")) < 1 / STEP**2, f"stiffness: expected below 625, got {self.stiffness}")
+        require(
+            min(self.values("stiffness")) > least,
+            f"stiffness: expected above {least:g}, got {self.stiffness}",
+        )
+        require(
+            max(self.values("stiffness")) < 1 / STEP**2,
+            f"stiffness: expected below 625, got {self.stiffness}",
+        )
         servo = self.values("servo")
-        require(min(servo) > 0 and max(servo) <= 1, f"servo: expected above 0, at most 1, got {self.servo}; try 0.3")
-        require(min(self.values("tremor")) >= 0, f"tremor: expected at least 0, got {self.tremor}; try 0.05")
+        require(
+            min(servo) > 0 and max(servo) <= 1,
+            f"servo: expected above 0, at most 1, got {self.servo}; try 0.3",
+        )
+        require(
+            min(self.values("tremor")) >= 0,
+            f"tremor: expected at least 0, got {self.tremor}; try 0.05",
+        )
 
     @property
     def observation_space(self) -> spaces.Box:
@@ -95,7 +134,12 @@ class Arm(Env):
     def reference(self, phase: Any) -> tuple[Any, Any, Any]:
         """Angles, speeds and accelerations, each (R, E, 2), of the star at a phase (R, E), exact in steps."""
         xp = namespace(phase)
-        turn = xp.stack([phase + k * TURN for k in range(3)], -1) % (2 * math.pi) * STROKES / (2 * math.pi)
+        turn = (
+            xp.stack([phase + k * TURN for k in range(3)], -1)
+            % (2 * math.pi)
+            * STROKES
+            / (2 * math.pi)
+        )
         x, y = CORNERS[0]
         for k, (east, north) in enumerate(np.diff(CORNERS, axis=0).tolist()):
             s = (turn - k).clip(0, 1)
@@ -115,7 +159,9 @@ class Arm(Env):
         xp, q, w, a = namespace(state), state[..., :2], state[..., 2:4], action.clip(-1, 1)
         kick, phase = self.per_run(self.tremor, 3) * noise, state[..., 4:] + TURN
         if self.control == "position":
-            after = (q + self.per_run(self.servo, 3) * (LIMIT * a - q) + STEP * kick).clip(-LIMIT, LIMIT)
+            after = (q + self.per_run(self.servo, 3) * (LIMIT * a - q) + STEP * kick).clip(
+                -LIMIT, LIMIT
+            )
             return xp.concatenate((after, (after - q) / STEP, phase), -1)
         push = TORQUE * a - self.per_run(self.stiffness, 3) * q
         after = (q + STEP * w).clip(-LIMIT, LIMIT)
@@ -146,28 +192,36 @@ class Arm(Env):
         """Of the transition of one joint in the coordinates of `difference`, one for each run."""
         if self.control == "position":
             return [np.array([[1 - k]]) for k in self.values("servo")]
-        return [np.array([[1, STEP / UNIT], [-s * STEP * UNIT, 1]]) for s in self.values("stiffness")]
+        return [
+            np.array([[1, STEP / UNIT], [-s * STEP * UNIT, 1]]) for s in self.values("stiffness")
+        ]
 
     def certificate(self) -> Certificate:
         """L, attained by every pair along the top singular vector of the shoulder's transition, off the stops."""
         torque, each = self.control == "torque", self.jacobians()
         other = torch.zeros(self.runs, 1, 5, dtype=torch.float64)
         tops = torch.from_numpy(np.stack([np.linalg.svd(a)[2][0] for a in each]))
-        other[:, 0, :4:2] = 0.1 * (tops / torch.tensor([1, UNIT]) if torque else torch.nn.functional.pad(tops, (0, 1)))
+        other[:, 0, :4:2] = 0.1 * (
+            tops / torch.tensor([1, UNIT]) if torque else torch.nn.functional.pad(tops, (0, 1))
+        )
         spread = 2 * math.sqrt(2 * (LIMIT**2 + torque * (UNIT * SPEED) ** 2))
         radius = tuple(float(abs(np.linalg.eigvals(a)).max()) for a in each)
         return Certificate(
             value=tuple(float(np.linalg.norm(a, 2)) for a in each),
-            metric="Euclidean over angles" + " and speeds, rad and rad per third of a second" * torque,
+            metric="Euclidean over angles"
+            + " and speeds, rad and rad per third of a second" * torque,
             kind="exact",
             pair=(torch.zeros_like(other), other),
             closed_loop=(POLE,) * self.runs if torque else radius,
             radius=radius,
             diameter=(spread,) * self.runs,
-            note="the star is exogenous and excluded" + "; closed_loop is the spectral radius" * torque,
+            note="the star is exogenous and excluded"
+            + "; closed_loop is the spectral radius" * torque,
         )
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The arm at a board with the star in dots, the twin behind it."""
         scene, scale = _scene(tuple(size))
         canvas = scene.copy()
@@ -175,14 +229,19 @@ class Arm(Env):
             if who is not None:
                 one, two = np.cumsum(who[:2] + REST)
                 elbow = LINKS[0] * np.array([-math.sin(one), math.cos(one)])
-                at = _at(size, [(0, 0), elbow, elbow + LINKS[1] * np.array([-math.sin(two), math.cos(two)])])
+                at = _at(
+                    size,
+                    [(0, 0), elbow, elbow + LINKS[1] * np.array([-math.sin(two), math.cos(two)])],
+                )
                 with canvas.layer(alpha):
                     for colour, wide in ((DARK, 0.2), (paint, 0.15)):
                         canvas.line(at[:2], colour, wide * scale)
                         canvas.line(at[1:], colour, 0.7 * wide * scale)
                     for place, radius in zip(at, (0.13, 0.1, 0.05), strict=True):
                         canvas.circle(place, radius * scale, DARK)
-                        canvas.circle(place, 0.5 * radius * scale, STEEL if radius > 0.05 else "#d5342b")
+                        canvas.circle(
+                            place, 0.5 * radius * scale, STEEL if radius > 0.05 else "#d5342b"
+                        )
         return canvas.image()
 
 
@@ -199,7 +258,9 @@ def _scene(size: tuple[int, int]) -> tuple[Canvas, float]:
     canvas.picture(np.repeat(mix(*WALL, np.linspace(0, 1, h))[:, None], w, 1))
     scale = min(w / 4, h / 2.75)
     for grow, colour in ((0.04, STEEL), (0, BOARD)):
-        (left, top), (right, foot) = _at(size, [(-0.75 - grow, 1.8 + grow), (1.15 + grow, 0.45 - grow)])
+        (left, top), (right, foot) = _at(
+            size, [(-0.75 - grow, 1.8 + grow), (1.15 + grow, 0.45 - grow)]
+        )
         canvas.polygon([(left, top), (right, top), (right, foot), (left, foot)], colour)
     for one, two in itertools.pairwise(CORNERS):
         for share in np.linspace(0, 1, 19):

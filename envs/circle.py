@@ -53,7 +53,10 @@ class Circle(Env):
         whole = all(value >= 1 and value == int(value) for value in self.values("lipschitz"))
         words = f"lipschitz: circle needs a whole number of at least 1, got {self.lipschitz}"
         require(whole, f"{words}; a fraction tears the circle open, try 2")
-        require(min(self.values("noise")) >= 0, f"noise: expected sigma >= 0, got {self.noise}; try 0.05")
+        require(
+            min(self.values("noise")) >= 0,
+            f"noise: expected sigma >= 0, got {self.noise}; try 0.05",
+        )
 
     @property
     def observation_space(self) -> spaces.Box:
@@ -73,7 +76,11 @@ class Circle(Env):
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """The angle is multiplied, turned and wrapped; the hand goes on."""
         xp, turn = namespace(state), GAIN * action[..., 0].clip(-1, 1)
-        theta = self.per_run(self.lipschitz) * state[..., 0] + turn + self.per_run(self.noise) * noise[..., 0]
+        theta = (
+            self.per_run(self.lipschitz) * state[..., 0]
+            + turn
+            + self.per_run(self.noise) * noise[..., 0]
+        )
         return wrapped(xp.stack((theta, state[..., 1] + TURN), -1))
 
     def observation(self, state: Any) -> Any:
@@ -110,7 +117,9 @@ class Circle(Env):
             note="its Lyapunov exponent is log L; unrelated angles are pi/2 apart on average",
         )
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The circle, the hand to follow, whoever follows it, and where L alone would throw them."""
         (w, h), canvas = size, Canvas(size)
         centre, reach = np.array([w / 2, 0.53 * h]), 0.37 * h
@@ -131,6 +140,10 @@ class Circle(Env):
             canvas.circle(place(ghost[0]), 0.035 * h + 4, colour_of(0))
         canvas.circle(place(state[0]), 0.03 * h + 1, colour_of(1))
         canvas.text(
-            f"off by {math.degrees(abs(float(wrapped(state[0] - state[1])))):.3g}°", (10, 36), INK, 12, bold=True
+            f"off by {math.degrees(abs(float(wrapped(state[0] - state[1])))):.3g}°",
+            (10, 36),
+            INK,
+            12,
+            bold=True,
         )
         return canvas.image()

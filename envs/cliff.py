@@ -26,7 +26,13 @@ from il_bench.streams import Streams
 
 CLIP = 100.0  # where s is stopped at last; it lies at twice the reach where that is nearer
 TURN = 0.3  # omega, radians a step
-SKY, ROCK, GRASS, SEA, SOCK = "#eaf2fb", "#a39a8c", "#7fae62", "#3f6f9f", "#D9534F"  # of the picture
+SKY, ROCK, GRASS, SEA, SOCK = (
+    "#eaf2fb",
+    "#a39a8c",
+    "#7fae62",
+    "#3f6f9f",
+    "#D9534F",
+)  # of the picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +55,18 @@ class Cliff(Env):
 
     def validate(self) -> None:
         """L above 0, a pull that can be held, sigma at least 0."""
-        require(min(self.values("lipschitz")) > 0, f"lipschitz: expected L > 0, got {self.lipschitz}; try 1.2")
+        require(
+            min(self.values("lipschitz")) > 0,
+            f"lipschitz: expected L > 0, got {self.lipschitz}; try 1.2",
+        )
         strong = not all(0 <= g < 1 for g in self.values("pull"))
-        require(not strong, f"pull: expected at least 0 and below 1, the push, got {self.pull}; try 0.3")
-        require(min(self.values("noise")) >= 0, f"noise: expected sigma >= 0, got {self.noise}; try 0.05")
+        require(
+            not strong, f"pull: expected at least 0 and below 1, the push, got {self.pull}; try 0.3"
+        )
+        require(
+            min(self.values("noise")) >= 0,
+            f"noise: expected sigma >= 0, got {self.noise}; try 0.05",
+        )
 
     @property
     def observation_space(self) -> spaces.Box:
@@ -68,7 +82,9 @@ class Cliff(Env):
     @cached_property
     def reach(self) -> Values:
         """How far from c(z) a state can be brought back, 1/(L - 1), a number or (R,); inf where L <= 1."""
-        found = tuple(1 / (value - 1) if value > 1 else math.inf for value in self.values("lipschitz"))
+        found = tuple(
+            1 / (value - 1) if value > 1 else math.inf for value in self.values("lipschitz")
+        )
         return found if len(found) > 1 else found[0]
 
     @cached_property
@@ -96,8 +112,18 @@ class Cliff(Env):
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
         xp, limit = namespace(state), self.per_run(self.limit)
-        s = self.per_run(self.lipschitz) * state[..., 0] + action[..., 0].clip(-1, 1) - self.wind(state)
-        return xp.stack(((s + self.per_run(self.noise) * noise[..., 0]).clip(-limit, limit), state[..., 1] + TURN), -1)
+        s = (
+            self.per_run(self.lipschitz) * state[..., 0]
+            + action[..., 0].clip(-1, 1)
+            - self.wind(state)
+        )
+        return xp.stack(
+            (
+                (s + self.per_run(self.noise) * noise[..., 0]).clip(-limit, limit),
+                state[..., 1] + TURN,
+            ),
+            -1,
+        )
 
     def observation(self, state: Any) -> Any:
         """Position and point on the circle."""
@@ -121,7 +147,9 @@ class Cliff(Env):
         zero, value = torch.zeros(self.runs, 1, 2, dtype=torch.float64), self.values("lipschitz")
         other = zero.clone()
         other[..., 0] = column(
-            tuple(0.5 * s / (1 + v) for s, v in zip(as_tuple(self.limit), value, strict=True)), 2, "cpu"
+            tuple(0.5 * s / (1 + v) for s, v in zip(as_tuple(self.limit), value, strict=True)),
+            2,
+            "cpu",
         )
         return Certificate(
             value=value,
@@ -134,7 +162,9 @@ class Cliff(Env):
             note="under the expert L where its push is exhausted, 0 elsewhere; the phase is exogenous and excluded",
         )
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The plateau with its two edges, as steep as L makes it, whoever is on it, and the pull as a windsock."""
         (w, h), canvas = size, Canvas(size, SKY)
         far = as_tuple(self.reach)[0]
@@ -149,7 +179,13 @@ class Cliff(Env):
         canvas.polygon([(0, 0.9 * h), (w, 0.9 * h), (w, h), (0, h)], SEA)
         canvas.polygon([(line[0, 0], h), *line, (line[-1, 0], h)], ROCK)
         canvas.line(line, GRASS, 4)
-        blow = 0.45 * wide * reach * float(self.wind(state[None])[0]) / max(self.values("pull")[0], 1e-9)
+        blow = (
+            0.45
+            * wide
+            * reach
+            * float(self.wind(state[None])[0])
+            / max(self.values("pull")[0], 1e-9)
+        )
         canvas.line([(w / 2, 0.13 * h), (w / 2, 0.26 * h)], SOFT, 2)
         canvas.polygon([(w / 2, 0.13 * h), (w / 2 - blow, 0.155 * h), (w / 2, 0.18 * h)], SOCK)
         radius = 0.03 * h + 2

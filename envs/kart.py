@@ -32,17 +32,32 @@ from il_bench.streams import Streams, white
 LENGTH, LAP = 800.0, 1000  # of the track, metres and steps
 STEP = LENGTH / LAP  # h, metres
 HALF = 1.5  # half-width of the track, metres
-STEER = 0.1  # c, radians of heading a step at full steering: the smallest circle has a radius of 8 m
-WAVES = (4, 0.8, 0.0), (6, 0.5, 2.0), (10, 0.25, 3.5), (14, 0.15, 1.0)  # of its heading: number a lap, radians, phase
+STEER = (
+    0.1  # c, radians of heading a step at full steering: the smallest circle has a radius of 8 m
+)
+WAVES = (
+    (4, 0.8, 0.0),
+    (6, 0.5, 2.0),
+    (10, 0.25, 3.5),
+    (14, 0.15, 1.0),
+)  # of its heading: number a lap, radians, phase
 # Even numbers only, so that half a lap turns it by half a turn: whatever their sizes, the track closes.
 
 # The camera: pixels, where it stands, metres behind the kart and above the track, focal length and horizon in pixels.
 WIDE, TALL, BACK, HEIGHT, FOCAL, HORIZON = 25, 19, 2.0, 2.0, 22.5, 3.0
 VOID, EDGES, DECK = "#0b1026", ("#ffd34d", "#ff9a3d"), "#8f97a8"
 EDGE = 0.3  # how far the bright edges reach beyond the track, metres
-CELL, FAR = 0.5, 8.0  # metres: of the grid on which distances to the track are kept, and the largest of them
+CELL, FAR = (
+    0.5,
+    8.0,
+)  # metres: of the grid on which distances to the track are kept, and the largest of them
 GRAINS = 2**16  # normal numbers, of which every row of pixels reads a stretch
-STRIPS = (HALF + 0.9, "#161d40", "#161d40"), (HALF + EDGE, *EDGES), (HALF, DECK, DECK), (0.06, "#cfd6e4", DECK)
+STRIPS = (
+    (HALF + 0.9, "#161d40", "#161d40"),
+    (HALF + EDGE, *EDGES),
+    (HALF, DECK, DECK),
+    (0.06, "#cfd6e4", DECK),
+)
 PAINT, KART = "#f2f4f8", 0.75  # of the kart: colour, and size beside a car
 
 
@@ -57,14 +72,24 @@ class Kart(Env):
     grain: Values = 0.7
     """Standard deviation of the noise on each of the 1425 numbers of an image, whose colours go from 0 to 1."""
 
-    states: ClassVar = {"metres": "m", "offset": "m", "heading": "rad", "fallen": "", "falls": "", "grain": ""}
+    states: ClassVar = {
+        "metres": "m",
+        "offset": "m",
+        "heading": "rad",
+        "fallen": "",
+        "falls": "",
+        "grain": "",
+    }
     noise_size: ClassVar = 3
     excitation: ClassVar = {"wind": 0.02}
 
     def validate(self) -> None:
         """Wind and grain at least 0."""
         for name in ("wind", "grain"):
-            require(min(self.values(name)) >= 0, f"{name}: expected a number of at least 0, got {getattr(self, name)}")
+            require(
+                min(self.values(name)) >= 0,
+                f"{name}: expected a number of at least 0, got {getattr(self, name)}",
+            )
 
     @property
     def observation_space(self) -> spaces.Box:
@@ -96,7 +121,9 @@ class Kart(Env):
 
     def observation(self, state: Any) -> Any:
         """The image under noise that is a function of the state's last number, (R, E, 1425), float32."""
-        grain = torch.as_tensor(self.per_run(self.grain, 3), dtype=torch.float32, device=state.device)
+        grain = torch.as_tensor(
+            self.per_run(self.grain, 3), dtype=torch.float32, device=state.device
+        )
         rows = white(state[..., 5:] + torch.arange(TALL, device=state.device))
         noise = _grains(str(state.device))[(GRAINS * rows).long()]
         return self.image(state).flatten(-3) + grain * noise.flatten(-2)
@@ -108,8 +135,12 @@ class Kart(Env):
         cos, sin = (part(facing).float()[..., None] for part in (torch.cos, torch.sin))
         ground = torch.stack((cos * ahead - sin * left, sin * ahead + cos * left), -1)
         aside = _aside(self.place(state), ground)
-        on_deck, on_edge = (((half - aside) / blur + 0.5).clamp(0, 1)[..., None] for half in (HALF, HALF + EDGE))
-        return (void + on_edge * (edge - void) + on_deck * (deck - edge)).unflatten(-2, (TALL, WIDE))
+        on_deck, on_edge = (
+            ((half - aside) / blur + 0.5).clamp(0, 1)[..., None] for half in (HALF, HALF + EDGE)
+        )
+        return (void + on_edge * (edge - void) + on_deck * (deck - edge)).unflatten(
+            -2, (TALL, WIDE)
+        )
 
     def place(self, state: torch.Tensor) -> torch.Tensor:
         """Where karts are, x and y (R, E, 2), metres."""
@@ -145,7 +176,9 @@ class Kart(Env):
             note="for karts of which both or neither have just fallen: being put back is a jump, which no constant bounds",
         )
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The track in space from behind the kart and its twin, and in the corner what the learner sees."""
         scene, camera, road = _scene(float(state[0]), tuple(size))
         canvas = scene.copy()
@@ -156,7 +189,9 @@ class Kart(Env):
                 place = beside(pose, who[1]) - (0, 0, 0.6 * who[3])
                 faces = [(KART * corners, colour) for corners, colour in car(paint)]
                 canvas.solid(camera, faces, (*place, pose[2] + who[2]), tilt, alpha)
-        seen = self.observation(torch.tensor(state, dtype=torch.float64)[None, None]).view(TALL, WIDE, 3)
+        seen = self.observation(torch.tensor(state, dtype=torch.float64)[None, None]).view(
+            TALL, WIDE, 3
+        )
         canvas.inset((255 * seen.clamp(0, 1)).byte().numpy(), "what a learner sees", PAINT)
         canvas.text(f"falls: {state[4]:.0f}", (8, size[1] - 14), PAINT, 13, bold=True)
         return canvas.image()
@@ -191,14 +226,20 @@ def _field(device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     grid = np.stack(np.meshgrid(x, y), -1)
     far = cKDTree(points).query(grid, distance_upper_bound=FAR)[0].clip(max=FAR)
     corner, half = torch.tensor([x[0], y[0]]), torch.tensor([x[-1] - x[0], y[-1] - y[0]]) / 2
-    return torch.from_numpy(far).float()[None, None].to(device), corner.to(device), half.float().to(device)
+    return (
+        torch.from_numpy(far).float()[None, None].to(device),
+        corner.to(device),
+        half.float().to(device),
+    )
 
 
 def _aside(place: torch.Tensor, ground: torch.Tensor) -> torch.Tensor:
     """Distance (R, E, P) from the centre line of points `ground` (R, E, P, 2) relative to places (R, E, 2)."""
     field, corner, half = _field(str(place.device))
     at = ((place - corner).float()[..., None, :] + ground) / half - 1
-    found = torch.nn.functional.grid_sample(field, at.flatten(0, 1)[None], padding_mode="border", align_corners=True)
+    found = torch.nn.functional.grid_sample(
+        field, at.flatten(0, 1)[None], padding_mode="border", align_corners=True
+    )
     return found.view(at.shape[:-1])
 
 
@@ -206,11 +247,15 @@ def _aside(place: torch.Tensor, ground: torch.Tensor) -> torch.Tensor:
 def _pixels(device: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Metres (3, P) that each pixel looks ahead and to the left, and how wide it is there; colours (3, 3)."""
     row, column = (n.ravel() + 0.5 for n in np.mgrid[:TALL, :WIDE])
-    depth = np.where(row > HORIZON, FOCAL * HEIGHT / np.maximum(row - HORIZON, 0.5), 1e6)  # no track in the sky
+    depth = np.where(
+        row > HORIZON, FOCAL * HEIGHT / np.maximum(row - HORIZON, 0.5), 1e6
+    )  # no track in the sky
     left = (WIDE / 2 - column) * depth / FOCAL
     seen = np.stack((depth - BACK, left, depth / FOCAL))
     colours = np.stack((rgb(VOID), mix(*EDGES, 0.5), rgb(DECK))) / 255
-    return torch.tensor(seen, dtype=torch.float32, device=device), torch.tensor(colours).float().to(device)
+    return torch.tensor(seen, dtype=torch.float32, device=device), torch.tensor(colours).float().to(
+        device
+    )
 
 
 @lru_cache(maxsize=4)

@@ -39,7 +39,11 @@ STRIPS = (
     (0.07, "#e9e6da", "#5a5f68"),  # dashes
 )
 GRASS, PAINT = ("#83b759", "#74a74c"), "#f2b705"
-GRID, VIEW, CLEAR = 0.25, 75.0, 75.0  # metres: from sample to sample, seen ahead, and lost in the haze by two thirds
+GRID, VIEW, CLEAR = (
+    0.25,
+    75.0,
+    75.0,
+)  # metres: from sample to sample, seen ahead, and lost in the haze by two thirds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,13 +76,20 @@ class Lane(Env):
                 f"lipschitz: a step of {big:g} m would leave the road at once; expected at most 10, got {big:g}",
             )
             require(
-                big >= need, f"lipschitz: lane needs L >= max(1, yaw) = {need:g}, got {big:g}; raise L or lower --yaw"
+                big >= need,
+                f"lipschitz: lane needs L >= max(1, yaw) = {need:g}, got {big:g}; raise L or lower --yaw",
             )
             require(g > 0, f"yaw: expected a positive number, got {g:g}; try 1.05")
         spread = max(self.values("spread"))
-        require(spread < DITCH / 2, f"spread: starts up to {spread:g} m off the road; expected less than {DITCH / 2:g}")
+        require(
+            spread < DITCH / 2,
+            f"spread: starts up to {spread:g} m off the road; expected less than {DITCH / 2:g}",
+        )
         for name in ("wind", "bends", "spread"):
-            require(min(self.values(name)) >= 0, f"{name}: expected a number of at least 0, got {getattr(self, name)}")
+            require(
+                min(self.values(name)) >= 0,
+                f"{name}: expected a number of at least 0, got {getattr(self, name)}",
+            )
 
     @cached_property
     def advance(self) -> Values:
@@ -90,7 +101,9 @@ class Lane(Env):
     @property
     def observation_space(self) -> spaces.Box:
         """Offset, heading error, curvature here and ahead."""
-        reach = max(self.values("lipschitz")) + 10 * max(self.values("wind"))  # one step beyond the last state
+        reach = max(self.values("lipschitz")) + 10 * max(
+            self.values("wind")
+        )  # one step beyond the last state
         bend = sum(BEND) * max(self.values("bends"))
         high = np.array([DITCH + reach, math.pi * reach, bend, bend], dtype=np.float32)
         return spaces.Box(-high, high)
@@ -121,7 +134,10 @@ class Lane(Env):
         return xp.stack(
             (
                 e + h * xp.sin(psi) + wind * noise[..., 0],
-                self.per_run(self.yaw) * psi + steer - h * self.curvature(state) + wind * noise[..., 1],
+                self.per_run(self.yaw) * psi
+                + steer
+                - h * self.curvature(state)
+                + wind * noise[..., 1],
                 state[..., 2] + RATE[0],
                 state[..., 3] + RATE[1],
             ),
@@ -131,7 +147,9 @@ class Lane(Env):
     def observation(self, state: Any) -> Any:
         """Offset, heading error, curvature here and `AHEAD` steps on."""
         xp = namespace(state)
-        return xp.stack((state[..., 0], state[..., 1], self.curvature(state), self.curvature(state, AHEAD)), -1)
+        return xp.stack(
+            (state[..., 0], state[..., 1], self.curvature(state), self.curvature(state, AHEAD)), -1
+        )
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 on the centre line, 0 at the ditch."""
@@ -149,7 +167,9 @@ class Lane(Env):
     def jacobians(self) -> list[np.ndarray]:
         """Of the transition in (offset, heading) on the centre line, one (2, 2) for each run."""
         advance = self.advance if isinstance(self.advance, tuple) else (self.advance,) * self.runs
-        return [np.array([[1, h], [0, g]]) for h, g in zip(advance, self.values("yaw"), strict=True)]
+        return [
+            np.array([[1, h], [0, g]]) for h, g in zip(advance, self.values("yaw"), strict=True)
+        ]
 
     def certificate(self) -> Certificate:
         """L, attained between the centre line and a small step along the top singular vector."""
@@ -167,14 +187,18 @@ class Lane(Env):
             note="the road's phases are exogenous and excluded",
         )
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The road from behind the car; the camera keeps to the road, so that drift is what moves the car in it."""
         scene, camera, road = _scene(self, *state[2:].tolist(), tuple(size))
         canvas = scene.copy()
         for who, alpha, paint in ((ghost, 0.6, colour_of(0)), (state, 1.0, PAINT)):
             if who is not None:
                 pose = along(road, self._metres(who[2]))
-                roll = 0.25 * min(max(abs(who[0]) - DITCH + 1, 0), 1)  # the verge slopes down to the ditch
+                roll = 0.25 * min(
+                    max(abs(who[0]) - DITCH + 1, 0), 1
+                )  # the verge slopes down to the ditch
                 place = beside(pose, who[0]) - (0, 0, 0.7 * roll)
                 tilt = math.copysign(roll, -who[0])
                 canvas.solid(camera, car(paint), (*place, pose[2] + who[1]), tilt, alpha)
@@ -193,11 +217,16 @@ class Lane(Env):
         metres = np.arange(min(here, 0) // 1 - 40, here + VIEW + 40, GRID)
         phases = np.array([[phase_1], [phase_2]]) + np.outer(RATE, metres - here) / h
         heading = -self.values("bends")[0] * h * (np.array(BEND) / RATE) @ np.cos(phases)
-        return np.stack((metres, np.cumsum(np.cos(heading)) * GRID, np.cumsum(np.sin(heading)) * GRID, heading), -1)
+        return np.stack(
+            (metres, np.cumsum(np.cos(heading)) * GRID, np.cumsum(np.sin(heading)) * GRID, heading),
+            -1,
+        )
 
 
 @lru_cache(maxsize=4)  # the twins of a film see one road
-def _scene(env: Lane, phase_1: float, phase_2: float, size: tuple[int, int]) -> tuple[Canvas, Camera, np.ndarray]:
+def _scene(
+    env: Lane, phase_1: float, phase_2: float, size: tuple[int, int]
+) -> tuple[Canvas, Camera, np.ndarray]:
     """The road without cars, who looks at it, and its line."""
     here, road = env._metres(phase_1), env._road(phase_1, phase_2)
     (x, y, _), (u, v, _) = along(road, np.array([here - 2, here + 5]))
@@ -206,6 +235,12 @@ def _scene(env: Lane, phase_1: float, phase_2: float, size: tuple[int, int]) -> 
     canvas = Canvas(size)
     landscape(canvas, camera, GRASS, 4, CLEAR)
     ahead, step = road[:, 0] - here, np.where(road[:, 0] < here + 10, 0.5, 1)
-    paint_road(canvas, camera, road[(ahead > -14) & (ahead < VIEW) & (road[:, 0] % step == 0)], STRIPS, CLEAR)
+    paint_road(
+        canvas,
+        camera,
+        road[(ahead > -14) & (ahead < VIEW) & (road[:, 0] % step == 0)],
+        STRIPS,
+        CLEAR,
+    )
     paint_trees(canvas, camera, road, here, VIEW, CLEAR)
     return canvas, camera, road

@@ -48,10 +48,21 @@ class Linear(Env):
 
     def validate(self) -> None:
         """L above 0, alpha and sigma at least 0, an even number of coordinates."""
-        require(min(self.values("lipschitz")) > 0, f"lipschitz: expected L > 0, got {self.lipschitz}; try 1.2")
-        require(min(self.values("alpha")) >= 0, f"alpha: expected at least 0, got {self.alpha}; try 0.5")
-        require(min(self.values("noise")) >= 0, f"noise: expected sigma >= 0, got {self.noise}; try 0.05")
-        require(self.size in (2, 4, 6, 8), f"size: expected 2, 4, 6 or 8 coordinates, got {self.size}; try 2")
+        require(
+            min(self.values("lipschitz")) > 0,
+            f"lipschitz: expected L > 0, got {self.lipschitz}; try 1.2",
+        )
+        require(
+            min(self.values("alpha")) >= 0, f"alpha: expected at least 0, got {self.alpha}; try 0.5"
+        )
+        require(
+            min(self.values("noise")) >= 0,
+            f"noise: expected sigma >= 0, got {self.noise}; try 0.05",
+        )
+        require(
+            self.size in (2, 4, 6, 8),
+            f"size: expected 2, 4, 6 or 8 coordinates, got {self.size}; try 2",
+        )
 
     @property
     def states(self) -> dict[str, str]:  # type: ignore[override]
@@ -107,7 +118,12 @@ class Linear(Env):
         """One step."""
         xp = namespace(state)
         s = self.per_run(self.lipschitz, 3) * self.rotated(state[..., :-1])
-        s = s + self.per_run(self.gain, 3) * action.clip(-1, 1) - self.pull(state) + self.per_run(self.noise, 3) * noise
+        s = (
+            s
+            + self.per_run(self.gain, 3) * action.clip(-1, 1)
+            - self.pull(state)
+            + self.per_run(self.noise, 3) * noise
+        )
         return xp.concatenate((s.clip(-CLIP, CLIP), state[..., -1:] + TURN), -1)
 
     def observation(self, state: Any) -> Any:
@@ -144,14 +160,18 @@ class Linear(Env):
             note="every pair that stays off the clip attains it; the phase is exogenous and excluded",
         )
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """Each pair of coordinates as a point in the plane, on a logarithmic radius; its twin, and the pull on it."""
         (w, h), canvas = size, Canvas(size)
         centre, reach = np.array([w / 2, h / 2]), 0.46 * min(w, h)
 
         def place(pair: np.ndarray) -> Any:
             length = max(float(np.hypot(*pair)), 1e-12)
-            return centre + reach * pair * (1, -1) / length * squeezed(length, 0.01, CLIP * math.sqrt(2))
+            return centre + reach * pair * (1, -1) / length * squeezed(
+                length, 0.01, CLIP * math.sqrt(2)
+            )
 
         for mark in (10.0, 1.0, 0.1, 0.01):
             turn = np.linspace(0, 2 * math.pi, 90)
@@ -163,6 +183,10 @@ class Linear(Env):
             for who, alpha in ((ghost, 0.4), (state, 1.0)):
                 if who is not None:
                     with canvas.layer(alpha):
-                        canvas.circle(place(who[k : k + 2]), 0.02 * h + 2, colour_of(1 + k // 2 if who is state else 0))
+                        canvas.circle(
+                            place(who[k : k + 2]),
+                            0.02 * h + 2,
+                            colour_of(1 + k // 2 if who is state else 0),
+                        )
         canvas.text(f"|s| = {np.linalg.norm(state[:-1]):.2g}", (10, 14), INK, 12, bold=True)
         return canvas.image()

@@ -45,10 +45,16 @@ class Modular(Env):
     def validate(self) -> None:
         """L a whole number from 1 to M/2, sigma at least 0."""
         require(self.size >= 2, f"size: expected at least 2 places, got {self.size}; try 61")
-        whole = all(1 <= value <= self.size / 2 and value == int(value) for value in self.values("lipschitz"))
+        whole = all(
+            1 <= value <= self.size / 2 and value == int(value)
+            for value in self.values("lipschitz")
+        )
         words = f"lipschitz: modular needs a whole number from 1 to M/2 = {self.size // 2}, got {self.lipschitz}"
         require(whole, f"{words}; try 2, or raise --size")
-        require(min(self.values("noise")) >= 0, f"noise: expected sigma >= 0, got {self.noise}; try 0.25")
+        require(
+            min(self.values("noise")) >= 0,
+            f"noise: expected sigma >= 0, got {self.noise}; try 0.25",
+        )
 
     @property
     def observation_space(self) -> spaces.Box:
@@ -67,7 +73,10 @@ class Modular(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """The place is multiplied and moved; the phase goes on by one."""
-        xp, slip = namespace(state), namespace(state).round(self.per_run(self.noise) * noise[..., 0])
+        xp, slip = (
+            namespace(state),
+            namespace(state).round(self.per_run(self.noise) * noise[..., 0]),
+        )
         s = self.per_run(self.lipschitz) * state[..., 0] + action[..., 0] + slip
         return xp.stack((s, state[..., 1] + 1), -1) % self.size
 
@@ -110,7 +119,9 @@ class Modular(Env):
             note="unrelated places are M/4 apart on average",
         )
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The places in a ring, the one to follow, whoever follows it, and where L alone would throw them."""
         (w, h), canvas = size, Canvas(size)
         centre, reach = np.array([w / 2, 0.53 * h]), 0.37 * h
@@ -130,6 +141,8 @@ class Modular(Env):
         if ghost is not None:
             canvas.circle(place(ghost[0]), radius + 4, colour_of(0))
         canvas.circle(place(state[0]), radius + 1, colour_of(1))
-        canvas.text(f"off by {abs(float(self._way(state[0] - state[1]))):g}", (10, 36), INK, 12, bold=True)
+        canvas.text(
+            f"off by {abs(float(self._way(state[0] - state[1]))):g}", (10, 36), INK, 12, bold=True
+        )
         canvas.text(f"of {self.size} places", (10, 52), SOFT, 11)
         return canvas.image()

@@ -28,7 +28,11 @@ from il_bench.settings import Values, require
 from il_bench.streams import Streams
 
 PIXELS = HEIGHT * WIDTH
-RIGHT, WRONG, DUE = "#009E73", "#B5179E", "#fff3c4"  # of the picture: what was written, and where the next is due
+RIGHT, WRONG, DUE = (
+    "#009E73",
+    "#B5179E",
+    "#fff3c4",
+)  # of the picture: what was written, and where the next is due
 
 
 def _box(x: float, y: float, half: float, tall: float) -> list[tuple[float, float]]:
@@ -39,7 +43,9 @@ def _box(x: float, y: float, half: float, tall: float) -> list[tuple[float, floa
 @lru_cache(maxsize=1024)  # of two bytes a word: 13 MB
 def _order(seed: int, path: str, epoch: int, count: int) -> np.ndarray:
     """The order of the words (count,) in one pass through them."""
-    return Streams((seed,), path=path).permutation("words", epoch, count)[0].numpy().astype(np.int16)
+    return (
+        Streams((seed,), path=path).permutation("words", epoch, count)[0].numpy().astype(np.int16)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +64,9 @@ class Ocr(Env):
     states: ClassVar = {
         "word": "number of the word",
         "position": "letters written",
-        **{f"letter {k + 1}": "0 to 25 for a to z, -1 before it is written" for k in range(LONGEST)},
+        **{
+            f"letter {k + 1}": "0 to 25 for a to z, -1 before it is written" for k in range(LONGEST)
+        },
     }
     noise_size: ClassVar = 0
     ending: ClassVar = "word ended"
@@ -66,14 +74,21 @@ class Ocr(Env):
     def validate(self) -> None:
         """A fold that there is, and words on this machine."""
         known = all(fold in range(FOLDS) for fold in self.values("fold"))
-        require(known, f"fold: expected whole numbers from 0 to {FOLDS - 1}, got {self.fold}; try 0")
+        require(
+            known, f"fold: expected whole numbers from 0 to {FOLDS - 1}, got {self.fold}; try 0"
+        )
         letters.load()
 
     @cached_property
     def _held(self) -> dict[str, torch.Tensor]:
         """Pictures and labels of all letters, start and length of all words."""
         held = letters.load()
-        parts = {"pixels": held.pixels, "letter": held.letter, "start": held.start, "length": held.length}
+        parts = {
+            "pixels": held.pixels,
+            "letter": held.letter,
+            "start": held.start,
+            "length": held.length,
+        }
         return {name: torch.from_numpy(part.copy()).to(self.device) for name, part in parts.items()}
 
     @cached_property
@@ -120,12 +135,17 @@ class Ocr(Env):
         for run, words in enumerate(self.words):
             first = streams.first if isinstance(streams.first, int) else int(streams.first[run])
             epoch, place = np.divmod(first + np.arange(episodes), len(words))
-            passes = [_order(streams.seeds[run], streams.path, e, len(words)) for e in range(epoch[0], epoch[-1] + 1)]
+            passes = [
+                _order(streams.seeds[run], streams.path, e, len(words))
+                for e in range(epoch[0], epoch[-1] + 1)
+            ]
             state[run, :, 0] = torch.from_numpy(words[np.stack(passes)[epoch - epoch[0], place]])
         state[..., 1] = 0
         return state.to(self.device)
 
-    def transition(self, state: torch.Tensor, action: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    def transition(
+        self, state: torch.Tensor, action: torch.Tensor, noise: torch.Tensor
+    ) -> torch.Tensor:
         """The letter is written down and the next is due; beyond the end the last is written over."""
         _, place, _ = self._word(state)
         here = torch.arange(LONGEST, device=state.device) == place[..., None]
@@ -140,7 +160,9 @@ class Ocr(Env):
         before = self.written(state)[..., None] == torch.arange(ALPHABET, device=state.device)
         return torch.cat((picture, before.to(torch.float32)), -1)
 
-    def reward(self, state: torch.Tensor, action: torch.Tensor, next_state: torch.Tensor) -> torch.Tensor:
+    def reward(
+        self, state: torch.Tensor, action: torch.Tensor, next_state: torch.Tensor
+    ) -> torch.Tensor:
         """1 for the right letter."""
         return (action[..., 0] == self.right(state)).to(state.dtype)
 
@@ -165,7 +187,9 @@ class Ocr(Env):
             note="of the letter written last; it reaches the next one through the policy alone",
         )  # fmt: skip
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The word's pictures in a row, beneath them as what they were read (wrong ones boxed), then the twin's."""
         (w, h), canvas, held, word = size, Canvas(size), letters.load(), int(state[0])
         start, length, position = held.start[word], int(held.length[word]), int(state[1])
@@ -179,7 +203,9 @@ class Ocr(Env):
         dot = 0.4 * step / WIDTH  # half a pixel's side
         if position < length:
             canvas.polygon(_box(x[position], 0.34 * h, 0.48 * step, 0.16 * h), DUE)
-            if position and self.previous:  # both are seen: what is due, and what was written before
+            if (
+                position and self.previous
+            ):  # both are seen: what is due, and what was written before
                 canvas.line([(x[position - 1], 0.625 * h), (x[position], 0.51 * h)], INK, 0.006 * h)
         for k in range(length):
             for row, column in np.argwhere(inks[k]):
@@ -188,12 +214,22 @@ class Ocr(Env):
         self._line(canvas, x, 0.68 * h, step, state[2:], label)
         if ghost is not None:
             self._line(canvas, x, 0.9 * h, step, ghost[2:], None)
-        wrong = sum(int(a) != b for a, b in zip(state[2 : 2 + min(position, length)], label, strict=False))
+        wrong = sum(
+            int(a) != b for a, b in zip(state[2 : 2 + min(position, length)], label, strict=False)
+        )
         said = f"{wrong} of {position} wrong" if position else f"a word of {length} letters"
-        canvas.text(said, (0.98 * w, rows["handwriting"]), WRONG if wrong else SOFT, max(7, round(0.04 * h)), part=1.0)
+        canvas.text(
+            said,
+            (0.98 * w, rows["handwriting"]),
+            WRONG if wrong else SOFT,
+            max(7, round(0.04 * h)),
+            part=1.0,
+        )
         return canvas.image()
 
-    def _line(self, canvas: Canvas, x: np.ndarray, y: float, step: float, letter: np.ndarray, label: Any) -> None:
+    def _line(
+        self, canvas: Canvas, x: np.ndarray, y: float, step: float, letter: np.ndarray, label: Any
+    ) -> None:
         """A row of written letters: right ones green, wrong ones white in a box; all of them the twin's without a label."""
         half = 0.4 * step
         for k, here in enumerate(x):
@@ -204,4 +240,11 @@ class Ocr(Env):
             if label is not None and int(letter[k]) != label[k]:
                 canvas.polygon(_box(here, y, half, half), WRONG)
                 colour = PAPER
-            canvas.text(chr(ord("a") + int(letter[k])), (here, y), colour, max(6, round(0.55 * step)), True, 0.5)
+            canvas.text(
+                chr(ord("a") + int(letter[k])),
+                (here, y),
+                colour,
+                max(6, round(0.55 * step)),
+                True,
+                0.5,
+            )

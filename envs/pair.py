@@ -33,7 +33,12 @@ CLIP = 10.0  # where each coordinate of x is stopped
 # What full action moves; cancelling the first row at the clip takes 10 (1 + 2.5 mu) + 1 <= 23.5. A power of two, so
 # that actions are scaled without rounding and the demonstrations keep to x1 = 0 exactly.
 GAIN = 32.0
-SQUARES = {10.0: "#f3f5f8", 1.0: "#eaedf2", 0.1: "#e0e5ec", 0.01: "#d5dce5"}  # of the picture: within these sizes
+SQUARES = {
+    10.0: "#f3f5f8",
+    1.0: "#eaedf2",
+    0.1: "#e0e5ec",
+    0.01: "#d5dce5",
+}  # of the picture: within these sizes
 LINE, TOLD, BLIND = "#9fb0c2", "#56B4E9", "#e08a5b"
 
 
@@ -58,11 +63,18 @@ class Pair(Env):
     def validate(self) -> None:
         """Refuse mu outside (0, 1/2], a third system, a negative sigma."""
         mus = self.values("mu")
-        require(min(mus) > 0 and max(mus) <= 0.5, f"mu: expected above 0 and at most 0.5, got {self.mu}; try 0.25")
         require(
-            set(self.values("system")) <= {1, 2}, f"system: expected 1 or 2, got {self.system}; name one of the two"
+            min(mus) > 0 and max(mus) <= 0.5,
+            f"mu: expected above 0 and at most 0.5, got {self.mu}; try 0.25",
         )
-        require(min(self.values("noise")) >= 0, f"noise: expected sigma >= 0, got {self.noise}; try 0.01")
+        require(
+            set(self.values("system")) <= {1, 2},
+            f"system: expected 1 or 2, got {self.system}; name one of the two",
+        )
+        require(
+            min(self.values("noise")) >= 0,
+            f"noise: expected sigma >= 0, got {self.noise}; try 0.01",
+        )
 
     @property
     def observation_space(self) -> spaces.Box:
@@ -79,7 +91,9 @@ class Pair(Env):
         """A_i of each run, (2, 2)."""
         first = [system == 1 for system in self.values("system")]
         return [
-            np.array([[1 + mu if one else mu / 2 - 1, 1.5 * mu], [-1.5 * mu if one else 0.0, 1 - 2 * mu]])
+            np.array(
+                [[1 + mu if one else mu / 2 - 1, 1.5 * mu], [-1.5 * mu if one else 0.0, 1 - 2 * mu]]
+            )
             for mu, one in zip(self.values("mu"), first, strict=True)
         ]
 
@@ -131,7 +145,9 @@ class Pair(Env):
         loops = [matrix * [[0], [1]] for matrix in matrices]
         zero = torch.zeros(self.runs, 1, 3, dtype=torch.float64)
         other = zero.clone()
-        other[:, 0, :2] = torch.from_numpy(np.stack([np.linalg.svd(matrix)[2][0] for matrix in matrices]))
+        other[:, 0, :2] = torch.from_numpy(
+            np.stack([np.linalg.svd(matrix)[2][0] for matrix in matrices])
+        )
         return Certificate(
             value=tuple(float(np.linalg.norm(matrix, 2)) for matrix in matrices),
             metric="Euclidean over (x1, x2)",
@@ -143,7 +159,9 @@ class Pair(Env):
             note="the context is exogenous and excluded; the expert's loop has spectral radius 1 - 2 mu",
         )
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The plane on logarithmic scales, the line that the demonstrations keep to, and two futures from here.
 
         Blue is the expert's, red that of a copy that looks at x2 alone: it does beside the line what is right on it.
@@ -169,10 +187,20 @@ class Pair(Env):
                 with canvas.layer(alpha, [at - radius, at + radius]):
                     canvas.circle(at, radius, colour)
         along = 0.03 * w
-        for label, colour in (("demonstrations", LINE), ("expert", TOLD), ("copy blind to x1", BLIND)):
+        for label, colour in (
+            ("demonstrations", LINE),
+            ("expert", TOLD),
+            ("copy blind to x1", BLIND),
+        ):
             canvas.circle((along, 0.94 * h), 5, colour)
             along += 19 + canvas.text(label, (along + 9, 0.94 * h), INK, 10)
-        canvas.text(f"system {self.values('system')[0]:.0f},  x1 = {state[0]:.2g}", (10, 36), INK, 12, bold=True)
+        canvas.text(
+            f"system {self.values('system')[0]:.0f},  x1 = {state[0]:.2g}",
+            (10, 36),
+            INK,
+            12,
+            bold=True,
+        )
         return canvas.image()
 
     def _futures(self, x: np.ndarray, steps: int = 15) -> list[np.ndarray]:

@@ -22,7 +22,14 @@ from il_bench.settings import Values, require
 from il_bench.streams import Streams
 
 SYMBOLS = 6  # what is seen: the last symbol, 0 or 1, with a bit that is 0, 1 or unreadable
-LIT, DARK, GLOW, WALL, CARD, MIST = "#ffd54a", "#c3c9d1", "#fff3c4", "#eef1f5", "#ffffff", "#cfd7df"  # of the picture
+LIT, DARK, GLOW, WALL, CARD, MIST = (
+    "#ffd54a",
+    "#c3c9d1",
+    "#fff3c4",
+    "#eef1f5",
+    "#ffffff",
+    "#cfd7df",
+)  # of the picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +42,21 @@ class Parity(Env):
     """Chance, at each step, that the bit cannot be read; twice the teacher-forced error epsilon."""
 
     arrays: ClassVar = "any"
-    states: ClassVar = {"own": "last symbol said", "truth": "last true one", "bit": "", "fog": "1 where it hides it"}
+    states: ClassVar = {
+        "own": "last symbol said",
+        "truth": "last true one",
+        "bit": "",
+        "fog": "1 where it hides it",
+    }
     noise_size: ClassVar = 3
 
     def validate(self) -> None:
         """A chance."""
         fog = self.values("fog")
-        require(min(fog) >= 0 and max(fog) <= 1, f"fog: expected a chance from 0 to 1, got {self.fog}; try 0.02")
+        require(
+            min(fog) >= 0 and max(fog) <= 1,
+            f"fog: expected a chance from 0 to 1, got {self.fog}; try 0.02",
+        )
 
     @property
     def observation_space(self) -> spaces.Box:
@@ -57,7 +72,9 @@ class Parity(Env):
         """A true first symbol, and a bit."""
         draws = streams.uniform("initial", episodes, 3).to(self.device)
         chances = 0.5, 0.5, self.per_run(self.fog)
-        first, bit, fog = ((draws[..., i] < chance).to(draws.dtype) for i, chance in enumerate(chances))
+        first, bit, fog = (
+            (draws[..., i] < chance).to(draws.dtype) for i, chance in enumerate(chances)
+        )
         return torch.stack((first, first, bit, fog), -1)
 
     def answer(self, state: Any) -> Any:
@@ -69,11 +86,17 @@ class Parity(Env):
         xp, one = namespace(state), 1 + 0 * state[..., 0]
         # A bit is as likely as not; exp(-(x**2 + y**2) / 2) of two normal numbers is uniform (Box & Muller 1958).
         fog = xp.exp(-0.5 * (noise[..., 1] ** 2 + noise[..., 2] ** 2)) < self.per_run(self.fog)
-        return xp.stack((action[..., 0] * one, self.answer(state), (noise[..., 0] < 0) * one, fog * one), -1)
+        return xp.stack(
+            (action[..., 0] * one, self.answer(state), (noise[..., 0] < 0) * one, fog * one), -1
+        )
 
     def observation(self, state: Any) -> Any:
         """The last symbol said with the bit, unless fog hides it; one-hot."""
-        xp, (own, bit, fog), one = namespace(state), (state[..., i] for i in (0, 2, 3)), 1 + 0 * state[..., 0]
+        xp, (own, bit, fog), one = (
+            namespace(state),
+            (state[..., i] for i in (0, 2, 3)),
+            1 + 0 * state[..., 0],
+        )
         seen = 3 * own + xp.where(fog == 1, 2 * one, bit)
         return xp.stack([one * (seen == symbol) for symbol in range(SYMBOLS)], -1)
 
@@ -100,19 +123,37 @@ class Parity(Env):
             note="truth and bit are exogenous and excluded; under y xor bit instead of the expert the constant is 1",
         )  # fmt: skip
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The true symbol and the one said as two lamps, lit or dark, and the bit as the order to switch or not."""
         (w, h), canvas = size, Canvas(size, WALL)
         unit, right = min(w, h), state[0] == state[1]
         truth = state[1] if ghost is None else ghost[0]
-        for x, lit, who, words in ((0.24, truth, 0, "true symbol"), (0.76, state[0], 1, "symbol said")):
+        for x, lit, who, words in (
+            (0.24, truth, 0, "true symbol"),
+            (0.76, state[0], 1, "symbol said"),
+        ):
             _lamp(canvas, np.array([x * w, 0.3 * h]), 0.15 * unit, lit == 1, colour_of(who))
             canvas.text(f"{words}: {lit:.0f}", (x * w, 0.61 * h), INK, 13, bold=True, part=0.5)
-        canvas.text("=" if right else "≠", (0.5 * w, 0.3 * h), SOFT if right else colour_of(1), 30, bold=True, part=0.5)
+        canvas.text(
+            "=" if right else "≠",
+            (0.5 * w, 0.3 * h),
+            SOFT if right else colour_of(1),
+            30,
+            bold=True,
+            part=0.5,
+        )
         at, wide, tall = np.array([0.5 * w, 0.8 * h]), 0.34 * w, 0.08 * h
         corners = np.array([(-wide, -tall), (wide, -tall), (wide, tall), (-wide, tall)])
         canvas.polygon(at + corners, MIST if state[3] else CARD)
-        order = "next: ?  (bit in fog)" if state[3] else "next: switch  (bit 1)" if state[2] else "next: leave  (bit 0)"
+        order = (
+            "next: ?  (bit in fog)"
+            if state[3]
+            else "next: switch  (bit 1)"
+            if state[2]
+            else "next: leave  (bit 0)"
+        )
         canvas.text(order, at, INK, 13, part=0.5)
         return canvas.image()
 
@@ -121,6 +162,8 @@ def _lamp(canvas: Canvas, at: np.ndarray, radius: float, lit: bool, colour: str)
     """A bulb in a socket of its owner's colour."""
     if lit:
         canvas.circle(at, 1.45 * radius, GLOW)
-    canvas.polygon(at + radius * np.array([(-0.5, 0.7), (0.5, 0.7), (0.42, 1.65), (-0.42, 1.65)]), colour)
+    canvas.polygon(
+        at + radius * np.array([(-0.5, 0.7), (0.5, 0.7), (0.42, 1.65), (-0.42, 1.65)]), colour
+    )
     canvas.circle(at, radius, LIT if lit else DARK)
     canvas.circle(at - 0.35 * radius, 0.18 * radius, PAPER)

@@ -63,7 +63,10 @@ class Power(Env):
         for p, eta in zip(self.values("p"), self.values("eta"), strict=True):
             require(p >= 1, f"p: expected at least 1, got {p:g}; try 3")
             most = 4 / (5 + p)
-            require(0 < eta < most, f"eta: expected above 0 and below 4/(5+p) = {most:.3g}, got {eta:g}; try 0.3")
+            require(
+                0 < eta < most,
+                f"eta: expected above 0 and below 4/(5+p) = {most:.3g}, got {eta:g}; try 0.3",
+            )
 
     @property
     def observation_space(self) -> spaces.Box:
@@ -113,29 +116,42 @@ class Power(Env):
 
     def certificate(self) -> Certificate:
         """A bound: 1 of the basin, eta Lip(h) of the pull, and the largest push times the steepest 1/(1 + |x|^p)."""
-        dials, reach, one = zip(self.values("p"), self.values("eta"), strict=True), 1 + GAIN, np.eye(SIZE)
+        dials, reach, one = (
+            zip(self.values("p"), self.values("eta"), strict=True),
+            1 + GAIN,
+            np.eye(SIZE),
+        )
         jacobian = WEIGHTS[0] @ WEIGHTS[1] @ WEIGHTS[2]  # of h at the origin
         return Certificate(
             value=tuple(1 + eta * (lipschitz_of_pull() + reach * steepest(p)) for p, eta in dials),
             metric="Euclidean",
             kind="upper",
             closed_loop=(1.0,) * self.runs,
-            radius=tuple(float(np.abs(np.linalg.eigvals(one + eta * jacobian)).max()) for eta in self.values("eta")),
+            radius=tuple(
+                float(np.abs(np.linalg.eigvals(one + eta * jacobian)).max())
+                for eta in self.values("eta")
+            ),
             diameter=(2 * REACH * SIZE**0.5,) * self.runs,
             note="the radius is at the origin: the open loop is unstable there, the expert's is marginal",
         )
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The basin seen along its bottom, flatter the larger p, with a lane for each coordinate, and the ten balls."""
         (w, h), canvas, p = size, Canvas(size, SKY), self.values("p")[0]
         x = np.linspace(-REACH, REACH, 121)
-        depth = np.cumsum(np.abs(x) * np.abs(x) ** p / (1 + np.abs(x) ** p) * np.sign(x)) * (x[1] - x[0])
+        depth = np.cumsum(np.abs(x) * np.abs(x) ** p / (1 + np.abs(x) ** p) * np.sign(x)) * (
+            x[1] - x[0]
+        )
         depth = (depth - depth.min()) / np.ptp(depth)
 
         def place(value: Any, lane: int) -> np.ndarray:
             near = 0.72 + 0.28 * lane / (SIZE - 1)  # the lanes come nearer and lie lower
             across, up = w / 2 + near * 0.155 * w * value, np.interp(value, x, depth)
-            return np.stack((across, h * (0.6 + 0.3 * (near - 0.72) / 0.28) - near * 0.5 * h * up), -1)
+            return np.stack(
+                (across, h * (0.6 + 0.3 * (near - 0.72) / 0.28) - near * 0.5 * h * up), -1
+            )
 
         for lane in range(SIZE):
             edge = place(x, lane)

@@ -30,8 +30,15 @@ from il_bench.streams import Streams
 STEP = 0.04  # seconds
 LEVER = 5.0  # c: angular acceleration in g/m when one rotor gives all and the other nothing
 SPEED, SPIN = 2.0, 4.0  # where speeds and spin are stopped, sqrt(g m) and rad sqrt(g/m)
-SWING, HEIGHT, PACE = (1.8, 0.7), 1.7, 0.4  # of the figure eight: metres, metres, radians a unit of time
-CRASH, TILT = 1.2, math.pi / 2  # an episode ends so far from the eight, metres, or tilted so much, or on the ground
+SWING, HEIGHT, PACE = (
+    (1.8, 0.7),
+    1.7,
+    0.4,
+)  # of the figure eight: metres, metres, radians a unit of time
+CRASH, TILT = (
+    1.2,
+    math.pi / 2,
+)  # an episode ends so far from the eight, metres, or tilted so much, or on the ground
 KEEP = 0.9  # of a gust from step to step
 COST = 1.0  # R of the regulator, whose Q is the identity
 VIEW, FAR = 3.0, 9.0  # of the picture: half its width and the camera's distance, metres
@@ -60,10 +67,18 @@ class Quad(Env):
 
     def validate(self) -> None:
         """Gravity pulls, rotors obey in the end, and wind has a strength."""
-        require(min(self.values("gravity")) > 0, f"gravity: expected more than 0 m/s^2, got {self.gravity}; try 9.81")
+        require(
+            min(self.values("gravity")) > 0,
+            f"gravity: expected more than 0 m/s^2, got {self.gravity}; try 9.81",
+        )
         lags = self.values("lag")
-        require(min(lags) >= 0 and max(lags) < 1, f"lag: expected from 0 to below 1, got {self.lag}; try 0.5")
-        require(min(self.values("wind")) >= 0, f"wind: expected at least 0, got {self.wind}; try 0.05")
+        require(
+            min(lags) >= 0 and max(lags) < 1,
+            f"lag: expected from 0 to below 1, got {self.lag}; try 0.5",
+        )
+        require(
+            min(self.values("wind")) >= 0, f"wind: expected at least 0, got {self.wind}; try 0.05"
+        )
 
     @cached_property
     def step(self) -> Values:
@@ -75,8 +90,13 @@ class Quad(Env):
     def observation_space(self) -> spaces.Box:
         """Errors of place and speed, tilt, spin, the phase on the circle, and what is left of the last thrusts."""
         h = max(self.step) if isinstance(self.step, tuple) else self.step
-        near, fast = CRASH + 2 * h * SPEED, 2 * SPEED  # one step beyond the last state; the eight is slower than SPEED
-        high = np.array([near, near, fast, fast, TILT + h * SPIN, SPIN, 1, 1, 1, 1], dtype=np.float32)
+        near, fast = (
+            CRASH + 2 * h * SPEED,
+            2 * SPEED,
+        )  # one step beyond the last state; the eight is slower than SPEED
+        high = np.array(
+            [near, near, fast, fast, TILT + h * SPIN, SPIN, 1, 1, 1, 1], dtype=np.float32
+        )
         return spaces.Box(-high, high)
 
     @property
@@ -99,7 +119,9 @@ class Quad(Env):
         )  # arctan2 rounds the tail of a torch array differently: runs would depend on others
         spin = xp.diff(tilt) / h
         both, apart = (push**2 + lift**2)[..., 0] ** 0.5 - 1, (xp.diff(spin) / h)[..., 0] / LEVER
-        return xp.stack([a[..., 0] for a in (x, z, tilt, vx, vz, spin)], -1), xp.stack((both - apart, both + apart), -1)
+        return xp.stack([a[..., 0] for a in (x, z, tilt, vx, vz, spin)], -1), xp.stack(
+            (both - apart, both + apart), -1
+        )
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """On the eight, anywhere along it, in whatever wind there is."""
@@ -113,7 +135,10 @@ class Quad(Env):
         rotors = (lag * state[..., 6:8] + (1 - lag) * action.clip(-1, 1)).clip(-1, 1)
         thrust, torque = 1 + rotors.sum(-1) / 2, LEVER * (rotors[..., 1:] - rotors[..., :1]) / 2
         speed, spin, gust = state[..., 3:5], state[..., 5:6], state[..., 8:10]
-        push = xp.stack((-thrust * xp.sin(state[..., 2]), thrust * xp.cos(state[..., 2]) - 1), -1) + gust
+        push = (
+            xp.stack((-thrust * xp.sin(state[..., 2]), thrust * xp.cos(state[..., 2]) - 1), -1)
+            + gust
+        )
         parts = (
             state[..., :3] + h * state[..., 3:6],
             (speed + h * push).clip(-SPEED, SPEED),
@@ -127,14 +152,20 @@ class Quad(Env):
     def observation(self, state: Any) -> Any:
         """Place and speed relative to the eight's, tilt and spin, its phase, and what is left of the last thrusts."""
         xp, phase = namespace(state), state[..., 10]
-        error, circle = state[..., :6] - self.reference(phase)[0], xp.stack((xp.cos(phase), xp.sin(phase)), -1)
+        error, circle = (
+            state[..., :6] - self.reference(phase)[0],
+            xp.stack((xp.cos(phase), xp.sin(phase)), -1),
+        )
         own, kept = state[..., [2, 5]], self.per_run(self.lag, 3) * state[..., 6:8]
         return xp.concatenate((error[..., [0, 1, 3, 4]], own, circle, kept), -1)
 
     def off(self, state: Any) -> Any:
         """Distance (R, E) from where on the eight the drone should be, metres."""
         xp, phase = namespace(state), state[..., 10]
-        x, z = state[..., 0] - SWING[0] * xp.sin(phase), state[..., 1] - HEIGHT - SWING[1] * xp.sin(2 * phase)
+        x, z = (
+            state[..., 0] - SWING[0] * xp.sin(phase),
+            state[..., 1] - HEIGHT - SWING[1] * xp.sin(2 * phase),
+        )
         return (x * x + z * z) ** 0.5
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
@@ -171,11 +202,15 @@ class Quad(Env):
         """L, attained at full thrust between hovering and a small step along the top singular vector."""
         full = [self.linear(run, 2.0)[0] for run in range(self.runs)]
         other = torch.zeros(self.runs, 1, 11, dtype=torch.float64)
-        other[:, 0, :6] = 1e-6 * torch.from_numpy(np.stack([np.linalg.svd(a[:6, :6])[2][0] for a in full]))
+        other[:, 0, :6] = 1e-6 * torch.from_numpy(
+            np.stack([np.linalg.svd(a[:6, :6])[2][0] for a in full])
+        )
         return Certificate(
             value=tuple(float(np.linalg.norm(a, 2)) for a in full),
             metric="Euclidean over (m, rad) and their speeds, time in sqrt(1 m / g)",
-            kind="upper" if max(self.values("lag")) > 0 else "exact",  # lag: a supremum at the edge of what rotors give
+            kind="upper"
+            if max(self.values("lag")) > 0
+            else "exact",  # lag: a supremum at the edge of what rotors give
             pair=(torch.zeros_like(other), other),
             action=(1.0, 1.0),
             closed_loop=tuple(self.regulator(run)[1] for run in range(self.runs)),
@@ -184,7 +219,9 @@ class Quad(Env):
             note="closed_loop is the spectral radius about hovering; eight and wind are exogenous and excluded",
         )
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The eight before hills, the drone, what its rotors give, its twin; dashes in the air show a gust."""
         scene, camera = _scene(tuple(size))
         canvas = scene.copy()
@@ -206,6 +243,8 @@ def _scene(size: tuple[int, int]) -> tuple[Canvas, Camera]:
     camera = Camera(size, (-FAR, 0, 0), 1.1, scale * FAR, 0.95 * h - 1.1 * scale)
     landscape(canvas, camera, GRASS, 1.5, 40)
     turn = np.linspace(0, 2 * math.pi, 73)[:-1]
-    for dot in upright(camera, np.stack((SWING[0] * np.sin(turn), HEIGHT + SWING[1] * np.sin(2 * turn)), -1)):
+    for dot in upright(
+        camera, np.stack((SWING[0] * np.sin(turn), HEIGHT + SWING[1] * np.sin(2 * turn)), -1)
+    ):
         canvas.circle(dot, 0.03 * scale, DOTS)
     return canvas, camera

@@ -23,7 +23,14 @@ from il_bench.streams import Streams
 
 BACK = 2  # the action that leads back; 0 and 1 are the turns
 SYMBOLS = 4  # what is seen: on the path left, right, unreadable; off the path
-SKY, ROCK, EDGE, TRAIL, MIST, BOARD = "#eaf2fb", "#a39a8c", "#8b8272", "#e6d3a8", "#cfd7df", "#fbfcfd"  # of the picture
+SKY, ROCK, EDGE, TRAIL, MIST, BOARD = (
+    "#eaf2fb",
+    "#a39a8c",
+    "#8b8272",
+    "#e6d3a8",
+    "#cfd7df",
+    "#fbfcfd",
+)  # of the picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +45,11 @@ class Recover(Env):
     """Chance, at each step, that the next turn cannot be read; twice the error on the expert's path."""
 
     arrays: ClassVar = "any"
-    states: ClassVar = {"off": "steps off the path", "turn": "the right action on it", "fog": "1 where it hides it"}
+    states: ClassVar = {
+        "off": "steps off the path",
+        "turn": "the right action on it",
+        "fog": "1 where it hides it",
+    }
     noise_size: ClassVar = 3
 
     def validate(self) -> None:
@@ -46,7 +57,10 @@ class Recover(Env):
         whole = all(k >= 1 and k == round(k) for k in self.values("k"))
         require(whole, f"k: expected a whole number of steps, at least 1, got {self.k}; try 8")
         fog = self.values("fog")
-        require(min(fog) >= 0 and max(fog) <= 1, f"fog: expected a chance from 0 to 1, got {self.fog}; try 0.05")
+        require(
+            min(fog) >= 0 and max(fog) <= 1,
+            f"fog: expected a chance from 0 to 1, got {self.fog}; try 0.05",
+        )
 
     @property
     def observation_space(self) -> spaces.Box:
@@ -109,7 +123,9 @@ class Recover(Env):
             note="turns and fog are exogenous and excluded; under the expert two walkers come no further apart",
         )  # fmt: skip
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The path on a ridge, the steps below it, the sign of the next turn or fog; the walker and its twin."""
         (w, h), canvas, k = size, Canvas(size, SKY), round(self.values("k")[0])
         edge, top, foot = 0.34 * w, 0.42 * h, 0.9 * h
@@ -119,7 +135,12 @@ class Recover(Env):
         canvas.polygon([(0, h), (0, top), *stairs, (w, foot), (w, h)], ROCK)
         canvas.line([*stairs, (w, foot)], EDGE, 2)
         canvas.line([(0, top), (edge, top)], TRAIL, 0.03 * h)
-        _board(canvas, np.array([0.09 * w, top]), 0.001 * h, "?" if state[2] else "↱" if state[1] else "↰")
+        _board(
+            canvas,
+            np.array([0.09 * w, top]),
+            0.001 * h,
+            "?" if state[2] else "↱" if state[1] else "↰",
+        )
         for who, colour, alpha in ((ghost, colour_of(0), 0.5), (state, colour_of(1), 1.0)):
             if who is not None:
                 n = round(float(who[0]))
@@ -138,5 +159,10 @@ def _board(canvas: Canvas, foot: np.ndarray, unit: float, sign: str) -> None:
     """A board on a post that shows the next turn, or nothing in fog."""
     canvas.line([foot, np.subtract(foot, (0, 110 * unit))], EDGE, 12 * unit)
     at = np.subtract(foot, (0, 170 * unit))
-    canvas.polygon(at + 75 * unit * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]), MIST if sign == "?" else BOARD)
-    canvas.text(sign, at, SOFT if sign == "?" else INK, max(9, round(110 * unit)), bold=True, part=0.5)
+    canvas.polygon(
+        at + 75 * unit * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]),
+        MIST if sign == "?" else BOARD,
+    )
+    canvas.text(
+        sign, at, SOFT if sign == "?" else INK, max(9, round(110 * unit)), bold=True, part=0.5
+    )

@@ -20,7 +20,13 @@ from il_bench.core import Certificate, Env
 from il_bench.settings import Values, require
 from il_bench.streams import Streams
 
-SKY, ROCK, SEA, PLACE, DEEP = "#eaf2fb", "#a39a8c", "#3f6f9f", "#7f7667", "#2c5378"  # of the picture
+SKY, ROCK, SEA, PLACE, DEEP = (
+    "#eaf2fb",
+    "#a39a8c",
+    "#3f6f9f",
+    "#7f7667",
+    "#2c5378",
+)  # of the picture
 EXPERT = 0  # the expert's action, in every state
 
 
@@ -96,10 +102,16 @@ class ResetCliff(Env):
     def certificate(self) -> Certificate:
         """1: under the 0/1 metric no map stretches."""
         return Certificate(
-            (1.0,) * self.runs, "0/1", "upper", diameter=(1.0,) * self.runs, note="the dial is recoverability"
+            (1.0,) * self.runs,
+            "0/1",
+            "upper",
+            diameter=(1.0,) * self.runs,
+            note="the dial is recoverability",
         )
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The good states on the cliff, as large as they are likely, the bad one below; the walker and its twin."""
         (w, h), canvas, good = size, Canvas(size, SKY), self.size - 1
         rare = 1 / (self.values("rarity")[0] + 1)
@@ -118,7 +130,12 @@ class ResetCliff(Env):
                 with canvas.layer(alpha):
                     canvas.circle((at[0], at[1] - 2.1 * reach), 0.6 * reach, colour)
                     canvas.polygon(
-                        [(at[0] - reach, at[1]), (at[0] + reach, at[1]), (at[0], at[1] - 2.2 * reach)], colour
+                        [
+                            (at[0] - reach, at[1]),
+                            (at[0] + reach, at[1]),
+                            (at[0], at[1] - 2.2 * reach),
+                        ],
+                        colour,
                     )
         words = "one can come back" if self.recoverable else "no way back"
         canvas.text(words, (edge / 2, 0.76 * h), PAPER, 13, part=0.5)

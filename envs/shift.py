@@ -50,9 +50,15 @@ class Shift(Env):
 
     def validate(self) -> None:
         """L above 0, pull and sigma at least 0, 2 to 16 places."""
-        require(min(self.values("lipschitz")) > 0, f"lipschitz: expected L > 0, got {self.lipschitz}; try 1.2")
+        require(
+            min(self.values("lipschitz")) > 0,
+            f"lipschitz: expected L > 0, got {self.lipschitz}; try 1.2",
+        )
         require(min(self.values("pull")) >= 0, f"pull: expected at least 0, got {self.pull}; try 1")
-        require(min(self.values("noise")) >= 0, f"noise: expected sigma >= 0, got {self.noise}; try 0.05")
+        require(
+            min(self.values("noise")) >= 0,
+            f"noise: expected sigma >= 0, got {self.noise}; try 0.05",
+        )
         require(2 <= self.size <= 16, f"size: expected 2 to 16 places, got {self.size}; try 4")
 
     @property
@@ -84,7 +90,11 @@ class Shift(Env):
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """Every number moves one place on and grows by L."""
         xp, moved = namespace(state), self.per_run(self.lipschitz, 3) * state[..., :-1]
-        push = GAIN * action[..., 0].clip(-1, 1) - self.drag(state) + self.per_run(self.noise) * noise[..., 0]
+        push = (
+            GAIN * action[..., 0].clip(-1, 1)
+            - self.drag(state)
+            + self.per_run(self.noise) * noise[..., 0]
+        )
         first = moved[..., -1] + push
         s = xp.concatenate((first[..., None], moved[..., :-1]), -1).clip(-CLIP, CLIP)
         return xp.concatenate((s, state[..., -1:] + TURN), -1)
@@ -123,7 +133,9 @@ class Shift(Env):
             note=f"the expert's loop is nilpotent: constant L in a step, nothing left after {self.size}",
         )
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The places from left to right as bars on a logarithmic scale, marks for the twin's, and the way back."""
         (w, h), canvas, n = size, Canvas(size), self.size
         x, half, middle = w * (0.17 + 0.72 * (np.arange(n) + 0.5) / n), 0.22 * w / n, 0.5 * h
@@ -135,17 +147,29 @@ class Shift(Env):
         for mark in (-10.0, -1.0, -0.1, -0.01, 0.01, 0.1, 1.0, 10.0):
             canvas.line([(x[0] - half, height(mark)), (x[-1] + half, height(mark))], LINE, 1)
             canvas.text(f"{mark:g}" * (mark > 0.01), (right, height(mark)), SOFT, 10, part=0.7)
-        canvas.line([(left, middle), (right, middle), (right, foot), (left, foot), (left, middle)], PIPE, 2)
+        canvas.line(
+            [(left, middle), (right, middle), (right, foot), (left, foot), (left, middle)], PIPE, 2
+        )
         for at in (*((x[:-1] + x[1:]) / 2), x[0] - 2.1 * half):
             canvas.polygon([(at - 3, middle - 5), (at - 3, middle + 5), (at + 5, middle)], SOFT)
         for k, (at, value) in enumerate(zip(x, state, strict=False)):
             rows = middle, middle, height(value), height(value)
-            canvas.polygon(np.column_stack(((at - half, at + half, at + half, at - half), rows)), colour_of(1))
+            canvas.polygon(
+                np.column_stack(((at - half, at + half, at + half, at - half), rows)), colour_of(1)
+            )
             if ghost is not None:
                 mark = height(ghost[k])
                 canvas.line([(at - 1.5 * half, mark), (at + 1.5 * half, mark)], colour_of(0), 2.5)
-        canvas.polygon([(left - 16, middle - 10), (left + 16, middle - 10), (left, middle + 12)], FUNNEL)
+        canvas.polygon(
+            [(left - 16, middle - 10), (left + 16, middle - 10), (left, middle + 12)], FUNNEL
+        )
         canvas.text("a − g", (left, middle - 19), INK, 11, part=0.5)
-        canvas.text(f"× {self.values('lipschitz')[0]:g} at every step", (w / 2, foot - 11), SOFT, 11, part=0.5)
+        canvas.text(
+            f"× {self.values('lipschitz')[0]:g} at every step",
+            (w / 2, foot - 11),
+            SOFT,
+            11,
+            part=0.5,
+        )
         canvas.text(f"|s| = {np.linalg.norm(state[:-1]):.2g}", (10, 36), INK, 12, bold=True)
         return canvas.image()

@@ -34,7 +34,10 @@ CLIP = 10.0  # where x is stopped
 # What full action moves; cancelling at the clip takes 10 rho + 1 < 11. A power of two, so that actions are scaled
 # without rounding and the demonstrations keep to x = 0 exactly.
 GAIN = 16.0
-ROWS, STEPS = (0.24, 0.46, 0.64, 0.82), 12  # of the picture: where its rails are, and how far ahead they look
+ROWS, STEPS = (
+    (0.24, 0.46, 0.64, 0.82),
+    12,
+)  # of the picture: where its rails are, and how far ahead they look
 TOLD, WRONG = "#56B4E9", "#e08a5b"
 
 
@@ -58,11 +61,18 @@ class Sign(Env):
     def validate(self) -> None:
         """Refuse rho outside (0, 1), a third system, a negative sigma."""
         rhos = self.values("rho")
-        require(min(rhos) > 0 and max(rhos) < 1, f"rho: expected above 0 and below 1, got {self.rho}; try 0.95")
         require(
-            set(self.values("system")) <= {1, 2}, f"system: expected 1 or 2, got {self.system}; name one of the two"
+            min(rhos) > 0 and max(rhos) < 1,
+            f"rho: expected above 0 and below 1, got {self.rho}; try 0.95",
         )
-        require(min(self.values("noise")) >= 0, f"noise: expected sigma >= 0, got {self.noise}; try 0.01")
+        require(
+            set(self.values("system")) <= {1, 2},
+            f"system: expected 1 or 2, got {self.system}; name one of the two",
+        )
+        require(
+            min(self.values("noise")) >= 0,
+            f"noise: expected sigma >= 0, got {self.noise}; try 0.01",
+        )
 
     @cached_property
     def slope(self) -> Values:
@@ -74,7 +84,9 @@ class Sign(Env):
     @property
     def observation_space(self) -> spaces.Box:
         """Position and context."""
-        return spaces.Box(-np.array([CLIP, 1], dtype=np.float32), np.array([CLIP, 1], dtype=np.float32))
+        return spaces.Box(
+            -np.array([CLIP, 1], dtype=np.float32), np.array([CLIP, 1], dtype=np.float32)
+        )
 
     @property
     def action_space(self) -> spaces.Box:
@@ -92,7 +104,11 @@ class Sign(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        x = self.missing(state) + GAIN * action[..., 0].clip(-1, 1) + self.per_run(self.noise) * noise[..., 0]
+        x = (
+            self.missing(state)
+            + GAIN * action[..., 0].clip(-1, 1)
+            + self.per_run(self.noise) * noise[..., 0]
+        )
         return namespace(state).stack((x.clip(-CLIP, CLIP), 0 * state[..., 1]), -1)
 
     def observation(self, state: Any) -> Any:
@@ -127,7 +143,9 @@ class Sign(Env):
             note="the context is exogenous and excluded; a copy of slope k has rho + |k| in one of the systems",
         )
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """A logarithmic rail for x; below, where it goes from here by the expert, by nobody, by the other's expert."""
         (w, h), canvas, radius = size, Canvas(size), 0.03 * size[1] + 2
 
@@ -138,9 +156,15 @@ class Sign(Env):
         for mark in (0.0, *(side * 10.0**power for power in (-2, -1, 0, 1) for side in (-1, 1))):
             ends = place([mark, mark], 0.89) - np.array([[0, 0.72 * h], [0, 0]])
             canvas.line(ends, SOFT if mark == 0 else RULE)
-            canvas.text("" if abs(mark) == 0.01 else f"{mark:g}", place(mark, 0.93), SOFT, 10, part=0.5)
+            canvas.text(
+                "" if abs(mark) == 0.01 else f"{mark:g}", place(mark, 0.93), SOFT, 10, part=0.5
+            )
         slope = self.values("rho")[0] * (1 if self.values("system")[0] == 1 else -1)
-        loops = ("the expert", 0.0, TOLD), ("nobody acts", slope, SOFT), ("the other system's expert", 2 * slope, WRONG)
+        loops = (
+            ("the expert", 0.0, TOLD),
+            ("nobody acts", slope, SOFT),
+            ("the other system's expert", 2 * slope, WRONG),
+        )
         for (label, loop, colour), row in zip(loops, ROWS[1:], strict=True):
             path = place(state[0] * loop ** np.arange(STEPS), row)
             canvas.line(path, colour, 1.5)
@@ -152,5 +176,11 @@ class Sign(Env):
                 at = place(who[0], ROWS[0])
                 with canvas.layer(alpha, [at - radius, at + radius]):
                     canvas.circle(at, radius, colour)
-        canvas.text(f"system {self.values('system')[0]:.0f},  x = {state[0]:.2g}", (10, 36), INK, 12, bold=True)
+        canvas.text(
+            f"system {self.values('system')[0]:.0f},  x = {state[0]:.2g}",
+            (10, 36),
+            INK,
+            12,
+            bold=True,
+        )
         return canvas.image()

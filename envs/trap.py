@@ -22,7 +22,13 @@ from il_bench.streams import Streams
 
 FORK, PATH, PIT = 0, 1, 2  # places
 SYMBOLS = 6  # what is seen: at the fork left, right, unreadable; on the path left, right; the pit
-GRASS, TRAIL, LAWN, HOLE, RIM = "#a9c98a", "#e6d3a8", "#c4dfa4", "#2b2a33", "#6b5a4a"  # of the picture
+GRASS, TRAIL, LAWN, HOLE, RIM = (
+    "#a9c98a",
+    "#e6d3a8",
+    "#c4dfa4",
+    "#2b2a33",
+    "#6b5a4a",
+)  # of the picture
 POST, BOARD, MIST, FLAG = "#6b4f3a", "#f3e3bd", "#e9eef3", "#009e73"
 
 
@@ -36,12 +42,19 @@ class Trap(Env):
     """Chance that the safe side cannot be read at the fork; half of these episodes are lost, 2 epsilon T of them."""
 
     arrays: ClassVar = "any"
-    states: ClassVar = {"place": "0 fork, 1 path, 2 pit", "side": "the safe action", "fog": "1 where it hides the side"}
+    states: ClassVar = {
+        "place": "0 fork, 1 path, 2 pit",
+        "side": "the safe action",
+        "fog": "1 where it hides the side",
+    }
 
     def validate(self) -> None:
         """A chance."""
         fog = self.values("fog")
-        require(min(fog) >= 0 and max(fog) <= 1, f"fog: expected a chance from 0 to 1, got {self.fog}; try 0.2")
+        require(
+            min(fog) >= 0 and max(fog) <= 1,
+            f"fog: expected a chance from 0 to 1, got {self.fog}; try 0.2",
+        )
 
     @property
     def observation_space(self) -> spaces.Box:
@@ -56,7 +69,11 @@ class Trap(Env):
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """At the fork."""
         side, fog = streams.uniform("initial", episodes, 2).unbind(-1)
-        parts = torch.zeros_like(side), (side < 0.5).to(side.dtype), (fog < self.per_run(self.fog)).to(side.dtype)
+        parts = (
+            torch.zeros_like(side),
+            (side < 0.5).to(side.dtype),
+            (fog < self.per_run(self.fog)).to(side.dtype),
+        )
         return torch.stack([part.to(self.device) for part in parts], -1)
 
     def right(self, state: Any, action: Any) -> Any:
@@ -71,7 +88,11 @@ class Trap(Env):
 
     def observation(self, state: Any) -> Any:
         """Place and safe side as one symbol, one-hot; at the fork fog hides the side, in the pit there is none."""
-        xp, (place, side, fog), one = namespace(state), (state[..., i] for i in range(3)), 1 + 0 * state[..., 0]
+        xp, (place, side, fog), one = (
+            namespace(state),
+            (state[..., i] for i in range(3)),
+            1 + 0 * state[..., 0],
+        )
         seen = xp.where(place == FORK, xp.where(fog == 1, 2 * one, side), 3 + side)
         seen = xp.where(place == PIT, 5 * one, seen)
         return xp.stack([one * (seen == symbol) for symbol in range(SYMBOLS)], -1)
@@ -95,10 +116,18 @@ class Trap(Env):
         pit[..., 0] = PIT
         one = (1.0,) * self.runs
         return Certificate(
-            one, "0/1 over places", "exact", (fork, pit), closed_loop=one, diameter=one, note="the dial is the fog"
+            one,
+            "0/1 over places",
+            "exact",
+            (fork, pit),
+            closed_loop=one,
+            diameter=one,
+            note="the dial is the fog",
         )
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The fork from above, its sign or the fog around it, the path's end and the pit; the walker and its twin."""
         (w, h), canvas = size, Canvas(size, GRASS)
         unit, start = min(w, h), np.array([0.5 * w, 0.9 * h])
@@ -107,14 +136,27 @@ class Trap(Env):
         for end in ends:
             near, far = np.array([0.1 * unit, 0.0]), np.array([0.055 * unit, 0.0])
             canvas.polygon([start - near, start + near, end + far, end - far], TRAIL)
-        canvas.polygon([start - near, start + near, (0.5 * w + 0.12 * unit, h), (0.5 * w - 0.12 * unit, h)], TRAIL)
+        canvas.polygon(
+            [start - near, start + near, (0.5 * w + 0.12 * unit, h), (0.5 * w - 0.12 * unit, h)],
+            TRAIL,
+        )
         for centre, radius, colour in ((safe, 0.19, LAWN), (pit, 0.19, RIM), (pit, 0.165, HOLE)):
             canvas.polygon(_oval(centre, radius * unit), colour)
         _flag(canvas, np.add(safe, (0.09 * unit, 0.0)), 0.001 * unit)
         for place, words in ((safe, "the path goes on"), (pit, "no way out")):
             canvas.text(words, np.add(place, (0, 0.16 * unit)), INK, 12, part=0.5)
-        _sign(canvas, np.array([0.5 * w, 0.52 * h]), 0.001 * unit, -1 if state[1] == 0 else 1, state[2] == 1)
-        spots = {FORK: start, PATH: np.add(safe, (0, 0.04 * unit)), PIT: np.add(pit, (0, 0.09 * unit))}
+        _sign(
+            canvas,
+            np.array([0.5 * w, 0.52 * h]),
+            0.001 * unit,
+            -1 if state[1] == 0 else 1,
+            state[2] == 1,
+        )
+        spots = {
+            FORK: start,
+            PATH: np.add(safe, (0, 0.04 * unit)),
+            PIT: np.add(pit, (0, 0.09 * unit)),
+        }
         for who, colour, alpha in ((ghost, colour_of(0), 0.5), (state, colour_of(1), 1.0)):
             if who is not None:
                 (x, y), reach = spots[int(who[0])], 0.055 * unit
@@ -139,11 +181,26 @@ def _flag(canvas: Canvas, foot: np.ndarray, unit: float) -> None:
 def _sign(canvas: Canvas, at: np.ndarray, unit: float, way: int, hidden: bool) -> None:
     """A signpost that points left (-1) or right (1), or the fog around it."""
     canvas.line([np.add(at, (0, 150 * unit)), at], POST, 14 * unit)
-    canvas.polygon(at + way * unit * np.array([(-70, -34), (60, -34), (110, 0), (60, 34), (-70, 34)]), BOARD)
+    canvas.polygon(
+        at + way * unit * np.array([(-70, -34), (60, -34), (110, 0), (60, 34), (-70, 34)]), BOARD
+    )
     if hidden:
         with canvas.layer(0.95):
-            for x, y, radius in ((-95, 20, 75), (-35, -35, 90), (45, -30, 85), (105, 15, 75), (10, 45, 90)):
+            for x, y, radius in (
+                (-95, 20, 75),
+                (-35, -35, 90),
+                (45, -30, 85),
+                (105, 15, 75),
+                (10, 45, 90),
+            ):
                 canvas.circle(at + unit * np.array([x, y]), radius * unit, MIST)
         canvas.text("?", at, INK, max(9, round(90 * unit)), bold=True, part=0.5)
     else:
-        canvas.text("safe", np.add(at, (way * 10 * unit, 0)), INK, max(8, round(46 * unit)), bold=True, part=0.5)
+        canvas.text(
+            "safe",
+            np.add(at, (way * 10 * unit, 0)),
+            INK,
+            max(8, round(46 * unit)),
+            bold=True,
+            part=0.5,
+        )

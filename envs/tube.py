@@ -49,9 +49,13 @@ class Tube(Env):
         limit = 1 / (1 - FEEDBACK)
         possible = min(self.values("lipschitz")) > 0 and max(self.values("lipschitz")) < limit
         require(
-            possible, f"lipschitz: expected 0 < L < {limit:.3g}, where the expert holds, got {self.lipschitz}; try 1.2"
+            possible,
+            f"lipschitz: expected 0 < L < {limit:.3g}, where the expert holds, got {self.lipschitz}; try 1.2",
         )
-        require(min(self.values("noise")) >= 0, f"noise: expected sigma >= 0, got {self.noise}; try 0.05")
+        require(
+            min(self.values("noise")) >= 0,
+            f"noise: expected sigma >= 0, got {self.noise}; try 0.05",
+        )
 
     @property
     def observation_space(self) -> spaces.Box:
@@ -84,7 +88,13 @@ class Tube(Env):
         """One step along the tube."""
         xp, push = namespace(state), self.per_run(self.gain) * action[..., 0].clip(-1, 1)
         q = self.per_run(self.lipschitz) * state[..., 0] + push - self.pull(state)
-        return xp.stack(((q + self.per_run(self.noise) * noise[..., 0]).clip(-CLIP, CLIP), state[..., 1] + TURN), -1)
+        return xp.stack(
+            (
+                (q + self.per_run(self.noise) * noise[..., 0]).clip(-CLIP, CLIP),
+                state[..., 1] + TURN,
+            ),
+            -1,
+        )
 
     def observation(self, state: Any) -> Any:
         """Position and point on the circle."""
@@ -120,7 +130,9 @@ class Tube(Env):
             note="the phase is exogenous and excluded",
         )
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The tube from the side on a logarithmic scale, its coming pull as a wave, the ball and its twin."""
         (w, h), canvas = size, Canvas(size)
         middle, tall, steps = h / 2, 0.44 * h, np.arange(60)
@@ -131,13 +143,20 @@ class Tube(Env):
         for mark in (0.01, 0.1, 1.0, 10.0):
             for side in (-mark, mark):
                 canvas.line(
-                    [(0, height(side)), (w, height(side))], WALL if mark == CLIP else LINE, 3 if mark == CLIP else 1
+                    [(0, height(side)), (w, height(side))],
+                    WALL if mark == CLIP else LINE,
+                    3 if mark == CLIP else 1,
                 )
             canvas.text(f"{mark:g}", (w - 6, height(mark) + 9), SOFT, 10, part=1.0)
         phase = state[1] + steps * TURN
         pull = PULL[0] * np.sin(phase) + PULL[1] * np.sin(2 * phase + 1)
         x = 0.25 * w + steps * w / 60
-        canvas.polygon(np.column_stack((np.r_[x, x[::-1]], np.r_[middle - 0.12 * h * pull, np.full(60, middle)])), WAVE)
+        canvas.polygon(
+            np.column_stack(
+                (np.r_[x, x[::-1]], np.r_[middle - 0.12 * h * pull, np.full(60, middle)])
+            ),
+            WAVE,
+        )
         canvas.line([(0, middle), (w, middle)], SOFT, 1)
         for who, colour, alpha in ((ghost, colour_of(0), 0.5), (state, colour_of(1), 1.0)):
             if who is not None:

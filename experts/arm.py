@@ -22,7 +22,9 @@ class ArmExpert(Expert):
         angles, speeds, pushes = self.env.reference(state[..., 4])
         if self.env.control == "position":
             # The command lies so far ahead that the servo, which covers a share of the way, arrives in time.
-            return ((angles + speeds * STEP / self.env.per_run(self.env.servo, 3)) / LIMIT).clamp(-1, 1)
+            return ((angles + speeds * STEP / self.env.per_run(self.env.servo, 3)) / LIMIT).clamp(
+                -1, 1
+            )
         # The loop q'' = -(q - q_ref) (1 - POLE)^2 / h^2 - ... has POLE twice; the joint's own stiffness does its part.
         pull, brake = ((1 - POLE) / STEP) ** 2, 2 * (1 - POLE) / STEP
         stiffness = self.env.per_run(self.env.stiffness, 3)

@@ -23,7 +23,10 @@ Q, R = np.diag([1.0, 1.0, 10.0, 1.0]), np.array([[0.1]])
 def linearised() -> tuple[np.ndarray, np.ndarray]:
     """A (4, 4) and B (4, 1) of a step about upright, in (x, x', theta, theta') and newtons."""
     inertia = LENGTH * (4 / 3 - POLE / MASS)
-    turn, push = GRAVITY / inertia, -1 / (MASS * inertia)  # theta'' for each radian, and for each newton
+    turn, push = (
+        GRAVITY / inertia,
+        -1 / (MASS * inertia),
+    )  # theta'' for each radian, and for each newton
     lever = -POLE * LENGTH / MASS
     rate = np.array([[0, 1, 0, 0], [0, 0, lever * turn, 0], [0, 0, 0, 1], [0, 0, turn, 0]])
     return np.eye(4) + STEP * rate, STEP * np.array([[0], [1 / MASS + lever * push], [0], [push]])

@@ -31,9 +31,9 @@ class LaneExpert(Expert):
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
         feedback = -(state[..., :2] * self.gain).sum(-1)
-        return (feedback + self.env.per_run(self.env.advance) * self.env.curvature(state) / STEER)[..., None].clamp(
-            -1, 1
-        )
+        return (feedback + self.env.per_run(self.env.advance) * self.env.curvature(state) / STEER)[
+            ..., None
+        ].clamp(-1, 1)
 
 
 def lqr(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -21,5 +21,6 @@ class LinearExpert(Expert):
         """See `Expert.act`."""
         keep = self.env.per_run(self.env.lipschitz, 3) - self.env.per_run(self.env.alpha, 3)
         return (
-            (self.env.pull(state) - keep * self.env.rotated(state[..., :-1])) / self.env.per_run(self.env.gain, 3)
+            (self.env.pull(state) - keep * self.env.rotated(state[..., :-1]))
+            / self.env.per_run(self.env.gain, 3)
         ).clamp(-1, 1)

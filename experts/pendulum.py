@@ -30,7 +30,11 @@ class PendulumExpert(Expert):
         angle = torch.atan2(sin, cos)
         # Energy of a rod, per m l^2: theta'^2 / 6 + g cos(theta) / 2, and g / 2 when it rests upright.
         missing = GRAVITY / 2 * (1 - cos) - speed.square() / 6
-        pump = TORQUE * torch.where(speed == 0, torch.ones_like(speed), speed.sign()) * (4 * missing).clamp(-1, 1)
+        pump = (
+            TORQUE
+            * torch.where(speed == 0, torch.ones_like(speed), speed.sign())
+            * (4 * missing).clamp(-1, 1)
+        )
         catch = -(GAIN[0] * angle + GAIN[1] * speed)
         near = angle.abs() + 0.1 * speed.abs() < CATCH
         return torch.where(near, catch, pump).clamp(-TORQUE, TORQUE)[..., None]

@@ -20,4 +20,6 @@ class TubeExpert(Expert):
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
         feedback = -FEEDBACK * self.env.per_run(self.env.lipschitz) * state[..., 0]
-        return ((feedback + self.env.pull(state)) / self.env.per_run(self.env.gain))[..., None].clamp(-1, 1)
+        return ((feedback + self.env.pull(state)) / self.env.per_run(self.env.gain))[
+            ..., None
+        ].clamp(-1, 1)

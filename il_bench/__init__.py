@@ -36,7 +36,9 @@ __all__ = sorted(_HOME)
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'il_bench' has no attribute {name!r}; it has {', '.join(sorted(_HOME))}")
+        raise AttributeError(
+            f"module 'il_bench' has no attribute {name!r}; it has {', '.join(sorted(_HOME))}"
+        )
     value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
     globals()[name] = value
     return value

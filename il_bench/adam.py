@@ -35,7 +35,9 @@ class Adam:
         slopes: their gradients, views of `grad`.
     """
 
-    def __init__(self, layers: list[torch.Tensor], lr: Values, clip: Values = 0.0, ema: Values = 0.0):
+    def __init__(
+        self, layers: list[torch.Tensor], lr: Values, clip: Values = 0.0, ema: Values = 0.0
+    ):
         runs, device = len(layers[0]), layers[0].device
         self.places = list(itertools.accumulate((p[0].numel() for p in layers), initial=0))
         width = math.ceil(self.places[-1] / LINE) * LINE
@@ -46,13 +48,33 @@ class Adam:
         for view, values in zip(self.layers, layers, strict=True):
             view.copy_(values)
         self.layers = [view.detach().requires_grad_() for view in self.layers]
-        self.clip, self.decay = (torch.tensor(as_tuple(v), device=device).expand(runs)[:, None] for v in (clip, ema))
+        self.clip, self.decay = (
+            torch.tensor(as_tuple(v), device=device).expand(runs)[:, None] for v in (clip, ema)
+        )
         self.clips, self.keeps = max(as_tuple(clip)) > 0, max(as_tuple(ema)) > 0
         self.mean = self.flat.clone() if self.keeps else self.flat
-        self.steps, self._count, self._one = 0, torch.zeros((), device=device), torch.ones((), device=device)
-        fixed = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0, "amsgrad": False, "maximize": False}
+        self.steps, self._count, self._one = (
+            0,
+            torch.zeros((), device=device),
+            torch.ones((), device=device),
+        )
+        fixed = {
+            "beta1": 0.9,
+            "beta2": 0.999,
+            "eps": 1e-8,
+            "weight_decay": 0.0,
+            "amsgrad": False,
+            "maximize": False,
+        }
         self._updates = [
-            partial(torch._fused_adam_, *([buffer[rows]] for buffer in buffers), [], [self._count], lr=rate, **fixed)
+            partial(
+                torch._fused_adam_,
+                *([buffer[rows]] for buffer in buffers),
+                [],
+                [self._count],
+                lr=rate,
+                **fixed,
+            )
             for rate, rows in _groups(as_tuple(lr), runs)
         ]
 
@@ -90,7 +112,10 @@ class Adam:
 
 def _cut(buffer: torch.Tensor, places: list[int], shapes: list[torch.Size]) -> list[torch.Tensor]:
     """Views of a buffer (R, P) in the layers' shapes."""
-    return [buffer[:, a:b].view(shape) for (a, b), shape in zip(itertools.pairwise(places), shapes, strict=True)]
+    return [
+        buffer[:, a:b].view(shape)
+        for (a, b), shape in zip(itertools.pairwise(places), shapes, strict=True)
+    ]
 
 
 def _groups(rates: tuple[float, ...], runs: int) -> list[tuple[float, slice]]:

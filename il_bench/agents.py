@@ -69,13 +69,18 @@ def parse(args: list[str]) -> tuple[Env, Expert, Options]:
     }
     flags.require_distinct(*groups.values())
     command = dataclasses.make_dataclass("Command", groups.items())
-    got = flags.parsed(tyro.conf.OmitArgPrefixes[command], args, "python -m il_bench.measure", str(Options.__doc__))  # type: ignore[misc, valid-type]
+    got = flags.parsed(
+        tyro.conf.OmitArgPrefixes[command], args, "python -m il_bench.measure", str(Options.__doc__)
+    )  # type: ignore[misc, valid-type]
     options = Options(**vars(got.agent))
     require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
     taken = options.out is not None and options.out.exists()
     require(not taken, f"out: {options.out} already exists; name another file")
     zipped = any(str(name).startswith(zips.PREFIX) for name in (options.policy, options.expert))
-    require(zipped or not options.trust, "trust: expected sb3:PATH beside it, which alone needs it; leave it out")
+    require(
+        zipped or not options.trust,
+        "trust: expected sb3:PATH beside it, which alone needs it; leave it out",
+    )
     many = flags.nested_per_run_fields(env_class)
     env = flags.build(env_class, combinations(flags.flat(got.environment), many, options.seeds))
     return env, registry.expert(env, options.expert, options.trust), options

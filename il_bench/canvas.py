@@ -31,7 +31,9 @@ def colour_of(learner: int) -> str:
 
 def rgb(colour: Any) -> np.ndarray:
     """A colour as three numbers from 0 to 255; an array of colours (..., 3) is passed on."""
-    return np.array([*bytes.fromhex(colour[1:])] if isinstance(colour, str) else colour, dtype=float)
+    return np.array(
+        [*bytes.fromhex(colour[1:])] if isinstance(colour, str) else colour, dtype=float
+    )
 
 
 def mix(one: Any, other: Any, share: Any) -> np.ndarray:
@@ -53,7 +55,9 @@ def _font(size: int, bold: bool) -> Any:
     import matplotlib
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return _pygame().font.Font(os.path.join(matplotlib.get_data_path(), "fonts", "ttf", name), size * FINE)
+    return _pygame().font.Font(
+        os.path.join(matplotlib.get_data_path(), "fonts", "ttf", name), size * FINE
+    )
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,9 @@ class Camera:
     horizon: float
 
     @classmethod
-    def behind(cls, size: tuple[int, int], x: float, y: float, angle: float, back: float, height: float) -> Camera:
+    def behind(
+        cls, size: tuple[int, int], x: float, y: float, angle: float, back: float, height: float
+    ) -> Camera:
         """Looks along `angle` towards (x, y), from behind and above; a wide picture shows more to the sides."""
         place = (x - back * np.cos(angle), y - back * np.sin(angle), angle)
         return cls(size, place, height, 0.9 * min(size[0], 4 / 3 * size[1]), 0.34 * size[1])
@@ -110,14 +116,19 @@ class Canvas:
         return other
 
     @contextlib.contextmanager
-    def layer(self, alpha: float, corners: Any = ((-np.inf, -np.inf), (np.inf, np.inf))) -> Iterator[None]:
+    def layer(
+        self, alpha: float, corners: Any = ((-np.inf, -np.inf), (np.inf, np.inf))
+    ) -> Iterator[None]:
         """What is painted inside appears as one translucent whole: its overlapping parts do not add up.
 
         Args:
             alpha: 0 leaves nothing of it, 1 all.
             corners: points (n, 2) around what is painted, if they are known: the smaller, the faster.
         """
-        first, last = np.clip([np.min(corners, 0) - 1, np.max(corners, 0) + 2], 0, self.size).astype(int) * FINE
+        first, last = (
+            np.clip([np.min(corners, 0) - 1, np.max(corners, 0) + 2], 0, self.size).astype(int)
+            * FINE
+        )
         area = self._surface.get_rect().clip(*first.tolist(), *(last - first).tolist())
         before = self._surface.subsurface(area).copy()
         yield
@@ -136,17 +147,28 @@ class Canvas:
 
     def line(self, points: Any, colour: Any, width: float = 1.0) -> None:
         """A line through points (n, 2); a broad one is round at its joints and ends."""
-        corners, thick = (np.asarray(points, dtype=float) * FINE).tolist(), max(1, round(width * FINE))
+        corners, thick = (
+            (np.asarray(points, dtype=float) * FINE).tolist(),
+            max(1, round(width * FINE)),
+        )
         _pygame().draw.lines(self._surface, colour, False, corners, thick)
         for corner in corners if thick > 2 * FINE else ():
             _pygame().draw.circle(self._surface, colour, corner, thick / 2)
 
     def circle(self, centre: Any, radius: float, colour: Any) -> None:
         """A filled disc."""
-        _pygame().draw.circle(self._surface, colour, (centre[0] * FINE, centre[1] * FINE), radius * FINE)
+        _pygame().draw.circle(
+            self._surface, colour, (centre[0] * FINE, centre[1] * FINE), radius * FINE
+        )
 
     def text(
-        self, words: str, at: Any, colour: str = INK, size: int = 12, bold: bool = False, part: float = 0
+        self,
+        words: str,
+        at: Any,
+        colour: str = INK,
+        size: int = 12,
+        bold: bool = False,
+        part: float = 0,
     ) -> float:
         """Write words at the height of `at`, with `part` of their width to the left of it; returns their width."""
         written = _font(size, bold).render(words, True, colour)
@@ -165,11 +187,21 @@ class Canvas:
         zoom = max(1, round(0.23 * self.size[0] / pixels.shape[1]))
         large = np.pad(pixels.repeat(zoom, 0).repeat(zoom, 1), ((2, 2), (2, 2), (0, 0)))
         large[[0, 1, -2, -1]] = large[:, [0, 1, -2, -1]] = rgb(colour)
-        left, top = self.size[0] - large.shape[1] - 6, 30  # beneath what a film may write at the top
+        left, top = (
+            self.size[0] - large.shape[1] - 6,
+            30,
+        )  # beneath what a film may write at the top
         self.picture(large, (left, top))
         self.text(words, (self.size[0] - 6, top + large.shape[0] + 8), colour, 10, part=1)
 
-    def solid(self, camera: Camera, faces: list[tuple[np.ndarray, Any]], pose: Any, roll: float, alpha: float) -> None:
+    def solid(
+        self,
+        camera: Camera,
+        faces: list[tuple[np.ndarray, Any]],
+        pose: Any,
+        roll: float,
+        alpha: float,
+    ) -> None:
         """Flat faces, in their order, those that look away left out.
 
         Args:
@@ -182,17 +214,23 @@ class Canvas:
         (*place, angle), sizes = pose, np.cumsum([len(corners) for corners, _ in faces])
         about_z = [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
         about_x = [[1, 0, 0], [0, np.cos(roll), -np.sin(roll)], [0, np.sin(roll), np.cos(roll)]]
-        corners = np.concatenate([c for c, _ in faces]) @ np.transpose(np.dot(about_z, about_x)) + place
+        corners = (
+            np.concatenate([c for c, _ in faces]) @ np.transpose(np.dot(about_z, about_x)) + place
+        )
         seen = camera.project(corners)
         with self.layer(alpha, seen[:, :2]):
             for part, (_, colour) in zip(np.split(seen, sizes[:-1]), faces, strict=True):
                 (a, b, _), (c, d, _) = part[1] - part[0], part[2] - part[0]
-                if a * d < b * c and part[:, 2].min() > NEAR:  # rows grow downwards, which turns the sense round
+                if (
+                    a * d < b * c and part[:, 2].min() > NEAR
+                ):  # rows grow downwards, which turns the sense round
                     self.polygon(part[:, :2], colour)
 
     def image(self) -> np.ndarray:
         """What has been painted, RGB (height, width, 3), uint8."""
-        pixels = _pygame().image.tobytes(_pygame().transform.smoothscale(self._surface, self.size), "RGB")
+        pixels = _pygame().image.tobytes(
+            _pygame().transform.smoothscale(self._surface, self.size), "RGB"
+        )
         return np.frombuffer(pixels, np.uint8).reshape(self.size[1], self.size[0], 3).copy()
 
 
@@ -215,8 +253,13 @@ class LogAxes:
     def place(self, time: Any, value: Any) -> np.ndarray:
         """Where values at times stand, pixels (..., 2); what is off the axes stands at their edge."""
         (w, h), (left, above, right, below) = self.size, self.margin
-        up = (np.log10(np.clip(value, 10.0**self.low, 10.0**self.high)) - self.low) / (self.high - self.low)
-        x, y = left + np.asarray(time) / self.horizon * (w - left - right), h - below - up * (h - above - below)
+        up = (np.log10(np.clip(value, 10.0**self.low, 10.0**self.high)) - self.low) / (
+            self.high - self.low
+        )
+        x, y = (
+            left + np.asarray(time) / self.horizon * (w - left - right),
+            h - below - up * (h - above - below),
+        )
         return np.stack(np.broadcast_arrays(x, y), -1)
 
     def paint(self, canvas: Canvas) -> None:
@@ -240,11 +283,15 @@ def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     small = pygame.transform.smoothscale(pygame.image.frombuffer(pixels, (w, h), "RGB"), inner)
     out = np.full((size[1], size[0], 3), rgb(PAPER), np.uint8)
     left, top = ((np.array(size) - inner) // 2).tolist()
-    out[top : top + inner[1], left : left + inner[0]] = pygame.surfarray.array3d(small).swapaxes(0, 1)
+    out[top : top + inner[1], left : left + inner[0]] = pygame.surfarray.array3d(small).swapaxes(
+        0, 1
+    )
     return out
 
 
-def bars(state: np.ndarray, ghost: np.ndarray | None, space: Any, size: tuple[int, int]) -> np.ndarray:
+def bars(
+    state: np.ndarray, ghost: np.ndarray | None, space: Any, size: tuple[int, int]
+) -> np.ndarray:
     """A state (X,) of which nothing is known but the limits in `space`: a bar for each number, its twin's a mark."""
     canvas, (w, h) = Canvas(size, "#f4f6f9"), size
     known, wide = np.isfinite(space.low) & np.isfinite(space.high), w / (len(state) + 1)
@@ -255,10 +302,14 @@ def bars(state: np.ndarray, ghost: np.ndarray | None, space: Any, size: tuple[in
 
     for i, row in enumerate(height(np.asarray(state))):
         x, half = wide * (i + 1), 0.2 * wide
-        canvas.polygon([(x - half, h / 2), (x + half, h / 2), (x + half, row), (x - half, row)], SOFT)
+        canvas.polygon(
+            [(x - half, h / 2), (x + half, h / 2), (x + half, row), (x - half, row)], SOFT
+        )
         if ghost is not None:
             mark = height(np.asarray(ghost))[i]
-            canvas.line([(x - 1.6 * half, mark), (x + 1.6 * half, mark)], COLOURS[0], max(2, h / 80))
+            canvas.line(
+                [(x - 1.6 * half, mark), (x + 1.6 * half, mark)], COLOURS[0], max(2, h / 80)
+            )
     canvas.line([(0, h / 2), (w, h / 2)], INK)
     return canvas.image()
 

@@ -49,7 +49,9 @@ class Group:
 
     def part(self, chosen: list[int]) -> Group:
         """Some of the runs."""
-        values = {k: tuple(v[i] for i in chosen) if k in self.many else v for k, v in self.values.items()}
+        values = {
+            k: tuple(v[i] for i in chosen) if k in self.many else v for k, v in self.values.items()
+        }
         return dataclasses.replace(self, values=values)
 
     def things(self, device: str = "cpu") -> tuple[Any, Any]:
@@ -60,13 +62,22 @@ class Group:
     def identities(self) -> list[dict[str, Any]]:
         """What each run is made of, (R,): whatever its numbers depend on, defaults included."""
         env, learner = classes(self.env, self.algo)
-        code = results.code(env, learner, type(registry.expert(self.things()[0], self.common["expert"])))
+        code = results.code(
+            env, learner, type(registry.expert(self.things()[0], self.common["expert"]))
+        )
         rows = []
         for run in range(self.runs):
             own = {k: v[run] if k in self.many else v for k, v in self.values.items()}
             seed = own.pop("seed")
             rows.append(
-                {"env": self.env, "algo": self.algo, "settings": own, "seed": seed, "code": code, **self.common}
+                {
+                    "env": self.env,
+                    "algo": self.algo,
+                    "settings": own,
+                    "seed": seed,
+                    "code": code,
+                    **self.common,
+                }
             )
         return rows
 
@@ -104,7 +115,9 @@ def given(args: list[str]) -> dict[str, list[str]]:
             last = name
             found[last] = [value] if value else []
         else:
-            require(bool(last), f"sweep: expected a flag, got {token!r}; values stand after their flag")
+            require(
+                bool(last), f"sweep: expected a flag, got {token!r}; values stand after their flag"
+            )
             found[last] += spread(token)
     return found
 
@@ -120,12 +133,17 @@ def spread(token: str) -> list[str]:
         first, last, step = map(float, parts)
     except ValueError:
         return [token]
-    require(step > 0 and last >= first, f"range {token}: expected first:last:step, upwards; try 0.8:1.3:0.05")
+    require(
+        step > 0 and last >= first,
+        f"range {token}: expected first:last:step, upwards; try 0.8:1.3:0.05",
+    )
     count = int((last - first) / step + 1 + 1e-9)
     return [repr(round(first + i * step, RANGE_DIGITS)) for i in range(count)]
 
 
-def groups(env: str, algo: str, settings: dict[str, list[str]], seeds: int, common: dict[str, Any]) -> Iterator[Group]:
+def groups(
+    env: str, algo: str, settings: dict[str, list[str]], seeds: int, common: dict[str, Any]
+) -> Iterator[Group]:
     """The runs that some flags mean for one environment and one learner, those that cannot stand side by side apart.
 
     Flags that neither of the two has are left out. A number that runs may differ in takes its values side by side;
@@ -134,7 +152,11 @@ def groups(env: str, algo: str, settings: dict[str, list[str]], seeds: int, comm
     kinds = classes(env, algo)
     hints = {name: hint for kind in kinds for name, hint in _hints(kind).items()}
     many = [n for kind in kinds for n in flags.nested_per_run_fields(kind)]
-    mine = {k: v for k, v in settings.items() if _name(k) in hints or _name(k).removeprefix("no_") in hints}
+    mine = {
+        k: v
+        for k, v in settings.items()
+        if _name(k) in hints or _name(k).removeprefix("no_") in hints
+    }
     alone = [
         [(k, [v]) for v in values]
         for k, values in mine.items()
@@ -144,7 +166,9 @@ def groups(env: str, algo: str, settings: dict[str, list[str]], seeds: int, comm
     for chosen in itertools.product(*alone):
         flat = _parsed(kinds, [*rest, *chosen])
         values = combinations(flat, many, seeds)
-        varying = tuple(k for k, v in values.items() if k == "seed" or (k in many and isinstance(v, tuple)))
+        varying = tuple(
+            k for k, v in values.items() if k == "seed" or (k in many and isinstance(v, tuple))
+        )
         yield Group(env, algo, values, varying, common)
 
 
@@ -172,7 +196,9 @@ def _parsed(kinds: tuple[type, type], chosen: list[tuple[str, list[str]]]) -> di
     }
     flags.require_distinct(*parts.values())
     command: Any = tyro.conf.OmitArgPrefixes[dataclasses.make_dataclass("Cell", parts.items())]  # type: ignore[misc]
-    got = flags.parsed(command, [word for k, v in chosen for word in (k, *v)], "python -m il_bench.sweep")
+    got = flags.parsed(
+        command, [word for k, v in chosen for word in (k, *v)], "python -m il_bench.sweep"
+    )
     return flags.flat(got.environment) | flags.flat(got.learner)
 
 
@@ -247,7 +273,13 @@ def compute(folder: str, group: Group, device: str = "cpu", parent: int | None =
     env, learner = group.things(device)
     expert = registry.expert(env, group.common["expert"])
     policy = learner.learn(env, expert)
-    found = compare(env, expert, {group.algo: policy}, episodes=group.common["rollouts"], sample=group.common["sample"])
+    found = compare(
+        env,
+        expert,
+        {group.algo: policy},
+        episodes=group.common["rollouts"],
+        sample=group.common["sample"],
+    )
     results.write(Path(folder), group.identities(), results.rows(found))
     return group.runs
 

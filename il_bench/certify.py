@@ -19,8 +19,13 @@ PAIRS = 1_000_000
 def main(args: list[str]) -> None:
     """The command: `certify ENV`, then the environment's flags; exit code 1 when the certificate is refuted."""
     named = bool(args) and not args[0].startswith("-")
-    require(named, f"certify: expected the name of an environment first, got {args[:1]}; try certify lane")
-    env = flags.settings_of(registry.environment(args[0]), args[1:], f"python -m il_bench.certify {args[0]}")
+    require(
+        named,
+        f"certify: expected the name of an environment first, got {args[:1]}; try certify lane",
+    )
+    env = flags.settings_of(
+        registry.environment(args[0]), args[1:], f"python -m il_bench.certify {args[0]}"
+    )
     torch.set_num_threads(1)
     certificate = env.certificate()
     print("\n".join(claims(args[0], env, certificate)))
@@ -51,13 +56,21 @@ def claims(name: str, env: Env, certificate: Certificate) -> Iterator[str]:
 def attempts(env: Env, certificate: Certificate) -> Iterator[tuple[str, bool]]:
     """What was tried against it, in words, and whether it held."""
     if certificate.kind == "estimated":
-        yield "nothing is claimed beyond what those pairs have shown: there is nothing to refute", True
+        yield (
+            "nothing is claimed beyond what those pairs have shown: there is nothing to refute",
+            True,
+        )
         return
     if certificate.kind == "exact":
         wrong = list(lipschitz.attained(env, certificate))
-        yield wrong[0] if wrong else "the attaining pair is stretched by L to one part in 10^9", not wrong
+        yield (
+            wrong[0] if wrong else "the attaining pair is stretched by L to one part in 10^9",
+            not wrong,
+        )
     searches: dict[str, Callable[[], torch.Tensor]] = {
-        f"{PAIRS:,} random pairs, 1e-6 to 100 times the states' scale apart": lambda: lipschitz.many_pairs(env, PAIRS),
+        f"{PAIRS:,} random pairs, 1e-6 to 100 times the states' scale apart": lambda: (
+            lipschitz.many_pairs(env, PAIRS)
+        ),
         "gradient ascent from 100 starts": lambda: lipschitz.steepest(env),
     }
     for what, search in searches.items():

@@ -72,7 +72,9 @@ class Checkpoint:
     def _write(self, path: Path, held: bytes) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.folder, prefix=".draft-", delete=False) as draft:
+            with tempfile.NamedTemporaryFile(
+                dir=self.folder, prefix=".draft-", delete=False
+            ) as draft:
                 draft.write(held)
                 draft.flush()
                 os.fsync(draft.fileno())
@@ -93,11 +95,16 @@ class Checkpoint:
             part = Dataset(**_below(arrays, "data"), lengths=tuple(json.loads(texts["lengths"])))
             policy: Any = restore(texts["kind"], _below(arrays, "policy"), env.action_space)
         except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"checkpoint: {path} is damaged ({error}); delete {path.parent} and begin again") from None
+            raise ValueError(
+                f"checkpoint: {path} is damaged ({error}); delete {path.parent} and begin again"
+            ) from None
         trained = _below(arrays, "trained")
         if trained:
             policy = MLPPolicy(
-                policy.layers, policy.scaling, policy.action_space, [trained[k] for k in sorted(trained)]
+                policy.layers,
+                policy.scaling,
+                policy.action_space,
+                [trained[k] for k in sorted(trained)],
             )
         for name in SPENT:
             setattr(log, name, torch.from_numpy(np.array(spent[name])).to(env.device))
@@ -115,7 +122,8 @@ def _packed(part: Dataset, policy: Any, log: Log) -> bytes:
     from safetensors.numpy import save
 
     require(
-        hasattr(policy, "arrays"), f"checkpoint: a {type(policy).__name__} cannot be kept; leave --checkpoint-every out"
+        hasattr(policy, "arrays"),
+        f"checkpoint: a {type(policy).__name__} cannot be kept; leave --checkpoint-every out",
     )
     held = {"data/obs": part.obs, "data/action": part.action, "data/weight": part.weight}
     held |= {} if part.exposure is None else {"data/exposure": part.exposure}

@@ -54,10 +54,15 @@ def shapes(env: Env) -> Iterator[str]:
         yield f"initial: expected float64, got {state.dtype}; small errors grow, and float32 has none to lose"
     action, _ = random_drive(env)(0, state, None)
     before = state.clone()
-    after = env.transition(state, action, torch.zeros(runs, EPISODES, env.noise_size, dtype=torch.float64))
+    after = env.transition(
+        state, action, torch.zeros(runs, EPISODES, env.noise_size, dtype=torch.float64)
+    )
     outputs = {
         "transition": (after, (runs, EPISODES, size)),
-        "observation": (env.observation(after), (runs, EPISODES, *(env.observation_space.shape or ()))),
+        "observation": (
+            env.observation(after),
+            (runs, EPISODES, *(env.observation_space.shape or ())),
+        ),
         "reward": (env.reward(state, action, after), (runs, EPISODES)),
         "terminal": (env.terminal(after), (runs, EPISODES)),
         "distance": (env.distance(state, after), (runs, EPISODES)),
@@ -78,7 +83,9 @@ def determinism(env: Env) -> Iterator[str]:
     if not torch.equal(explore(env).state, explore(env).state):
         yield "transition: two rollouts with the same seed and actions differ; take every random number from `noise`"
     seen = explore(env)
-    low, high = (torch.as_tensor(b).double() for b in (env.observation_space.low, env.observation_space.high))
+    low, high = (
+        torch.as_tensor(b).double() for b in (env.observation_space.low, env.observation_space.high)
+    )
     runs, size = env.runs, seen.state.shape[-1]
     obs = env.observation(seen.state.reshape(runs, -1, size)).cpu()
     if ((obs < low - 1e-6) | (obs > high + 1e-6)).any():
@@ -136,6 +143,10 @@ def answers(env: Env, expert: Expert) -> Iterator[str]:
     elif not action.isfinite().all():
         yield "expert: gave actions that are not finite in states of a random rollout"
     elif isinstance(env.action_space, spaces.Box):
-        low, high = (torch.as_tensor(b).double() for b in (env.action_space.low, env.action_space.high))
-        if ((action < low - 1e-6) | (action > high + 1e-6)).any() and math.isfinite(float(high.max())):
+        low, high = (
+            torch.as_tensor(b).double() for b in (env.action_space.low, env.action_space.high)
+        )
+        if ((action < low - 1e-6) | (action > high + 1e-6)).any() and math.isfinite(
+            float(high.max())
+        ):
             yield "expert: gave actions outside action_space; clip them, or learners cannot imitate them"

@@ -26,7 +26,15 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from .settings import Values, as_tuple, one_of, per_run_fields, require, require_choice, require_counts
+from .settings import (
+    Values,
+    as_tuple,
+    one_of,
+    per_run_fields,
+    require,
+    require_choice,
+    require_counts,
+)
 
 if TYPE_CHECKING:
     from .streams import Streams
@@ -106,8 +114,13 @@ class Env(ABC):
         """Check that the settings fit together; the environment's own limits are in `validate`."""
         for name in per_run_fields(self):
             value = getattr(self, name)
-            numbers = [isinstance(v, int | float) and not isinstance(v, bool) for v in as_tuple(value)]
-            require(all(numbers) and len(numbers) > 0, f"{name}: expected numbers, got {value!r}; give such as 1.2")
+            numbers = [
+                isinstance(v, int | float) and not isinstance(v, bool) for v in as_tuple(value)
+            ]
+            require(
+                all(numbers) and len(numbers) > 0,
+                f"{name}: expected numbers, got {value!r}; give such as 1.2",
+            )
             several = isinstance(value, tuple | list) or getattr(value, "ndim", 0) > 0
             value = tuple(map(float, as_tuple(value))) if several else float(value)
             finite = np.all(np.isfinite(value))
@@ -115,7 +128,10 @@ class Env(ABC):
             object.__setattr__(self, name, value)
         lengths = {len(v) for v in self._per_run_values() if isinstance(v, tuple) and len(v) != 1}
         sizes = sorted(lengths)
-        require(len(sizes) <= 1, f"settings: expected one value or one for each run, got lengths {sizes}")
+        require(
+            len(sizes) <= 1,
+            f"settings: expected one value or one for each run, got lengths {sizes}",
+        )
         require_counts(self, "horizon")
         require_choice(self)
         kind = self.device.partition(":")[0]
@@ -206,7 +222,9 @@ class Env(ABC):
         """What is claimed about the dial, and the pair that proves it."""
 
     @abstractmethod
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """One RGB frame (height, width, 3), uint8, of one state (X,); `ghost` is the twin's state.
 
         Pure, so that a film can be made from a Record; called on the environment of one run, `env[run]`.
@@ -240,7 +258,9 @@ class Policy(ABC):
         return np.random.default_rng(0)
 
     @abstractmethod
-    def act(self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
+    def act(
+        self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Any]:
         """Actions (R, E, U) for observations (R, E, O), and the memory to hand back at the next step.
 
         Args:
@@ -272,16 +292,27 @@ class Policy(ABC):
         Raises:
             ValueError: when this holds several runs, or the observation has the wrong shape.
         """
-        require(self.runs == 1, f"predict: expected the policy of one run, got {self.runs}; pick one with policy[r]")
+        require(
+            self.runs == 1,
+            f"predict: expected the policy of one run, got {self.runs}; pick one with policy[r]",
+        )
         obs = np.asarray(observation, dtype=np.float32)
         batch = torch.from_numpy(np.atleast_2d(obs).copy())[None].to(self.device)
         if state is not None and episode_start is not None:
-            state = state.masked_fill(torch.as_tensor(episode_start).reshape(1, -1, *(1,) * (state.dim() - 2)), 0)
-        draw = None if deterministic else torch.from_numpy(self._chance.random(batch.shape[:2])).to(self.device)
+            state = state.masked_fill(
+                torch.as_tensor(episode_start).reshape(1, -1, *(1,) * (state.dim() - 2)), 0
+            )
+        draw = (
+            None
+            if deterministic
+            else torch.from_numpy(self._chance.random(batch.shape[:2])).to(self.device)
+        )
         with torch.no_grad():
             action, memory = self.act(batch, state, draw)
         out = action[0].cpu().numpy()
-        out = out[:, 0] if isinstance(self.action_space, spaces.Discrete) else out.astype(np.float32)
+        out = (
+            out[:, 0] if isinstance(self.action_space, spaces.Discrete) else out.astype(np.float32)
+        )
         return (out[0] if obs.ndim == 1 else out), memory
 
 
@@ -334,5 +365,7 @@ class Log:
 class Learner(Protocol):
     """A frozen dataclass: its fields are its hyperparameters, each documented; one verb."""
 
-    def learn(self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None) -> Policy:
+    def learn(
+        self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
+    ) -> Policy:
         """R policies that imitate `expert` in `env`."""

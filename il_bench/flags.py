@@ -24,8 +24,16 @@ def field_docs(cls: type) -> dict[str, str]:
         except (OSError, TypeError, SyntaxError):  # made at run time: its bases have the words
             continue
         for node, after in itertools.pairwise(body):
-            text = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else None
-            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and isinstance(text, str):
+            text = (
+                after.value.value
+                if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+                else None
+            )
+            if (
+                isinstance(node, ast.AnnAssign)
+                and isinstance(node.target, ast.Name)
+                and isinstance(text, str)
+            ):
                 found[node.target.id] = " ".join(text.split())
     return found
 
@@ -51,12 +59,17 @@ def flags_of(cls: type, hide: tuple[str, ...] = ()) -> type:
             continue
         needed = default is dataclasses.MISSING
         require(
-            not needed, f"{cls.__name__}: field {f.name!r} has no default; give it one, so that the class can be tried"
+            not needed,
+            f"{cls.__name__}: field {f.name!r} has no default; give it one, so that the class can be tried",
         )
         kind = tuple[float, ...] if f.name in many else hints[f.name]
         default = as_tuple(default) if f.name in many else default
         rows.append(
-            (f.name, Annotated[kind, tyro.conf.arg(help=helps.get(f.name, ""))], dataclasses.field(default=default))
+            (
+                f.name,
+                Annotated[kind, tyro.conf.arg(help=helps.get(f.name, ""))],
+                dataclasses.field(default=default),
+            )
         )
     summary = (cls.__doc__ or cls.__name__).splitlines()[0]
     return dataclasses.make_dataclass(cls.__name__, rows, namespace={"__doc__": summary})
@@ -101,14 +114,19 @@ def require_distinct(*groups: type) -> None:
     for group in groups:
         for name in flat(group()):
             require(
-                name not in owner, f"{owner.get(name)} and {group.__name__} both have a setting {name!r}; rename one"
+                name not in owner,
+                f"{owner.get(name)} and {group.__name__} both have a setting {name!r}; rename one",
             )
             owner[name] = group.__name__
 
 
 def expand(first: type, second: type, values: dict[str, Any], seeds: int) -> dict[str, Any]:
     """Flat values of two settings classes as values for each run: every combination of those that hold several."""
-    many = [name for name in values if name in nested_per_run_fields(first) + nested_per_run_fields(second)]
+    many = [
+        name
+        for name in values
+        if name in nested_per_run_fields(first) + nested_per_run_fields(second)
+    ]
     return combinations(values, many, seeds)
 
 
@@ -140,10 +158,16 @@ def _complaint(box: str) -> str:
     """What tyro says in its box, as one line: the complaint, and the flag that may have been meant."""
     lines = [line.strip("│╭╮╰╯ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
     rules = [i for i, line in enumerate(lines) if line and set(line) == {"─"}] or [len(lines)]
-    meant = re.search(r"--[\w-]+", " ".join(lines[rules[0] :])) if "Perhaps you meant" in box else None
+    meant = (
+        re.search(r"--[\w-]+", " ".join(lines[rules[0] :])) if "Perhaps you meant" in box else None
+    )
     words = " ".join(" ".join(lines[: rules[0]]).split())
     cannot = re.match(r"Error parsing (--[\w-]+).*?\[(.*?)\]", words)
-    words = f"{cannot[1]} cannot take {cannot[2]}" if cannot and "type matching" in words else words.rstrip(".")
+    words = (
+        f"{cannot[1]} cannot take {cannot[2]}"
+        if cannot and "type matching" in words
+        else words.rstrip(".")
+    )
     return words + (f"; did you mean {meant[0]}?" if meant else "")
 
 
@@ -157,7 +181,14 @@ def peek(args: list[str], flag: str, default: str) -> str:
 
 def nested_per_run_fields(cls: type) -> list[str]:
     """`per_run_fields`, those of settings dataclasses within included."""
-    inner = [f.default_factory() for f in dataclasses.fields(cls) if f.default_factory is not dataclasses.MISSING]
+    inner = [
+        f.default_factory()
+        for f in dataclasses.fields(cls)
+        if f.default_factory is not dataclasses.MISSING
+    ]
     return per_run_fields(cls) + [
-        name for d in inner if dataclasses.is_dataclass(d) for name in nested_per_run_fields(type(d))
+        name
+        for d in inner
+        if dataclasses.is_dataclass(d)
+        for name in nested_per_run_fields(type(d))
     ]

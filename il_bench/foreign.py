@@ -44,7 +44,8 @@ class Foreign(Env):
         except (gymnasium.error.Error, ImportError) as error:
             raise ValueError(f"{self.gymnasium_id}: Gymnasium cannot make it ({error})") from error
         require(
-            isinstance(probe.observation_space, spaces.Box) and len(probe.observation_space.shape) == 1,
+            isinstance(probe.observation_space, spaces.Box)
+            and len(probe.observation_space.shape) == 1,
             f"{self.gymnasium_id}: expected a flat Box of observations, got {probe.observation_space}; wrap it first",
         )
         require(
@@ -65,7 +66,9 @@ class Foreign(Env):
 
     def _make(self, **settings: Any) -> gymnasium.Env:
         """A copy, without the wrapper that only asks at every step whether there was a reset."""
-        made = gymnasium.make(self.gymnasium_id, max_episode_steps=-1, disable_env_checker=True, **settings)
+        made = gymnasium.make(
+            self.gymnasium_id, max_episode_steps=-1, disable_env_checker=True, **settings
+        )
         return made.env if type(made) is OrderEnforcing else made
 
     @property
@@ -91,7 +94,9 @@ class Foreign(Env):
             self.close()
             held["copies"] = [self._make() for _ in seeds]
         first = [copy.reset(seed=seed)[0] for copy, seed in zip(held["copies"], seeds, strict=True)]
-        state = torch.tensor(np.array(first), dtype=torch.float64, device=self.device).reshape(runs, episodes, -1)
+        state = torch.tensor(np.array(first), dtype=torch.float64, device=self.device).reshape(
+            runs, episodes, -1
+        )
         never = torch.zeros(runs, episodes, dtype=torch.bool)
         held.update(state=state, terminated=never, stopped=never, reward=never.double())
         return state
@@ -99,7 +104,10 @@ class Foreign(Env):
     def reset_seeds(self, streams: Streams, episodes: int) -> list[list[int]]:
         """What each copy is reset with (R, E)."""
         runs = range(len(streams.seeds))
-        return [[int(streams.generator(r, "initial", e).integers(2**31)) for e in range(episodes)] for r in runs]
+        return [
+            [int(streams.generator(r, "initial", e).integers(2**31)) for e in range(episodes)]
+            for r in runs
+        ]
 
     def close(self) -> None:
         """Close the copies."""
@@ -109,28 +117,55 @@ class Foreign(Env):
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """Every copy that goes on takes its step; one whose state or action is not finite has stopped."""
         held = self._held
-        stopped = held["stopped"] | ~(held["state"].isfinite().all(-1) & action.isfinite().all(-1)).cpu()
-        same = "copies" in held and held["state"].shape == state.shape and (held["state"] == state)[~stopped].all()
+        stopped = (
+            held["stopped"] | ~(held["state"].isfinite().all(-1) & action.isfinite().all(-1)).cpu()
+        )
+        same = (
+            "copies" in held
+            and held["state"].shape == state.shape
+            and (held["state"] == state)[~stopped].all()
+        )
         require(
-            bool(same), "transition: expected the states of the last step, got others; this environment only steps on"
+            bool(same),
+            "transition: expected the states of the last step, got others; this environment only steps on",
         )
         # NumPy's and Python's numbers: a tensor's cost more in this loop than many an environment's step.
-        chosen, over, halted = self._native(action), held["terminated"].numpy().copy(), stopped.numpy()
+        chosen, over, halted = (
+            self._native(action),
+            held["terminated"].numpy().copy(),
+            stopped.numpy(),
+        )
         following, reward = state.cpu().numpy().copy(), np.zeros(over.shape)
-        rows, paid, ended, stop = following.reshape(over.size, -1), reward.ravel(), over.ravel(), halted.ravel()
+        rows, paid, ended, stop = (
+            following.reshape(over.size, -1),
+            reward.ravel(),
+            over.ravel(),
+            halted.ravel(),
+        )
         for i in np.flatnonzero(~stop).tolist():
             rows[i], paid[i], done, truncated, _ = held["copies"][i].step(chosen[i])
             if done or truncated:
                 ended[i], stop[i] = done, True
-        after, gained, terminated = torch.from_numpy(following), torch.from_numpy(reward), torch.from_numpy(over)
-        held.update(state=after.to(state.device), reward=gained, terminated=terminated, stopped=stopped)
+        after, gained, terminated = (
+            torch.from_numpy(following),
+            torch.from_numpy(reward),
+            torch.from_numpy(over),
+        )
+        held.update(
+            state=after.to(state.device), reward=gained, terminated=terminated, stopped=stopped
+        )
         return held["state"]
 
     def _native(self, action: torch.Tensor) -> Any:
         """Actions (R, E, U), those of all copies in a row, as the environment takes them."""
         if isinstance(self.action_space, spaces.Discrete):
             return action[..., 0].nan_to_num().long().ravel().tolist()
-        return action.cpu().numpy().astype(self.action_space.dtype).reshape(-1, *self.action_space.shape)
+        return (
+            action.cpu()
+            .numpy()
+            .astype(self.action_space.dtype)
+            .reshape(-1, *self.action_space.shape)
+        )
 
     def observation(self, state: Any) -> Any:
         """The state, which is the observation."""
@@ -151,22 +186,32 @@ class Foreign(Env):
     def certificate(self) -> Certificate:
         """The largest growth of a deviation in one step that pairs of copies have shown: an estimate from below."""
         value, note = self._estimate
-        return Certificate((value,) * self.runs, "Euclidean over observations", "estimated", note=note)
+        return Certificate(
+            (value,) * self.runs, "Euclidean over observations", "estimated", note=note
+        )
 
     @cached_property
     def _estimate(self) -> tuple[float, str]:
         return estimate(self._make)
 
-    def draw(self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None) -> np.ndarray:
+    def draw(
+        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+    ) -> np.ndarray:
         """The environment's own picture where an observation sets its state, else bars of the observation."""
         frame = self._picture(state)
-        return bars(state, ghost, self.observation_space, size) if frame is None else resized(frame, size)
+        return (
+            bars(state, ghost, self.observation_space, size)
+            if frame is None
+            else resized(frame, size)
+        )
 
     def _picture(self, state: np.ndarray) -> np.ndarray | None:
         if "camera" not in self._held:
             camera = None
             with contextlib.suppress(Exception), warnings.catch_warnings(), _no_display():
-                warnings.simplefilter("ignore")  # no renderer, or none installed, in whatever words: bars will do
+                warnings.simplefilter(
+                    "ignore"
+                )  # no renderer, or none installed, in whatever words: bars will do
                 camera = self._make(render_mode="rgb_array")
                 camera.reset(seed=0)
                 camera.render()  # opens what it needs now
@@ -218,7 +263,11 @@ def answers(who: str, source: Any, obs: torch.Tensor, size: int) -> torch.Tensor
     rows = []
     for run, batch in enumerate(obs.to(torch.float32).cpu().numpy()):
         seen = batch.copy()  # whoever writes into it hurts nobody
-        out = source.predict(seen, deterministic=True)[0] if hasattr(source, "predict") else source(seen)
+        out = (
+            source.predict(seen, deterministic=True)[0]
+            if hasattr(source, "predict")
+            else source(seen)
+        )
         out = out.detach().cpu() if isinstance(out, torch.Tensor) else out
         shape, kind = np.shape(out), np.asarray(out).dtype.kind
         fits = kind in "biuf" and shape[:1] == batch.shape[:1] and math.prod(shape[1:]) == size
@@ -268,9 +317,14 @@ class CallablePolicy(Policy):
         self.env, self.source, self.runs = env, source, env.runs
         self.action_space, self.device = env.action_space, env.device
 
-    def act(self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
+    def act(
+        self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Any]:
         """See `Policy.act`; deterministic only."""
-        require(draw is None, "policy: its chance is its own and cannot be repeated; evaluate it deterministically")
+        require(
+            draw is None,
+            "policy: its chance is its own and cannot be repeated; evaluate it deterministically",
+        )
         return answers("policy", self.source, obs, action_size(self.env)), memory
 
     def __getitem__(self, run: int) -> CallablePolicy:

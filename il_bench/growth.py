@@ -14,7 +14,16 @@ from typing import Literal
 
 import numpy as np
 
-Kind = Literal["explosive", "saturating", "linear", "diffusive", "polynomial", "marginal", "underpowered", "none"]
+Kind = Literal[
+    "explosive",
+    "saturating",
+    "linear",
+    "diffusive",
+    "polynomial",
+    "marginal",
+    "underpowered",
+    "none",
+]
 
 FEWEST = 8
 """Rollouts below which a bootstrap over rollouts is no interval: of a random walk it excludes 1 far too often."""
@@ -61,13 +70,21 @@ class _Moments:
     def radius(self, weights: np.ndarray) -> np.ndarray:
         """Spectral radii (n,) of M under weights (n, E) of the rollouts."""
         gram, cross = (np.einsum("ne,eij->nij", weights, part) for part in (self.gram, self.cross))
-        return np.abs(np.linalg.eigvals(self._solve(gram, cross)[:, : self.dims].swapaxes(-1, -2))).max(-1)
+        return np.abs(
+            np.linalg.eigvals(self._solve(gram, cross)[:, : self.dims].swapaxes(-1, -2))
+        ).max(-1)
 
     @staticmethod
     def _solve(gram: np.ndarray, cross: np.ndarray) -> np.ndarray:
-        size = np.sqrt(np.maximum(np.einsum("nii->ni", gram), 1e-300))  # columns of unit length: scales do not matter
+        size = np.sqrt(
+            np.maximum(np.einsum("nii->ni", gram), 1e-300)
+        )  # columns of unit length: scales do not matter
         unit = gram / size[:, :, None] / size[:, None, :]
-        return np.linalg.pinv(unit, rcond=1e-12, hermitian=True) @ (cross / size[:, :, None]) / size[:, :, None]
+        return (
+            np.linalg.pinv(unit, rcond=1e-12, hermitian=True)
+            @ (cross / size[:, :, None])
+            / size[:, :, None]
+        )
 
     def solution(self) -> np.ndarray:
         """M, N and b of all rollouts, transposed: (D + U + 1, D)."""
@@ -75,7 +92,12 @@ class _Moments:
 
 
 def fit(
-    delta: np.ndarray, error: np.ndarray, alive: np.ndarray, ceiling: float, resamples: int = 300, seed: int = 0
+    delta: np.ndarray,
+    error: np.ndarray,
+    alive: np.ndarray,
+    ceiling: float,
+    resamples: int = 300,
+    seed: int = 0,
 ) -> Growth:
     """Fit and classify the growth of one run's deviations.
 
@@ -96,12 +118,20 @@ def fit(
         return NONE
     episodes, steps = alive.shape
     alpha = float(moments.radius(np.ones((1, episodes)))[0])
-    weights = np.random.default_rng(seed).multinomial(episodes, np.full(episodes, 1 / episodes), size=resamples)
-    low, high = np.quantile(moments.radius(weights), (0.025, 0.975)) if resamples else (alpha, alpha)
+    weights = np.random.default_rng(seed).multinomial(
+        episodes, np.full(episodes, 1 / episodes), size=resamples
+    )
+    low, high = (
+        np.quantile(moments.radius(weights), (0.025, 0.975)) if resamples else (alpha, alpha)
+    )
     epsilon = float(np.median(np.linalg.norm(terms, axis=-1)))
     plateau = epsilon / (1 - alpha) if alpha < 1 else np.inf
     exponent, power_wins = _shape(delta, moments.usable, ceiling)
-    kind = _classify(float(low), float(high), steps, exponent, power_wins) if episodes >= FEWEST else "underpowered"
+    kind = (
+        _classify(float(low), float(high), steps, exponent, power_wins)
+        if episodes >= FEWEST
+        else "underpowered"
+    )
     return Growth(kind, alpha, float(low), float(high), epsilon, plateau, exponent)
 
 
@@ -110,7 +140,12 @@ def _moments(
 ) -> tuple[_Moments | None, np.ndarray]:
     """Normal equations of each rollout, and what each usable step adds (n, D)."""
     now, then, size = delta[:, :-1], delta[:, 1:], np.linalg.norm(delta, axis=-1)
-    use = alive & (size[:, :-1] < 0.2 * ceiling) & (size[:, 1:] < 0.2 * ceiling) & np.isfinite(error).all(-1)
+    use = (
+        alive
+        & (size[:, :-1] < 0.2 * ceiling)
+        & (size[:, 1:] < 0.2 * ceiling)
+        & np.isfinite(error).all(-1)
+    )
     moving = (np.abs(now[use]) > 0).any(0)
     forcing = error[..., np.abs(error[use]).max(0, initial=0) > 0]
     dims, columns = int(moving.sum()), int(moving.sum()) + forcing.shape[-1] + 1
@@ -157,7 +192,9 @@ def _shape(delta: np.ndarray, usable: np.ndarray, ceiling: float) -> tuple[float
     if keep.sum() < 8:
         return np.nan, False
     log, time = np.log(middle[keep]), time[keep]
-    rate = np.log(np.concatenate((np.linspace(0.5, 0.999, 40), np.linspace(1.001, 1.6, 60))))[:, None]
+    rate = np.log(np.concatenate((np.linspace(0.5, 0.999, 40), np.linspace(1.001, 1.6, 60))))[
+        :, None
+    ]
     power = np.polyfit(np.log(time), log, 1, full=True)
     fed = np.var(log - np.log(np.abs(np.expm1(rate * time))), axis=1).min() * len(log)
     exponential = min(fed, np.polyfit(time, log, 1, full=True)[1].sum())

@@ -24,9 +24,14 @@ from .streams import Streams
 SIZE = 400, 300
 
 
-def _numpy_if_possible(env: Env, arrays: str) -> tuple[Callable[[Any], Any], Callable[[Any], np.ndarray]]:
+def _numpy_if_possible(
+    env: Env, arrays: str
+) -> tuple[Callable[[Any], Any], Callable[[Any], np.ndarray]]:
     """How arrays go in and come out: NumPy all along where the environment takes it (three times as fast for one)."""
-    require(arrays in ("any", "torch"), f"arrays: expected any or torch, got {arrays!r}; any is faster, torch repeats")
+    require(
+        arrays in ("any", "torch"),
+        f"arrays: expected any or torch, got {arrays!r}; any is faster, torch repeats",
+    )
     if arrays == env.arrays == "any":
         return np.asarray, np.asarray
     return torch.as_tensor, lambda tensor: tensor.numpy()
@@ -40,7 +45,10 @@ def _episode(options: dict[str, Any] | None, following: int) -> int:
     """The number of the episode to begin: the following one unless the options ask for another."""
     number = (options or {}).get("episode", following)
     well = isinstance(number, int | np.integer) and number >= 0
-    require(bool(well), f"episode: expected a whole number of at least 0, got {number!r}; episodes count from 0")
+    require(
+        bool(well),
+        f"episode: expected a whole number of at least 0, got {number!r}; episodes count from 0",
+    )
     return int(number)
 
 
@@ -87,12 +95,18 @@ class GymEnv(gymnasium.Env[np.ndarray, Any]):
         **settings: Any,
     ):
         self.task = make(env, **settings) if isinstance(env, str) else env
-        require(self.task.runs == 1, f"GymEnv: expected an environment of one run, got {self.task.runs}; pass env[r]")
+        require(
+            self.task.runs == 1,
+            f"GymEnv: expected an environment of one run, got {self.task.runs}; pass env[r]",
+        )
         require(
             render_mode in (None, "rgb_array", "human"),
             f"render_mode: expected rgb_array or human, got {render_mode!r}",
         )
-        self.observation_space, self.action_space = self.task.observation_space, self.task.action_space
+        self.observation_space, self.action_space = (
+            self.task.observation_space,
+            self.task.action_space,
+        )
         self.render_mode, self.purpose = render_mode, purpose
         self._into, self._out = _numpy_if_possible(self.task, arrays)
         self._episode, self._streams = -1, Streams(())
@@ -115,7 +129,9 @@ class GymEnv(gymnasium.Env[np.ndarray, Any]):
             self._streams, self._episode = _streams((number,), self.purpose), -1
         self._episode = _episode(options, self._episode + 1)
         streams = self._streams.from_episode(self._episode)
-        self._noise = self._into(streams.normal("noise", 1, self.task.horizon, self.task.noise_size).numpy())
+        self._noise = self._into(
+            streams.normal("noise", 1, self.task.horizon, self.task.noise_size).numpy()
+        )
         self._state = self._into(self.task.initial(streams, 1).cpu().numpy())
         self._step = 0
         if self.render_mode == "human":
@@ -128,16 +144,28 @@ class GymEnv(gymnasium.Env[np.ndarray, Any]):
         Raises:
             ValueError: for an action of the wrong shape, or one that is not finite.
         """
-        require(self._state is not None, "step: expected reset() first; call it to begin an episode")
-        array = self._into(_checked(action, self.action_space, self._action_shape).reshape(1, 1, -1))
-        state = self.task.transition(self._state, array, self._noise[:, :, min(self._step, self.task.horizon - 1)])
+        require(
+            self._state is not None, "step: expected reset() first; call it to begin an episode"
+        )
+        array = self._into(
+            _checked(action, self.action_space, self._action_shape).reshape(1, 1, -1)
+        )
+        state = self.task.transition(
+            self._state, array, self._noise[:, :, min(self._step, self.task.horizon - 1)]
+        )
         reward = float(self.task.reward(self._state, array, state)[0, 0])
         self._state = state
         self._step += 1
         if self.render_mode == "human":
             self.render()
         over = bool(self.task.terminal(state)[0, 0])
-        return self._observe(), reward, over, self._step >= self.task.horizon, {"state": self._out(state)[0, 0]}
+        return (
+            self._observe(),
+            reward,
+            over,
+            self._step >= self.task.horizon,
+            {"state": self._out(state)[0, 0]},
+        )
 
     def _observe(self) -> np.ndarray:
         return self._out(self.task.observation(self._state))[0, 0].astype(np.float32)
@@ -199,10 +227,14 @@ class GymVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         require(num_envs >= 1, f"num_envs: expected at least 1, got {num_envs}")
         self.task = make(env, **settings) if isinstance(env, str) else env
         require(
-            self.task.runs == 1, f"GymVectorEnv: expected an environment of one run, got {self.task.runs}; pass env[r]"
+            self.task.runs == 1,
+            f"GymVectorEnv: expected an environment of one run, got {self.task.runs}; pass env[r]",
         )
         self.num_envs, self.render_mode, self.purpose = num_envs, render_mode, purpose
-        self.single_observation_space, self.single_action_space = self.task.observation_space, self.task.action_space
+        self.single_observation_space, self.single_action_space = (
+            self.task.observation_space,
+            self.task.action_space,
+        )
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._into, self._out = _numpy_if_possible(self.task, arrays)
@@ -218,7 +250,10 @@ class GymVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         if seed is not None or not self._streams.seeds:
             first = int(self.np_random.integers(2**31)) if single is None else single
             seeds = several or range(first, first + self.num_envs)
-            require(len(seeds) == self.num_envs, f"seed: expected {self.num_envs} seeds, got {len(seeds)}")
+            require(
+                len(seeds) == self.num_envs,
+                f"seed: expected {self.num_envs} seeds, got {len(seeds)}",
+            )
             self._streams = _streams(seeds, self.purpose)
             self._episode = np.full(self.num_envs, -1)
             self._steps = np.zeros(self.num_envs, dtype=int)
@@ -242,13 +277,21 @@ class GymVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             self._state[:, which] = state
         self._steps[which], self._over[which] = 0, False
 
-    def step(self, actions: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def step(
+        self, actions: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """One step of all; see Gymnasium. Where an episode ended at the last step, this one only resets it."""
-        require(self._state is not None, "step: expected reset() first; call it to begin the episodes")
-        action = self._into(_checked(actions, self.action_space, self._action_shape).reshape(1, self.num_envs, -1))
+        require(
+            self._state is not None, "step: expected reset() first; call it to begin the episodes"
+        )
+        action = self._into(
+            _checked(actions, self.action_space, self._action_shape).reshape(1, self.num_envs, -1)
+        )
         fresh = np.flatnonzero(self._over)
         now = self._into(self._state)
-        noise = self._noise[np.arange(self.num_envs), np.minimum(self._steps, self.task.horizon - 1)]
+        noise = self._noise[
+            np.arange(self.num_envs), np.minimum(self._steps, self.task.horizon - 1)
+        ]
         proposed = self.task.transition(now, action, self._into(noise[None]))
         reward = self._out(self.task.reward(now, action, proposed))[0].copy()
         self._state = self._out(proposed)

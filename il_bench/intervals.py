@@ -44,7 +44,9 @@ class Interval:
             return "n/a", part
         if self.low == self.high:
             return short(self.value, digits), part
-        return short(self.value, digits), f"[{short(self.low, digits)}, {short(self.high, digits)}] {part}".strip()
+        return short(
+            self.value, digits
+        ), f"[{short(self.low, digits)}, {short(self.high, digits)}] {part}".strip()
 
     def __str__(self) -> str:
         return " ".join(self.texts()).strip()
@@ -102,7 +104,9 @@ def paired_gain(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> tuple[fl
     logs = np.log(np.maximum(theirs, tiny)) - np.log(np.maximum(ours, tiny))
     rng, (runs, episodes) = np.random.default_rng(seed), logs.shape
     pick = rng.integers(runs, size=(2000, runs))
-    within = np.stack([logs[r][rng.integers(episodes, size=(2000, episodes))].mean(1) for r in range(runs)], 1)
+    within = np.stack(
+        [logs[r][rng.integers(episodes, size=(2000, episodes))].mean(1) for r in range(runs)], 1
+    )
     drawn = np.take_along_axis(within, pick, 1)
     low, high = np.quantile(trim_mean(drawn, 0.25, axis=1), (0.025, 0.975))
     return tuple(float(np.exp(v)) for v in (trim_mean(logs.mean(1), 0.25), low, high))  # type: ignore[return-value]
@@ -123,7 +127,11 @@ def typical(divergence: np.ndarray, indicator: bool) -> np.ndarray:
 
     Under the 0/1 metric (`indicator`) it is the mean, the chance to be apart: the median of an indicator says nothing.
     """
-    return divergence.mean(1) if indicator else np.quantile(divergence, 0.5, axis=1, method="inverted_cdf")
+    return (
+        divergence.mean(1)
+        if indicator
+        else np.quantile(divergence, 0.5, axis=1, method="inverted_cdf")
+    )
 
 
 def mean_error(error: np.ndarray, broke: np.ndarray) -> np.ndarray:

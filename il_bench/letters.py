@@ -18,7 +18,11 @@ from .settings import require
 
 FILE, VARIABLE, COMMAND = "letters.safetensors", "IL_BENCH_DATA", "python -m il_bench.fetch"
 HEIGHT, WIDTH = 16, 8  # pixels of a letter
-ALPHABET, FOLDS, LONGEST = 26, 10, 14  # letters from a to z; parts of the words; letters in the longest word
+ALPHABET, FOLDS, LONGEST = (
+    26,
+    10,
+    14,
+)  # letters from a to z; parts of the words; letters in the longest word
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +44,20 @@ class Letters:
     def __post_init__(self) -> None:
         """Check that the parts describe the same words."""
         count, shape = int(self.length.sum()), (len(self.letter), HEIGHT * WIDTH)
-        whole = all(part.dtype == np.uint8 for part in vars(self).values()) and self.letter.ndim == 1
-        whole = whole and self.pixels.shape == shape and self.length.shape == self.fold.shape == (len(self.fold),)
-        whole = whole and len(self.letter) == count and self.length.min() > 0 and self.length.max() <= LONGEST
+        whole = (
+            all(part.dtype == np.uint8 for part in vars(self).values()) and self.letter.ndim == 1
+        )
+        whole = (
+            whole
+            and self.pixels.shape == shape
+            and self.length.shape == self.fold.shape == (len(self.fold),)
+        )
+        whole = (
+            whole
+            and len(self.letter) == count
+            and self.length.min() > 0
+            and self.length.max() <= LONGEST
+        )
         limits = ((self.pixels, 1), (self.letter, ALPHABET - 1), (self.fold, FOLDS - 1))
         require(
             whole and all(part.max() <= most for part, most in limits),
@@ -90,7 +105,10 @@ def load() -> Letters:
         ValueError: when there are none, or the file is damaged.
     """
     path = folder() / FILE
-    require(path.is_file(), f"letters: there are no handwritten words in {path.parent}; fetch them once with {COMMAND}")
+    require(
+        path.is_file(),
+        f"letters: there are no handwritten words in {path.parent}; fetch them once with {COMMAND}",
+    )
     return _read(path, path.stat().st_mtime_ns)
 
 
@@ -102,7 +120,12 @@ def _read(path: Path, changed: int) -> Letters:
     try:
         held = load_file(path)
     except (OSError, SafetensorError) as error:
-        raise ValueError(f"letters: {path} is damaged ({error}); delete it and fetch it with {COMMAND}") from None
+        raise ValueError(
+            f"letters: {path} is damaged ({error}); delete it and fetch it with {COMMAND}"
+        ) from None
     names = [f.name for f in fields(Letters)]
-    require(set(held) == set(names), f"letters: {path} holds {sorted(held)}, not {names}; fetch it with {COMMAND}")
+    require(
+        set(held) == set(names),
+        f"letters: {path} holds {sorted(held)}, not {names}; fetch it with {COMMAND}",
+    )
     return Letters(**held)

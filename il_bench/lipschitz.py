@@ -23,7 +23,9 @@ EPISODES = 3
 
 def random_drive(env: Env) -> Any:
     """A driver that acts at random, from the action space alone, the same at every call."""
-    draws = Streams(env.seeds, env.device).uniform("actions", EPISODES, env.horizon, action_size(env))
+    draws = Streams(env.seeds, env.device).uniform(
+        "actions", EPISODES, env.horizon, action_size(env)
+    )
     space = env.action_space
     if isinstance(space, spaces.Discrete):
         return lambda step, state, memory: ((draws[:, :, step] * int(space.n)).floor(), memory)
@@ -51,15 +53,21 @@ def attained(env: Env, certificate: Certificate) -> Iterator[str]:
         yield "certificate: says exact without a pair that attains it; give one, or say upper"
         return
     one, two = certificate.pair
-    stretch = env.distance(*(_step(env, s, certificate.action) for s in (one, two))) / env.distance(one, two)
-    for run, (ratio, value) in enumerate(zip(stretch[:, 0].tolist(), certificate.value, strict=True)):
+    stretch = env.distance(*(_step(env, s, certificate.action) for s in (one, two))) / env.distance(
+        one, two
+    )
+    for run, (ratio, value) in enumerate(
+        zip(stretch[:, 0].tolist(), certificate.value, strict=True)
+    ):
         if not ratio >= value * (1 - 1e-9):
             yield f"certificate: the attaining pair of run {run} is stretched by {ratio:.12g}, not by L = {value:.12g}"
 
 
 def exceeded(env: Env, stretch: torch.Tensor) -> Iterator[str]:
     """What refutes the certificate in the largest stretches (R,) that were found."""
-    for run, (ratio, value) in enumerate(zip(stretch.tolist(), env.certificate().value, strict=True)):
+    for run, (ratio, value) in enumerate(
+        zip(stretch.tolist(), env.certificate().value, strict=True)
+    ):
         if ratio > value * (1 + 1e-7):
             yield f"certificate: a pair of run {run} is stretched by {ratio:.9g}, more than L = {value:.9g}"
 
@@ -76,10 +84,14 @@ def largest_stretch(env: Env, pairs: int, rounds: int = 1) -> torch.Tensor:
     pool = seen.reshape(runs, -1, size)
     scale = pool.std(1, keepdim=True) + 1e-3
     for i in range(rounds):
-        draw = streams.fork("pairs", i).normal("states", 1, pairs, 3 * size + 1 + env.noise_size)[:, 0]
+        draw = streams.fork("pairs", i).normal("states", 1, pairs, 3 * size + 1 + env.noise_size)[
+            :, 0
+        ]
         base, other, way, length, noise = draw.split((size, size, size, 1, env.noise_size), -1)
         pick = streams.fork("pairs", i).integers("pick", pool.shape[1], pairs)
-        one = pool.gather(1, pick[..., None].expand(-1, -1, size)) + scale * base * (other[..., :1] > 0)
+        one = pool.gather(1, pick[..., None].expand(-1, -1, size)) + scale * base * (
+            other[..., :1] > 0
+        )
         far = 10 ** (torch.special.ndtr(length) * 8 - 6)
         two = neighbour(env, one, scale * way * far / way.norm(dim=-1, keepdim=True))
         action = random_actions(env, streams.fork("pairs", i), pairs)
@@ -89,7 +101,10 @@ def largest_stretch(env: Env, pairs: int, rounds: int = 1) -> torch.Tensor:
         stretch = torch.where(clear, after / before, torch.zeros_like(before))
         largest = torch.maximum(largest, stretch.amax(1).cpu())
         usable |= clear.any(1).cpu()
-    require(bool(usable.all()), "transition: no random pair came out finite; nothing can be certified so")
+    require(
+        bool(usable.all()),
+        "transition: no random pair came out finite; nothing can be certified so",
+    )
     return largest
 
 
@@ -121,7 +136,9 @@ def random_actions(env: Env, streams: Streams, pairs: int) -> torch.Tensor:
     space = env.action_space
     if isinstance(space, spaces.Discrete):
         return (draw * int(space.n)).floor()
-    bounds = (np.clip(b.ravel(), -1e3, 1e3) for b in (space.low, space.high))  # an unbounded Box has no uniform draw
+    bounds = (
+        np.clip(b.ravel(), -1e3, 1e3) for b in (space.low, space.high)
+    )  # an unbounded Box has no uniform draw
     low, high = (torch.as_tensor(b, device=env.device).double() for b in bounds)
     return low + (high - low) * draw
 
@@ -161,12 +178,18 @@ def steepest(env: Env, starts: int = 100, steps: int = 50) -> torch.Tensor:
         state, way = state.detach().requires_grad_(), way.detach().requires_grad_()
         other = neighbour(env, state, 1e-4 * way)
         before = env.distance(state, other)
-        stretch = env.distance(env.transition(state, action, noise), env.transition(other, action, noise)) / before
+        stretch = (
+            env.distance(env.transition(state, action, noise), env.transition(other, action, noise))
+            / before
+        )
         found = torch.where(measurable(before, state, other), stretch, 0.0).detach().nan_to_num(0.0)
         largest = torch.maximum(largest, found.amax(1))
         if not stretch.requires_grad:
             return largest
         up = torch.autograd.grad(stretch.sum(), (state, way), allow_unused=True)
-        state, way = (v if g is None else v + 0.1 * g.nan_to_num(0.0) for v, g in zip((state, way), up, strict=True))
+        state, way = (
+            v if g is None else v + 0.1 * g.nan_to_num(0.0)
+            for v, g in zip((state, way), up, strict=True)
+        )
         way = way / way.norm(dim=-1, keepdim=True).clamp_min(1e-9)
     return largest

@@ -36,7 +36,9 @@ from .twins import compare
 TABLE = "measures.json"
 
 
-def error_matrix(found: Record, env: Env, expert: Expert, policies: dict[str, Any]) -> dict[str, dict[str, Interval]]:
+def error_matrix(
+    found: Record, env: Env, expert: Expert, policies: dict[str, Any]
+) -> dict[str, dict[str, Interval]]:
     """e(i on j): the mean action error of i on the states of j, for the expert and every learner at hand."""
     out: dict[str, dict[str, Interval]] = {}
     for j, where in enumerate(found.learners):
@@ -64,7 +66,9 @@ class Measures:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as JSON holds it."""
-        rows = [{**row, "values": {k: _plain(v) for k, v in row["values"].items()}} for row in self.rows]
+        rows = [
+            {**row, "values": {k: _plain(v) for k, v in row["values"].items()}} for row in self.rows
+        ]
         errors = self.errors if isinstance(self.errors, str) else {
             i: {j: _plain(v) for j, v in part.items()} for i, part in self.errors.items()
         }  # fmt: skip
@@ -75,7 +79,9 @@ class Measures:
         for row in self.rows:
             where = ", ".join(f"{k} = {v:g}" for k, v in row["settings"].items())
             lines = [f"{row['learner']}  {where}", f"  {'growth class':<44} {row['class']}"]
-            lines += [f"  {name:<44} {_shown(name, value)}" for name, value in row["values"].items()]
+            lines += [
+                f"  {name:<44} {_shown(name, value)}" for name, value in row["values"].items()
+            ]
             blocks.append("\n".join(lines))
         blocks += self.broken
         if isinstance(self.errors, str):
@@ -83,12 +89,19 @@ class Measures:
         head = "action error of i (rows) on the states of j (columns)"
         names = list(next(iter(self.errors.values()), {}))
         lines = [head, " " * 12 + "".join(f"{n:>28}" for n in names)]
-        lines += [f"  {i:<10}" + "".join(f"{part[n]!s:>28}" for n in names) for i, part in self.errors.items()]
+        lines += [
+            f"  {i:<10}" + "".join(f"{part[n]!s:>28}" for n in names)
+            for i, part in self.errors.items()
+        ]
         return "\n\n".join([*blocks, "\n".join(lines)])
 
 
 def _shown(name: str, value: Interval | str) -> str:
-    return value if isinstance(value, str) else " ".join(value.texts(3 if "growth" in name else 2)).strip()
+    return (
+        value
+        if isinstance(value, str)
+        else " ".join(value.texts(3 if "growth" in name else 2)).strip()
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -97,7 +110,9 @@ def _plain(value: Any) -> Any:
     return {k: v if math.isfinite(v) else str(v) for k, v in dataclasses.asdict(value).items()}
 
 
-def measures(found: Record, env: Env | str, expert: Expert | str, policies: dict[str, Any]) -> Measures:
+def measures(
+    found: Record, env: Env | str, expert: Expert | str, policies: dict[str, Any]
+) -> Measures:
     """Measure everything about every learner of a Record.
 
     Args:
@@ -112,23 +127,33 @@ def measures(found: Record, env: Env | str, expert: Expert | str, policies: dict
         values = {quantity: _asked(measure, a) for quantity, measure in QUANTITIES.items()}
         for key, runs in found.groups().items():
             shown = {q: v if isinstance(v, str) else interval(v[runs]) for q, v in values.items()}
-            rows.append({"learner": name, "settings": dict(key), "class": classes(a, runs), "values": shown})
+            rows.append(
+                {"learner": name, "settings": dict(key), "class": classes(a, runs), "values": shown}
+            )
     if isinstance(env, str) or isinstance(expert, str):
         return Measures(rows, env if isinstance(env, str) else str(expert), broken(found))
     networks = {name: p for name, p in policies.items() if isinstance(p, Policy)}
-    errors = error_matrix(found, env, expert, networks) if networks else "needs a policy; an expert has no such row"
+    errors = (
+        error_matrix(found, env, expert, networks)
+        if networks
+        else "needs a policy; an expert has no such row"
+    )
     return Measures(rows, errors, broken(found))
 
 
 def _asked(measure: Quantity, a: Assessment) -> np.ndarray | str:
     try:
-        with np.errstate(invalid="ignore"):  # inf - inf, of runs that left the finite numbers, is shown as n/a
+        with np.errstate(
+            invalid="ignore"
+        ):  # inf - inf, of runs that left the finite numbers, is shown as n/a
             return np.asarray(measure(a), dtype=float)
     except Unanswerable as reason:
         return f"n/a: {reason}"
 
 
-def assess(env: Env, expert: Expert, policy: Any, episodes: int = 64, trust: bool = False) -> Measures:
+def assess(
+    env: Env, expert: Expert, policy: Any, episodes: int = 64, trust: bool = False
+) -> Measures:
     """Everything that can be said about any policy in any environment.
 
     Args:
@@ -140,7 +165,9 @@ def assess(env: Env, expert: Expert, policy: Any, episodes: int = 64, trust: boo
         trust: the author of the zip in "sb3:PATH" is trusted.
     """
     who = agents.named(env, policy, trust)
-    return measures(compare(env, expert, {"policy": who}, episodes=episodes), env, expert, {"policy": who})
+    return measures(
+        compare(env, expert, {"policy": who}, episodes=episodes), env, expert, {"policy": who}
+    )
 
 
 @dataclass(frozen=True)
@@ -179,7 +206,9 @@ def restored_policies(found: Record, env: Env) -> dict[str, Policy]:
     out: dict[str, Policy] = {}
     for name, kind in found.config["kinds"].items():
         arrays = {
-            k.partition("/")[2]: torch.from_numpy(v) for k, v in found.weights.items() if k.startswith(f"{name}/")
+            k.partition("/")[2]: torch.from_numpy(v)
+            for k, v in found.weights.items()
+            if k.startswith(f"{name}/")
         }
         if arrays:
             out[name] = restore(kind, arrays, env.action_space)
@@ -199,7 +228,10 @@ def main(args: list[str]) -> None:
     out: Path | None
     if any(arg.partition("=")[0] == "--policy" for arg in args):
         env, expert, options = agents.parse(args)
-        table, out = assess(env, expert, options.policy, options.rollouts, options.trust), options.out
+        table, out = (
+            assess(env, expert, options.policy, options.rollouts, options.trust),
+            options.out,
+        )
     else:
         asked = flags.parsed(Options, args, "python -m il_bench.measure")
         found = record.load(asked.record)

@@ -86,10 +86,16 @@ def needed(env: Env, learners: Sequence[Any], rollouts: int) -> Memory:
         learners: the algorithms, whose `rounds`, `episodes`, `labels` and `training` tell what they hold.
         rollouts: twin rollouts of each run, E.
     """
-    state, times, size = env.initial(Streams(env.seeds, env.device), 1), env.horizon + 1, action_size(env)
+    state, times, size = (
+        env.initial(Streams(env.seeds, env.device), 1),
+        env.horizon + 1,
+        action_size(env),
+    )
     differences = env.difference(state, state).shape[-1]
     wide = times * (state.shape[-1] + differences + 1) + env.horizon * (3 * size + 1)
-    recording = 16 * (len(learners) + 1) * rollouts * wide + _rollout(env, state.shape[-1], rollouts)
+    recording = 16 * (len(learners) + 1) * rollouts * wide + _rollout(
+        env, state.shape[-1], rollouts
+    )
     learning = max((_learning(env, state.shape[-1], learner) for learner in learners), default=0)
     networks = sum(_networks(env, learner) for learner in learners)
     return Memory(env.runs, learning, networks, recording)
@@ -108,7 +114,9 @@ def _learning(env: Env, states: int, learner: Any) -> int:
     seen, actions = math.prod(env.observation_space.shape), action_size(env)
     fresh = 16 * episodes * env.horizon * (states + seen + actions)
     samples, copies = rounds * episodes * env.horizon, 3 if rounds > 1 else 1
-    return _rollout(env, states, episodes) + fresh + samples * (4 * copies * (seen + actions + 1) + 16)
+    return (
+        _rollout(env, states, episodes) + fresh + samples * (4 * copies * (seen + actions + 1) + 16)
+    )
 
 
 def _networks(env: Env, learner: Any) -> int:

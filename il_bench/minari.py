@@ -47,14 +47,19 @@ def package() -> Any:
     try:
         import minari
     except ImportError:
-        raise ImportError("minari is not installed; pip install 'minari[hdf5]', or il-bench[minari]") from None
+        raise ImportError(
+            "minari is not installed; pip install 'minari[hdf5]', or il-bench[minari]"
+        ) from None
     return minari
 
 
 def folder(identifier: str) -> Path:
     """Where Minari keeps a dataset: below MINARI_DATASETS_PATH, or ~/.minari/datasets."""
     well = re.fullmatch(r"([-\w][-\w/]*[-\w]/)?[-\w]+-v\d+", identifier)
-    require(bool(well), f"minari: expected an id such as il_bench/lane/expert-v0, got {identifier!r}; name it so")
+    require(
+        bool(well),
+        f"minari: expected an id such as il_bench/lane/expert-v0, got {identifier!r}; name it so",
+    )
     package()
     from minari.storage import get_dataset_path
 
@@ -89,7 +94,10 @@ def demonstrations(source: str, env: Env, episodes: int, labels: Values, log: Lo
     time = np.arange(steps)
     alive = np.stack([time < len(action) for _, action in parts])
     obs = np.stack([obs[np.minimum(time, len(obs) - 1)] for obs, _ in parts])
-    action = np.stack([action[np.minimum(time, len(action) - 1)] for _, action in parts]) * alive[..., None]
+    action = (
+        np.stack([action[np.minimum(time, len(action) - 1)] for _, action in parts])
+        * alive[..., None]
+    )
     weight = torch.from_numpy(alive).flatten().expand(env.runs, -1)
     if wanted.any():
         weight = weight & (weight.cumsum(1) <= wanted)
@@ -124,9 +132,15 @@ def opened(identifier: str) -> Any:
     try:
         description = path / "metadata.json"
         size = description.stat().st_size if description.is_file() else LARGEST_DESCRIPTION + 1
-        require(size <= LARGEST_DESCRIPTION, "its metadata.json is missing or larger than any dataset's")
+        require(
+            size <= LARGEST_DESCRIPTION, "its metadata.json is missing or larger than any dataset's"
+        )
         held = json.loads(description.read_text())
-        lacking = [name for name in ("observation_space", "action_space") if not isinstance(held.get(name), str)]
+        lacking = [
+            name
+            for name in ("observation_space", "action_space")
+            if not isinstance(held.get(name), str)
+        ]
         require(
             not lacking,
             f"its description lacks {' and '.join(lacking)}, and building its environment to learn them would run a "
@@ -150,21 +164,32 @@ def _require_sound_hdf5(path: Path) -> None:
     try:
         import h5py
     except ImportError:
-        raise ImportError("h5py is not installed; pip install 'minari[hdf5]', or il-bench[minari]") from None
+        raise ImportError(
+            "h5py is not installed; pip install 'minari[hdf5]', or il-bench[minari]"
+        ) from None
 
     def walk(group: Any) -> None:
         for name in group:
             inside = isinstance(group.get(name, getlink=True), h5py.HardLink)
-            require(inside, f"{group.name}/{name} is a link; only arrays that the file itself holds are read")
+            require(
+                inside,
+                f"{group.name}/{name} is a link; only arrays that the file itself holds are read",
+            )
             held = group[name]
             if isinstance(held, h5py.Group):
                 walk(held)
                 continue
             here = held.is_virtual is False and not held.external
-            require(here, f"{held.name} is stored in another file; only arrays that the file itself holds are read")
+            require(
+                here,
+                f"{held.name} is stored in another file; only arrays that the file itself holds are read",
+            )
             declared, stored = held.size * held.dtype.itemsize, held.id.get_storage_size()
             most = SMALL + DEFLATE * stored
-            require(declared <= most, f"{held.name} declares {declared:,} bytes, of which {stored:,} are stored")
+            require(
+                declared <= most,
+                f"{held.name} declares {declared:,} bytes, of which {stored:,} are stored",
+            )
 
     with h5py.File(path, "r") as file:
         walk(file)
@@ -175,9 +200,14 @@ def _require_safe_arrow() -> None:
     try:
         found = metadata.version("pyarrow")
     except metadata.PackageNotFoundError:
-        raise ImportError("minari: pyarrow is not installed, which this dataset needs; pip install pyarrow") from None
+        raise ImportError(
+            "minari: pyarrow is not installed, which this dataset needs; pip install pyarrow"
+        ) from None
     number = tuple(int(part) for part in found.split(".")[:3])
-    require(number >= (14, 0, 1), f"pyarrow {found} unpickles what a file holds; pip install 'pyarrow>=14.0.1'")
+    require(
+        number >= (14, 0, 1),
+        f"pyarrow {found} unpickles what a file holds; pip install 'pyarrow>=14.0.1'",
+    )
 
 
 def _first_line(error: Exception) -> str:
@@ -196,7 +226,11 @@ def _require_fit(identifier: str, held: Any, env: Env) -> None:
     if isinstance(env.action_space, spaces.Discrete):
         same = same and (action.n, action.start) == (env.action_space.n, 0)
     kind = "Discrete" if isinstance(env.action_space, spaces.Discrete) else "a Box"
-    size = env.action_space.n if isinstance(env.action_space, spaces.Discrete) else env.action_space.shape
+    size = (
+        env.action_space.n
+        if isinstance(env.action_space, spaces.Discrete)
+        else env.action_space.shape
+    )
     require(
         bool(same),
         f"minari: expected actions of {name_of(env)}, {kind} of {size}, got {_short(action)} from {identifier}; "
@@ -214,9 +248,14 @@ def _short(space: Any) -> str:
 def _warn_of_evaluation(identifier: str, held: Any, env: Env) -> None:
     """Say so when a dataset holds what `il.compare` will measure: an evaluation is on episodes that no learner has seen."""
     made = held.storage.metadata.get("il_bench")
-    if not isinstance(made, dict) or (made.get("env"), made.get("purpose")) != (name_of(env), "evaluation"):
+    if not isinstance(made, dict) or (made.get("env"), made.get("purpose")) != (
+        name_of(env),
+        "evaluation",
+    ):
         return
-    shared = sorted(set(env.seeds) & {seed for seed in as_tuple(made.get("seeds")) if isinstance(seed, int)})
+    shared = sorted(
+        set(env.seeds) & {seed for seed in as_tuple(made.get("seeds")) if isinstance(seed, int)}
+    )
     if shared:
         warnings.warn(
             f"minari: {identifier} holds the episodes that il.compare measures under seeds {shared}: the copy will be "
@@ -225,7 +264,9 @@ def _warn_of_evaluation(identifier: str, held: Any, env: Env) -> None:
         )
 
 
-def _first(identifier: str, held: Any, episodes: int, labels: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def _first(
+    identifier: str, held: Any, episodes: int, labels: int
+) -> list[tuple[np.ndarray, np.ndarray]]:
     """Observations (T+1, O) and actions (T, U) of the first episodes, or of as many as hold the labels."""
     found: list[tuple[np.ndarray, np.ndarray]] = []
     count = 0
@@ -240,7 +281,10 @@ def _first(identifier: str, held: Any, episodes: int, labels: int) -> list[tuple
         raise ValueError(
             f"minari: {identifier} cannot be read ({_first_line(error)}); fetch or write it again"
         ) from None
-    require(count >= labels, f"minari: expected {labels} labels, {identifier} holds {count}; ask for fewer")
+    require(
+        count >= labels,
+        f"minari: expected {labels} labels, {identifier} holds {count}; ask for fewer",
+    )
     require(
         labels > 0 or len(found) == episodes,
         f"minari: expected {episodes} episodes, {identifier} holds {len(found)}; ask for at most those",
@@ -250,7 +294,9 @@ def _first(identifier: str, held: Any, episodes: int, labels: int) -> list[tuple
 
 def _arrays(episode: Any, held: Any) -> tuple[np.ndarray, np.ndarray]:
     """One episode's observations (T+1, O) and actions (T, U), checked, float64."""
-    obs, action = (np.asarray(part, dtype=np.float64) for part in (episode.observations, episode.actions))
+    obs, action = (
+        np.asarray(part, dtype=np.float64) for part in (episode.observations, episode.actions)
+    )
     steps, space = len(episode.rewards), held.action_space
     fits = steps > 0 and obs.shape == (steps + 1, *held.observation_space.shape)
     require(

@@ -57,13 +57,19 @@ def _gather(part: torch.Tensor, order: np.ndarray) -> torch.Tensor:
         return part[run, torch.from_numpy(order).to(part.device)]
     found = torch.empty(*order.shape, *part.shape[2:], dtype=part.dtype)
     for source, pick, out in zip(part.numpy(), order, found.numpy(), strict=True):
-        source.take(pick, 0, out, mode="clip")  # unlike "raise" it writes straight into `out`; no index is outside
+        source.take(
+            pick, 0, out, mode="clip"
+        )  # unlike "raise" it writes straight into `out`; no index is outside
     return found
 
 
-def _orders(data: Dataset, size: int, updates: int, ahead: int, streams: Streams) -> Iterator[np.ndarray]:
+def _orders(
+    data: Dataset, size: int, updates: int, ahead: int, streams: Streams
+) -> Iterator[np.ndarray]:
     """Which samples the minibatches take, (R, S, size) with S = `ahead`, and less at the end."""
-    epochs = [_epochs(samples, updates * size, streams, run) for run, samples in enumerate(data.live)]
+    epochs = [
+        _epochs(samples, updates * size, streams, run) for run, samples in enumerate(data.live)
+    ]
     rest = [np.empty(0, np.int64)] * len(epochs)
     for at in range(0, updates, ahead):
         steps = min(ahead, updates - at)
@@ -72,7 +78,9 @@ def _orders(data: Dataset, size: int, updates: int, ahead: int, streams: Streams
         yield np.stack([now for now, _ in taken]).reshape(-1, steps, size)
 
 
-def _take(count: int, rest: np.ndarray, epochs: Iterator[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _take(
+    count: int, rest: np.ndarray, epochs: Iterator[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """The next `count` numbers of a flow, and what is left of what has come."""
     parts, have = [rest], len(rest)
     while have < count:
@@ -92,4 +100,8 @@ def _epochs(samples: np.ndarray, draws: int, streams: Streams, run: int) -> Iter
         yield np.zeros(draws, np.int64)
     for epoch in range(-(-draws // count) if count else 0):
         random, left = streams.generator(run, "shuffle", epoch), draws - epoch * count
-        yield random.permutation(samples) if left >= count else random.choice(samples, left, replace=False)
+        yield (
+            random.permutation(samples)
+            if left >= count
+            else random.choice(samples, left, replace=False)
+        )

@@ -56,7 +56,10 @@ def told(command: Callable[[list[str]], None]) -> Callable[..., None]:
         except (ValueError, TypeError, KeyError, OSError, ImportError) as error:
             if os.environ.get("IL_BENCH_TRACEBACK"):
                 raise
-            print(f"il_bench: {error.args[0] if isinstance(error, KeyError) else error}", file=sys.stderr)
+            print(
+                f"il_bench: {error.args[0] if isinstance(error, KeyError) else error}",
+                file=sys.stderr,
+            )
             raise SystemExit(2) from None
         except KeyboardInterrupt:
             print("\nil_bench: interrupted; nothing was written", file=sys.stderr)

@@ -36,12 +36,18 @@ def plot(record: Record, path: str | Path) -> Path:
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True).flatten()
     for axis, (key, runs) in zip(axes, groups.items(), strict=False):
         _panel(axis, record, runs)
-        words = ", ".join(f"{'L' if name == 'lipschitz' else name} = {value:g}" for name, value in key)
+        words = ", ".join(
+            f"{'L' if name == 'lipschitz' else name} = {value:g}" for name, value in key
+        )
         axis.set_title(f"{record.config['env']['name']}   {words}", loc="left", fontsize=11)
     for axis in axes[len(groups) :]:
         axis.set_visible(False)
     figure.supxlabel("time t (steps)", fontsize=10)
-    what = "mean divergence of each run" if record.indicator else "divergence $D_t$ from the expert's twin"
+    what = (
+        "mean divergence of each run"
+        if record.indicator
+        else "divergence $D_t$ from the expert's twin"
+    )
     figure.supylabel(f"{what}\n{record.config['metric']}", fontsize=9)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,11 +73,15 @@ def _panel(axis: Any, record: Record, runs: np.ndarray) -> None:
         if known:
             theory = np.minimum(envelope(float(middle[0]), growth.value, horizon), ceiling)[1:]
             axis.plot(time, np.maximum(theory, floor), "--", color=colour_of(k), lw=1.1)
-    axis.plot([], [], "--", color="0.4", lw=1.1, label=r"small gain: $y' = \mathrm{growth}\cdot y + D_1$")
+    axis.plot(
+        [], [], "--", color="0.4", lw=1.1, label=r"small gain: $y' = \mathrm{growth}\cdot y + D_1$"
+    )
     axis.fill_between([], [], [], color="0.5", alpha=0.25, lw=0, label="10 to 90 % of rollouts")
     axis.axhline(ceiling, color="0.6", lw=0.8, ls=":", label="ceiling: as far as states come apart")
     axis.set(yscale="log", xlim=(0, horizon))
-    axis.set_ylim(floor, max(ceiling if np.isfinite(ceiling) else 0, float(positive.max(initial=1))) * 3)
+    axis.set_ylim(
+        floor, max(ceiling if np.isfinite(ceiling) else 0, float(positive.max(initial=1))) * 3
+    )
     axis.grid(True, which="major", color="0.9", lw=0.7)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False, fontsize=8, loc="best")

@@ -74,7 +74,11 @@ class MLPPolicy(Policy):
         trained: list[torch.Tensor] | None = None,
     ):
         self.trained = layers if trained is None else trained
-        self.layers, self.scaling, self.action_space = [p.detach() for p in layers], scaling, action_space
+        self.layers, self.scaling, self.action_space = (
+            [p.detach() for p in layers],
+            scaling,
+            action_space,
+        )
         self.runs, self.device = len(layers[0]), str(layers[0].device)
         self._layers = [p.double() for p in self.layers]
         self._scaling = {k: v.double() for k, v in scaling.items()}
@@ -97,7 +101,9 @@ class MLPPolicy(Policy):
         )
         return mlp(self._layers, (obs.double() - s["mean"]) / s["std"]) * s["scale"] + s["shift"]
 
-    def act(self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
+    def act(
+        self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Any]:
         """See `Policy.act`; a Box action is deterministic."""
         out = self.output(obs)
         if isinstance(self.action_space, spaces.Box):
@@ -141,14 +147,22 @@ class TablePolicy(Policy):
         _, steps, states, actions = self.counts.shape
         return f"TablePolicy({steps} tables of {states} states x {actions} actions; R={self.runs})"
 
-    def act(self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
+    def act(
+        self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Any]:
         """See `Policy.act`; `draw` asks for a random action of the counted chances."""
-        step = torch.zeros(obs.shape[:2], dtype=torch.long, device=obs.device) if memory is None else memory
+        step = (
+            torch.zeros(obs.shape[:2], dtype=torch.long, device=obs.device)
+            if memory is None
+            else memory
+        )
         run = torch.arange(self.runs, device=obs.device)[:, None]
         cell = run, step.clamp_max(self.counts.shape[1] - 1), obs.argmax(-1)
         counts, unseen = self.counts[cell], self.counts[cell].sum(-1, keepdim=True) == 0
         if draw is None:
-            action = torch.where(unseen, self.fill[cell][..., None], counts.argmax(-1, keepdim=True))
+            action = torch.where(
+                unseen, self.fill[cell][..., None], counts.argmax(-1, keepdim=True)
+            )
         else:
             action = _choose(torch.where(unseen, torch.ones_like(counts), counts), draw)
         return action, step + 1
@@ -183,7 +197,9 @@ class MixturePolicy(Policy):
         """What it is, not all of it."""
         return f"MixturePolicy({len(self.parts)} x {self.parts[0]})"
 
-    def act(self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
+    def act(
+        self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Any]:
         """See `Policy.act`; `draw` chooses who acts. The parts' memories stand side by side, (R, E, K, ...)."""
         held = [None] * len(self.parts) if memory is None else memory.unbind(2)
         answers = [part.act(obs, own) for part, own in zip(self.parts, held, strict=True)]
@@ -195,16 +211,22 @@ class MixturePolicy(Policy):
             return actions.gather(2, who.expand(-1, -1, -1, actions.shape[-1]))[:, :, 0], memory
         if isinstance(self.action_space, spaces.Box):
             mean = torch.zeros_like(actions[:, :, 0])
-            for k, action in enumerate(actions.unbind(2)):  # a sum over a stack rounds differently for fewer runs
+            for k, action in enumerate(
+                actions.unbind(2)
+            ):  # a sum over a stack rounds differently for fewer runs
                 mean = mean + chances[..., k, None] * action
             return mean, memory
-        votes = torch.zeros(*obs.shape[:2], int(self.action_space.n), dtype=chances.dtype, device=obs.device)
+        votes = torch.zeros(
+            *obs.shape[:2], int(self.action_space.n), dtype=chances.dtype, device=obs.device
+        )
         votes = votes.scatter_add(2, actions[..., 0], chances.expand(-1, obs.shape[1], -1))
         return votes.argmax(-1, keepdim=True), memory
 
     def __getitem__(self, run: int) -> MixturePolicy:
         """The policy of one run."""
-        return MixturePolicy([part[run] for part in self.parts], self.chances[one_of(run, self.runs)])
+        return MixturePolicy(
+            [part[run] for part in self.parts], self.chances[one_of(run, self.runs)]
+        )
 
     def arrays(self) -> Arrays:
         """Everything that makes this policy, by name; those of part 3 begin with `part.003.mlp.`."""
@@ -245,7 +267,9 @@ class VotePolicy(Policy):
         self.weight, self.bias, self.action_space = weight, bias, action_space
         self.runs, self.device = len(weight), str(weight.device)
         self._layers = weight.double(), bias.double()
-        first, second = torch.triu_indices(int(action_space.n), int(action_space.n), 1, device=weight.device)
+        first, second = torch.triu_indices(
+            int(action_space.n), int(action_space.n), 1, device=weight.device
+        )
         one_hot = torch.nn.functional.one_hot
         sides = one_hot(second, int(action_space.n)) - one_hot(first, int(action_space.n))  # (P, A)
         self._sides = sides.double().expand(self.runs, -1, -1)
@@ -253,7 +277,9 @@ class VotePolicy(Policy):
     def __repr__(self) -> str:
         """What it is, not all of it."""
         _, size, pairs = self.weight.shape
-        return f"VotePolicy({size} -> {pairs} pairs of {self.action_space.n} actions; R={self.runs})"
+        return (
+            f"VotePolicy({size} -> {pairs} pairs of {self.action_space.n} actions; R={self.runs})"
+        )
 
     def votes(self, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Votes for each action and its summed margins, both (R, E, A), float64, for obs (R, E, O)."""
@@ -263,12 +289,17 @@ class VotePolicy(Policy):
             obs.dim() == 3 and obs.shape[0] == self.runs and obs.shape[2] == expected,
             f"observations: expected (R={self.runs}, E, O={expected}), got {tuple(obs.shape)}; pass one row an episode",
         )
-        margin, none = affine(bias, obs.double(), weight), bias.new_zeros(self.runs, 1, int(self.action_space.n))
+        margin, none = (
+            affine(bias, obs.double(), weight),
+            bias.new_zeros(self.runs, 1, int(self.action_space.n)),
+        )
         won = torch.where(margin > 0, 1.0, -1.0).to(margin.dtype)
         balance, sums = (affine(none.double(), part, self._sides) for part in (won, margin))
         return (balance + int(self.action_space.n) - 1) / 2, sums
 
-    def act(self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None) -> tuple[torch.Tensor, Any]:
+    def act(
+        self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Any]:
         """See `Policy.act`; `draw` asks for a random action, each as likely as its share of the votes."""
         votes, sums = self.votes(obs)
         if draw is not None:
@@ -302,7 +333,11 @@ def restore(kind: str, arrays: Arrays, action_space: Any) -> Learned:
     if kind == "vote" and {"weight", "bias"} <= set(arrays):
         return VotePolicy(arrays["weight"], arrays["bias"], action_space)
     layers = [arrays[name] for name in sorted(arrays) if name.startswith("layer.")]
-    scaling = {name.removeprefix("scaling."): v for name, v in arrays.items() if name.startswith("scaling.")}
+    scaling = {
+        name.removeprefix("scaling."): v
+        for name, v in arrays.items()
+        if name.startswith("scaling.")
+    }
     require(
         kind == "mlp" and len(layers) >= 2 and set(scaling) == {"mean", "std", "shift", "scale"},
         f"policy: expected the arrays of an mlp, a table, a mixture or a vote, got kind {kind!r} with {sorted(arrays)}; "
@@ -314,7 +349,9 @@ def restore(kind: str, arrays: Arrays, action_space: Any) -> Learned:
 def assemble(policies: list[Any], choice: list[int]) -> Learned:
     """One policy of R runs that takes run r from `policies[choice[r]]`."""
     parts = [policies[pick].arrays() for pick in choice]
-    arrays = {name: torch.stack([part[name][run] for run, part in enumerate(parts)]) for name in parts[0]}
+    arrays = {
+        name: torch.stack([part[name][run] for run, part in enumerate(parts)]) for name in parts[0]
+    }
     return restore(policies[0].kind, arrays, policies[0].action_space)
 
 

@@ -41,7 +41,9 @@ def dial_coordinates(env: Env, state: torch.Tensor) -> torch.Tensor:
 
 def _require_pure(env: Env) -> None:
     if hasattr(type(env), "gymnasium_id"):
-        raise Unanswerable("needs an environment that can be put into a state; this one only steps on")
+        raise Unanswerable(
+            "needs an environment that can be put into a state; this one only steps on"
+        )
 
 
 def _require_smooth(env: Env) -> None:
@@ -77,10 +79,17 @@ def lyapunov(env: Env, who: Policy | Expert, path: Rollout, streams: Streams) ->
     with torch.no_grad():
         for t in range(horizon):
             state = path.state[:, :, t]
-            way = way / env.distance(state, state + STEP * way)[..., None].clamp_min(1e-300) * STEP  # of length one
-            ends = [env.transition(s, act(s), noise[t]) for s in (state + STEP * way, state - STEP * way)]
+            way = (
+                way / env.distance(state, state + STEP * way)[..., None].clamp_min(1e-300) * STEP
+            )  # of length one
+            ends = [
+                env.transition(s, act(s), noise[t])
+                for s in (state + STEP * way, state - STEP * way)
+            ]
             size = env.distance(*ends) / (2 * STEP)
-            total += torch.where(t < path.length, size.clamp_min(1e-300).log(), torch.zeros_like(size))
+            total += torch.where(
+                t < path.length, size.clamp_min(1e-300).log(), torch.zeros_like(size)
+            )
             moved = (ends[0] - ends[1]) * keep
             way = torch.where(size[..., None] > 0, moved, way)
     return (total.sum(1) / path.length.sum(1).clamp_min(1)).exp()
@@ -95,12 +104,16 @@ def action_gain(env: Env, path: Rollout, streams: Streams) -> torch.Tensor:
     for i in range(action.shape[-1]):
         moved = action.clone()
         moved[..., i] += STEP * torch.where(action[..., i] > 0, -1.0, 1.0)  # inwards, off the clip
-        apart = env.difference(env.transition(state, moved, noise), env.transition(state, action, noise))
+        apart = env.difference(
+            env.transition(state, moved, noise), env.transition(state, action, noise)
+        )
         columns.append(apart / (moved - action)[..., i, None])
     return torch.linalg.matrix_norm(torch.stack(columns, -1), 2).amax(1)
 
 
-def sensitivity(env: Env, act: Callable[[torch.Tensor], torch.Tensor], path: Rollout) -> torch.Tensor:
+def sensitivity(
+    env: Env, act: Callable[[torch.Tensor], torch.Tensor], path: Rollout
+) -> torch.Tensor:
     """Lip (R,) of actions (R, E, U) = act(state) in the dial's metric, as far as the states of a path show it."""
     _require_smooth(env)
     state = path.state[:, :, :-1:10].flatten(1, 2)
@@ -114,7 +127,9 @@ def sensitivity(env: Env, act: Callable[[torch.Tensor], torch.Tensor], path: Rol
     return torch.linalg.matrix_norm(torch.stack(columns, -1), 2).amax(1)
 
 
-def recoverability(env: Env, expert: Expert, path: Rollout, streams: Streams, samples: int = 256) -> torch.Tensor:
+def recoverability(
+    env: Env, expert: Expert, path: Rollout, streams: Streams, samples: int = 256
+) -> torch.Tensor:
     """What one wrong action costs an expert who takes over after it, u (R,): the 95 % quantile of V* - Q*.
 
     Visited states (t, s) and actions are sampled; the expert then drives on under shared noise to the horizon. The
@@ -149,13 +164,20 @@ def _return(
     env: Env, expert: Expert, state: torch.Tensor, left: torch.Tensor, noise: Any, opening: Any
 ) -> torch.Tensor:
     """The expert's return (R, n) over the `left` steps from `state`, after an opening action where one is given."""
-    total, over = torch.zeros(state.shape[:2], dtype=torch.float64, device=state.device), env.terminal(state)
+    total, over = (
+        torch.zeros(state.shape[:2], dtype=torch.float64, device=state.device),
+        env.terminal(state),
+    )
     with torch.no_grad():
         for t in range(int(left.max())):
-            action = opening if t == 0 and opening is not None else expert.act(state).to(torch.float64)
+            action = (
+                opening if t == 0 and opening is not None else expert.act(state).to(torch.float64)
+            )
             following = env.transition(state, action, noise[t])
             live = ~over & (t < left)
-            total += torch.where(live, env.reward(state, action, following), torch.zeros_like(total))
+            total += torch.where(
+                live, env.reward(state, action, following), torch.zeros_like(total)
+            )
             state = torch.where(live[..., None], following, state)
             over = over | env.terminal(state)
     return total
@@ -190,7 +212,9 @@ def kaplan_meier_median(times: np.ndarray, happened: np.ndarray) -> float:
     return float(curve.quantiles[below[0]]) if len(below) else math.inf
 
 
-def kick(env: Env, who: Policy | Expert, streams: Streams, episodes: int, size: float, at: int) -> Recovery:
+def kick(
+    env: Env, who: Policy | Expert, streams: Streams, episodes: int, size: float, at: int
+) -> Recovery:
     """Push somebody by `size` in a random direction at step `at`, and see how long the push is felt.
 
     Args:
@@ -206,11 +230,14 @@ def kick(env: Env, who: Policy | Expert, streams: Streams, episodes: int, size: 
     """
     _require_pure(env)
     require(
-        0 <= at < env.horizon, f"at: expected a step from 0 to {env.horizon - 1}, got {at}; kick within the horizon"
+        0 <= at < env.horizon,
+        f"at: expected a step from 0 to {env.horizon - 1}, got {at}; kick within the horizon",
     )
     calm = rollout(env, driver(env, who), streams, episodes).state[:, :, at:]
     state = calm[:, :, 0]
-    way = streams.fork("kick").normal("way", episodes, state.shape[-1]) * dial_coordinates(env, state)
+    way = streams.fork("kick").normal("way", episodes, state.shape[-1]) * dial_coordinates(
+        env, state
+    )
     way = way / env.distance(state, state + 1e-6 * way)[..., None].clamp_min(1e-300) * 1e-6
     noise = streams.normal("noise", episodes, env.horizon, env.noise_size)[:, :, at:].unbind(2)
     felt = torch.stack(list(_apart(env, who, state + size * way, calm, noise)), -1)
@@ -228,7 +255,9 @@ def _apart(
         for t, gust in enumerate(noise):
             action, memory = drive(t, state, memory)
             following = env.transition(state, action.to(torch.float64), gust)
-            state = torch.where(over[..., None] | ~following.isfinite().all(-1, keepdim=True), state, following)
+            state = torch.where(
+                over[..., None] | ~following.isfinite().all(-1, keepdim=True), state, following
+            )
             over = over | env.terminal(state)
             yield env.distance(state, calm[:, :, t + 1])
 
@@ -247,20 +276,33 @@ class Shifted(Expert):
     """
 
     def __init__(self, env: Env, expert: Expert, size: float, way: str, streams: Streams):
-        require(way in ("constant", "zero-mean"), f"way: expected constant or zero-mean, got {way!r}")
-        self.env, self.expert, self.size, self.way, self.streams, self.asked = env, expert, size, way, streams, 0
+        require(
+            way in ("constant", "zero-mean"), f"way: expected constant or zero-mean, got {way!r}"
+        )
+        self.env, self.expert, self.size, self.way, self.streams, self.asked = (
+            env,
+            expert,
+            size,
+            way,
+            streams,
+            0,
+        )
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`; each call takes the next sign."""
         label = self.expert.act(state)
         sign = torch.ones_like(label)
         if self.way == "zero-mean":
-            draw = self.streams.fork("sign", self.asked).uniform("sign", state.shape[1], label.shape[-1])
+            draw = self.streams.fork("sign", self.asked).uniform(
+                "sign", state.shape[1], label.shape[-1]
+            )
             sign, self.asked = torch.where(draw < 0.5, -1.0, 1.0), self.asked + 1
         return label + self.size * sign / math.sqrt(label.shape[-1])
 
 
-def response(env: Env, expert: Expert, way: str, streams: Streams, episodes: int, size: float = 1e-3) -> torch.Tensor:
+def response(
+    env: Env, expert: Expert, way: str, streams: Streams, episodes: int, size: float = 1e-3
+) -> torch.Tensor:
     """Deviation a unit of error leaves at the horizon, D_T / epsilon (R,), median over rollouts, for one kind of error.
 
     Args:
@@ -285,7 +327,9 @@ def response(env: Env, expert: Expert, way: str, streams: Streams, episodes: int
     return env.distance(end, lead.state[:, :, -1]).median(1).values / size
 
 
-def _worst_end(env: Env, expert: Expert, lead: Rollout, streams: Streams, size: float) -> torch.Tensor:
+def _worst_end(
+    env: Env, expert: Expert, lead: Rollout, streams: Streams, size: float
+) -> torch.Tensor:
     """Last states (R, E, X) under a greedy adversary: of the errors +-epsilon in each action it makes the one after
     which the twins are furthest apart.
     """
@@ -297,7 +341,9 @@ def _worst_end(env: Env, expert: Expert, lead: Rollout, streams: Streams, size: 
     with torch.no_grad():
         for t in range(env.horizon):
             label = expert.act(state).to(torch.float64)
-            tried = torch.stack([env.transition(state, label + e, noise[t]) for e in torch.cat((errors, -errors))])
+            tried = torch.stack(
+                [env.transition(state, label + e, noise[t]) for e in torch.cat((errors, -errors))]
+            )
             apart = torch.stack([env.distance(one, lead.state[:, :, t + 1]) for one in tried])
             worst = tried.gather(0, apart.argmax(0)[None, ..., None].expand(1, *state.shape))[0]
             state = torch.where(over[..., None], state, worst)
@@ -313,7 +359,9 @@ def independent(env: Env, expert: Expert, streams: Streams, episodes: int) -> to
     """
     _require_pure(env)
     path = rollout(env, by_expert(env, expert), streams, episodes).state
-    noise = streams.fork("independent").normal("noise", episodes, env.horizon, env.noise_size).unbind(2)
+    noise = (
+        streams.fork("independent").normal("noise", episodes, env.horizon, env.noise_size).unbind(2)
+    )
     *_, last = _apart(env, expert, path[:, :, 0], path, noise)
     if not last.any():
         raise Unanswerable("nothing is random after the start: two expert runs are one")

@@ -80,9 +80,13 @@ class Assessment:
 
     def path(self, learner: int) -> Rollout:
         """The first rollouts of each run, as `rollout` gave them."""
-        parts = {n: torch.from_numpy(self.array(n, learner)[:, :PROBED].copy()) for n in ("state", "action", "reward")}
+        parts = {
+            n: torch.from_numpy(self.array(n, learner)[:, :PROBED].copy())
+            for n in ("state", "action", "reward")
+        }
         ends = {
-            n: torch.from_numpy(self.array(n, learner)[:, :PROBED].copy()) for n in ("length", "terminated", "broke")
+            n: torch.from_numpy(self.array(n, learner)[:, :PROBED].copy())
+            for n in ("length", "terminated", "broke")
         }
         return Rollout(**parts, **ends)
 
@@ -106,7 +110,9 @@ class Assessment:
     def recoverability(self) -> np.ndarray:
         """What one wrong action costs, u of each run (R,), see `probes.recoverability`."""
         env, expert, _ = self.having()
-        return probes.recoverability(env, expert, self.path(self.learner), self.streams).cpu().numpy()
+        return (
+            probes.recoverability(env, expert, self.path(self.learner), self.streams).cpu().numpy()
+        )
 
     @cached_property
     def independent(self) -> np.ndarray:
@@ -156,7 +162,9 @@ Quantity = Callable[[Assessment], np.ndarray]
 
 
 def _drift(part: float) -> Quantity:
-    return lambda a: np.quantile(a.array("divergence")[..., -1], part, axis=1, method="inverted_cdf")
+    return lambda a: np.quantile(
+        a.array("divergence")[..., -1], part, axis=1, method="inverted_cdf"
+    )
 
 
 def _geometric(a: Assessment) -> np.ndarray:
@@ -173,7 +181,9 @@ def _ceiling(a: Assessment) -> np.ndarray:
 def _late_against_plateau(a: Assessment) -> np.ndarray:
     """Late median drift over the plateau that the fit predicts, for the saturating runs."""
     late = np.median(a.array("divergence")[..., a.horizon // 2 :], axis=(1, 2))
-    level = np.array([g.plateau if g.kind == "saturating" and g.plateau > 0 else np.nan for g in a.growth])
+    level = np.array(
+        [g.plateau if g.kind == "saturating" and g.plateau > 0 else np.nan for g in a.growth]
+    )
     if np.isnan(level).all():
         raise Unanswerable("no run is saturating")
     return late / level
@@ -335,10 +345,14 @@ QUANTITIES: dict[str, Quantity] = {
 
 def _first(a: Assessment) -> np.ndarray:
     """Kaplan-Meier median step of the first disagreement on the expert's path; inf where most never disagree."""
-    return np.array([probes.kaplan_meier_median(s, d) for s, d in zip(*a.disagreement, strict=True)])
+    return np.array(
+        [probes.kaplan_meier_median(s, d) for s, d in zip(*a.disagreement, strict=True)]
+    )
 
 
 def classes(a: Assessment, runs: np.ndarray) -> str:
     """The classes of the growth of some runs, the most frequent first, such as "explosive 7, marginal 1"."""
     kinds = [a.growth[r].kind for r in runs]
-    return ", ".join(f"{kind} {kinds.count(kind)}" for kind in sorted(set(kinds), key=kinds.count, reverse=True))
+    return ", ".join(
+        f"{kind} {kinds.count(kind)}" for kind in sorted(set(kinds), key=kinds.count, reverse=True)
+    )

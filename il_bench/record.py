@@ -71,19 +71,31 @@ class Record:
         """All arrays as one labelled dataset; each setting is a coordinate along `run`."""
         import xarray
 
-        variables = {name: (DIMS[name][0], a, {"description": DIMS[name][1]}) for name, a in self.arrays.items()}
+        variables = {
+            name: (DIMS[name][0], a, {"description": DIMS[name][1]})
+            for name, a in self.arrays.items()
+        }
         runs = {k: ("run", np.asarray(v)) for k, v in self.config["runs"].items()}
-        return xarray.Dataset(variables, {"learner": self.learners, "x": list(self.config["states"]), **runs})
+        return xarray.Dataset(
+            variables, {"learner": self.learners, "x": list(self.config["states"]), **runs}
+        )
 
     def to_netcdf(self, path: str | Path) -> None:
         """Write the labelled dataset as NetCDF (needs scipy alone)."""
         data = self.data.copy()
-        data.attrs = {name: json.dumps(self.config[name]) for name in ("env", "expert", "learners", "versions")}
+        data.attrs = {
+            name: json.dumps(self.config[name])
+            for name in ("env", "expert", "learners", "versions")
+        }
         data["terminated"] = data["terminated"].astype("int8")
         data.to_netcdf(path, engine="scipy")
 
     def to_minari(
-        self, identifier: str, learner: str = "expert", runs: Sequence[int] | None = None, **metadata: Any
+        self,
+        identifier: str,
+        learner: str = "expert",
+        runs: Sequence[int] | None = None,
+        **metadata: Any,
     ) -> Any:
         """Write the rollouts of one learner as a Minari dataset; see `trajectories.write`.
 
@@ -96,10 +108,15 @@ class Record:
         from .trajectories import write_arrays
 
         known = learner in self.learners
-        require(known, f"learner: expected {' or '.join(self.learners)}, got {learner!r}; name one of this Record")
+        require(
+            known,
+            f"learner: expected {' or '.join(self.learners)}, got {learner!r}; name one of this Record",
+        )
         arrays = {name: array[self.learners.index(learner)] for name, array in self.arrays.items()}
         metadata = {"algorithm_name": learner, **metadata}
-        return write_arrays(identifier, self.env, arrays, self.config.get("streams"), runs, **metadata)
+        return write_arrays(
+            identifier, self.env, arrays, self.config.get("streams"), runs, **metadata
+        )
 
     def alive(self, learner: int) -> np.ndarray:
         """(R, E, T) bool: the learner's episode and its twin's were both alive at the step."""
@@ -110,9 +127,16 @@ class Record:
         """Runs (indices) by the settings that differ between runs, seeds apart."""
         varying = {k: v for k, v in self.config["runs"].items() if k != "seed" and len(set(v)) > 1}
         varying = varying or {k: v for k, v in self.config["runs"].items() if k == "lipschitz"}
-        keys = list(zip(*([(k, x) for x in v] for k, v in varying.items()), strict=True)) if varying else []
+        keys = (
+            list(zip(*([(k, x) for x in v] for k, v in varying.items()), strict=True))
+            if varying
+            else []
+        )
         keys = keys or [()] * len(self.config["runs"]["seed"])
-        return {key: np.array([i for i, k in enumerate(keys) if k == key]) for key in dict.fromkeys(keys)}
+        return {
+            key: np.array([i for i, k in enumerate(keys) if k == key])
+            for key in dict.fromkeys(keys)
+        }
 
     @property
     def indicator(self) -> bool:
@@ -141,13 +165,22 @@ class Record:
         if diameter is not None:
             return float(diameter)
         state = self.arrays["state"][0, run]
-        spread = float(np.median(np.linalg.norm(state - np.roll(state, 1, 0), axis=-1), axis=0).max())
+        spread = float(
+            np.median(np.linalg.norm(state - np.roll(state, 1, 0), axis=-1), axis=0).max()
+        )
         return spread if spread > 0 else math.inf
 
     def growth(self, learner: int, resamples: int = 0) -> list[growth.Growth]:
         """Fitted growth a step of each run (R,), see `growth.fit`; with `resamples`, its interval and class."""
-        delta, error, alive = self.arrays["delta"][learner], self.arrays["error_off"][learner], self.alive(learner)
-        return [growth.fit(delta[r], error[r], alive[r], self.ceiling(r), resamples) for r in range(len(delta))]
+        delta, error, alive = (
+            self.arrays["delta"][learner],
+            self.arrays["error_off"][learner],
+            self.alive(learner),
+        )
+        return [
+            growth.fit(delta[r], error[r], alive[r], self.ceiling(r), resamples)
+            for r in range(len(delta))
+        ]
 
     def rows(self, at: tuple[int, ...] | None = None) -> list[dict[str, Any]]:
         """The comparison in numbers: one row a learner (the expert apart) and setting.
@@ -158,7 +191,10 @@ class Record:
         horizon = self.arrays["reward"].shape[-1]
         at = at or tuple(dict.fromkeys(max(1, round(horizon * part)) for part in (0.05, 0.25, 1)))
         for t in at:
-            require(0 <= t <= horizon, f"at: expected times from 0 to {horizon}, got {t}; choose within the horizon")
+            require(
+                0 <= t <= horizon,
+                f"at: expected times from 0 to {horizon}, got {t}; choose within the horizon",
+            )
         out = []
         for key, runs in self.groups().items():
             for k, name in list(enumerate(self.learners))[1:]:
@@ -171,7 +207,9 @@ class Record:
         off = intervals.mean_error(a["error_off"][k, runs], a["broke"][0, runs])
         on = intervals.mean_error(a["error_on"][k, runs], a["broke"][k, runs])
         budget = self.config["budgets"].get(name, {})
-        labels, steps = (np.median(np.asarray(budget[b])[runs]) if budget else 0 for b in ("labels", "steps"))
+        labels, steps = (
+            np.median(np.asarray(budget[b])[runs]) if budget else 0 for b in ("labels", "steps")
+        )
         return {
             "drift": {t: intervals.interval(drift[:, t]) for t in at},
             "growth": intervals.interval(np.array([g.alpha for g in self.growth(k)])[runs]),
@@ -191,12 +229,20 @@ class Record:
     def table(self, at: tuple[int, ...] | None = None) -> str:
         """The rows as text; see `rows`."""
         rows = self.rows(at)
-        cells = [list(cell_texts(rows[0])), *([" ".join(c).strip() for c in cell_texts(row).values()] for row in rows)]
+        cells = [
+            list(cell_texts(rows[0])),
+            *([" ".join(c).strip() for c in cell_texts(row).values()] for row in rows),
+        ]
         widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-        lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+        lines = [
+            "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+            for row in cells
+        ]
         return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
 
-    def save(self, path: str | Path, extras: Callable[[Path], object] = lambda folder: None) -> Path:
+    def save(
+        self, path: str | Path, extras: Callable[[Path], object] = lambda folder: None
+    ) -> Path:
         """Write the folder, whole or not at all.
 
         Args:
@@ -215,7 +261,9 @@ class Record:
             for name, arrays in ((ARRAYS, self.arrays), (WEIGHTS, self.weights)):
                 save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, draft / name)
                 (draft / name).chmod(0o666 & ~_umask())
-            (draft / INDEX).write_text(json.dumps({"format": FORMAT, **self.config}, indent=1) + "\n")
+            (draft / INDEX).write_text(
+                json.dumps({"format": FORMAT, **self.config}, indent=1) + "\n"
+            )
             extras(draft)
             draft.chmod(0o777 & ~_umask())
             os.replace(draft, path)
@@ -237,14 +285,17 @@ def free_folder(path: str | Path) -> Path:
     path = Path(path).absolute()
     held = path.exists() and (not path.is_dir() or any(path.iterdir()))
     require(
-        not held, f"out: {path} already holds {'a Record' if (path / INDEX).exists() else 'files'}; name a new folder"
+        not held,
+        f"out: {path} already holds {'a Record' if (path / INDEX).exists() else 'files'}; name a new folder",
     )
     above = next(p for p in path.parents if p.exists())
     try:
         with tempfile.TemporaryFile(dir=above):
             pass
     except OSError as error:
-        raise ValueError(f"out: {path} cannot be written ({error.strerror}); name a folder that can") from None
+        raise ValueError(
+            f"out: {path} cannot be written ({error.strerror}); name a folder that can"
+        ) from None
     return path
 
 
@@ -268,7 +319,9 @@ def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
     try:
         return environment(name or held)(**settings)
     except TypeError as error:
-        raise ValueError(f"record: {name or held} is not the environment of this Record ({error})") from None
+        raise ValueError(
+            f"record: {name or held} is not the environment of this Record ({error})"
+        ) from None
 
 
 def load(path: str | Path, env: Env | None = None) -> Record:
@@ -286,16 +339,26 @@ def load(path: str | Path, env: Env | None = None) -> Record:
 
     path = Path(path)
     stands = (path / INDEX).is_file()
-    require(stands, f"record: {path} is not a Record (it has no {INDEX}); name a folder that run wrote")
+    require(
+        stands, f"record: {path} is not a Record (it has no {INDEX}); name a folder that run wrote"
+    )
     for name in (INDEX, ARRAYS, WEIGHTS):
-        require(not (path / name).is_symlink(), f"record: {path / name} is a link; copy the file itself there")
+        require(
+            not (path / name).is_symlink(),
+            f"record: {path / name} is a link; copy the file itself there",
+        )
     size = (path / INDEX).stat().st_size
-    require(size <= LARGEST_INDEX, f"record: {path / INDEX} has {size:,} bytes, more than any Record's; write it again")
+    require(
+        size <= LARGEST_INDEX,
+        f"record: {path / INDEX} has {size:,} bytes, more than any Record's; write it again",
+    )
     try:
         config = json.loads((path / INDEX).read_text())
         arrays, weights = load_file(path / ARRAYS), load_file(path / WEIGHTS)
     except (OSError, SafetensorError, ValueError, RecursionError) as error:
-        raise ValueError(f"record: {path} is truncated or damaged ({error}); write it again") from None
+        raise ValueError(
+            f"record: {path} is truncated or damaged ({error}); write it again"
+        ) from None
     found = Record(arrays, config, weights, path)
     wrong = next(flaws(config, arrays), None)
     require(wrong is None, f"record: {path} {wrong}; write it again")
@@ -310,5 +373,16 @@ def cell_texts(row: dict[str, Any]) -> dict[str, tuple[str, str]]:
     drift = {f"D at t={t}": d.texts() for t, d in row["drift"].items()}
     gaps = {"on/off error": row["exposure"].texts(), "cost gap": row["cost_gap"].texts()}
     counts = {k: (f"{row[k]:,}", "") for k in ("labels", "steps", "updates")}
-    rest = {"falls": (f"{row['falls']:.0%}", ""), **counts, "seconds": (f"{row['seconds']:.1f}", "")}
-    return {"learner": (row["learner"], ""), **swept, **drift, "growth": row["growth"].texts(3), **gaps, **rest}
+    rest = {
+        "falls": (f"{row['falls']:.0%}", ""),
+        **counts,
+        "seconds": (f"{row['seconds']:.1f}", ""),
+    }
+    return {
+        "learner": (row["learner"], ""),
+        **swept,
+        **drift,
+        "growth": row["growth"].texts(3),
+        **gaps,
+        **rest,
+    }

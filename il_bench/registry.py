@@ -42,7 +42,9 @@ class Registry(Mapping[str, type]):
         """Where each name lives, "module" or "module:Class"."""
         folders = importlib.import_module(self.package).__path__
         found = {
-            f.stem: f"{self.package}.{f.stem}" for folder in folders for f in sorted(Path(folder).glob("[a-z]*.py"))
+            f.stem: f"{self.package}.{f.stem}"
+            for folder in folders
+            for f in sorted(Path(folder).glob("[a-z]*.py"))
         }
         for point in entry_points(group=self.package):
             if point.name in found:
@@ -109,7 +111,10 @@ class Registry(Mapping[str, type]):
             return found
         own = [c for c in vars(loaded).values() if self._fits(c) and c.__module__ == module]
         names = [c.__name__ for c in own]
-        require(len(own) == 1, f"{module}: expected one {self.kind} (a public dataclass), got {names}; split the file")
+        require(
+            len(own) == 1,
+            f"{module}: expected one {self.kind} (a public dataclass), got {names}; split the file",
+        )
         return own[0]
 
     def _fits(self, cls: Any) -> bool:
@@ -117,7 +122,11 @@ class Registry(Mapping[str, type]):
         from .core import Env, Expert
 
         bases = {"environment": Env, "expert": Expert}
-        if not inspect.isclass(cls) or cls.__name__.startswith("_") or "__dataclass_fields__" not in vars(cls):
+        if (
+            not inspect.isclass(cls)
+            or cls.__name__.startswith("_")
+            or "__dataclass_fields__" not in vars(cls)
+        ):
             return False
         return issubclass(cls, bases[self.kind]) if self.kind in bases else hasattr(cls, "learn")
 
@@ -149,7 +158,9 @@ def name_of(thing: Any) -> str:
 def environment(name: str) -> type[Env]:
     """The class of an environment: a registered name, `module:Class`, or a Gymnasium id such as Pendulum-v1."""
     spec = gymnasium.registry.get(name.removeprefix("il_bench:"))
-    if spec is not None and (spec.kwargs or {}).get("env", "") in ENVS:  # one of our own, by its Gymnasium id
+    if (
+        spec is not None and (spec.kwargs or {}).get("env", "") in ENVS
+    ):  # one of our own, by its Gymnasium id
         name = spec.kwargs["env"]
     if name not in ENVS and ":" not in name and name in gymnasium.registry:
         return importlib.import_module("il_bench.foreign").wrapper(name)
@@ -165,7 +176,9 @@ def from_desk(registry: Registry, name: str) -> type:
 
 def gymnasium_identifier(name: str) -> str:
     """The id of an environment of ours in Gymnasium: il_bench/Lane-v0 for lane, il_bench/Hill-v0 for hill:Hill."""
-    return f"il_bench/{''.join(part.capitalize() for part in name.rpartition(':')[2].split('_'))}-v0"
+    return (
+        f"il_bench/{''.join(part.capitalize() for part in name.rpartition(':')[2].split('_'))}-v0"
+    )
 
 
 def register_with_gymnasium() -> None:
@@ -233,9 +246,15 @@ def expert(env: Env, source: Any = None, trust: bool = False) -> Expert:
         name = name_of(env)
         stem = name.split("-")[0].rpartition("/")[2].rpartition(":")[2].lower()
         beside = [
-            c for c in vars(sys.modules[type(env).__module__]).values() if inspect.isclass(c) and issubclass(c, Expert)
+            c
+            for c in vars(sys.modules[type(env).__module__]).values()
+            if inspect.isclass(c) and issubclass(c, Expert)
         ]
-        beside = [c for c in beside if c.__module__ == type(env).__module__ and dataclasses.is_dataclass(c)]
+        beside = [
+            c
+            for c in beside
+            if c.__module__ == type(env).__module__ and dataclasses.is_dataclass(c)
+        ]
         known = stem in EXPERTS or len(beside) == 1
         require(known, f"{name} has no scripted expert; give one, as in --expert module:function")
         source = EXPERTS[stem] if stem in EXPERTS else beside[0]
@@ -249,7 +268,8 @@ def expert(env: Env, source: Any = None, trust: bool = False) -> Expert:
         wanted = get_type_hints(source).get("env")
         fits = not inspect.isclass(wanted) or isinstance(env, wanted)
         require(
-            fits, f"expert: {source.__name__} is an expert of {getattr(wanted, '__name__', '')}, not of {name_of(env)}"
+            fits,
+            f"expert: {source.__name__} is an expert of {getattr(wanted, '__name__', '')}, not of {name_of(env)}",
         )
         return source(env)  # type: ignore[call-arg]
     from .foreign import CallableExpert, require_answering

@@ -23,14 +23,20 @@ def sentence(record: Record) -> str:
 
 
 def _at(settings: dict[str, float]) -> str:
-    return ", ".join(f"{'L' if name == 'lipschitz' else name} = {value:g}" for name, value in settings.items())
+    return ", ".join(
+        f"{'L' if name == 'lipschitz' else name} = {value:g}" for name, value in settings.items()
+    )
 
 
 def _found(record: Record, worst: dict[str, Any], best: dict[str, Any] | None, last: int) -> str:
     where = _at(worst["settings"])
     opening = f"At {where}, after" if where else "After"
     one = worst["drift"][last]
-    fell = f" and ended early in {worst['falls']:.0%} of the rollouts" if worst["falls"] > 0.005 else ""
+    fell = (
+        f" and ended early in {worst['falls']:.0%} of the rollouts"
+        if worst["falls"] > 0.005
+        else ""
+    )
     left = f" ({worst['broke']} runs left the finite numbers)" if worst["broke"] else ""
     text = f"{opening} {last} step{'s' * (last > 1)} {worst['learner']} has drifted {one} from its expert{fell}{left}"
     if best is None:
@@ -43,7 +49,13 @@ def _found(record: Record, worst: dict[str, Any], best: dict[str, Any] | None, l
         few = f"{worst['runs']} run{'s' * (worst['runs'] > 1)}"
         return f"{text}, {best['learner']} {two}: {few} cannot tell them apart."
     ratio = one.value / two.value if two.value > 0 else float("inf")
-    times = f", {ratio:,.0f} times less" if 10 <= ratio < 1e12 else f", {ratio:.1f} times less" if ratio < 10 else ""
+    times = (
+        f", {ratio:,.0f} times less"
+        if 10 <= ratio < 1e12
+        else f", {ratio:.1f} times less"
+        if ratio < 10
+        else ""
+    )
     same = ", which is the same within a quarter" if said == "same" else times
     return f"{text}; {best['learner']}{_budget(best, worst)} has drifted {two}{same}."
 
@@ -59,7 +71,9 @@ def _budget(best: dict[str, Any], worst: dict[str, Any]) -> str:
     """What the better one was given, where that makes the comparison fair."""
     fewer = best["labels"] <= worst["labels"]
     if best["updates"] != worst["updates"] or not fewer:
-        shown = [f"{row['labels']:,} labels and {row['updates']:,} updates" for row in (best, worst)]
+        shown = [
+            f"{row['labels']:,} labels and {row['updates']:,} updates" for row in (best, worst)
+        ]
         return f", on {shown[0]} against {shown[1]},"
     return f", on {'the same' if best['labels'] == worst['labels'] else 'no more'} labels and the same updates,"
 
@@ -92,7 +106,9 @@ def broken(record: Record, most: int = 3) -> list[str]:
     lines = []
     for name, steps in zip(record.learners, record.arrays["broke"], strict=True):
         runs = (steps >= 0).any(-1).nonzero()[0].tolist()
-        firsts = {r: min((step, e) for e, step in enumerate(steps[r].tolist()) if step >= 0) for r in runs}
+        firsts = {
+            r: min((step, e) for e, step in enumerate(steps[r].tolist()) if step >= 0) for r in runs
+        }
         where = [f"run {r} (episode {e}, step {step})" for r, (step, e) in firsts.items()]
         trained = record.config["budgets"].get(name, {}).get("broke", {})
         when = [f"run {r} (update {update})" for r, update in trained.items()]
@@ -102,7 +118,9 @@ def broken(record: Record, most: int = 3) -> list[str]:
         ):
             more = f" and {len(places) - most} more" if len(places) > most else ""
             if places:
-                lines.append(f"{name} left the finite numbers in {', '.join(places[:most])}{more} {what}.")
+                lines.append(
+                    f"{name} left the finite numbers in {', '.join(places[:most])}{more} {what}."
+                )
     return lines
 
 
@@ -142,7 +160,10 @@ def _rich_table(titles: list[str], rows: list[dict[str, tuple[str, str]]], betwe
         table.add_column(title, justify="left" if title == "learner" else "right", no_wrap=True)
     for row in rows:
         table.add_row(
-            *(f"{row[t][0]}{between}[dim]{_plain(row[t][1])}[/dim]" if row[t][1] else row[t][0] for t in titles)
+            *(
+                f"{row[t][0]}{between}[dim]{_plain(row[t][1])}[/dim]" if row[t][1] else row[t][0]
+                for t in titles
+            )
         )
     return table
 

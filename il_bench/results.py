@@ -33,7 +33,10 @@ HEADER = 64_000_000
 """Bytes of a file's header above which it is refused unread."""
 
 VARIABLES: dict[str, tuple[tuple[str, ...], str]] = {
-    "drift": (("run", "time"), "typical distance from the expert's twin: median over rollouts, mean under 0/1"),
+    "drift": (
+        ("run", "time"),
+        "typical distance from the expert's twin: median over rollouts, mean under 0/1",
+    ),
     "drift_10": (("run", "time"), "its 10 % quantile over rollouts"),
     "drift_90": (("run", "time"), "its 90 % quantile over rollouts"),
     "drift_mean": (("run", "time"), "its arithmetic mean over rollouts"),
@@ -91,7 +94,9 @@ def code(*things: type) -> str:
     files = {inspect.getsourcefile(import_module(f"il_bench.{name}")) for name in NUMERICS}
     files |= {inspect.getsourcefile(thing) for thing in things}
     digest = hashlib.blake2b(digest_size=16)
-    for content in sorted(Path(f).name.encode() + Path(f).read_bytes() for f in files if f is not None):
+    for content in sorted(
+        Path(f).name.encode() + Path(f).read_bytes() for f in files if f is not None
+    ):
         digest.update(content)
     return digest.hexdigest()
 
@@ -155,14 +160,21 @@ def _texts(path: Path) -> dict[str, str]:
     require(not path.is_symlink(), f"results: {path} is a link; copy the file itself there")
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-    require(length <= HEADER, f"results: {path} declares a header of {length:,} bytes; it is damaged, delete it")
+    require(
+        length <= HEADER,
+        f"results: {path} declares a header of {length:,} bytes; it is damaged, delete it",
+    )
     try:
         with safe_open(path, "np") as held:
             texts = held.metadata() or {}
     except (SafetensorError, OSError) as error:
-        raise ValueError(f"results: {path} is damaged ({error}); delete it and sweep again") from None
+        raise ValueError(
+            f"results: {path} is damaged ({error}); delete it and sweep again"
+        ) from None
     known = texts.get("format") == FORMAT and {"keys", "runs"} <= set(texts)
-    require(known, f"results: {path} is no result of format {FORMAT}; delete it, or open its own folder")
+    require(
+        known, f"results: {path} is no result of format {FORMAT}; delete it, or open its own folder"
+    )
     return texts
 
 
@@ -176,7 +188,9 @@ def _listed(path: Path, text: str) -> list[Any]:
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
-    require(isinstance(found, list), f"results: {path} is damaged (its header lists no runs); delete it")
+    require(
+        isinstance(found, list), f"results: {path} is damaged (its header lists no runs); delete it"
+    )
     return found if isinstance(found, list) else []
 
 
@@ -222,11 +236,15 @@ def _told_apart(flat: list[dict[str, Any]]) -> tuple[dict[str, list[Any]], dict[
     fixed = {}
     for name in set(names) - set(varying):
         values = {pair: next(iter(found)) for pair, found in seen[name].items()}
-        fixed[name] = values[next(iter(values))] if len(set(values.values())) == 1 else json.dumps(values)
+        fixed[name] = (
+            values[next(iter(values))] if len(set(values.values())) == 1 else json.dumps(values)
+        )
     return columns, dict(sorted(fixed.items()))
 
 
-def _rows_of(path: Path, texts: dict[str, str]) -> dict[str, tuple[dict[str, Any], dict[str, np.ndarray]]]:
+def _rows_of(
+    path: Path, texts: dict[str, str]
+) -> dict[str, tuple[dict[str, Any], dict[str, np.ndarray]]]:
     """Identity and arrays of each run of a file, by its key."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
@@ -234,7 +252,9 @@ def _rows_of(path: Path, texts: dict[str, str]) -> dict[str, tuple[dict[str, Any
     try:
         arrays = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        raise ValueError(f"results: {path} is damaged ({error}); delete it and sweep again") from None
+        raise ValueError(
+            f"results: {path} is damaged ({error}); delete it and sweep again"
+        ) from None
     names, identities = _listed(path, texts["keys"]), _listed(path, texts["runs"])
     whole = set(arrays) >= set(VARIABLES) and all(
         a.ndim == len(VARIABLES[n][0]) and len(a) == len(names) == len(identities)
@@ -243,9 +263,12 @@ def _rows_of(path: Path, texts: dict[str, str]) -> dict[str, tuple[dict[str, Any
     )
     wanted = ("env", "algo", "settings", "seed")
     named = all(isinstance(i, dict) and all(w in i for w in wanted) for i in identities)
-    require(whole and named, f"results: {path} is damaged (rows are missing); delete it and sweep again")
+    require(
+        whole and named, f"results: {path} is damaged (rows are missing); delete it and sweep again"
+    )
     return {
-        k: (i, {n: arrays[n][r] for n in VARIABLES}) for r, (k, i) in enumerate(zip(names, identities, strict=True))
+        k: (i, {n: arrays[n][r] for n in VARIABLES})
+        for r, (k, i) in enumerate(zip(names, identities, strict=True))
     }
 
 
@@ -258,7 +281,9 @@ def _flat(identity: dict[str, Any]) -> dict[str, Any]:
 def _order(identity: dict[str, Any]) -> tuple[Any, ...]:
     """Where a run stands among others: by env, algo, its settings in turn (numbers by size), seed."""
     settings = sorted(identity["settings"].items())
-    texts = tuple((name, (0, v, "") if isinstance(v, int | float) else (1, 0, str(v))) for name, v in settings)
+    texts = tuple(
+        (name, (0, v, "") if isinstance(v, int | float) else (1, 0, str(v))) for name, v in settings
+    )
     return identity["env"], identity["algo"], texts, identity["seed"], key(identity)
 
 
@@ -267,12 +292,18 @@ def _stacked(parts: list[np.ndarray]) -> np.ndarray:
     if parts[0].ndim == 0:
         return np.array(parts)
     longest = max(len(part) for part in parts)
-    return np.stack([np.pad(part, (0, longest - len(part)), constant_values=np.nan) for part in parts])
+    return np.stack(
+        [np.pad(part, (0, longest - len(part)), constant_values=np.nan) for part in parts]
+    )
 
 
 def _column(values: list[Any]) -> np.ndarray:
     """A coordinate: numbers where all are, NaN where a run has no such setting; else texts."""
     if all(v is None or isinstance(v, int | float) for v in values):
         whole = all(isinstance(v, int) and not isinstance(v, bool) for v in values)
-        return np.array(values) if whole else np.array([math.nan if v is None else float(v) for v in values])
+        return (
+            np.array(values)
+            if whole
+            else np.array([math.nan if v is None else float(v) for v in values])
+        )
     return np.array(["" if v is None else str(v) for v in values])

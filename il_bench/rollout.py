@@ -46,7 +46,9 @@ class Rollout:
     @property
     def alive(self) -> torch.Tensor:
         """(R, E, T) bool: the step was taken by a living episode."""
-        return torch.arange(self.action.shape[2], device=self.length.device) < self.length[..., None]
+        return (
+            torch.arange(self.action.shape[2], device=self.length.device) < self.length[..., None]
+        )
 
     @property
     def returns(self) -> torch.Tensor:
@@ -65,7 +67,9 @@ def by_expert(env: Env, expert: Expert) -> Driver:
     return lambda step, state, memory: (ask(env, expert, state, size), memory)
 
 
-def by_policy(env: Env, policy: Policy, streams: Streams | None = None, episodes: int = 0) -> Driver:
+def by_policy(
+    env: Env, policy: Policy, streams: Streams | None = None, episodes: int = 0
+) -> Driver:
     """A policy drives: deterministic without `streams`, by chance with them."""
     draws = None if streams is None else streams.uniform("policy", episodes, env.horizon)
 
@@ -96,7 +100,9 @@ def by_mixture(
         label = ask(env, expert, state, size)
         if not average:
             return torch.where(heads[step], label, own), memory
-        mixed = torch.where(weight == 1, label, torch.where(weight == 0, own, weight * label + (1 - weight) * own))
+        mixed = torch.where(
+            weight == 1, label, torch.where(weight == 0, own, weight * label + (1 - weight) * own)
+        )
         return mixed, memory
 
     return drive
@@ -117,10 +123,14 @@ def action_size(env: Env) -> int:
 def _check_shape(what: str, array: torch.Tensor, shape: tuple[int, ...]) -> None:
     if tuple(array.shape) != shape:
         letters = ", ".join(f"{letter}={n}" for letter, n in zip("REU", shape, strict=True))
-        raise ValueError(f"{what}: expected ({letters}), got {tuple(array.shape)}; return one action for each state")
+        raise ValueError(
+            f"{what}: expected ({letters}), got {tuple(array.shape)}; return one action for each state"
+        )
 
 
-def _driven(drive: Driver, step: int, state: torch.Tensor, memory: Any, size: int) -> tuple[torch.Tensor, Any]:
+def _driven(
+    drive: Driver, step: int, state: torch.Tensor, memory: Any, size: int
+) -> tuple[torch.Tensor, Any]:
     """A driver's actions (R, E, U), float64, with their shape checked; what it refuses names the step."""
     try:
         action, memory = drive(step, state, memory)
@@ -144,7 +154,11 @@ def rollout(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollout
     """
     with torch.no_grad():
         state = env.initial(streams, episodes)
-        noise = streams.normal("noise", episodes, env.horizon, env.noise_size).to(state.device).unbind(2)
+        noise = (
+            streams.normal("noise", episodes, env.horizon, env.noise_size)
+            .to(state.device)
+            .unbind(2)
+        )
         size, over, memory = action_size(env), env.terminal(state), None
         broke = torch.full(state.shape[:2], -1, device=state.device)
         length = torch.zeros(state.shape[:2], dtype=torch.long, device=state.device)
@@ -185,7 +199,9 @@ def roll_in(env: Env, drive: Driver, streams: Streams, episodes: int, log: Log) 
 def first_labels(seen: Rollout, wanted: torch.Tensor) -> Rollout:
     """A rollout of which each run's first `wanted` (R,) steps are kept, episode after episode; the rest is over."""
     before = seen.length.cumsum(1) - seen.length
-    return dataclasses.replace(seen, length=(wanted[:, None] - before).clamp_min(0).minimum(seen.length))
+    return dataclasses.replace(
+        seen, length=(wanted[:, None] - before).clamp_min(0).minimum(seen.length)
+    )
 
 
 def label(env: Env, expert: Expert, seen: Rollout, log: Log) -> torch.Tensor:

@@ -23,12 +23,18 @@ from .settings import require
 def main(args: list[str]) -> None:
     """The command."""
     if "--list" in args:
-        require(args == ["--list"], f"list: expected no other flag, got {' '.join(args)}; give --list alone")
+        require(
+            args == ["--list"],
+            f"list: expected no other flag, got {' '.join(args)}; give --list alone",
+        )
         with postponed("torch"):
             print(listing())
         return
     again = flags.peek(args, "--from", "")
-    require(bool(again) or "--from" not in args, "from: expected the folder of a Record; name it after --from")
+    require(
+        bool(again) or "--from" not in args,
+        "from: expected the folder of a Record; name it after --from",
+    )
     parsed = () if again else parse(args)
     from . import session
 
@@ -58,7 +64,11 @@ def postponed(name: str) -> Iterator[None]:
 
 def listing() -> str:
     """Every environment, expert and learner with its line."""
-    kinds = {"environments": registry.ENVS, "experts": registry.EXPERTS, "learners": registry.LEARNERS}
+    kinds = {
+        "environments": registry.ENVS,
+        "experts": registry.EXPERTS,
+        "learners": registry.LEARNERS,
+    }
     lines = []
     for title, things in kinds.items():
         lines += [title, *(f"  {name:<12} {_line(things, name)}" for name in things), ""]
@@ -84,7 +94,9 @@ def parse(args: list[str]) -> tuple[Options, Any, Any]:
     helping = not {"-h", "--help"}.isdisjoint(args)
     with postponed("torch") if helping else contextlib.nullcontext():
         env_class = registry.environment(flags.peek(args, "--env", Options.env))
-        learner_class = registry.from_desk(registry.LEARNERS, flags.peek(args, "--algo", Options.algo))
+        learner_class = registry.from_desk(
+            registry.LEARNERS, flags.peek(args, "--algo", Options.algo)
+        )
     groups = {
         "run": flags.flags_of(Options),
         "environment": flags.flags_of(env_class, hide=("seed", "device")),
@@ -92,15 +104,20 @@ def parse(args: list[str]) -> tuple[Options, Any, Any]:
     }
     flags.require_distinct(*groups.values())
     command = dataclasses.make_dataclass("Command", groups.items())
-    about = (
-        "How far, and how fast, does a copy drift from its expert?  --list shows what there is; --from RECORD repeats."
-    )
+    about = "How far, and how fast, does a copy drift from its expert?  --list shows what there is; --from RECORD repeats."
     got = flags.parsed(tyro.conf.OmitArgPrefixes[command], args, "python -m il_bench.run", about)  # type: ignore[misc, valid-type]
     options = Options(**vars(got.run))
     values = flags.expand(
-        env_class, learner_class, flags.flat(got.environment) | flags.flat(got.learner), options.seeds
+        env_class,
+        learner_class,
+        flags.flat(got.environment) | flags.flat(got.learner),
+        options.seeds,
     )
-    return options, flags.build(env_class, values | {"device": options.device}), flags.build(learner_class, values)
+    return (
+        options,
+        flags.build(env_class, values | {"device": options.device}),
+        flags.build(learner_class, values),
+    )
 
 
 if __name__ == "__main__":

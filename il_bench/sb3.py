@@ -58,7 +58,14 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
         require_choice(self)
-        require_counts(self, "steps", "evaluations", "episodes", "threads", *(("hidden",) if self.hidden else ()))
+        require_counts(
+            self,
+            "steps",
+            "evaluations",
+            "episodes",
+            "threads",
+            *(("hidden",) if self.hidden else ()),
+        )
 
 
 def train(recipe: Recipe) -> tuple[Path, float, float]:
@@ -99,7 +106,9 @@ def _beginner(kind: Any, stage: Any, recipe: Recipe) -> Zip:
     try:
         model = kind("MlpPolicy", world, seed=recipe.seed, device="cpu", **settings)
     except AssertionError as error:  # how stable-baselines3 refuses an action space
-        raise ValueError(f"{kind.__name__}: {' '.join(str(error).split())}; choose another --algo") from None
+        raise ValueError(
+            f"{kind.__name__}: {' '.join(str(error).split())}; choose another --algo"
+        ) from None
     return Zip(recipe.env, model, world if scaled else None)
 
 
@@ -108,15 +117,24 @@ def _gymnasium_id(name: str) -> str:
     if name in ENVS:
         return f"il_bench/{name.capitalize()}-v0"
     environment(name)  # a miss is told with what may have been meant
-    require(":" not in name, f"env: expected a Gymnasium id or a registered name, got {name!r}; register it first")
+    require(
+        ":" not in name,
+        f"env: expected a Gymnasium id or a registered name, got {name!r}; register it first",
+    )
     return name
 
 
 def _free(out: Path) -> Path:
-    require(out.suffix == ".zip", f"out: expected a name that ends in .zip, got {out}; try {out.with_suffix('.zip')}")
+    require(
+        out.suffix == ".zip",
+        f"out: expected a name that ends in .zip, got {out}; try {out.with_suffix('.zip')}",
+    )
     for taken in (out, out.with_suffix(STATISTICS)):
         require(not taken.exists(), f"out: {taken} already exists; name another file")
-    require(out.absolute().parent.is_dir(), f"out: there is no folder {out.absolute().parent}; make it first")
+    require(
+        out.absolute().parent.is_dir(),
+        f"out: there is no folder {out.absolute().parent}; make it first",
+    )
     return out
 
 
@@ -153,7 +171,10 @@ def _fit(agent: Zip, judge: Any, recipe: Recipe) -> None:
         except KeyboardInterrupt:
             if not best[1]:
                 raise
-            print(f"stopped at step {agent.model.num_timesteps:,}; the best policy so far is kept", flush=True)
+            print(
+                f"stopped at step {agent.model.num_timesteps:,}; the best policy so far is kept",
+                flush=True,
+            )
     agent.model.policy.load_state_dict(best[1])
     vars(agent.statistics or agent.model).update(best[2])
 
@@ -175,7 +196,9 @@ def _bar(recipe: Recipe) -> Iterator[tuple[Progress, TaskID]]:
     )
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[words]}")) as progress:
+    with Progress(
+        *columns, TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[words]}")
+    ) as progress:
         yield progress, progress.add_task(recipe.env, total=recipe.steps, words="")
 
 
@@ -194,7 +217,10 @@ def _written(agent: Zip, out: Path) -> None:
 def main(args: list[str]) -> None:
     """The command `train ENV`."""
     named = args[:1] == ["train"] or bool({"-h", "--help"} & set(args))
-    require(named, f"sb3: expected train first, got {' '.join(args[:1]) or 'nothing'}; try train Hopper-v5")
+    require(
+        named,
+        f"sb3: expected train first, got {' '.join(args[:1]) or 'nothing'}; try train Hopper-v5",
+    )
     recipe = parsed(Recipe, args[args[:1] == ["train"] :], "python -m il_bench.sb3 train")
     before = signal.signal(
         signal.SIGTERM, signal.default_int_handler

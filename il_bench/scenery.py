@@ -13,14 +13,33 @@ import numpy as np
 
 from .canvas import NEAR, Camera, Canvas, mix, rgb
 
-SKY, HAZE = ("#6fb1e4", "#e6f1f4"), "#bcd6c6"  # overhead and at the horizon; what distance fades into
-HILLS = ("#b7d0d9", 0.09, 0.3, (2, 5, 9)), ("#a5c6b4", 0.05, 2.1, (3, 7, 16))  # colour, size, phase, waves around
-TREE = "#5d8f40", "#6b4f3a", "#3f7d3c", "#55984a"  # shadow, trunk, crown, the sunlit side of the crown
+SKY, HAZE = (
+    ("#6fb1e4", "#e6f1f4"),
+    "#bcd6c6",
+)  # overhead and at the horizon; what distance fades into
+HILLS = (
+    ("#b7d0d9", 0.09, 0.3, (2, 5, 9)),
+    ("#a5c6b4", 0.05, 2.1, (3, 7, 16)),
+)  # colour, size, phase, waves around
+TREE = (
+    "#5d8f40",
+    "#6b4f3a",
+    "#3f7d3c",
+    "#55984a",
+)  # shadow, trunk, crown, the sunlit side of the crown
 EVERY, ASIDE = 2.5, 6.0  # a tree every so many metres of road, and none nearer to it than this
 GLASS, TYRE, RIM, LAMP, SHADOW = "#2b3f55", "#15181d", "#9aa3ad", "#e5322d", "#434a4e"
 NIGHT, GLOW, STAR, PLANET, RING = "#0b1026", "#3a2a63", "#ffffff", ("#b9573f", "#e08a5a"), "#e9c9a0"
-STARS, BEARING, RISE = 420, 0.35, 0.22  # how many all around; where the planet stands, radians and its tangent
-ARM, FLAMES, SMOKE = 0.4, ((0.09, 0.45, "#ff8c2b"), (0.05, 0.27, "#ffe07a")), "#6b6f76"  # of a drone; metres
+STARS, BEARING, RISE = (
+    420,
+    0.35,
+    0.22,
+)  # how many all around; where the planet stands, radians and its tangent
+ARM, FLAMES, SMOKE = (
+    0.4,
+    ((0.09, 0.45, "#ff8c2b"), (0.05, 0.27, "#ffe07a")),
+    "#6b6f76",
+)  # of a drone; metres
 
 
 def faded(colours: Any, depth: Any, clear: float) -> np.ndarray:
@@ -39,7 +58,9 @@ def beside(pose: np.ndarray, left: Any) -> np.ndarray:
     return np.stack((x - left * np.sin(angle), y + left * np.cos(angle), 0 * angle), -1)
 
 
-def landscape(canvas: Canvas, camera: Camera, colours: tuple[Any, Any], cell: float, clear: float) -> None:
+def landscape(
+    canvas: Canvas, camera: Camera, colours: tuple[Any, Any], cell: float, clear: float
+) -> None:
     """The sky, hills that turn with the camera, and the ground in squares of two colours."""
     _sky(canvas, camera)
     (w, h), first = camera.size, int(np.ceil(camera.horizon))
@@ -47,10 +68,18 @@ def landscape(canvas: Canvas, camera: Camera, colours: tuple[Any, Any], cell: fl
     (x, y, angle), side = camera.place, (w / 2 - 0.5 - np.arange(w)) / camera.focal
     ahead = (depth / cell).astype(np.float32)
     # Far from zero, so that truncating to integers rounds down everywhere.
-    east = np.multiply.outer(ahead, (np.cos(angle) - np.sin(angle) * side).astype(np.float32)) + (1e4 + x / cell)
-    north = np.multiply.outer(ahead, (np.sin(angle) + np.cos(angle) * side).astype(np.float32)) + (1e4 + y / cell)
+    east = np.multiply.outer(ahead, (np.cos(angle) - np.sin(angle) * side).astype(np.float32)) + (
+        1e4 + x / cell
+    )
+    north = np.multiply.outer(ahead, (np.sin(angle) + np.cos(angle) * side).astype(np.float32)) + (
+        1e4 + y / cell
+    )
     odd = (east.astype(np.int32) ^ north.astype(np.int32)) & 1
-    tones = np.stack([faded(colour, depth, clear) for colour in colours], 1).astype(np.uint8).reshape(-1, 3)
+    tones = (
+        np.stack([faded(colour, depth, clear) for colour in colours], 1)
+        .astype(np.uint8)
+        .reshape(-1, 3)
+    )
     canvas.picture(tones.take(odd + 2 * np.arange(h - first)[:, None], axis=0), (0, first))
 
 
@@ -89,7 +118,10 @@ def _far(camera: Camera, bearing: Any, rise: Any) -> np.ndarray:
 
 def _planet(canvas: Canvas, x: float, y: float, size: float) -> None:
     turn, (shade, lit) = np.linspace(0, 2 * np.pi, 40), PLANET
-    ring = np.stack((x + 1.9 * size * np.cos(turn), y + 0.4 * size * np.sin(turn) - 0.25 * size * np.cos(turn)), -1)
+    ring = np.stack(
+        (x + 1.9 * size * np.cos(turn), y + 0.4 * size * np.sin(turn) - 0.25 * size * np.cos(turn)),
+        -1,
+    )
     canvas.line(ring[19:], RING, 0.1 * size)
     canvas.circle((x, y), size, shade)
     canvas.circle((x - 0.14 * size, y - 0.14 * size), 0.82 * size, lit)
@@ -110,16 +142,25 @@ def paint_road(canvas: Canvas, camera: Camera, road: np.ndarray, strips: Any, cl
         canvas.polygons(pieces[seen, :, :2], colours[seen].tolist())
 
 
-def paint_trees(canvas: Canvas, camera: Camera, road: np.ndarray, here: float, reach: float, clear: float) -> None:
+def paint_trees(
+    canvas: Canvas, camera: Camera, road: np.ndarray, here: float, reach: float, clear: float
+) -> None:
     """Trees beside a road from `here` as far as `reach`: the same ones wherever they are seen from."""
     n = np.arange(here // EVERY, (here + reach) // EVERY)
     chance = np.sin(n * 12.9898 + np.array([[1], [2], [3]]) * 78.233) * 43758.5453 % 1
-    places = beside(along(road, n * EVERY), np.where(chance[0] < 0.5, -1, 1) * (ASIDE + 0.5 + 14 * chance[1] ** 1.5))
+    places = beside(
+        along(road, n * EVERY),
+        np.where(chance[0] < 0.5, -1, 1) * (ASIDE + 0.5 + 14 * chance[1] ** 1.5),
+    )
     free = np.hypot(*(places[:, None, :2] - road[::4, 1:3]).transpose(2, 0, 1)).min(1) > ASIDE
     spots, height = camera.project(places[free]), 2 + 2.4 * chance[2, free]
     for i in np.argsort(-spots[:, 2])[: (spots[:, 2] > NEAR).sum()]:
         _tree(
-            canvas, spots[i, 0], spots[i, 1], height[i] * camera.focal / spots[i, 2], faded(_TREE, spots[i, 2], clear)
+            canvas,
+            spots[i, 0],
+            spots[i, 1],
+            height[i] * camera.focal / spots[i, 2],
+            faded(_TREE, spots[i, 2], clear),
         )
 
 
@@ -137,15 +178,33 @@ def _tree(canvas: Canvas, x: float, y: float, size: float, tones: np.ndarray) ->
 @lru_cache(maxsize=8)
 def car(paint: str) -> list[tuple[np.ndarray, Any]]:
     """The faces of a car on the origin, looking along x, for `Canvas.solid`: what others may hide comes first."""
-    ahead = -1.3, -1.34, -1.2, -0.85, 0.1, 0.62, 1.25, 1.33  # its outline, from the lower rear over the roof
-    aside, up = (0.7, 0.7, 0.7, 0.52, 0.52, 0.7, 0.7, 0.7), (0.2, 0.62, 0.8, 1.22, 1.24, 0.84, 0.68, 0.2)
+    ahead = (
+        -1.3,
+        -1.34,
+        -1.2,
+        -0.85,
+        0.1,
+        0.62,
+        1.25,
+        1.33,
+    )  # its outline, from the lower rear over the roof
+    aside, up = (
+        (0.7, 0.7, 0.7, 0.52, 0.52, 0.7, 0.7, 0.7),
+        (0.2, 0.62, 0.8, 1.22, 1.24, 0.84, 0.68, 0.2),
+    )
     left = np.stack((ahead, aside, up), -1)
     right = left * (1, -1, 1)
     across = [np.stack((left[i], right[i], right[i + 1], left[i + 1])) for i in range(7)]
-    body, tones = (*across[:3:-1], left, right[::-1], *across[3::-1]), (0.6, 1, 0.9, 0.78, 0.7, 1.15, 0.95, 1.05, 0.84)
+    body, tones = (
+        (*across[:3:-1], left, right[::-1], *across[3::-1]),
+        (0.6, 1, 0.9, 0.78, 0.7, 1.15, 0.95, 1.05, 0.84),
+    )
     turn = np.linspace(0, 2 * np.pi, 20)
     shadow = np.stack((1.5 * np.cos(turn), 0.86 * np.sin(turn), 0 * turn), -1)
-    panels = [(c, mix("#000000", paint, tone).clip(0, 255).tolist()) for c, tone in zip(body, tones, strict=True)]
+    panels = [
+        (c, mix("#000000", paint, tone).clip(0, 255).tolist())
+        for c, tone in zip(body, tones, strict=True)
+    ]
     panes = [(c + 0.17 * (c.mean(0) - c), GLASS) for c in (left[2:6], right[5:1:-1], across[2])]
     return [(shadow, SHADOW), *panels, *panes, *_wheels_and_lamps()]
 
@@ -170,7 +229,9 @@ def upright(camera: Camera, points: Any) -> np.ndarray:
     return camera.project(np.stack((0 * right, -right, up), -1))[:, :2]
 
 
-def paint_drone(canvas: Canvas, camera: Camera, pose: Any, thrusts: Any, paint: Any, alpha: float) -> None:
+def paint_drone(
+    canvas: Canvas, camera: Camera, pose: Any, thrusts: Any, paint: Any, alpha: float
+) -> None:
     """A drone in the plane of `upright`, its shadow, a flame beneath each rotor; after a crash it smokes.
 
     Args:
@@ -203,10 +264,14 @@ def paint_drone(canvas: Canvas, camera: Camera, pose: Any, thrusts: Any, paint: 
             canvas.circle(puff, size, SMOKE)
 
 
-def _drone(canvas: Canvas, at: Any, ring: np.ndarray, metre: float, thrusts: Any, paint: Any) -> None:
+def _drone(
+    canvas: Canvas, at: Any, ring: np.ndarray, metre: float, thrusts: Any, paint: Any
+) -> None:
     for side, thrust in zip((-ARM, ARM), (0, 0) if thrusts is None else thrusts, strict=True):
         for wide, long, colour in FLAMES if thrust > 0 else ():
-            canvas.polygon(at((side - wide, 0), (side + wide, 0), (side, -0.06 - long * thrust)), colour)
+            canvas.polygon(
+                at((side - wide, 0), (side + wide, 0), (side, -0.06 - long * thrust)), colour
+            )
         canvas.polygon(at(*(ring * (0.25, 0.025) + (side, 0.15))), RIM)
         canvas.line(at((side, -0.04), (side, 0.15)), GLASS, 0.07 * metre)
     canvas.line(at((-ARM, 0.02), (ARM, 0.02)), GLASS, 0.07 * metre)

@@ -13,16 +13,34 @@ FORMAT = 2
 INDEX = "record.json"
 
 DIMS: dict[str, tuple[tuple[str, ...], str]] = {
-    "state": (("learner", "run", "episode", "time", "x"), "state; a finished episode stays in its last one"),
-    "delta": (("learner", "run", "episode", "time", "d"), "signed deviation from the expert's twin"),
-    "divergence": (("learner", "run", "episode", "time"), "distance D_t from the expert's twin, in L's metric"),
+    "state": (
+        ("learner", "run", "episode", "time", "x"),
+        "state; a finished episode stays in its last one",
+    ),
+    "delta": (
+        ("learner", "run", "episode", "time", "d"),
+        "signed deviation from the expert's twin",
+    ),
+    "divergence": (
+        ("learner", "run", "episode", "time"),
+        "distance D_t from the expert's twin, in L's metric",
+    ),
     "action": (("learner", "run", "episode", "step", "u"), "action taken"),
     "reward": (("learner", "run", "episode", "step"), "reward; zero once an episode is finished"),
-    "error_on": (("learner", "run", "episode", "step", "u"), "signed action error on the learner's own states"),
-    "error_off": (("learner", "run", "episode", "step", "u"), "signed action error on the expert's states"),
+    "error_on": (
+        ("learner", "run", "episode", "step", "u"),
+        "signed action error on the learner's own states",
+    ),
+    "error_off": (
+        ("learner", "run", "episode", "step", "u"),
+        "signed action error on the expert's states",
+    ),
     "length": (("learner", "run", "episode"), "steps lived"),
     "terminated": (("learner", "run", "episode"), "the environment ended the episode"),
-    "broke": (("learner", "run", "episode"), "step at which the run left the finite numbers, -1: never"),
+    "broke": (
+        ("learner", "run", "episode"),
+        "step at which the run left the finite numbers, -1: never",
+    ),
 }
 """Name of each array, its dimensions, and what it is."""
 
@@ -32,7 +50,9 @@ def _numbers(value: Any) -> bool:
 
 
 def _names(value: Any) -> bool:
-    return isinstance(value, list | dict) and len(value) > 0 and all(isinstance(v, str) for v in value)
+    return (
+        isinstance(value, list | dict) and len(value) > 0 and all(isinstance(v, str) for v in value)
+    )
 
 
 def _texts(value: Any) -> bool:
@@ -40,12 +60,18 @@ def _texts(value: Any) -> bool:
 
 
 def _named(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("name"), str) and isinstance(value.get("settings"), dict)
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("name"), str)
+        and isinstance(value.get("settings"), dict)
+    )
 
 
 def _budget(value: Any) -> bool:
     counts = isinstance(value, dict) and all(_numbers(value.get(name)) for name in SPENT)
-    return counts and all(isinstance(value.get(name), int | float) for name in ("episodes", "updates", "seconds"))
+    return counts and all(
+        isinstance(value.get(name), int | float) for name in ("episodes", "updates", "seconds")
+    )
 
 
 SHAPE: dict[str, Callable[[Any], bool]] = {
@@ -59,7 +85,9 @@ SHAPE: dict[str, Callable[[Any], bool]] = {
     "budgets": lambda v: isinstance(v, dict) and all(map(_budget, v.values())),
     "states": _names,
     "metric": lambda v: isinstance(v, str),
-    "diameter": lambda v: isinstance(v, list) and all(d is None or isinstance(d, int | float) for d in v),
+    "diameter": lambda v: (
+        isinstance(v, list) and all(d is None or isinstance(d, int | float) for d in v)
+    ),
 }
 """What the index must hold, and of what kind."""
 
@@ -75,11 +103,19 @@ def flaws(config: Any, arrays: dict[str, np.ndarray]) -> Iterator[str]:
     if lacking:
         yield f"lacks {', '.join(lacking)}"
         return
-    yield from (f"has {name} of the wrong kind in {INDEX}" for name, fits in SHAPE.items() if not fits(config[name]))
+    yield from (
+        f"has {name} of the wrong kind in {INDEX}"
+        for name, fits in SHAPE.items()
+        if not fits(config[name])
+    )
     runs = len(config["runs"]["seed"])
     rows = {"diameter": config["diameter"], **config["runs"]}
     rows |= {f"{b} of {name}": v[b] for name, v in config["budgets"].items() for b in SPENT}
-    yield from (f"has {len(row)} of {name} for {runs} runs" for name, row in rows.items() if len(row) != runs)
+    yield from (
+        f"has {len(row)} of {name} for {runs} runs"
+        for name, row in rows.items()
+        if len(row) != runs
+    )
     sizes = {"learner": len(config["learners"]), "run": runs, "x": len(config["states"])}
     for name, (dims, _) in DIMS.items():
         if arrays[name].ndim != len(dims):

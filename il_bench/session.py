@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-def execute(options: Options, env: Env, learner: Any, original: record.Record | None = None) -> record.Record:
+def execute(
+    options: Options, env: Env, learner: Any, original: record.Record | None = None
+) -> record.Record:
     """Train, compare, write and tell.
 
     Args:
@@ -55,25 +57,41 @@ def execute(options: Options, env: Env, learner: Any, original: record.Record | 
         check(alone, registry.expert(alone, options.expert, options.trust))
     name = registry.name_of(learner).rpartition(":")[2].lower()
     teacher = getattr(learner, "demos", "") or registry.name_of(expert)
-    console.print(_headline(env, name, teacher, options), _memory(env, learner, options), sep="\n", highlight=False)
+    console.print(
+        _headline(env, name, teacher, options),
+        _memory(env, learner, options),
+        sep="\n",
+        highlight=False,
+    )
     columns = (
         TextColumn("{task.description:>8}"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, TextColumn("{task.fields[words]}"), console=console, transient=True) as progress:
+    with Progress(
+        *columns, TextColumn("{task.fields[words]}"), console=console, transient=True
+    ) as progress:
         policies = _learn(env, expert, learner, name, progress, options)
-        bar = progress.add_task("twins", total=1, words=f"{options.rollouts} rollouts of {env.runs} runs")
-        notes = {"options": {k: _plain(v) for k, v in vars(options).items()}, "match": ["labels", "updates"]}
-        found = compare(env, expert, policies, episodes=options.rollouts, sample=options.sample, notes=notes)
+        bar = progress.add_task(
+            "twins", total=1, words=f"{options.rollouts} rollouts of {env.runs} runs"
+        )
+        notes = {
+            "options": {k: _plain(v) for k, v in vars(options).items()},
+            "match": ["labels", "updates"],
+        }
+        found = compare(
+            env, expert, policies, episodes=options.rollouts, sample=options.sample, notes=notes
+        )
         progress.update(bar, completed=1)
         bar = progress.add_task("writing", total=1, words=str(out))
         left = _write(found, out, options)
         progress.update(bar, completed=1)
     for table in report.rich_tables(found, console.width):
         console.print(table, "", highlight=False)
-    console.print("\n".join([report.sentence(found), *report.broken(found)]) + "\n", highlight=False)
+    console.print(
+        "\n".join([report.sentence(found), *report.broken(found)]) + "\n", highlight=False
+    )
     for path, what in left.items():
         console.print(f"  {_shown(path)}  [dim]{what}[/dim]", highlight=False, soft_wrap=True)
     if original is not None:
@@ -96,19 +114,26 @@ def _require_answers(env: Env, expert: Expert, options: Options) -> None:
 
 def _require_possible(options: Options) -> None:
     require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
-    require(options.memory >= 0, f"memory: expected gigabytes, at least 0, got {options.memory}; 0 sets no limit")
+    require(
+        options.memory >= 0,
+        f"memory: expected gigabytes, at least 0, got {options.memory}; 0 sets no limit",
+    )
     rounds = options.checkpoint_every
-    require(rounds >= 0, f"checkpoint-every: expected at least 0 rounds, got {rounds}; 0 keeps none")
+    require(
+        rounds >= 0, f"checkpoint-every: expected at least 0 rounds, got {rounds}; 0 keeps none"
+    )
     require(options.threads >= 1, f"threads: expected at least 1, got {options.threads}; try 1")
     kind = options.device.partition(":")[0]
     require(kind in ("cpu", "cuda"), f"device: expected cpu or cuda, got {options.device!r}")
     zipped = str(options.expert).startswith("sb3:")
     require(
-        zipped or not options.trust, "trust: expected --expert sb3:PATH beside it, which alone needs it; leave it out"
+        zipped or not options.trust,
+        "trust: expected --expert sb3:PATH beside it, which alone needs it; leave it out",
     )
     missing = kind == "cuda" and not torch.cuda.is_available()
     require(
-        not missing, "device: cuda was asked for, but torch finds no GPU here; leave --device out to compute on the CPU"
+        not missing,
+        "device: cuda was asked for, but torch finds no GPU here; leave --device out to compute on the CPU",
     )
 
 
@@ -119,7 +144,9 @@ def _plain(value: Any) -> Any:
 def _next_folder(options: Options) -> Path:
     stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{options.env}-{options.algo}")
     taken = (
-        int(p.name.rpartition("-")[2]) for p in Path("runs").glob(f"{stem}-*") if p.name.rpartition("-")[2].isdigit()
+        int(p.name.rpartition("-")[2])
+        for p in Path("runs").glob(f"{stem}-*")
+        if p.name.rpartition("-")[2].isdigit()
     )
     return Path("runs") / f"{stem}-{max(taken, default=0) + 1:03d}"
 
@@ -163,7 +190,9 @@ def _learn(
     return {"bc": _learn_one(env, expert, matched, "bc", progress, options), **policies}
 
 
-def _learn_one(env: Env, expert: Expert, learner: Any, name: str, progress: Progress, options: Options) -> Policy:
+def _learn_one(
+    env: Env, expert: Expert, learner: Any, name: str, progress: Progress, options: Options
+) -> Policy:
     bar = progress.add_task(name, total=1.0, words="")
     log = Log(report=lambda done, words: progress.update(bar, completed=done, words=words))
     if options.tensorboard is not None:
@@ -177,7 +206,8 @@ def _learn_one(env: Env, expert: Expert, learner: Any, name: str, progress: Prog
     if log.checkpoint is not None:
         log.checkpoint.clear()
     require(
-        isinstance(policy, Policy), f"{name}: expected a Policy from learn(), got {type(policy).__name__}; return one"
+        isinstance(policy, Policy),
+        f"{name}: expected a Policy from learn(), got {type(policy).__name__}; return one",
     )
     progress.update(bar, completed=1.0)
     return policy if policy.log is not None else log.close(learner, policy)
@@ -186,9 +216,15 @@ def _learn_one(env: Env, expert: Expert, learner: Any, name: str, progress: Prog
 def _kept_rounds(env: Env, expert: Expert, learner: Any) -> Path:
     """Where the rounds of exactly this training are kept until it is over: its sources and settings are its name."""
     things = {"env": env, "learner": learner}
-    settings = {k: {"name": registry.name_of(v), **dataclasses.asdict(v)} for k, v in things.items()}
+    settings = {
+        k: {"name": registry.name_of(v), **dataclasses.asdict(v)} for k, v in things.items()
+    }
     sources = results.code(type(env), type(learner), type(expert))
-    return Path("runs") / ".rounds" / results.key({**settings, "expert": registry.name_of(expert), "code": sources})
+    return (
+        Path("runs")
+        / ".rounds"
+        / results.key({**settings, "expert": registry.name_of(expert), "code": sources})
+    )
 
 
 def _write(found: record.Record, out: Path, options: Options) -> dict[Path, str]:
@@ -202,9 +238,15 @@ def _write(found: record.Record, out: Path, options: Options) -> dict[Path, str]
             video.film(found, folder / "rollout.mp4", gif=folder / "rollout.gif")
 
     folder = found.save(out, pictures)
-    left = {folder: "the Record: il.load(folder)", folder / "drift.png": "divergence over time, theory dashed"}
+    left = {
+        folder: "the Record: il.load(folder)",
+        folder / "drift.png": "divergence over time, theory dashed",
+    }
     if options.video:
-        left |= {folder / "rollout.mp4": "expert and copies side by side", folder / "rollout.gif": "the same as a GIF"}
+        left |= {
+            folder / "rollout.mp4": "expert and copies side by side",
+            folder / "rollout.gif": "the same as a GIF",
+        }
     return left
 
 
@@ -241,31 +283,46 @@ def repeated(args: list[str]) -> tuple[Options, Env, Any, record.Record]:
     original = record.load(again.source)
     options = original.config.get("options")
     require(
-        isinstance(options, dict), f"record: {again.source} was not written by the run command; repeat it in Python"
+        isinstance(options, dict),
+        f"record: {again.source} was not written by the run command; repeat it in Python",
     )
     held = options.get("expert") if isinstance(options, dict) else None
     stranger = held is not None and ":" in str(held) and again.expert is None
-    require(not stranger, f"record: its expert {held!r} is a file's; name it, as in --expert {held}")
+    require(
+        not stranger, f"record: its expert {held!r} is a file's; name it, as in --expert {held}"
+    )
     chosen = {k: getattr(again, k) for k in ("out", "device", "threads", "video", "trust")} | {
         "expert": again.expert or held
     }
     original.known_env = record.environment_of(original.config, again.env)
     env = dataclasses.replace(original.env, device=again.device)
-    require(bool(original.config["algorithms"]), f"record: {again.source} names no learner; repeat it in Python")
+    require(
+        bool(original.config["algorithms"]),
+        f"record: {again.source} names no learner; repeat it in Python",
+    )
     name = list(original.config["algorithms"])[-1]
     algorithm = original.config["algorithms"][name]
     require(
         ":" not in algorithm["name"],
         f"record: its learner {algorithm['name']!r} is a file's; run it with --algo instead",
     )
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in flags.flatten(algorithm["settings"]).items()}
+    values = {
+        k: tuple(v) if isinstance(v, list) else v
+        for k, v in flags.flatten(algorithm["settings"]).items()
+    }
     learner = flags.build(registry.LEARNERS[algorithm["name"]], values)
     return Options(**{**(options or {}), **chosen}), env, learner, original
 
 
 def _same(original: record.Record, found: record.Record) -> str:
-    apart = [k for k, a in original.arrays.items() if not np.array_equal(a, found.arrays[k], equal_nan=True)]
+    apart = [
+        k
+        for k, a in original.arrays.items()
+        if not np.array_equal(a, found.arrays[k], equal_nan=True)
+    ]
     if not apart:
         return f"Every array is identical to those of {original.path}."
-    theirs = {k: v for k, v in original.config["versions"].items() if found.config["versions"].get(k) != v}
+    theirs = {
+        k: v for k, v in original.config["versions"].items() if found.config["versions"].get(k) != v
+    }
     return f"Not identical to {original.path}: {', '.join(apart)} differ; versions there: {theirs or 'the same'}."

@@ -47,7 +47,10 @@ def _per_run_fields(cls: type) -> list[str]:
     try:  # annotations may be strings: Values, il.Values, float | tuple[float, ...]
         hints = get_type_hints(cls)
     except NameError:  # a name that only type checkers import
-        hints = {f.name: Values if f.type in ("Values", "il.Values") else f.type for f in dataclasses.fields(cls)}
+        hints = {
+            f.name: Values if f.type in ("Values", "il.Values") else f.type
+            for f in dataclasses.fields(cls)
+        }
     return [f.name for f in dataclasses.fields(cls) if hints[f.name] == Values]
 
 
@@ -64,7 +67,9 @@ def require_choice(settings: Any) -> None:
     for name in (f.name for f in dataclasses.fields(settings)):
         value, choices = getattr(settings, name), get_args(hints[name])
         if get_origin(hints[name]) is Literal and value not in choices:
-            raise ValueError(f"{name}: expected {', '.join(choices[:-1])} or {choices[-1]}, got {value!r}; choose one")
+            raise ValueError(
+                f"{name}: expected {', '.join(choices[:-1])} or {choices[-1]}, got {value!r}; choose one"
+            )
 
 
 def require_counts(settings: Any, *names: str) -> None:
@@ -72,10 +77,15 @@ def require_counts(settings: Any, *names: str) -> None:
     for name in names:
         for value in as_tuple(getattr(settings, name)):
             whole = isinstance(value, int) and not isinstance(value, bool)
-            require(whole and value >= 1, f"{name}: expected a whole number of at least 1, got {value!r}")
+            require(
+                whole and value >= 1,
+                f"{name}: expected a whole number of at least 1, got {value!r}",
+            )
 
 
-def combinations(settings: dict[str, Any], many: list[str], seeds: int | tuple[int, ...]) -> dict[str, Any]:
+def combinations(
+    settings: dict[str, Any], many: list[str], seeds: int | tuple[int, ...]
+) -> dict[str, Any]:
     """Every combination of the settings that hold several values, for every seed: one value for each run (R,).
 
     Args:
@@ -87,12 +97,20 @@ def combinations(settings: dict[str, Any], many: list[str], seeds: int | tuple[i
         The settings, with "seed" added; those that vary, and the seed, are tuples (R,), seeds varying fastest.
     """
     several = isinstance(seeds, tuple | list | range)
-    require(several or (isinstance(seeds, int) and seeds >= 1), f"seeds: expected at least 1, got {seeds!r}; try 8")
+    require(
+        several or (isinstance(seeds, int) and seeds >= 1),
+        f"seeds: expected at least 1, got {seeds!r}; try 8",
+    )
     numbers = tuple(seeds) if isinstance(seeds, tuple | list | range) else tuple(range(seeds))
     require(len(numbers) > 0, "seeds: expected at least 1, got none; try 8")
-    require(len(set(numbers)) == len(numbers), f"seeds: expected different ones, got {numbers}; repeat none")
+    require(
+        len(set(numbers)) == len(numbers),
+        f"seeds: expected different ones, got {numbers}; repeat none",
+    )
     empty = [k for k, v in settings.items() if k in many and len(as_tuple(v)) == 0]
-    require(not empty, f"{', '.join(empty)}: expected one number or several, got none; give such as 1.2")
+    require(
+        not empty, f"{', '.join(empty)}: expected one number or several, got none; give such as 1.2"
+    )
     swept = {k: as_tuple(v) for k, v in settings.items() if k in many and len(as_tuple(v)) > 1}
     single = {k: as_tuple(v)[0] if k in many else v for k, v in settings.items() if k not in swept}
     rows = list(itertools.product(*swept.values(), numbers))

@@ -43,7 +43,9 @@ def count(data: Dataset, training: Training, env: Env, streams: Streams) -> Tabl
     return TablePolicy(seen, streams.integers("fill", actions, steps, states), space)
 
 
-def scales(data: Dataset, floor: tuple[float, ...], zscore: bool, actions: int | None) -> dict[str, torch.Tensor]:
+def scales(
+    data: Dataset, floor: tuple[float, ...], zscore: bool, actions: int | None
+) -> dict[str, torch.Tensor]:
     """Scales of observations (R, 1, O) and actions (R, 1, U) from the weighted samples, float32.
 
     Args:
@@ -57,11 +59,19 @@ def scales(data: Dataset, floor: tuple[float, ...], zscore: bool, actions: int |
     mean, shift = held.mean[..., :size], held.mean[..., size:]
     std, scale = deviation[..., :size], deviation[..., size:]
     least = torch.tensor(floor, dtype=torch.float64, device=data.obs.device).reshape(-1, 1, 1)
-    scaling = {"mean": mean, "std": torch.maximum(std, least), "shift": shift, "scale": scale.clamp_min(1e-6)}
+    scaling = {
+        "mean": mean,
+        "std": torch.maximum(std, least),
+        "shift": shift,
+        "scale": scale.clamp_min(1e-6),
+    }
     if not zscore:
         scaling |= {"mean": torch.zeros_like(mean), "std": torch.ones_like(std)}
     if actions is not None:
-        scaling |= {"shift": shift.new_zeros(len(shift), 1, actions), "scale": shift.new_ones(len(shift), 1, actions)}
+        scaling |= {
+            "shift": shift.new_zeros(len(shift), 1, actions),
+            "scale": shift.new_ones(len(shift), 1, actions),
+        }
     return {name: value.float() for name, value in scaling.items()}
 
 
@@ -76,7 +86,9 @@ def ridge(data: Dataset, training: Training, env: Env, streams: Streams) -> MLPP
     target = torch.nn.functional.one_hot(data.action[..., 0], actions) if actions else data.action
     outputs = data.obs.new_ones(len(data.obs), 1, target.shape[-1])
     scaling = {"mean": torch.zeros_like(data.obs[:, :1]), "std": torch.ones_like(data.obs[:, :1])}
-    if training.normalise == "zscore":  # or else images need not be held in float64 for their moments
+    if (
+        training.normalise == "zscore"
+    ):  # or else images need not be held in float64 for their moments
         scaling = scales(data, as_tuple(training.std_floor), True, actions)
     scaling |= {"shift": torch.zeros_like(outputs), "scale": outputs}
     solved = [
@@ -90,7 +102,12 @@ def ridge(data: Dataset, training: Training, env: Env, streams: Streams) -> MLPP
 
 
 def _least_squares(
-    obs: torch.Tensor, mean: torch.Tensor, std: torch.Tensor, y: torch.Tensor, weight: torch.Tensor, penalty: float
+    obs: torch.Tensor,
+    mean: torch.Tensor,
+    std: torch.Tensor,
+    y: torch.Tensor,
+    weight: torch.Tensor,
+    penalty: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Coefficients (O, U) and intercept (1, U) that minimise sum w |x b + c - y|^2 + penalty |b|^2, x = (obs - mean)/std.
 
@@ -134,7 +151,9 @@ def svm(data: Dataset, training: Training, env: Env, streams: Streams) -> VotePo
     space, costs = env.action_space, as_tuple(training.cost) * len(data.obs)
     if not isinstance(space, spaces.Discrete):
         raise ValueError("net svm: expected Discrete actions, got Box ones; use net ridge")
-    obs, action, weight = (part.cpu().numpy() for part in (data.obs, data.action[..., 0], data.weight))
+    obs, action, weight = (
+        part.cpu().numpy() for part in (data.obs, data.action[..., 0], data.weight)
+    )
     mean, std = np.zeros((len(obs), 1, obs.shape[2])), np.ones((len(obs), 1, obs.shape[2]))
     if training.normalise == "zscore":
         found = scales(data, as_tuple(training.std_floor), True, int(space.n))
@@ -145,11 +164,15 @@ def svm(data: Dataset, training: Training, env: Env, streams: Streams) -> VotePo
         slope, bias = _pairs((seen - mean[run]) / std[run], taken, times, int(space.n), cost)
         slope /= std[run].T
         solved.append((slope, bias - mean[run] @ slope))
-    slopes, biases = (torch.from_numpy(np.stack(part)).float() for part in zip(*solved, strict=True))
+    slopes, biases = (
+        torch.from_numpy(np.stack(part)).float() for part in zip(*solved, strict=True)
+    )
     return VotePolicy(slopes.to(data.obs.device), biases.to(data.obs.device), space)
 
 
-def _distinct(obs: np.ndarray, action: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _distinct(
+    obs: np.ndarray, action: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Samples that are there (weight above 0), those that agree as one of their summed weight: the same objective.
 
     DAgger's rounds meet mostly the same states again, so that 20 rounds cost little more than one.
@@ -160,7 +183,11 @@ def _distinct(obs: np.ndarray, action: np.ndarray, weight: np.ndarray) -> tuple[
     keys = rows.view(f"V{rows.strides[0]}")[:, 0].tolist()
     place = np.array([places.setdefault(key, len(places)) for key in keys], dtype=np.int64)
     first = np.unique(place, return_index=True)[1]
-    return rows[first, :-1].astype(np.float64), action[there][first], np.bincount(place, weight[there], len(first))
+    return (
+        rows[first, :-1].astype(np.float64),
+        action[there][first],
+        np.bincount(place, weight[there], len(first)),
+    )
 
 
 def _pairs(
@@ -177,14 +204,18 @@ def _pairs(
     machine = LinearSVC(C=cost, dual=False)
     taken = [(obs[action == k], weight[action == k]) for k in range(actions)]
     slopes, biases = [], []
-    with config_context(assume_finite=True, skip_parameter_validation=True):  # 325 small fits: checks would cost half
+    with config_context(
+        assume_finite=True, skip_parameter_validation=True
+    ):  # 325 small fits: checks would cost half
         for (one, light), (two, heavy) in itertools.combinations(taken, 2):
             both = len(one) > 0 and len(two) > 0
             if both:
                 second = np.arange(len(one) + len(two)) >= len(one)
                 machine.fit(np.concatenate((one, two)), second, np.concatenate((light, heavy)))
             slopes.append(machine.coef_[0] if both else np.zeros(obs.shape[1]))
-            biases.append(machine.intercept_[0] if both else float(len(two) > 0) - float(len(one) > 0))
+            biases.append(
+                machine.intercept_[0] if both else float(len(two) > 0) - float(len(one) > 0)
+            )
     return np.column_stack(slopes), np.array([biases])
 
 

@@ -20,7 +20,9 @@ import torch
 
 @lru_cache(maxsize=4096)
 def _purpose_key(path: str, purpose: str) -> int:
-    return int.from_bytes(hashlib.blake2b(f"{path}/{purpose}".encode(), digest_size=8).digest(), "little")
+    return int.from_bytes(
+        hashlib.blake2b(f"{path}/{purpose}".encode(), digest_size=8).digest(), "little"
+    )
 
 
 _EMPTY = np.zeros(4, dtype=np.uint64)
@@ -46,14 +48,26 @@ class Streams:
         generator: np.random.Generator | None = None,
     ):
         for seed in seeds:
-            if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
-                raise ValueError(f"seed: expected integers from 0 to 2**63 - 1, got {seed!r}; name each run's seed so")
+            if (
+                isinstance(seed, bool)
+                or not isinstance(seed, int | np.integer)
+                or not 0 <= seed < 2**63
+            ):
+                raise ValueError(
+                    f"seed: expected integers from 0 to 2**63 - 1, got {seed!r}; name each run's seed so"
+                )
         self.seeds, self.device, self.path, self.first = tuple(seeds), device, path, first
         self._generator = generator or np.random.Generator(np.random.Philox(key=0))
 
     def fork(self, *labels: str | int) -> Streams:
         """The streams of a purpose below this one, such as `streams.fork("round", 3)`."""
-        return Streams(self.seeds, self.device, "/".join((self.path, *map(str, labels))), self.first, self._generator)
+        return Streams(
+            self.seeds,
+            self.device,
+            "/".join((self.path, *map(str, labels))),
+            self.first,
+            self._generator,
+        )
 
     def from_episode(self, first: int | Sequence[int]) -> Streams:
         """The same streams, beginning with episode `first`."""
@@ -63,7 +77,9 @@ class Streams:
         """The streams of some of the runs."""
         runs = list(runs)
         first = self.first if isinstance(self.first, int) else [self.first[r] for r in runs]
-        return Streams([self.seeds[r] for r in runs], self.device, self.path, first, self._generator)
+        return Streams(
+            [self.seeds[r] for r in runs], self.device, self.path, first, self._generator
+        )
 
     def generator(self, run: int, purpose: str, episode: int = 0) -> np.random.Generator:
         """NumPy's generator at the head of one stream; valid until the next call (re-keying is 6 x cheaper)."""
@@ -99,12 +115,17 @@ class Streams:
 
     def permutation(self, purpose: str, index: int, count: int) -> torch.Tensor:
         """One permutation of `count` things for each run (R, count), int64."""
-        rows = [self.generator(run, purpose, index).permutation(count) for run in range(len(self.seeds))]
+        rows = [
+            self.generator(run, purpose, index).permutation(count) for run in range(len(self.seeds))
+        ]
         return torch.from_numpy(np.stack(rows)).to(self.device)
 
     def integers(self, purpose: str, high: int, *shape: int) -> torch.Tensor:
         """Integers below `high` (R, *shape), int64."""
-        rows = [self.generator(run, purpose).integers(high, size=shape) for run in range(len(self.seeds))]
+        rows = [
+            self.generator(run, purpose).integers(high, size=shape)
+            for run in range(len(self.seeds))
+        ]
         return torch.from_numpy(np.stack(rows)).to(self.device)
 
 

@@ -72,7 +72,9 @@ def main(args: list[str]) -> None:
     total, left = sum(g.runs for g in plan), sum(g.runs for g in batches)
     for sentence in skipped:
         print(f"left out: {sentence}")
-    print(f"{total:,} runs, {total - left:,} of them finished before, {left:,} to do in {len(batches)} batches")
+    print(
+        f"{total:,} runs, {total - left:,} of them finished before, {left:,} to do in {len(batches)} batches"
+    )
     if batches:
         largest = max((cells.memory(batch) for batch in batches), key=lambda memory: memory.total)
         print(f"memory: about {workers(options)} x {largest}")
@@ -86,19 +88,39 @@ def asked(args: list[str]) -> tuple[Options, dict[str, list[str]]]:
     Raises:
         ValueError: in one sentence, for what cannot be read; SystemExit after help was shown.
     """
-    own = {f"--{f.name}" for f in dataclasses.fields(Options)} | {"--no-resume", "--no-sample", "--help", "-h"}
+    own = {f"--{f.name}" for f in dataclasses.fields(Options)} | {
+        "--no-resume",
+        "--no-sample",
+        "--help",
+        "-h",
+    }
     helping = [a for a in args if a in ("--help", "-h")]
     found = cells.given([a for a in args if a not in helping])
     mine = [word for k, v in found.items() if k in own for word in (k, *v)]
     about = "Every other flag is a setting of the environments or the learners; first:last:step is a range of numbers."
     options = flags.parsed(Options, [*mine, *helping], "python -m il_bench.sweep", about)
     for name in ("seeds", "rollouts", "batch"):
-        require(getattr(options, name) >= 1, f"{name}: expected at least 1, got {getattr(options, name)}")
-    require(options.memory >= 0, f"memory: expected gigabytes, at least 0, got {options.memory}; 0 sets no limit")
-    require(options.jobs >= 0, f"jobs: expected at least 0, got {options.jobs}; 0 takes one for each core")
+        require(
+            getattr(options, name) >= 1,
+            f"{name}: expected at least 1, got {getattr(options, name)}",
+        )
+    require(
+        options.memory >= 0,
+        f"memory: expected gigabytes, at least 0, got {options.memory}; 0 sets no limit",
+    )
+    require(
+        options.jobs >= 0,
+        f"jobs: expected at least 0, got {options.jobs}; 0 takes one for each core",
+    )
     remote = options.backend == "dask"
-    require(remote or options.scheduler is None, "scheduler: it goes with --backend dask; give both or neither")
-    require(bool(options.env and options.algo), "sweep: expected an environment and a learner; name one of each")
+    require(
+        remote or options.scheduler is None,
+        "scheduler: it goes with --backend dask; give both or neither",
+    )
+    require(
+        bool(options.env and options.algo),
+        "sweep: expected an environment and a learner; name one of each",
+    )
     return options, {k: v for k, v in found.items() if k not in own}
 
 
@@ -128,10 +150,17 @@ def planned(
             mistakes.append(f"{env}, {algo}: {error}")
     # What one environment cannot have while it can have the rest, and others too, is left out and said.
     several = len(options.env) > 1
-    mistakes += [f"{where}: {why}" for where, (env, why) in wrong.items() if not (several and env in envs)]
-    require(len(set(mistakes)) != 1, f"sweep: {mistakes[0] if mistakes else ''} (nothing was computed)")
+    mistakes += [
+        f"{where}: {why}" for where, (env, why) in wrong.items() if not (several and env in envs)
+    ]
+    require(
+        len(set(mistakes)) != 1, f"sweep: {mistakes[0] if mistakes else ''} (nothing was computed)"
+    )
     listed = "\n".join(f"  {line}" for line in dict.fromkeys(mistakes))
-    require(not mistakes, f"sweep: {len(set(mistakes))} mistakes, nothing was computed; mend them all:\n{listed}")
+    require(
+        not mistakes,
+        f"sweep: {len(set(mistakes))} mistakes, nothing was computed; mend them all:\n{listed}",
+    )
     return plan, [f"{where}: {why}" for where, (_, why) in wrong.items()]
 
 
@@ -140,7 +169,9 @@ def workers(options: Options) -> int:
     return options.jobs or (os.cpu_count() or 1)
 
 
-def batched(plan: list[Group], done: set[str], largest: int, jobs: int, limit: float = 0.0) -> Iterator[Group]:
+def batched(
+    plan: list[Group], done: set[str], largest: int, jobs: int, limit: float = 0.0
+) -> Iterator[Group]:
     """What is left to do, in batches of at most `largest` runs, small enough that every process has work.
 
     Raises:
@@ -168,7 +199,13 @@ def carry_out(options: Options, batches: list[Group]) -> None:
     )
 
     total, finished = sum(b.runs for b in batches), 0
-    columns = (TextColumn("runs"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"))
+    columns = (
+        TextColumn("runs"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+    )
     with Progress(*columns, TimeRemainingColumn()) as progress:
         bar = progress.add_task("", total=total)
         try:
@@ -191,7 +228,9 @@ def outcomes(options: Options, batches: list[Group]) -> Iterator[int]:
         try:
             yield from _parallel(options, left)
             return
-        except Exception as error:  # named, not imported: which of these exist depends on the backend
+        except (
+            Exception
+        ) as error:  # named, not imported: which of these exist depends on the backend
             require(
                 type(error).__name__ not in GONE,
                 f"scheduler: the cluster went away; what is finished is kept in {options.out}, start the cluster again "
@@ -199,8 +238,13 @@ def outcomes(options: Options, batches: list[Group]) -> Iterator[int]:
             )
             if type(error).__name__ not in KILLED:
                 raise
-            print(f"a worker was killed; going on with what is left ({type(error).__name__})", file=sys.stderr)
-    raise ValueError("sweep: workers were killed three times, perhaps for memory; try a smaller --batch or --jobs 1")
+            print(
+                f"a worker was killed; going on with what is left ({type(error).__name__})",
+                file=sys.stderr,
+            )
+    raise ValueError(
+        "sweep: workers were killed three times, perhaps for memory; try a smaller --batch or --jobs 1"
+    )
 
 
 def _written(folder: Path, batch: Group) -> bool:
@@ -215,7 +259,9 @@ def _parallel(options: Options, batches: list[Group]) -> Iterator[int]:
 
     folder, parent = str(options.out.absolute()), os.getpid() if options.backend == "loky" else None
     with _backend(options):
-        parallel = joblib.Parallel(workers(options), return_as="generator_unordered", batch_size=1, max_nbytes=None)
+        parallel = joblib.Parallel(
+            workers(options), return_as="generator_unordered", batch_size=1, max_nbytes=None
+        )
         work = joblib.delayed(cells.compute)
         yield from parallel(work(folder, batch, options.device, parent) for batch in batches)
 
@@ -229,11 +275,15 @@ def _backend(options: Options) -> Any:
     try:
         from dask.distributed import Client
     except ImportError:
-        raise ValueError('backend dask: it is not installed; pip install "il-bench[cluster]"') from None
+        raise ValueError(
+            'backend dask: it is not installed; pip install "il-bench[cluster]"'
+        ) from None
     try:
         Client(options.scheduler, timeout=10)
     except OSError as error:
-        raise ValueError(f"scheduler: nothing answers at {options.scheduler} ({error}); start dask scheduler") from None
+        raise ValueError(
+            f"scheduler: nothing answers at {options.scheduler} ({error}); start dask scheduler"
+        ) from None
     return joblib.parallel_config("dask")
 
 

@@ -34,7 +34,9 @@ class Options:
     """Where to write the lines as CSV as well."""
 
 
-def lines(data: xarray.Dataset, by: tuple[str, ...] = (), at: tuple[int, ...] = ()) -> list[dict[str, tuple[str, str]]]:
+def lines(
+    data: xarray.Dataset, by: tuple[str, ...] = (), at: tuple[int, ...] = ()
+) -> list[dict[str, tuple[str, str]]]:
     """The cells of each line by their titles, value and interval: medians over runs.
 
     Args:
@@ -48,16 +50,19 @@ def lines(data: xarray.Dataset, by: tuple[str, ...] = (), at: tuple[int, ...] = 
     known = [str(name) for name in data.coords if name != "seed"]
     unknown = [name for name in by if name not in known]
     require(
-        not unknown, f"by: expected coordinates among {', '.join(known)}, got {', '.join(unknown)}; choose of these"
+        not unknown,
+        f"by: expected coordinates among {', '.join(known)}, got {', '.join(unknown)}; choose of these",
     )
     last = data.sizes["time"] - 1
     late = [t for t in at if not 0 <= t <= last]
     require(
-        not late, f"at: expected times from 0 to {last}, got {', '.join(map(str, late))}; choose within the horizon"
+        not late,
+        f"at: expected times from 0 to {last}, got {', '.join(map(str, late))}; choose within the horizon",
     )
     names = by or tuple(known)
     return [
-        _line(data, names, tuple(data[n].values[runs[0]] for n in names), runs, at) for runs in _groups(data, names)
+        _line(data, names, tuple(data[n].values[runs[0]] for n in names), runs, at)
+        for runs in _groups(data, names)
     ]
 
 
@@ -65,29 +70,45 @@ def pooled(data: xarray.Dataset, by: tuple[str, ...]) -> dict[str, int]:
     """Coordinates, seeds apart, of which one line holds several values, and how many at most: versions of the code too."""
     rest = [str(name) for name in data.coords if name not in ("seed", *by)] if by else []
     groups = _groups(data, by)
-    most = {n: max(len(set(data[n].values[runs].astype(str)) - {"nan", ""}) for runs in groups) for n in rest}
+    most = {
+        n: max(len(set(data[n].values[runs].astype(str)) - {"nan", ""}) for runs in groups)
+        for n in rest
+    }
     return {name: count for name, count in most.items() if count > 1}
 
 
 def _groups(data: xarray.Dataset, names: tuple[str, ...]) -> list[list[int]]:
     """The runs of each line, in the lines' order."""
-    ranks = [_rank(row) for row in zip(*(data[name].values.tolist() for name in names), strict=True)]
+    ranks = [
+        _rank(row) for row in zip(*(data[name].values.tolist() for name in names), strict=True)
+    ]
     return [[i for i, other in enumerate(ranks) if other == rank] for rank in sorted(set(ranks))]
 
 
 def _rank(row: tuple[Any, ...]) -> tuple[Any, ...]:
     """Numbers by size, NaN first, texts by letter."""
-    return tuple((0, -np.inf if v != v else v, "") if isinstance(v, int | float) else (1, 0, str(v)) for v in row)
+    return tuple(
+        (0, -np.inf if v != v else v, "") if isinstance(v, int | float) else (1, 0, str(v))
+        for v in row
+    )
 
 
 def _line(
-    data: xarray.Dataset, names: tuple[str, ...], key: tuple[Any, ...], runs: list[int], at: tuple[int, ...]
+    data: xarray.Dataset,
+    names: tuple[str, ...],
+    key: tuple[Any, ...],
+    runs: list[int],
+    at: tuple[int, ...],
 ) -> dict[str, tuple[str, str]]:
     part = data.isel(run=runs)
     drift = part["drift"].values
     ends = np.isfinite(drift).cumsum(1).argmax(1)
-    times = {f"D at t={t}": drift[:, t] for t in at} or {"D at the end": drift[np.arange(len(runs)), ends]}
-    cells = {("L" if n == "lipschitz" else n): (_shown(v), "") for n, v in zip(names, key, strict=True)}
+    times = {f"D at t={t}": drift[:, t] for t in at} or {
+        "D at the end": drift[np.arange(len(runs)), ends]
+    }
+    cells = {
+        ("L" if n == "lipschitz" else n): (_shown(v), "") for n, v in zip(names, key, strict=True)
+    }
     cells |= {title: interval(values).texts() for title, values in times.items()}
     gap = ratio(part["error_on"].values, part["error_off"].values)
     cells |= {

@@ -36,7 +36,9 @@ def watcher(folder: Path, env: Env, expert: Expert, learner: str) -> Callable[[P
     try:
         from torch.utils.tensorboard.writer import SummaryWriter
     except ImportError:
-        raise ValueError('tensorboard: it is not installed; pip install "il-bench[tensorboard]"') from None
+        raise ValueError(
+            'tensorboard: it is not installed; pip install "il-bench[tensorboard]"'
+        ) from None
     writer = SummaryWriter(str(folder / learner))
     streams = Streams(env.seeds, env.device).fork("tensorboard")
 
@@ -51,7 +53,9 @@ def watcher(folder: Path, env: Env, expert: Expert, learner: str) -> Callable[[P
         for key, runs in found.groups().items():
             where = ", ".join(f"{'L' if k == 'lipschitz' else k} = {v:g}" for k, v in key)
             for name, values in numbers.items():
-                writer.add_scalar(f"{name}/{where or 'all runs'}", _middle(values, runs), log.updates)
+                writer.add_scalar(
+                    f"{name}/{where or 'all runs'}", _middle(values, runs), log.updates
+                )
         writer.flush()
 
     return write

@@ -34,7 +34,9 @@ def beta(kind: str, i: int, p: float) -> float:
         return p**i
     if kind == "sigmoid":
         return (p + 1) / (p + math.exp(min(i / p, 700)))
-    raise ValueError(f"beta: expected indicator, constant, linear, exponential or sigmoid, got {kind!r}; pick one")
+    raise ValueError(
+        f"beta: expected indicator, constant, linear, exponential or sigmoid, got {kind!r}; pick one"
+    )
 
 
 def envelope(epsilon: float, growth: float, horizon: int) -> np.ndarray:
@@ -106,7 +108,9 @@ def passage_time(epsilon: float, growth: float, level: float) -> float:
     log(1 + level (growth - 1) / epsilon) / log(growth), the inverse of `envelope`; level / epsilon at growth 1.
     """
     if growth <= 0:
-        raise ValueError(f"growth: expected more than 0, got {growth}; an envelope that alternates has no inverse")
+        raise ValueError(
+            f"growth: expected more than 0, got {growth}; an envelope that alternates has no inverse"
+        )
     if growth == 1:
         return level / epsilon
     inside = level * (growth - 1) / epsilon
@@ -134,7 +138,11 @@ def chunk_threshold(constant: float, contraction: float) -> float:
     if contraction >= 1:
         return 1.0 if constant * contraction <= 1 else math.inf
     # A product that is 1 but for rounding counts as 1.
-    return max(1.0, math.ceil(math.log(constant) / -math.log(contraction) - 1e-12)) if contraction > 0 else 1.0
+    return (
+        max(1.0, math.ceil(math.log(constant) / -math.log(contraction) - 1e-12))
+        if contraction > 0
+        else 1.0
+    )
 
 
 def missing_mass(states: int, actions: int, demonstrations: int) -> float:
@@ -195,7 +203,9 @@ def trap_gap(error: float, horizon: int) -> float:
     `error` is epsilon, a step's error on the expert's path, at most 1/T. Ross & Bagnell (2010), theorem 2.1, attained.
     """
     if error * horizon > 1:
-        raise ValueError(f"error: expected at most 1/T = {1 / horizon:g}, got {error}; epsilon T is a chance")
+        raise ValueError(
+            f"error: expected at most 1/T = {1 / horizon:g}, got {error}; epsilon T is a chance"
+        )
     return quadratic_bound(error, horizon)
 
 
@@ -236,7 +246,9 @@ def trajectory_bound(largest: float, disagreement: float) -> float:
     return largest * disagreement
 
 
-def dagger_bound(error: float, regret: float, largest: float, horizon: int, betas: Sequence[float]) -> dict[str, float]:
+def dagger_bound(
+    error: float, regret: float, largest: float, horizon: int, betas: Sequence[float]
+) -> dict[str, float]:
     """DAgger's bound on min_i E_{d_i} loss, term by term, and their sum as "total".
 
     epsilon_N + gamma_N + (2 l_max / N) [n_beta + T sum_{i > n_beta} beta_i] (Ross, Gordon & Bagnell 2011, theorem 3.3).
@@ -252,7 +264,9 @@ def dagger_bound(error: float, regret: float, largest: float, horizon: int, beta
     """
     chances = np.asarray(betas, dtype=float)
     if len(chances) == 0 or (np.diff(chances) > 0).any():
-        raise ValueError(f"betas: expected one a round, none above the one before, got {list(betas)}; see `beta`")
+        raise ValueError(
+            f"betas: expected one a round, none above the one before, got {list(betas)}; see `beta`"
+        )
     early, scale = chances > 1 / horizon, 2 * largest / len(chances)
     terms = {
         "error": error,
@@ -283,7 +297,9 @@ def state_action_values(
     return q, v
 
 
-def visits(transition: np.ndarray, policy: np.ndarray, start: np.ndarray, horizon: int) -> np.ndarray:
+def visits(
+    transition: np.ndarray, policy: np.ndarray, start: np.ndarray, horizon: int
+) -> np.ndarray:
     """Chances d_t (T, S) to be in each state under a tabular policy; arguments as in `state_action_values`."""
     chances = np.broadcast_to(policy, (horizon, *transition.shape[:2]))
     found = [np.asarray(start, dtype=float)]
@@ -293,7 +309,12 @@ def visits(transition: np.ndarray, policy: np.ndarray, start: np.ndarray, horizo
 
 
 def performance_difference(
-    transition: np.ndarray, reward: np.ndarray, learner: np.ndarray, expert: np.ndarray, start: np.ndarray, horizon: int
+    transition: np.ndarray,
+    reward: np.ndarray,
+    learner: np.ndarray,
+    expert: np.ndarray,
+    start: np.ndarray,
+    horizon: int,
 ) -> tuple[float, float]:
     """Both sides of J(learner) - J(expert) = sum_t E_{s ~ d_t of the learner} [Q*_t(s, learner) - V*_t(s)].
 
@@ -307,7 +328,9 @@ def performance_difference(
     return float(start @ (own[0] - v[0])), float((seen * ((chances * q).sum(-1) - v[:-1])).sum())
 
 
-def recoverability(transition: np.ndarray, reward: np.ndarray, expert: np.ndarray, horizon: int) -> float:
+def recoverability(
+    transition: np.ndarray, reward: np.ndarray, expert: np.ndarray, horizon: int
+) -> float:
     """U = max over t, s, a of V*_t(s) - Q*_t(s, a): what one error costs at most; as in `state_action_values`."""
     q, v = state_action_values(transition, reward, expert, horizon)
     return float((v[:-1, :, None] - q).max())

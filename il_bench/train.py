@@ -64,18 +64,25 @@ class Training:
         for name in ("lr", "std_floor", "cost"):
             for v in as_tuple(getattr(self, name)):
                 require(0 < v < math.inf, f"{name}: expected a number above 0, got {v}")
-        require(max(as_tuple(self.ema)) < 1, f"ema: expected a decay below 1, got {self.ema}; try 0.999")
+        require(
+            max(as_tuple(self.ema)) < 1, f"ema: expected a decay below 1, got {self.ema}; try 0.999"
+        )
 
     def require_runs(self, runs: int) -> None:
         """Refuse settings of another number of runs."""
         for name in per_run_fields(self):
             count = len(as_tuple(getattr(self, name)))
-            require(count in (1, runs), f"{name}: expected one value or one for each of {runs} runs, got {count}")
+            require(
+                count in (1, runs),
+                f"{name}: expected one value or one for each of {runs} runs, got {count}",
+            )
 
     def of(self, runs: slice) -> Training:
         """The settings of some of the runs."""
         held = {name: as_tuple(getattr(self, name)) for name in per_run_fields(self)}
-        part: dict[str, Any] = {name: values[runs] for name, values in held.items() if len(values) > 1}
+        part: dict[str, Any] = {
+            name: values[runs] for name, values in held.items() if len(values) > 1
+        }
         return replace(self, **part) if part else self
 
 
@@ -106,7 +113,9 @@ def fit(
     training.require_runs(len(data.obs))
     if training.net == "mlp":
         first = start.trained if isinstance(start, MLPPolicy) else None
-        return _in_blocks(data, training, env.action_space, streams, log, updates or training.updates, first)
+        return _in_blocks(
+            data, training, env.action_space, streams, log, updates or training.updates, first
+        )
     solved = SOLVERS[training.net](data, training, env, streams)
     log.updates += 1
     log.report(1.0, "solved")
@@ -124,7 +133,11 @@ def _in_blocks(
 ) -> MLPPolicy:
     """Train some runs after others, as many at once as are fastest; that changes no number of any run."""
     runs, policies, last = len(data.obs), [], []
-    count = engine.runs_at_once(widths(data, training, space), training.batch) if engine.suits(data.obs) else runs
+    count = (
+        engine.runs_at_once(widths(data, training, space), training.batch)
+        if engine.suits(data.obs)
+        else runs
+    )
     for at in range(0, runs, count):
         block = slice(at, min(at + count, runs))
 
@@ -134,7 +147,9 @@ def _in_blocks(
 
         layers = None if first is None else [p[block] for p in first]
         own = streams.of(range(block.start, block.stop))
-        policy, losses = _descend(data.of(block), training.of(block), space, own, updates, layers, report)
+        policy, losses = _descend(
+            data.of(block), training.of(block), space, own, updates, layers, report
+        )
         _name_broken(losses, log, at)
         policies.append(policy)
         last.append(losses[:, -SHOWN:].mean(1))
@@ -160,16 +175,28 @@ def _descend(
     """The one supervised loop: R policies, and their losses (R, updates)."""
     sizes, discrete = widths(data, training, space), isinstance(space, spaces.Discrete)
     scaling = scales(
-        data, as_tuple(training.std_floor), training.normalise == "zscore", sizes[-1] if discrete else None
+        data,
+        as_tuple(training.std_floor),
+        training.normalise == "zscore",
+        sizes[-1] if discrete else None,
     )
     if training.targets == "none":
-        scaling |= {"shift": torch.zeros_like(scaling["shift"]), "scale": torch.ones_like(scaling["scale"])}
+        scaling |= {
+            "shift": torch.zeros_like(scaling["shift"]),
+            "scale": torch.ones_like(scaling["scale"]),
+        }
     layers = [p.to(data.obs.device) for p in first or initial_layers(sizes, streams)]
     adam = Adam(layers, training.lr, training.clip, training.ema)
     fast = engine.suits(data.obs)
-    gradient = engine.Tape(adam.flat, adam.grad, sizes, training.batch, discrete) if fast else Autograd(adam, discrete)
+    gradient = (
+        engine.Tape(adam.flat, adam.grad, sizes, training.batch, discrete)
+        if fast
+        else Autograd(adam, discrete)
+    )
     losses, done = torch.empty(len(data.obs), updates, device=data.obs.device), 0
-    with np.errstate(all="ignore"):  # a run that leaves the finite numbers is named, and not a warning
+    with np.errstate(
+        all="ignore"
+    ):  # a run that leaves the finite numbers is named, and not a warning
         for x, y, share in minibatches(data, training.batch, updates, streams, scaling):
             steps = slice(done, done := done + share.shape[1])
             for _ in gradient.steps(x, y, share, losses[:, steps]):
@@ -189,7 +216,9 @@ class Autograd:
     def __init__(self, adam: Adam, discrete: bool):
         self.adam, self.discrete = adam, discrete
 
-    def steps(self, x: torch.Tensor, y: torch.Tensor, share: torch.Tensor, losses: torch.Tensor) -> Iterator[None]:
+    def steps(
+        self, x: torch.Tensor, y: torch.Tensor, share: torch.Tensor, losses: torch.Tensor
+    ) -> Iterator[None]:
         """Leave the gradient of one minibatch after the other in `adam.grad`; the weights may move in between.
 
         Args:
@@ -200,16 +229,22 @@ class Autograd:
         """
         for at in range(x.shape[1]):
             loss = _losses(mlp(self.adam.layers, x[:, at]), y[:, at], share[:, at], self.discrete)
-            for slope, found in zip(self.adam.slopes, torch.autograd.grad(loss.sum(), self.adam.layers), strict=True):
+            for slope, found in zip(
+                self.adam.slopes, torch.autograd.grad(loss.sum(), self.adam.layers), strict=True
+            ):
                 slope.copy_(found)
             losses[:, at] = loss.detach()
             yield
 
 
-def _losses(out: torch.Tensor, target: torch.Tensor, share: torch.Tensor, discrete: bool) -> torch.Tensor:
+def _losses(
+    out: torch.Tensor, target: torch.Tensor, share: torch.Tensor, discrete: bool
+) -> torch.Tensor:
     """Weighted mean loss of each run (R,): cross-entropy or squared error."""
     if discrete:
-        each = torch.nn.functional.cross_entropy(out.flatten(0, 1), target.flatten(), reduction="none").view_as(share)
+        each = torch.nn.functional.cross_entropy(
+            out.flatten(0, 1), target.flatten(), reduction="none"
+        ).view_as(share)
     else:
         each = (out - target).square().sum(-1)
     return (share * each).sum(1)

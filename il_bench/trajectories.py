@@ -38,17 +38,34 @@ def write_arrays(
 
     Where a Record says nothing they are those that `il.compare` takes by default.
     """
-    drawn = {"path": "/evaluation", "seeds": env.seeds, "first": [0] * env.runs} if drawn is None else drawn
-    parts = [drawn.get(name) for name in ("path", "seeds", "first")] if isinstance(drawn, dict) else [None]
-    fits = isinstance(parts[0], str) and all(isinstance(p, list | tuple) and len(p) == env.runs for p in parts[1:])
+    drawn = (
+        {"path": "/evaluation", "seeds": env.seeds, "first": [0] * env.runs}
+        if drawn is None
+        else drawn
+    )
+    parts = (
+        [drawn.get(name) for name in ("path", "seeds", "first")]
+        if isinstance(drawn, dict)
+        else [None]
+    )
+    fits = isinstance(parts[0], str) and all(
+        isinstance(p, list | tuple) and len(p) == env.runs for p in parts[1:]
+    )
     require(fits, f"record: its streams are not those of {env.runs} runs; write it again")
-    seen = Rollout(**{f.name: torch.from_numpy(arrays[f.name]) for f in dataclasses.fields(Rollout)})
+    seen = Rollout(
+        **{f.name: torch.from_numpy(arrays[f.name]) for f in dataclasses.fields(Rollout)}
+    )
     streams = Streams(drawn["seeds"], path=drawn["path"], first=drawn["first"])
     return write(identifier, env, seen, streams, runs, **metadata)
 
 
 def write(
-    identifier: str, env: Env, seen: Rollout, streams: Streams, runs: Sequence[int] | None = None, **metadata: Any
+    identifier: str,
+    env: Env,
+    seen: Rollout,
+    streams: Streams,
+    runs: Sequence[int] | None = None,
+    **metadata: Any,
 ) -> Any:
     """Write the episodes of a rollout as a Minari dataset, whole or not at all.
 
@@ -77,11 +94,25 @@ def write(
         ValueError: for runs of several settings, an id that is malformed or taken, or no step to write.
     """
     path = folder(identifier)
-    require(not path.exists(), f"minari: {identifier} already exists in {path}; name another version")
-    chosen = list(range(env.runs)) if runs is None else [one_of(run, env.runs).start for run in as_tuple(runs)]
+    require(
+        not path.exists(), f"minari: {identifier} already exists in {path}; name another version"
+    )
+    chosen = (
+        list(range(env.runs))
+        if runs is None
+        else [one_of(run, env.runs).start for run in as_tuple(runs)]
+    )
     _require_one_setting(env, chosen)
-    kept = [(run, episode) for run in chosen for episode in range(seen.length.shape[1]) if seen.length[run, episode]]
-    require(len(kept) > 0, f"minari: expected an episode of at least one step in runs {chosen}, got none")
+    kept = [
+        (run, episode)
+        for run in chosen
+        for episode in range(seen.length.shape[1])
+        if seen.length[run, episode]
+    ]
+    require(
+        len(kept) > 0,
+        f"minari: expected an episode of at least one step in runs {chosen}, got none",
+    )
     try:
         return _create(identifier, env, seen, streams, kept, metadata)
     except BaseException:
@@ -90,8 +121,15 @@ def write(
 
 
 def _require_one_setting(env: Env, chosen: list[int]) -> None:
-    values = {name: list(dict.fromkeys(env.values(name)[run] for run in chosen)) for name in per_run_fields(env)}
-    several = "; ".join(f"{k} = {', '.join(f'{v:g}' for v in found)}" for k, found in values.items() if len(found) > 1)
+    values = {
+        name: list(dict.fromkeys(env.values(name)[run] for run in chosen))
+        for name in per_run_fields(env)
+    }
+    several = "; ".join(
+        f"{k} = {', '.join(f'{v:g}' for v in found)}"
+        for k, found in values.items()
+        if len(found) > 1
+    )
     require(
         not several,
         f"minari: expected runs of one setting, for a dataset has one environment, got {several}; "
@@ -100,14 +138,25 @@ def _require_one_setting(env: Env, chosen: list[int]) -> None:
 
 
 def _create(
-    identifier: str, env: Env, seen: Rollout, streams: Streams, kept: list[tuple[int, int]], metadata: dict[str, Any]
+    identifier: str,
+    env: Env,
+    seen: Rollout,
+    streams: Streams,
+    kept: list[tuple[int, int]],
+    metadata: dict[str, Any],
 ) -> Any:
     from minari.data_collector import EpisodeBuffer
 
     purpose, name, one = streams.path.removeprefix("/"), name_of(env), env[kept[0][0]]
-    about = {"description": f"Rollouts in {name}, written by il_bench.", "requirements": _requirements(env), **metadata}
+    about = {
+        "description": f"Rollouts in {name}, written by il_bench.",
+        "requirements": _requirements(env),
+        **metadata,
+    }
     with warnings.catch_warnings():  # an author is a matter of taste
-        warnings.filterwarnings("ignore", "`(author|author_email|code_permalink|algorithm_name)` is set to None")
+        warnings.filterwarnings(
+            "ignore", "`(author|author_email|code_permalink|algorithm_name)` is set to None"
+        )
         dataset = package().create_dataset_from_buffers(
             identifier,
             (EpisodeBuffer(**buffer) for buffer in _buffers(env, seen, streams, kept)),
@@ -117,7 +166,9 @@ def _create(
             action_space=_action_space(env),
             **about,
         )
-    dataset.storage.update_episode_metadata([{"run": r, "episode": _number(streams, r, e)} for r, e in kept])
+    dataset.storage.update_episode_metadata(
+        [{"run": r, "episode": _number(streams, r, e)} for r, e in kept]
+    )
     seeds = list(dict.fromkeys(int(streams.seeds[run]) for run, _ in kept))
     dataset.storage.update_metadata({"il_bench": {"env": name, "purpose": purpose, "seeds": seeds}})
     return dataset
@@ -139,7 +190,11 @@ def specification(env: Env, **repeating: str) -> EnvSpec:
     if hasattr(env, "gymnasium_id"):
         return dataclasses.replace(gymnasium.spec(env.gymnasium_id), max_episode_steps=env.horizon)
     name = name_of(env)
-    settings = {f.name: getattr(env, f.name) for f in dataclasses.fields(env) if f.name not in ("seed", "device")}
+    settings = {
+        f.name: getattr(env, f.name)
+        for f in dataclasses.fields(env)
+        if f.name not in ("seed", "device")
+    }
     return EnvSpec(
         gymnasium_identifier(name),
         entry_point="il_bench.gym:GymEnv",
@@ -160,23 +215,34 @@ def _action_space(env: Env) -> spaces.Space:
     return spaces.Box(space.low.astype(np.float64), space.high.astype(np.float64), dtype=np.float64)
 
 
-def _buffers(env: Env, seen: Rollout, streams: Streams, kept: list[tuple[int, int]]) -> Iterator[dict[str, Any]]:
+def _buffers(
+    env: Env, seen: Rollout, streams: Streams, kept: list[tuple[int, int]]
+) -> Iterator[dict[str, Any]]:
     """What Minari keeps of each episode (run, episode) in `kept`, one after the other."""
     state, action, reward = (part.cpu().numpy() for part in (seen.state, seen.action, seen.reward))
     horizon, space, alone = action.shape[2], _action_space(env), {}
     foreign = getattr(env, "reset_seeds", None)
-    seeds = foreign(streams, action.shape[1]) if foreign else [[seed] * action.shape[1] for seed in streams.seeds]
+    seeds = (
+        foreign(streams, action.shape[1])
+        if foreign
+        else [[seed] * action.shape[1] for seed in streams.seeds]
+    )
     for run, episode in kept:
         if run not in alone:
             alone = {run: dataclasses.replace(env[run], device="cpu")}
         steps = int(seen.length[run, episode])
-        last, cut = np.arange(steps) == steps - 1, steps == horizon or int(seen.broke[run, episode]) >= 0
+        last, cut = (
+            np.arange(steps) == steps - 1,
+            steps == horizon or int(seen.broke[run, episode]) >= 0,
+        )
         lived = state[run : run + 1, episode, : steps + 1]
         yield {
             "seed": int(seeds[run][episode]),
             "options": None if foreign else {"episode": _number(streams, run, episode)},
             "observations": observe(alone[run], torch.from_numpy(lived))[0].numpy(),
-            "actions": action[run, episode, :steps].astype(space.dtype).reshape(steps, *(space.shape or ())),
+            "actions": action[run, episode, :steps]
+            .astype(space.dtype)
+            .reshape(steps, *(space.shape or ())),
             "rewards": reward[run, episode, :steps],
             "terminations": last & bool(seen.terminated[run, episode]),
             "truncations": last & cut,

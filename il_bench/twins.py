@@ -56,9 +56,15 @@ def compare(
     policies = {**(policies or {}), **named}
     for name, policy in policies.items():
         kind = isinstance(policy, Policy | Expert)
-        require(kind, f"{name}: expected a Policy or an Expert, got {type(policy).__name__}; learn() returns one")
+        require(
+            kind,
+            f"{name}: expected a Policy or an Expert, got {type(policy).__name__}; learn() returns one",
+        )
         runs = env.runs if isinstance(policy, Expert) else policy.runs
-        require(runs == env.runs, f"{name}: expected a policy of {env.runs} runs, got {runs}; learn it in this env")
+        require(
+            runs == env.runs,
+            f"{name}: expected a policy of {env.runs} runs, got {runs}; learn it in this env",
+        )
     streams = streams or Streams(env.seeds, env.device).fork("evaluation")
     lead = rollout(env, by_expert(env, expert), streams, episodes)
     _require_coupling(env, lead, rollout(env, by_expert(env, expert), streams, episodes))
@@ -81,7 +87,11 @@ def compare(
         on = action_error(env, seen.action, flat_ask(env, expert, seen.state[:, :, :-1]))
         parts.append(_arrays(env, seen, lead, on, action_error(env, taken, labels)))
     arrays = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
-    config = _config(env, expert, episodes, sample, policies) | {"streams": _drawn(streams)} | (notes or {})
+    config = (
+        _config(env, expert, episodes, sample, policies)
+        | {"streams": _drawn(streams)}
+        | (notes or {})
+    )
     return Record(arrays, config, _weights(policies), known_env=env)
 
 
@@ -97,7 +107,9 @@ def _require_coupling(env: Env, one: Rollout, two: Rollout) -> None:
         )
 
 
-def _arrays(env: Env, seen: Rollout, lead: Rollout, on: torch.Tensor, off: torch.Tensor) -> dict[str, np.ndarray]:
+def _arrays(
+    env: Env, seen: Rollout, lead: Rollout, on: torch.Tensor, off: torch.Tensor
+) -> dict[str, np.ndarray]:
     runs, episodes, times, size = seen.state.shape
     flat = [r.state.reshape(runs, episodes * times, size) for r in (seen, lead)]
     delta = env.difference(*flat).reshape(runs, episodes, times, -1)
@@ -112,15 +124,22 @@ def _arrays(env: Env, seen: Rollout, lead: Rollout, on: torch.Tensor, off: torch
     return {name: array.cpu().numpy() for name, array in found.items()}
 
 
-def _config(env: Env, expert: Expert, episodes: int, sample: bool, policies: dict[str, Any]) -> dict[str, Any]:
-    logs = {name: policy.log for name, policy in policies.items() if getattr(policy, "log", None) is not None}
+def _config(
+    env: Env, expert: Expert, episodes: int, sample: bool, policies: dict[str, Any]
+) -> dict[str, Any]:
+    logs = {
+        name: policy.log
+        for name, policy in policies.items()
+        if getattr(policy, "log", None) is not None
+    }
     finite = [d if np.isfinite(d) else None for d in _diameter(env)]
     return {
         "learners": ["expert", *policies],
         "env": {"name": name_of(env), "settings": dataclasses.asdict(env)},
         "expert": name_of(expert),
         "algorithms": {
-            n: {"name": name_of(log.learner), "settings": dataclasses.asdict(log.learner)} for n, log in logs.items()
+            n: {"name": name_of(log.learner), "settings": dataclasses.asdict(log.learner)}
+            for n, log in logs.items()
         },
         "kinds": {name: getattr(policy, "kind", "") for name, policy in policies.items()},
         "runs": _runs(env, logs),
@@ -132,15 +151,27 @@ def _config(env: Env, expert: Expert, episodes: int, sample: bool, policies: dic
         "episodes": episodes,
         "sample": sample,
         "budgets": {name: _budget(log, env.runs) for name, log in logs.items()},
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
-        "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "versions": {"python": platform.python_version()}
+        | {name: _version(name) for name in PACKAGES},
+        "machine": {
+            "system": platform.platform(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+        },
     }
 
 
 def _drawn(streams: Streams) -> dict[str, Any]:
     """From which streams start and noise were taken, as JSON holds it."""
-    seeds, first = [int(seed) for seed in streams.seeds], [int(number) for number in as_tuple(streams.first)]
-    return {"path": streams.path, "seeds": seeds, "first": first * len(seeds) if len(first) == 1 else first}
+    seeds, first = (
+        [int(seed) for seed in streams.seeds],
+        [int(number) for number in as_tuple(streams.first)],
+    )
+    return {
+        "path": streams.path,
+        "seeds": seeds,
+        "first": first * len(seeds) if len(first) == 1 else first,
+    }
 
 
 def _runs(env: Env, logs: dict[str, Any]) -> dict[str, Any]:
@@ -165,9 +196,16 @@ def _diameter(env: Env) -> tuple[float, ...]:
 
 
 def _budget(log: Any, runs: int) -> dict[str, Any]:
-    spent: dict[str, Any] = {name: torch.as_tensor(getattr(log, name)).expand(runs).tolist() for name in SPENT}
+    spent: dict[str, Any] = {
+        name: torch.as_tensor(getattr(log, name)).expand(runs).tolist() for name in SPENT
+    }
     broke = {str(run): update for run, update in log.broke.items()}
-    return spent | {"episodes": log.episodes, "updates": log.updates, "seconds": log.seconds, "broke": broke}
+    return spent | {
+        "episodes": log.episodes,
+        "updates": log.updates,
+        "seconds": log.seconds,
+        "broke": broke,
+    }
 
 
 def _version(package: str) -> str:
@@ -179,4 +217,8 @@ def _version(package: str) -> str:
 
 def _weights(policies: dict[str, Any]) -> dict[str, np.ndarray]:
     arrays = {n: p.arrays() for n, p in policies.items() if hasattr(p, "arrays")}
-    return {f"{name}/{key}": array.cpu().numpy() for name, part in arrays.items() for key, array in part.items()}
+    return {
+        f"{name}/{key}": array.cpu().numpy()
+        for name, part in arrays.items()
+        for key, array in part.items()
+    }

@@ -16,7 +16,15 @@ from .record import Record
 from .registry import name_of
 from .settings import require
 
-WIDE, EDGE, GAP, HEAD, CAPTION, BAR, TRACE = 1008, 16, 22, 38, 28, 24, 196  # pixels: the page and its parts, all even
+WIDE, EDGE, GAP, HEAD, CAPTION, BAR, TRACE = (
+    1008,
+    16,
+    22,
+    38,
+    28,
+    24,
+    196,
+)  # pixels: the page and its parts, all even
 LONGEST = 250  # frames; of a longer episode, frames are left out evenly
 GIF_BYTES, GIF_WIDTHS = 3_000_000, (640, 520, 420)
 
@@ -49,7 +57,10 @@ def film(
     path = Path(path)
     right = gif is None or Path(gif).suffix == ".gif"
     require(right, f"gif: expected a name that ends in .gif, got {gif}; try rollout.gif")
-    require(path.suffix == ".mp4", f"path: expected a name that ends in .mp4, got {path.name!r}; try rollout.mp4")
+    require(
+        path.suffix == ".mp4",
+        f"path: expected a name that ends in .mp4, got {path.name!r}; try rollout.mp4",
+    )
     page = _Page(record, run, episode, learners, env)
     horizon = page.axes.horizon
     times = [*range(0, horizon, math.ceil(horizon / LONGEST)), horizon]
@@ -61,16 +72,23 @@ def film(
     return path
 
 
-def typical(data: Any, learner: int, run: int | None = None, episode: int | None = None) -> tuple[int, int]:
+def typical(
+    data: Any, learner: int, run: int | None = None, episode: int | None = None
+) -> tuple[int, int]:
     """Run and episode, where not given, in which a learner's last divergence is the median.
 
     Raises:
         ValueError: when there is no such run or episode.
     """
-    last = np.nan_to_num(data["divergence"].values[learner, :, :, -1], nan=np.inf, posinf=np.inf)  # (R, E)
+    last = np.nan_to_num(
+        data["divergence"].values[learner, :, :, -1], nan=np.inf, posinf=np.inf
+    )  # (R, E)
     for name, given, count in zip(("run", "episode"), (run, episode), last.shape, strict=True):
         known = given is None or 0 <= given < count
-        require(known, f"{name}: expected 0 to {count - 1}, got {given}; this record has {count}, counted from 0")
+        require(
+            known,
+            f"{name}: expected 0 to {count - 1}, got {given}; this record has {count}, counted from 0",
+        )
     runs = range(last.shape[0]) if run is None else [run]
     episodes = range(last.shape[1]) if episode is None else [episode]
     pairs = sorted(itertools.product(runs, episodes), key=lambda pair: last[pair])
@@ -80,11 +98,16 @@ def typical(data: Any, learner: int, run: int | None = None, episode: int | None
 class _Page:
     """One rollout of some learners, `who`, and their expert's twin: a page for each time; arguments as in `film`."""
 
-    def __init__(self, record: Record, run: int | None, episode: int | None, learners: Any, env: Env | None):
+    def __init__(
+        self, record: Record, run: int | None, episode: int | None, learners: Any, env: Env | None
+    ):
         known = [str(name) for name in record.data["learner"].values]
         self.names = list(learners or known)
         wrong = ", ".join(name for name in self.names if name not in known)
-        require(not wrong, f"learners: expected names among {', '.join(known)}, got {wrong}; choose some of these")
+        require(
+            not wrong,
+            f"learners: expected names among {', '.join(known)}, got {wrong}; choose some of these",
+        )
         self.who = [known.index(name) for name in self.names]
         run, episode = typical(record.data, next((k for k in self.who if k), 0), run, episode)
         own = record.data.isel(run=run, episode=episode)
@@ -111,10 +134,18 @@ class _Page:
         known = np.append(shown[np.isfinite(shown) & (shown > 0)], threshold)
         high = math.ceil(np.log10(known.max()).clip(-3, 12))
         low = math.floor(np.log10(np.quantile(known, 0.02)).clip(high - 9, high - 2))
-        axes, canvas = LogAxes((WIDE, TRACE), (50, 46, EDGE, 26), shown.shape[1] - 1, low, high), Canvas((WIDE, TRACE))
+        axes, canvas = (
+            LogAxes((WIDE, TRACE), (50, 46, EDGE, 26), shown.shape[1] - 1, low, high),
+            Canvas((WIDE, TRACE)),
+        )
         axes.paint(canvas)
-        canvas.text("divergence D from the expert's twin over time t", (EDGE, 10), INK, 13, bold=True)
-        words = f"dashed: parted, D > {threshold:.2g}" + ", a tenth of the state space's diameter" * near
+        canvas.text(
+            "divergence D from the expert's twin over time t", (EDGE, 10), INK, 13, bold=True
+        )
+        words = (
+            f"dashed: parted, D > {threshold:.2g}"
+            + ", a tenth of the state space's diameter" * near
+        )
         canvas.text(words, (WIDE - EDGE, 10), SOFT, 12, part=1)
         for dash in axes.place(np.linspace(0, axes.horizon, 161)[:-1], threshold).reshape(-1, 2, 2):
             canvas.line(dash, SOFT)
@@ -126,7 +157,10 @@ class _Page:
         left = (WIDE - self.columns * (wide + GAP) + GAP) // 2
         page[:HEAD], page[-TRACE:] = self._head(t), self._trace(t)
         for i, k in enumerate(self.who):
-            x, y = left + i % self.columns * (wide + GAP), HEAD + i // self.columns * (CAPTION + tall + GAP)
+            x, y = (
+                left + i % self.columns * (wide + GAP),
+                HEAD + i // self.columns * (CAPTION + tall + GAP),
+            )
             page[y : y + CAPTION, x : x + wide] = self._caption(k, self.names[i], t)
             page[y + CAPTION : y + CAPTION + tall, x : x + wide] = self._picture(k, t)
         return page
@@ -142,7 +176,9 @@ class _Page:
     def _caption(self, k: int, name: str, t: int) -> np.ndarray:
         strip, middle = Canvas((self.panel[0], CAPTION)), CAPTION / 2
         strip.circle((7, middle), 6, colour_of(k))
-        strip.text(name, (20, middle), INK, 15 if 10 * len(name) < self.panel[0] - 130 else 11, bold=True)
+        strip.text(
+            name, (20, middle), INK, 15 if 10 * len(name) < self.panel[0] - 130 else 11, bold=True
+        )
         if k:
             strip.text(f"D = {self.drift[k, t]:.2g}", (self.panel[0], middle), INK, 14, part=1)
         return strip.image()
@@ -152,7 +188,14 @@ class _Page:
         for since, words in ((self.parted[k], "parted"), (self.end[k], self.env.ending)):
             if t >= since:
                 bar = Canvas((self.panel[0], BAR), colour_of(k))
-                bar.text(f"{words} at t = {since}", (self.panel[0] / 2, BAR / 2), PAPER, 13, bold=True, part=0.5)
+                bar.text(
+                    f"{words} at t = {since}",
+                    (self.panel[0] / 2, BAR / 2),
+                    PAPER,
+                    13,
+                    bold=True,
+                    part=0.5,
+                )
                 picture[:BAR] = bar.image()
         return picture
 
@@ -161,7 +204,10 @@ class _Page:
         canvas, free = self.foot.copy(), 0.0
         canvas.line(self.axes.place([t, t], [0, np.inf]), SOFT)
         for k in sorted((k for k in self.who if k), key=lambda k: self.parted[k]):
-            seen, moment = np.flatnonzero(self.drift[k, : t + 1] > 0), self.parted[k]  # a logarithm has no zero
+            seen, moment = (
+                np.flatnonzero(self.drift[k, : t + 1] > 0),
+                self.parted[k],
+            )  # a logarithm has no zero
             if len(seen):
                 points = self.axes.place(seen, self.drift[k, seen])
                 canvas.line([points[0], *points], colour_of(k), 2)

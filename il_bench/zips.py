@@ -48,7 +48,11 @@ class Zip:
     statistics: Any = None
 
     def predict(
-        self, observation: np.ndarray, state: Any = None, episode_start: Any = None, deterministic: bool = True
+        self,
+        observation: np.ndarray,
+        state: Any = None,
+        episode_start: Any = None,
+        deterministic: bool = True,
     ) -> tuple[np.ndarray, Any]:
         """Actions for observations (n, O), deterministic unless told otherwise."""
         if self.statistics is not None:
@@ -71,7 +75,10 @@ def load(spelling: str, trust: bool = False) -> Zip:
         ValueError: when it is not trusted, is no such zip, or cannot be told.
     """
     name, path = _named(spelling)
-    require(path.is_file(), f"{spelling}: there is no file {path}; name a zip that stable-baselines3 saved")
+    require(
+        path.is_file(),
+        f"{spelling}: there is no file {path}; name a zip that stable-baselines3 saved",
+    )
     require(
         trust,
         f"{spelling}: opening a stable-baselines3 zip runs whatever code was serialised into it; if you trust its "
@@ -81,9 +88,14 @@ def load(spelling: str, trust: bool = False) -> Zip:
     try:
         model = kind.load(path, device="cpu", custom_objects=IDLE)
     except Exception as error:  # a stranger's objects may raise anything
-        raise ValueError(f"{spelling}: {kind.__name__} could not load it ({type(error).__name__}: {error})") from error
+        raise ValueError(
+            f"{spelling}: {kind.__name__} could not load it ({type(error).__name__}: {error})"
+        ) from error
     memory = hasattr(model.policy, "lstm_actor")
-    require(not memory, f"{spelling}: its policy has a memory, which the border does not carry; give one without")
+    require(
+        not memory,
+        f"{spelling}: its policy has a memory, which the border does not carry; give one without",
+    )
     return Zip(spelling, model, _statistics(path))
 
 
@@ -100,19 +112,34 @@ def _told_by(spelling: str, path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             small = archive.getinfo("data").file_size <= LARGEST
-            require(small, f"{spelling}: its settings are larger than {LARGEST} bytes; it is no zip to open")
+            require(
+                small,
+                f"{spelling}: its settings are larger than {LARGEST} bytes; it is no zip to open",
+            )
             data = json.loads(archive.read("data"))
         module = data["policy_class"]["__module__"].split(".")
-    except (zipfile.BadZipFile, KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError):
+    except (
+        zipfile.BadZipFile,
+        KeyError,
+        TypeError,
+        AttributeError,
+        UnicodeDecodeError,
+        json.JSONDecodeError,
+    ):
         raise ValueError(
             f"{spelling}: expected a zip that stable-baselines3 saved, with its settings in 'data'; save it with "
             "model.save()"
         ) from None
     if module[:3] == ["stable_baselines3", "common", "policies"]:  # shared by two; one clips
         return "PPO" if {"clip_range", "n_epochs"} <= set(data) else "A2C"
-    known = module[0] in ("stable_baselines3", "sb3_contrib") and len(module) == 3 and module[1] != "common"
+    known = (
+        module[0] in ("stable_baselines3", "sb3_contrib")
+        and len(module) == 3
+        and module[1] != "common"
+    )
     require(
-        known, f"{spelling}: policy class of {'.'.join(module)} tells no algorithm; name it, as in sb3:PPO:{path.name}"
+        known,
+        f"{spelling}: policy class of {'.'.join(module)} tells no algorithm; name it, as in sb3:PPO:{path.name}",
     )
     return module[1]
 
@@ -140,7 +167,10 @@ def _statistics(path: Path) -> Any:
 
             found = load_from_pkl(beside)
             fits = hasattr(found, "normalize_obs")
-            require(fits, f"{beside}: expected the statistics of a VecNormalize, got {type(found).__name__}; move it")
+            require(
+                fits,
+                f"{beside}: expected the statistics of a VecNormalize, got {type(found).__name__}; move it",
+            )
             return found
     return None
 
@@ -164,6 +194,11 @@ def require_fit(env: Env, held: Zip) -> None:
     }
     for what, (its, wanted) in pairs.items():
         same = (
-            type(its) is type(wanted) and its.shape == wanted.shape and getattr(its, "n", 0) == getattr(wanted, "n", 0)
+            type(its) is type(wanted)
+            and its.shape == wanted.shape
+            and getattr(its, "n", 0) == getattr(wanted, "n", 0)
         )
-        require(same, f"{held.spelling}: was trained on {what} {its}, and {what} here are {wanted}; give another zip")
+        require(
+            same,
+            f"{held.spelling}: was trained on {what} {its}, and {what} here are {wanted}; give another zip",
+        )

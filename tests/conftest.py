@@ -5,7 +5,9 @@ import shutil
 import tempfile
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # tests need no display
-os.environ["IL_BENCH_DATA"] = tempfile.mkdtemp(prefix="il_bench-")  # nobody's own data is read, let alone written
+os.environ["IL_BENCH_DATA"] = tempfile.mkdtemp(
+    prefix="il_bench-"
+)  # nobody's own data is read, let alone written
 
 import numpy as np
 import pytest
@@ -38,7 +40,9 @@ def written_words() -> letters.Letters:
     """Synthetic letters in the format of the real ones: a random pattern for each, of which three bits in ten are flipped."""
     rng = np.random.default_rng(0)
     pattern = rng.random((letters.ALPHABET, letters.HEIGHT * letters.WIDTH)) < 0.3
-    spelled = np.array([ord(c) - ord("a") for word in WORDS * letters.FOLDS for c in word], dtype=np.uint8)
+    spelled = np.array(
+        [ord(c) - ord("a") for word in WORDS * letters.FOLDS for c in word], dtype=np.uint8
+    )
     flipped = rng.random((len(spelled), pattern.shape[1])) < 0.3
     length = np.array([len(word) for word in WORDS] * letters.FOLDS, dtype=np.uint8)
     fold = np.repeat(np.arange(letters.FOLDS, dtype=np.uint8), len(WORDS))

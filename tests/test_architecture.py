@@ -77,9 +77,14 @@ def test_a_module_imports_only_from_earlier_stops(path):
     if path.name.startswith("__"):
         return
     for there, _ in imported(path):
-        same = here == there and here in ("envs", "experts")  # an expert knows its environment's constants
+        same = here == there and here in (
+            "envs",
+            "experts",
+        )  # an expert knows its environment's constants
         backwards = ROAD.index(there) < ROAD.index(here)
-        assert backwards or same or (here, there) in FORWARD, f"{here} imports {there}, a later stop"
+        assert backwards or same or (here, there) in FORWARD, (
+            f"{here} imports {there}, a later stop"
+        )
 
 
 def test_contributors_read_the_same_road():
@@ -93,7 +98,9 @@ def test_every_module_stands_on_the_road():
 
 def test_no_learner_imports_a_learner_or_a_record_and_no_environment_a_learner():
     for path in FOLDERS["il_bench"].glob("learners/*.py"):
-        assert not {"learners", "record", "results", "twins", "report"} & {there for there, _ in imported(path)}
+        assert not {"learners", "record", "results", "twins", "report"} & {
+            there for there, _ in imported(path)
+        }
     for name in ("plots", "video", "report"):
         text = (FOLDERS["il_bench"] / f"{name}.py").read_text()
         assert not re.search(r"import .*\bPolicy\b", text)
@@ -104,10 +111,18 @@ def code_lines(path):
     text = path.read_text()
     docs = set()
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+        if (
+            isinstance(node, ast.Expr)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, str)
+        ):
             docs |= set(range(node.lineno, node.end_lineno + 1))
     lines = enumerate(text.splitlines(), 1)
-    return sum(1 for i, line in lines if i not in docs and line.strip() and not line.strip().startswith("#"))
+    return sum(
+        1
+        for i, line in lines
+        if i not in docs and line.strip() and not line.strip().startswith("#")
+    )
 
 
 def budget(path):
@@ -150,9 +165,7 @@ def test_super_is_for_other_peoples_base_classes():
 
 
 def test_no_global_generator_and_no_global_state_of_torch():
-    banned = (
-        r"np\.random\.(seed|rand|normal|uniform|choice|permutation)|torch\.manual_seed|random\.seed|set_default_dtype"
-    )
+    banned = r"np\.random\.(seed|rand|normal|uniform|choice|permutation)|torch\.manual_seed|random\.seed|set_default_dtype"
     for path in sources():
         assert not re.search(banned, path.read_text()), path
 
@@ -183,10 +196,19 @@ def test_a_public_function_never_bears_a_modules_name():
 
 
 def test_the_repository_holds_no_generated_file_but_the_film_and_the_results():
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.split()
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split()
     if not listed:
         pytest.skip("not a git checkout")
-    generated = [f for f in listed if f.endswith((".gif", ".mp4", ".png", ".json", ".safetensors", ".nc", ".zip"))]
-    assert all(f == "docs/rollout.gif" or (f.startswith("benchmarks/") and f.endswith(".json")) for f in generated)
+    generated = [
+        f
+        for f in listed
+        if f.endswith((".gif", ".mp4", ".png", ".json", ".safetensors", ".nc", ".zip"))
+    ]
+    assert all(
+        f == "docs/rollout.gif" or (f.startswith("benchmarks/") and f.endswith(".json"))
+        for f in generated
+    )
     film = ROOT / "docs" / "rollout.gif"
     assert film.stat().st_size <= 3_000_000

@@ -71,7 +71,9 @@ def test_the_trap_costs_every_step_to_whoever_errs_at_the_fork():
     env = il.make("trap", horizon=25, fog=0.0, seeds=2)
     lost, arrays = losses(env, 3000, sample=True, probe=walker(env, [0.2, 0.2, 0, 0, 0, 0]))
     erred = arrays["error_on"][1, ..., 0, 0]
-    assert np.array_equal(lost[0], 25 * erred)  # T for an error at the fork, nothing otherwise, in every episode
+    assert np.array_equal(
+        lost[0], 25 * erred
+    )  # T for an error at the fork, nothing otherwise, in every episode
     assert agrees(erred, 25 * 0.008)
     assert agrees(lost, theory.trap_gap(0.008, 25))
 
@@ -84,7 +86,9 @@ def test_every_learner_attains_the_quadratic_bound_exactly(horizon):
     bc = il.BC(40, TABLE).learn(env, expert)
     dagger = il.DAgger(rounds=8, episodes=5, training=TABLE).learn(env, expert)
     lost, arrays = losses(env, 400, bc=bc, dagger=dagger)
-    error = arrays["error_off"][1:].mean((2, 3, 4))  # epsilon of each learner and run, teacher-forced
+    error = arrays["error_off"][1:].mean(
+        (2, 3, 4)
+    )  # epsilon of each learner and run, teacher-forced
     assert (error > 0.5 * 0.2 / horizon).all()
     np.testing.assert_allclose(lost.mean(2), horizon**2 * error, rtol=1e-12)
     for found in lost:
@@ -118,7 +122,9 @@ def test_the_pit_is_left_by_no_action():
 
 def test_fog_hides_the_side_at_the_fork_and_nowhere_else():
     env = il.make("trap")
-    states = torch.tensor([[0, 0, 1], [0, 1, 1], [0, 0, 0], [0, 1, 0], [1, 0, 1], [1, 1, 1], [2, 0, 1], [2, 1, 0]])
+    states = torch.tensor(
+        [[0, 0, 1], [0, 1, 1], [0, 0, 0], [0, 1, 0], [1, 0, 1], [1, 1, 1], [2, 0, 1], [2, 1, 0]]
+    )
     seen = env.observation(states[None].double())[0].argmax(-1)
     assert seen.tolist() == [2, 2, 0, 1, 3, 4, 5, 5]
 
@@ -182,10 +188,15 @@ def test_recover_stretches_a_step_off_the_path_to_k():
     states = torch.zeros(3, 5, 3, dtype=torch.float64)
     states[..., 0] = torch.tensor([0, 1, 2, 3, 7])
     for action in (0.0, 1.0, 2.0):
-        after = env.transition(states, torch.full((3, 5, 1), action), torch.zeros(3, 5, 3, dtype=torch.float64))
+        after = env.transition(
+            states, torch.full((3, 5, 1), action), torch.zeros(3, 5, 3, dtype=torch.float64)
+        )
         for i in range(5):
             near, far = (s[:, i : i + 1].expand_as(s) for s in (states, after))
-            assert (env.distance(after, far) <= env.distance(states, near) * torch.tensor([[1.0], [3], [40]])).all()
+            assert (
+                env.distance(after, far)
+                <= env.distance(states, near) * torch.tensor([[1.0], [3], [40]])
+            ).all()
 
 
 # Parity
@@ -227,13 +238,19 @@ def test_dagger_is_worse_than_cloning_at_parity():
     dagger = il.DAgger(rounds=16, episodes=2, training=TABLE).learn(env, expert)
     lost, _ = losses(env, 200, sample=True, bc=bc, dagger=dagger)
     assert agrees(lost[0], theory.parity_gap(0.01, 100))
-    assert lost[1].mean() > 45  # a mixture of xor and its opposite says nothing: half of the symbols are wrong
+    assert (
+        lost[1].mean() > 45
+    )  # a mixture of xor and its opposite says nothing: half of the symbols are wrong
 
 
 def test_the_expert_of_parity_says_the_truth_after_a_wrong_symbol_and_in_fog():
     env = il.make("parity")
-    states = torch.tensor([[[o, t, b, f] for o in (0, 1) for t in (0, 1) for b in (0, 1) for f in (0, 1)]]).double()
-    assert torch.equal(il.expert(env).act(states)[..., 0], (states[..., 1] != states[..., 2]).double())
+    states = torch.tensor(
+        [[[o, t, b, f] for o in (0, 1) for t in (0, 1) for b in (0, 1) for f in (0, 1)]]
+    ).double()
+    assert torch.equal(
+        il.expert(env).act(states)[..., 0], (states[..., 1] != states[..., 2]).double()
+    )
     seen = env.observation(states)[0].argmax(-1)
     assert seen.tolist() == [0, 2, 1, 2] * 2 + [3, 5, 4, 5] * 2
 

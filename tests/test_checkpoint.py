@@ -37,7 +37,13 @@ def interrupted(env, learner, after, every=1):
 
 @pytest.mark.parametrize("name", ["tube", "lane", "resetcliff"])
 @pytest.mark.parametrize(
-    "settings", [{}, {"aggregate": "window", "window": 2}, {"pick": "best", "validation": 2}, {"start": "scratch"}]
+    "settings",
+    [
+        {},
+        {"aggregate": "window", "window": 2},
+        {"pick": "best", "validation": 2},
+        {"start": "scratch"},
+    ],
 )
 def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(name, settings):
     env = tiny(name, seeds=2)
@@ -49,13 +55,18 @@ def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(name, settin
     assert all(torch.equal(value, found.arrays()[key]) for key, value in expected.arrays().items())
     assert (spent.updates, spent.broke) == (whole.updates, whole.broke)
     assert spent.episodes == whole.episodes > 0
-    assert all(torch.equal(torch.as_tensor(getattr(spent, n)), torch.as_tensor(getattr(whole, n))) for n in SPENT)
+    assert all(
+        torch.equal(torch.as_tensor(getattr(spent, n)), torch.as_tensor(getattr(whole, n)))
+        for n in SPENT
+    )
 
 
 def test_rounds_are_not_computed_again_and_are_written_together():
     env, learner = tiny("tube"), il.DAgger(rounds=5, training=SMALL)
     interrupted(env, learner, after=3, every=3)
-    assert sorted(p.name for p in Path("kept").iterdir()) == [f"round-000{i}.safetensors" for i in range(3)]
+    assert sorted(p.name for p in Path("kept").iterdir()) == [
+        f"round-000{i}.safetensors" for i in range(3)
+    ]
     fits = []
     log = Log(checkpoint=Checkpoint(Path("kept")), report=lambda done, words: fits.append(done))
     learned(env, learner, log)
@@ -68,7 +79,8 @@ def test_a_damaged_round_is_a_sentence():
     path = Path("kept/round-0001.safetensors")
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(
-        ValueError, match=r"checkpoint: kept/round-0001.safetensors is damaged .*; delete kept and begin"
+        ValueError,
+        match=r"checkpoint: kept/round-0001.safetensors is damaged .*; delete kept and begin",
     ):
         learned(env, learner, Log(checkpoint=Checkpoint(Path("kept"))))
 
@@ -79,13 +91,29 @@ def test_a_disk_that_is_full_is_a_sentence(monkeypatch):
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(ValueError, match="checkpoint: kept cannot be written"):
-        learned(tiny("tube"), il.DAgger(rounds=2, training=SMALL), Log(checkpoint=Checkpoint(Path("kept"))))
+        learned(
+            tiny("tube"),
+            il.DAgger(rounds=2, training=SMALL),
+            Log(checkpoint=Checkpoint(Path("kept"))),
+        )
 
 
 def test_the_command_goes_on_where_it_was_interrupted(capsys, monkeypatch):
     from il_bench import checkpoint, run
 
-    args = ["--seeds", "2", "--rollouts", "3", "--horizon", "12", "--hidden", "8", "--updates", "40", "--no-video"]
+    args = [
+        "--seeds",
+        "2",
+        "--rollouts",
+        "3",
+        "--horizon",
+        "12",
+        "--hidden",
+        "8",
+        "--updates",
+        "40",
+        "--no-video",
+    ]
     run.main([*args, "--out", "whole"])
     keep, seen = checkpoint.Checkpoint.keep, []
 

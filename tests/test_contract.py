@@ -50,7 +50,9 @@ def test_gradient_ascent_finds_the_dial_from_below(name):
 
 def test_lane_attains_its_constant_by_its_formula():
     env = il.make("lane", lipschitz=(1.05, 1.2, 2.0), yaw=1.05)
-    for jacobian, big, g in zip(env.jacobians(), env.values("lipschitz"), env.values("yaw"), strict=True):
+    for jacobian, big, g in zip(
+        env.jacobians(), env.values("lipschitz"), env.values("yaw"), strict=True
+    ):
         assert np.linalg.svd(jacobian)[1] == pytest.approx([big, g / big], abs=1e-12)
     assert env.jacobians()[0][0, 1] == pytest.approx(0, abs=1e-7)  # L = g: the car does not advance
 
@@ -74,7 +76,9 @@ def test_the_closed_loop_is_what_the_certificate_says(name, expected):
     noise = torch.zeros(1, 1, env.noise_size, dtype=torch.float64)
     after = [env.transition(s, expert.act(s), noise) for s in (one, two)]
     assert certificate.closed_loop == pytest.approx([expected])
-    assert (env.distance(*after) / env.distance(one, two)).item() == pytest.approx(expected, rel=1e-9)
+    assert (env.distance(*after) / env.distance(one, two)).item() == pytest.approx(
+        expected, rel=1e-9
+    )
 
 
 def test_lane_expert_is_the_optimal_regulator():
@@ -96,7 +100,9 @@ def test_lane_expert_is_the_optimal_regulator():
 def test_lane_expert_keeps_the_car_on_the_road_at_every_dial():
     env = il.make("lane", lipschitz=(1.05, 1.1, 1.2, 1.5), wind=(0.0, 0.01))
     record = il.compare(env, il.expert(env), episodes=8)
-    assert (il.expert(env).gain[:2, 0, 0] == 0).all()  # L = yaw: the car does not advance, its offset cannot be steered
+    assert (
+        il.expert(env).gain[:2, 0, 0] == 0
+    ).all()  # L = yaw: the car does not advance, its offset cannot be steered
     assert not record.arrays["terminated"].any()
     assert np.abs(record.arrays["state"][..., 0]).max() < 1
 
@@ -127,7 +133,11 @@ def test_the_reset_cliff_draws_its_states_from_rho():
 def test_the_bad_state_is_left_by_the_experts_action_or_never(recoverable, returns):
     env = il.make("resetcliff", horizon=11, recoverable=recoverable)
     bad = torch.full((1, 1, 1), 9.0, dtype=torch.float64)
-    right, wrong, noise = torch.zeros(1, 1, 1), torch.ones(1, 1, 1), torch.zeros(1, 1, 1, dtype=torch.float64)
+    right, wrong, noise = (
+        torch.zeros(1, 1, 1),
+        torch.ones(1, 1, 1),
+        torch.zeros(1, 1, 1, dtype=torch.float64),
+    )
     assert env.transition(bad, wrong, noise).item() == 9
     assert (env.transition(bad, right, noise).item() != 9) == recoverable
     assert env.reward(bad, right, bad).item() == 0
@@ -192,21 +202,35 @@ def stretch(self, state, action, noise):
 
 
 BREAKS = {
-    "initial: expected (R=2, E=3, X=1)": {"initial": lambda self, streams, episodes: torch.zeros(2, 3, 4)},
-    "initial: expected float64, got torch.float32": {"initial": lambda self, s, e: s.uniform("i", e, 1).float()},
+    "initial: expected (R=2, E=3, X=1)": {
+        "initial": lambda self, streams, episodes: torch.zeros(2, 3, 4)
+    },
+    "initial: expected float64, got torch.float32": {
+        "initial": lambda self, s, e: s.uniform("i", e, 1).float()
+    },
     "reward: expected shape (2, 3), got (2, 3, 1)": {"reward": lambda self, s, a, n: n},
     "terminal: expected bool": {"terminal": lambda self, s: s[..., 0]},
     "take every random number from `noise`": {"transition": drift_in_secret},
     "left observation_space": {"observation_space": spaces.Box(-0.1, 0.1, (1,))},
     "run 1 alone differs from run 1 of 2": {"transition": forget_the_runs},
     "the attaining pair of run 0 is stretched by 1.1": {
-        "certificate": lambda self: dataclasses.replace(Good.certificate(self), value=(1.3, 1.3), kind="exact")
+        "certificate": lambda self: dataclasses.replace(
+            Good.certificate(self), value=(1.3, 1.3), kind="exact"
+        )
     },
     "a pair of run 0 is stretched": {"transition": stretch, "arrays": "torch"},
-    "says exact without a pair": {"certificate": lambda self: dataclasses.replace(Good.certificate(self), pair=None)},
-    "expected one value for each of 2 runs": {"certificate": lambda self: Certificate((1.1,), "absolute", "upper")},
-    "numpy_twin: raised": {"transition": lambda self, s, a, n: torch.add(1.1 * s, a) if True else s},
-    "draw: expected a uint8 frame (120, 160, 3)": {"draw": lambda self, s, size, ghost=None: np.zeros((120, 160))},
+    "says exact without a pair": {
+        "certificate": lambda self: dataclasses.replace(Good.certificate(self), pair=None)
+    },
+    "expected one value for each of 2 runs": {
+        "certificate": lambda self: Certificate((1.1,), "absolute", "upper")
+    },
+    "numpy_twin: raised": {
+        "transition": lambda self, s, a, n: torch.add(1.1 * s, a) if True else s
+    },
+    "draw: expected a uint8 frame (120, 160, 3)": {
+        "draw": lambda self, s, size, ghost=None: np.zeros((120, 160))
+    },
     "shapes: raised RuntimeError (out of gas)": {
         "observation": lambda self, s: (_ for _ in ()).throw(RuntimeError("out of gas"))
     },
@@ -247,10 +271,15 @@ def test_certificates_hold_far_from_the_defaults(name):
     one, two = env.certificate().pair
     # Near the clip the expert is not saturated either: the closed loop is what the certificate says everywhere.
     for size in (0.01, 0.9):
-        near = [torch.cat((torch.full_like(s[..., :-1], size * 10), s[..., -1:]), -1) for s in (one, two)]
+        near = [
+            torch.cat((torch.full_like(s[..., :-1], size * 10), s[..., -1:]), -1)
+            for s in (one, two)
+        ]
         near[1][..., 0] -= 1e-3
         after = [
-            env.transition(s, il.expert(env).act(s), torch.zeros(3, 1, env.noise_size, dtype=torch.float64))
+            env.transition(
+                s, il.expert(env).act(s), torch.zeros(3, 1, env.noise_size, dtype=torch.float64)
+            )
             for s in near
         ]
         loop = env.distance(*after) / env.distance(*near)
@@ -279,7 +308,11 @@ def test_a_wrong_expert_is_named(act, sentence):
 @pytest.mark.parametrize(
     ("name", "settings", "sentence"),
     [
-        ("lane", {"lipschitz": 0.0}, r"lipschitz: lane needs L >= max\(1, yaw\) = 1.05, got 0; raise L or lower --yaw"),
+        (
+            "lane",
+            {"lipschitz": 0.0},
+            r"lipschitz: lane needs L >= max\(1, yaw\) = 1.05, got 0; raise L or lower --yaw",
+        ),
         ("lane", {"lipschitz": -1.0}, "lipschitz: lane needs L >= "),
         ("lane", {"lipschitz": float("nan")}, "lipschitz: expected finite numbers, got nan"),
         ("lane", {"lipschitz": float("inf")}, "lipschitz: expected finite numbers, got inf"),
@@ -287,7 +320,11 @@ def test_a_wrong_expert_is_named(act, sentence):
         ("lane", {"lipschitz": "fast"}, "lipschitz: expected numbers, got 'fast'"),
         ("lane", {"wind": -0.1}, "wind: expected a number of at least 0"),
         ("lane", {"horizon": 0}, "horizon: expected a whole number of at least 1, got 0"),
-        ("tube", {"lipschitz": 0.0}, "lipschitz: expected 0 < L < 3.33, where the expert holds, got 0"),
+        (
+            "tube",
+            {"lipschitz": 0.0},
+            "lipschitz: expected 0 < L < 3.33, where the expert holds, got 0",
+        ),
         ("linear", {"size": 3}, "size: expected 2, 4, 6 or 8 coordinates, got 3"),
         ("resetcliff", {"actions": 1}, "actions: expected at least 2, got 1"),
         ("resetcliff", {"rarity": 2.0}, "rarity: expected more than 7 for 10 states"),
@@ -306,7 +343,9 @@ def test_a_setting_that_does_not_exist_is_a_sentence():
 
 
 def test_settings_of_unequal_length_are_a_sentence():
-    with pytest.raises(ValueError, match=r"settings: expected one value or one for each run, got lengths \[2, 3\]"):
+    with pytest.raises(
+        ValueError, match=r"settings: expected one value or one for each run, got lengths \[2, 3\]"
+    ):
         il.ENVS["lane"](lipschitz=(1.1, 1.2), seed=(0, 1, 2))
 
 
@@ -327,5 +366,7 @@ def test_a_run_is_picked_by_its_number_and_a_wrong_one_is_a_sentence():
     policy = il.BC(1, il.Training(hidden=(4,), updates=1)).learn(env, il.expert(env))
     assert torch.equal(policy[-1].layers[0], policy[3].layers[0])
     for thing in (env, policy):
-        with pytest.raises(IndexError, match="run: expected 0 to 3, got 4; choose one of the 4 runs"):
+        with pytest.raises(
+            IndexError, match="run: expected 0 to 3, got 4; choose one of the 4 runs"
+        ):
             thing[4]

@@ -29,7 +29,11 @@ def stepped(env, state, actions):
     states = [torch.as_tensor(state, dtype=torch.float64)[None, None]]
     for action in actions:
         pushed = torch.as_tensor(action, dtype=torch.float64)[None, None]
-        states.append(env.transition(states[-1], pushed, torch.zeros(1, 1, env.noise_size, dtype=torch.float64)))
+        states.append(
+            env.transition(
+                states[-1], pushed, torch.zeros(1, 1, env.noise_size, dtype=torch.float64)
+            )
+        )
     return torch.cat(states)[:, 0]
 
 
@@ -60,10 +64,14 @@ def test_the_drones_jacobian_has_one_norm_at_every_tilt_and_a_smaller_one_at_les
         state = torch.zeros(1, 1, 11, dtype=torch.float64)
         state[..., 2] = tilt
         action = torch.full((1, 1, 2), thrust, dtype=torch.float64)
-        jacobian = torch.autograd.functional.jacobian(lambda s: env.transition(s, action, noise), state)
+        jacobian = torch.autograd.functional.jacobian(
+            lambda s: env.transition(s, action, noise), state
+        )
         return np.linalg.norm(jacobian[0, 0, :6, 0, 0, :6].numpy(), 2)
 
-    assert [norm(tilt, 1.0) for tilt in np.linspace(-3, 3, 13)] == pytest.approx([full] * 13, rel=1e-12)
+    assert [norm(tilt, 1.0) for tilt in np.linspace(-3, 3, 13)] == pytest.approx(
+        [full] * 13, rel=1e-12
+    )
     assert norm(0.7, -1) < norm(0.7, 0) < norm(0.7, 0.9) < full - 1e-3
 
 
@@ -87,7 +95,9 @@ def test_with_lag_the_drones_constant_is_a_bound_that_is_nearly_reached():
     two[1, 0, :8] += 1e-5 * torch.from_numpy(top)
     full = torch.ones(2, 1, 2, dtype=torch.float64)
     after = [env.transition(s, full, 0 * full) for s in (one, two)]
-    assert (env.distance(*after) / env.distance(one, two))[1].item() == pytest.approx(certificate.value[1], rel=1e-5)
+    assert (env.distance(*after) / env.distance(one, two))[1].item() == pytest.approx(
+        certificate.value[1], rel=1e-5
+    )
 
 
 def test_left_alone_a_turning_drone_leaves_its_place_as_the_third_binomial():
@@ -129,7 +139,9 @@ def test_about_hovering_the_regulated_drone_forgets_a_kick_at_the_rate_of_the_ce
     gain, radius = env.regulator(0)
     state, lengths = torch.tensor([[[1e-3] * 6 + [0.0] * 5]], dtype=torch.float64), []
     for _ in range(200):
-        state = env.transition(state, -state[..., :6] @ torch.from_numpy(gain).T, torch.zeros(1, 1, 2))
+        state = env.transition(
+            state, -state[..., :6] @ torch.from_numpy(gain).T, torch.zeros(1, 1, 2)
+        )
         lengths.append(state[..., :6].norm().item())
     assert (lengths[199] / lengths[99]) ** 0.01 == pytest.approx(radius, rel=0.003)
 
@@ -154,7 +166,9 @@ def test_gusts_are_as_strong_as_asked_for_from_the_first_step_to_the_last():
     assert state[0, :, ::10, 8:10].std(0).flatten().tolist() == pytest.approx([0.05] * 6, rel=0.06)
 
 
-@pytest.mark.parametrize(("coordinate", "value"), [(0, -0.1), (0, -2.6), (1, 2.3), (1, -0.01), (2, 1.6), (2, -1.6)])
+@pytest.mark.parametrize(
+    ("coordinate", "value"), [(0, -0.1), (0, -2.6), (1, 2.3), (1, -0.01), (2, 1.6), (2, -1.6)]
+)
 def test_a_drone_ends_lost_turned_over_or_on_the_ground(coordinate, value):
     env = il.make("quad")
     phase = torch.full((1, 1), 3 * math.pi / 4, dtype=torch.float64)  # lowest, 1 m above the ground
@@ -173,13 +187,17 @@ def test_the_torque_arms_constant_is_a_norm_in_closed_form(stiffness):
     p, q = 3 * 0.04, -stiffness * 0.04 / 3  # of [[1, p], [q, 1]]
     norm = math.sqrt((2 + p * p + q * q + math.hypot(p * p - q * q, 2 * (p + q))) / 2)
     assert certificate.value == pytest.approx([norm], rel=1e-9)
-    assert certificate.radius == pytest.approx([abs(1 + 0.04 * complex(-stiffness) ** 0.5)], rel=1e-9)
+    assert certificate.radius == pytest.approx(
+        [abs(1 + 0.04 * complex(-stiffness) ** 0.5)], rel=1e-9
+    )
 
 
 def test_one_arm_forgets_or_amplifies_by_what_an_action_means():
     for control, factor in (("position", 0.7), ("torque", 1.12)):
         env = il.make("arm", control=control)
-        shift = torch.tensor([0.01, -0.02, 0.03, -0.06, 0])  # along (rad, 3 rad/s), torque's growing direction
+        shift = torch.tensor(
+            [0.01, -0.02, 0.03, -0.06, 0]
+        )  # along (rad, 3 rad/s), torque's growing direction
         one, two = (stepped(env, s, np.full((10, 2), 0.02)) for s in (torch.zeros(5), shift))
         apart = env.distance(one[:, None], two[:, None])[:, 0]
         assert (apart[1:] / apart[:-1]).tolist() == pytest.approx([factor] * 10, rel=1e-5)
@@ -200,7 +218,8 @@ def test_the_star_rests_in_its_corners_and_is_fastest_halfway_with_minimum_jerk(
     assert angles[0, ::30].numpy() == pytest.approx(corners, abs=1e-6)
     assert speeds[0, ::30].abs().max() < 0.02
     assert (
-        angles[0, 15] - torch.from_numpy(arm.joints(*(arm.CORNERS[0] + arm.CORNERS[1]) / 2) - arm.REST)
+        angles[0, 15]
+        - torch.from_numpy(arm.joints(*(arm.CORNERS[0] + arm.CORNERS[1]) / 2) - arm.REST)
     ).norm() < 1e-9
 
 
@@ -247,7 +266,9 @@ def test_a_servo_bounds_what_a_constant_error_can_do():
 def test_the_cart_poles_linearisation_falls_at_the_known_rate():
     rate = math.sqrt(9.8 * 1.1 / (0.5 * (4 / 3 * 1.1 - 0.1)))
     assert rate == pytest.approx(3.972, abs=5e-4)
-    assert abs(np.linalg.eigvals(linearised()[0])).max() == pytest.approx(1 + 0.02 * rate, rel=1e-12)
+    assert abs(np.linalg.eigvals(linearised()[0])).max() == pytest.approx(
+        1 + 0.02 * rate, rel=1e-12
+    )
 
 
 def test_the_cart_poles_linearisation_is_that_of_gymnasium():
@@ -333,6 +354,8 @@ def test_where_demonstrations_never_leave_the_path_cloning_cannot_come_back():
                 angles, speeds, _ = env.reference(state[..., 4])
                 return expert.act(torch.cat((angles, speeds, state[..., 4:]), -1)) + 1e-4
 
-        lost[control] = il.compare(env, expert, episodes=2, it=Blind()).arrays["divergence"][1, 0, :, -1].min()
+        lost[control] = (
+            il.compare(env, expert, episodes=2, it=Blind()).arrays["divergence"][1, 0, :, -1].min()
+        )
     assert lost["position"] < 1e-3
     assert lost["torque"] > 1

@@ -22,7 +22,13 @@ TASKS = {
     "box": (spaces.Box(-1.0, 1.0, (1,)), {"hidden": (16, 16), "batch": 16}),
     "odd sizes": (
         spaces.Box(-1.0, 1.0, (3,)),
-        {"hidden": (7, 13, 5), "batch": 11, "normalise": "zscore", "ema": (0.0, 0.9, 0.99), "clip": (0.1, 0.0, 0.5)},
+        {
+            "hidden": (7, 13, 5),
+            "batch": 11,
+            "normalise": "zscore",
+            "ema": (0.0, 0.9, 0.99),
+            "clip": (0.1, 0.0, 0.5),
+        },
     ),
     "discrete": (spaces.Discrete(5), {"hidden": (33,), "batch": 20, "lr": (1e-3, 3e-3, 3e-3)}),
     "linear": (spaces.Box(-1.0, 1.0, (2,)), {"hidden": ()}),
@@ -38,7 +44,9 @@ def samples(space, runs=3, count=100):
     if isinstance(space, spaces.Discrete):
         action = (2 * obs[..., :1] + obs[..., 1:2]).round().long().clamp(0, int(space.n) - 1)
     else:
-        action = torch.tanh(2 * obs[..., :1] + obs[..., 1:2]).expand(-1, -1, space.shape[0]).contiguous()
+        action = (
+            torch.tanh(2 * obs[..., :1] + obs[..., 1:2]).expand(-1, -1, space.shape[0]).contiguous()
+        )
     weight = torch.rand(runs, count, generator=random)
     return Dataset(obs, action, torch.where(weight < 0.2, 0, weight), (count,))
 
@@ -130,15 +138,21 @@ def test_the_ones_beside_the_activations_are_ones():
     assert np.tanh(np.full(7, engine.ONE, np.float32)).tolist() == [1.0] * 7
 
 
-@pytest.mark.parametrize("shape", [(64, 65, 64), (64, 128, 128), (64, 128, 1), (1, 64, 256), (64, 300, 1)])
+@pytest.mark.parametrize(
+    "shape", [(64, 65, 64), (64, 128, 128), (64, 128, 1), (1, 64, 256), (64, 300, 1)]
+)
 def test_products_that_a_library_would_thread_are_torchs(monkeypatch, shape):
     rows, inner, columns = shape
     random = np.random.default_rng(0)
-    a, b = (random.standard_normal(size, np.float32) for size in ((2, rows, inner), (2, inner, columns)))
+    a, b = (
+        random.standard_normal(size, np.float32) for size in ((2, rows, inner), (2, inner, columns))
+    )
     out, one_by_one = np.empty((2, rows, columns), np.float32), []
     call = engine.product(a, b, out)
     mm = torch.mm
-    monkeypatch.setattr(torch, "mm", lambda *rest, **more: (one_by_one.append(1), mm(*rest, **more))[1])
+    monkeypatch.setattr(
+        torch, "mm", lambda *rest, **more: (one_by_one.append(1), mm(*rest, **more))[1]
+    )
     call()
     limit = 9_216 if 1 in (rows, columns) else 524_288
     assert len(one_by_one) == (0 if rows * inner * columns < limit else 2)
@@ -148,8 +162,14 @@ def test_products_that_a_library_would_thread_are_torchs(monkeypatch, shape):
 @pytest.mark.parametrize("inner", [1, 2, 5])
 def test_a_transposed_factor(inner):
     random = np.random.default_rng(0)
-    a, b = np.zeros((2, 6, max(inner, 2)), np.float32), random.standard_normal((2, 4, inner), np.float32)
-    a[..., :inner], out = random.standard_normal((2, 6, inner), np.float32), np.empty((2, 6, 4), np.float32)
+    a, b = (
+        np.zeros((2, 6, max(inner, 2)), np.float32),
+        random.standard_normal((2, 4, inner), np.float32),
+    )
+    a[..., :inner], out = (
+        random.standard_normal((2, 6, inner), np.float32),
+        np.empty((2, 6, 4), np.float32),
+    )
     for call in engine.times_transposed(a, b, out):
         call()
     np.testing.assert_allclose(out, a[..., :inner] @ b.transpose(0, 2, 1), rtol=1e-5, atol=1e-6)
@@ -201,7 +221,9 @@ def test_a_growing_dataset_is_the_concatenation_of_its_parts(space):
         assert grown.arrays.keys() == whole.arrays.keys()
         for name, array in grown.arrays.items():
             assert torch.equal(array, whole.arrays[name])
-        for one, two in zip(vars(grown.moments).values(), vars(whole.moments).values(), strict=True):
+        for one, two in zip(
+            vars(grown.moments).values(), vars(whole.moments).values(), strict=True
+        ):
             torch.testing.assert_close(one, two, rtol=1e-12, atol=1e-12)
         for one, two in zip(grown.live, whole.live, strict=True):
             assert one.tolist() == two.tolist()
@@ -241,7 +263,11 @@ class Counting(TorchDispatchMode):
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         out = function(*args, **(kwargs or {}))
         if not function.is_view:
-            self.written += sum(t.numel() for t in torch.utils._pytree.tree_leaves(out) if isinstance(t, torch.Tensor))
+            self.written += sum(
+                t.numel()
+                for t in torch.utils._pytree.tree_leaves(out)
+                if isinstance(t, torch.Tensor)
+            )
         return out
 
 

@@ -65,8 +65,16 @@ def test_the_dial_is_exact_from_both_sides_at_every_setting(name):
         ("shift", {"pull": -1.0}, "pull: expected at least 0, got -1"),
         ("cliff", {"lipschitz": -1.0}, "lipschitz: expected L > 0, got -1"),
         ("cliff", {"pull": 1.0}, "pull: expected at least 0 and below 1, the push, got 1"),
-        ("circle", {"lipschitz": 1.5}, "circle needs a whole number of at least 1, got 1.5; a fraction tears"),
-        ("circle", {"lipschitz": (2.0, 0.0)}, r"circle needs a whole number of at least 1, got \(2.0, 0.0\)"),
+        (
+            "circle",
+            {"lipschitz": 1.5},
+            "circle needs a whole number of at least 1, got 1.5; a fraction tears",
+        ),
+        (
+            "circle",
+            {"lipschitz": (2.0, 0.0)},
+            r"circle needs a whole number of at least 1, got \(2.0, 0.0\)",
+        ),
         ("modular", {"lipschitz": 2.5}, "modular needs a whole number from 1 to M/2 = 30, got 2.5"),
         (
             "modular",
@@ -106,7 +114,9 @@ def test_a_kick_anywhere_in_the_register_is_forgotten_under_the_pull_too():
     kicked, calm = walk(env, start, 8, il.expert(env)).unbind(1)
     apart = env.distance(kicked, calm)[0]
     assert apart[6:].max() < 1e-14
-    assert apart[5] == pytest.approx(0.1 * 1.3**5, rel=1e-12)  # what began in the first place is the last to go
+    assert apart[5] == pytest.approx(
+        0.1 * 1.3**5, rel=1e-12
+    )  # what began in the first place is the last to go
 
 
 def test_the_closed_register_is_nilpotent_and_its_certificate_says_so():
@@ -139,7 +149,11 @@ def test_the_cliff_has_its_edge_exactly_where_the_formula_says(lipschitz, pull):
         start = torch.stack((middle + side * reach * factor, phase), -1)[None]
         assert (env.terminal(start) == (not comes_back)).all()
         path = walk(env, start, steps, il.expert(env))
-        assert (path[0, :, -1, 0].abs().max() < 1e-12) if comes_back else (path[0, :, -1, 0].abs().min() > reach)
+        assert (
+            (path[0, :, -1, 0].abs().max() < 1e-12)
+            if comes_back
+            else (path[0, :, -1, 0].abs().min() > reach)
+        )
         # The expert never makes matters worse: the recoverable stays so, the lost stays lost.
         assert (env.terminal(path.flatten(1, 2)) == (not comes_back)).all()
 
@@ -202,20 +216,26 @@ def test_two_independent_rollouts_of_the_circle_saturate_at_the_same_distance():
 
 
 @pytest.mark.parametrize("lipschitz", [1.0, 2.0, 3.0])
-def test_the_circles_expert_winds_against_it_so_that_no_continuous_policy_is_right_everywhere(lipschitz):
+def test_the_circles_expert_winds_against_it_so_that_no_continuous_policy_is_right_everywhere(
+    lipschitz,
+):
     env = il.make("circle", lipschitz=lipschitz)
     theta = torch.linspace(-math.pi, math.pi, 2001, dtype=torch.float64)
     action = il.expert(env).act(torch.stack((theta, 0 * theta + 0.7), -1)[None])[0, :, 0] * math.pi
     steps = (action.diff() + math.pi) % (2 * math.pi) - math.pi
     assert steps.sum().item() == pytest.approx(-2 * math.pi * lipschitz, rel=1e-12)
-    assert (action.diff().abs() > 3).sum() == lipschitz  # as many jumps from one half turn to the other
+    assert (
+        action.diff().abs() > 3
+    ).sum() == lipschitz  # as many jumps from one half turn to the other
 
 
 @pytest.mark.parametrize("name", ["circle", "modular"])
 def test_one_step_of_the_expert_meets_the_phase_from_everywhere(name):
     env = il.make(name, lipschitz=3.0)
     size = env.certificate().diameter[0] * 2
-    where = torch.rand(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * size
+    where = (
+        torch.rand(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * size
+    )
     start = where.floor()[None] if name == "modular" else where[None] - math.pi
     after = walk(env, start, 1, il.expert(env))[:, :, -1]
     gap = env.difference(after, after.flip(-1))
@@ -225,7 +245,9 @@ def test_one_step_of_the_expert_meets_the_phase_from_everywhere(name):
 
 def test_a_difference_of_angles_takes_the_shorter_way_round():
     env = il.make("circle")
-    delta = env.difference(states([3.0, 0.0], [-3.0, 0.0], [1.0, 2.0]), states([-3.0, 5.0], [3.0, 0.0], [0.5, 0.0]))
+    delta = env.difference(
+        states([3.0, 0.0], [-3.0, 0.0], [1.0, 2.0]), states([-3.0, 5.0], [3.0, 0.0], [0.5, 0.0])
+    )
     assert delta[0, :, 0].tolist() == pytest.approx([6 - 2 * math.pi, 2 * math.pi - 6, 0.5])
     ring = il.make("modular", size=7)
     delta = ring.difference(states([0, 0], [6, 0], [3, 0]), states([6, 0], [1, 0], [0, 4]))
@@ -261,7 +283,9 @@ def test_an_image_is_l_times_as_far_up_to_half_the_ring():
 def test_the_ring_slips_as_often_as_its_setting_says_and_the_twins_slip_alike():
     env = il.make("modular", noise=0.25, horizon=100, seeds=2)
     seen = rollout(env, by_expert(env, il.expert(env)), Streams(env.seeds), 100)
-    slip = env.difference(seen.state[:, :, 1:].flatten(1, 2), seen.state[:, :, 1:].flatten(1, 2).flip(-1)).abs()
+    slip = env.difference(
+        seen.state[:, :, 1:].flatten(1, 2), seen.state[:, :, 1:].flatten(1, 2).flip(-1)
+    ).abs()
     chance = math.erfc(2 / math.sqrt(2))  # |0.25 w| > 1/2
     assert slip.mean() == pytest.approx(chance, abs=4 * math.sqrt(chance / 20_000))
     assert slip.max() == 1
@@ -289,4 +313,7 @@ def test_the_picture_shows_the_twin_and_the_state(name):
     env = il.make(name)
     one, two = (s[0, 0].numpy() for s in env.certificate().pair)
     frames = [env.draw(a, (320, 240), b) for a, b in ((one, None), (two, None), (one, two))]
-    assert all((a != b).any() for a, b in ((frames[0], frames[1]), (frames[0], frames[2]), (frames[1], frames[2])))
+    assert all(
+        (a != b).any()
+        for a, b in ((frames[0], frames[1]), (frames[0], frames[2]), (frames[1], frames[2]))
+    )

@@ -29,7 +29,9 @@ def test_growth_is_exact_on_an_affine_recursion(alpha, persistent):
 
 
 def test_leaving_persistent_errors_out_would_read_a_growth_near_one():
-    delta, error, alive = recursion(np.diag([0.7, 0.4]), np.array([[0.01], [0.02]]), persistent=True)
+    delta, error, alive = recursion(
+        np.diag([0.7, 0.4]), np.array([[0.01], [0.02]]), persistent=True
+    )
     assert growth.fit(delta, error, alive, np.inf).alpha == pytest.approx(0.7, abs=1e-6)
     assert growth.fit(delta, 0 * error, alive, np.inf).alpha > 0.9
 
@@ -51,9 +53,13 @@ def scalar(alpha, kind, steps, seed, episodes=50):
     rng = np.random.default_rng(seed)
     delta = np.zeros((episodes, steps + 1, 1))
     for t in range(steps):
-        error = rng.normal(size=(episodes, 1)) * (0.3 if kind == "aligned" else 1) + (kind == "aligned")
+        error = rng.normal(size=(episodes, 1)) * (0.3 if kind == "aligned" else 1) + (
+            kind == "aligned"
+        )
         delta[:, t + 1] = alpha * delta[:, t] + 1e-3 * error
-    return growth.fit(delta, np.zeros((episodes, steps, 1)), np.ones((episodes, steps), dtype=bool), np.inf, 200)
+    return growth.fit(
+        delta, np.zeros((episodes, steps, 1)), np.ones((episodes, steps), dtype=bool), np.inf, 200
+    )
 
 
 def expected(alpha, kind, steps):
@@ -73,7 +79,9 @@ def test_the_class_is_right_in_98_of_100_resolvable_recursions():
             for i, alpha in enumerate(np.linspace(0.5, 1.5, 30).tolist() * 2 + [1.0] * 30):
                 got, want = scalar(alpha, kind, steps, seed=i), expected(alpha, kind, steps)
                 if want is None or got.kind in ("marginal", "underpowered"):
-                    assert abs(alpha - 1) < 3 / steps  # only close to 1 may the answer be that it cannot be told
+                    assert (
+                        abs(alpha - 1) < 3 / steps
+                    )  # only close to 1 may the answer be that it cannot be told
                     said += want is not None
                 else:
                     right, wrong = right + (got.kind == want), wrong + (got.kind != want)
@@ -85,7 +93,9 @@ def test_the_class_is_right_in_98_of_100_resolvable_recursions():
 @pytest.mark.parametrize("alpha", [0.7, 0.9, 1.1, 1.3])
 def test_the_interval_holds_the_truth_about_as_often_as_it_says(alpha):
     fits = [scalar(alpha, "zero-mean", 50, seed) for seed in range(40)]
-    assert sum(f.low <= alpha <= f.high for f in fits) >= 33  # 38 expected; 33 is three standard deviations below
+    assert (
+        sum(f.low <= alpha <= f.high for f in fits) >= 33
+    )  # 38 expected; 33 is three standard deviations below
 
 
 @pytest.mark.parametrize("power", [2.0, 3.0])
@@ -106,7 +116,9 @@ def test_a_polynomial_decay_is_not_called_exponential(power):
 
 
 def test_a_kick_that_decays_exponentially_is_saturating():
-    delta = 0.8 ** np.arange(101.0)[None, :, None] * np.random.default_rng(0).uniform(0.5, 2, (50, 1, 1))
+    delta = 0.8 ** np.arange(101.0)[None, :, None] * np.random.default_rng(0).uniform(
+        0.5, 2, (50, 1, 1)
+    )
     got = growth.fit(delta, np.zeros((50, 100, 1)), np.ones((50, 100), dtype=bool), np.inf)
     assert got.kind == "saturating"
     assert got.alpha == pytest.approx(0.8)
@@ -122,5 +134,7 @@ def test_the_plateau_is_where_the_deviation_ends():
 def test_few_rollouts_are_underpowered_not_wrong():
     rng = np.random.default_rng(1)
     delta = np.cumsum(rng.normal(size=(3, 51, 1)), 1)
-    got = growth.fit(delta - delta[:, :1], np.zeros((3, 50, 1)), np.ones((3, 50), dtype=bool), np.inf)
+    got = growth.fit(
+        delta - delta[:, :1], np.zeros((3, 50, 1)), np.ones((3, 50), dtype=bool), np.inf
+    )
     assert got.kind == "underpowered"

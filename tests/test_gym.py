@@ -59,7 +59,9 @@ def test_a_gym_episode_is_the_harness_s_episode_state_by_state():
     for episode in range(3):
         _, info = env.reset(seed=3 if episode == 0 else None)
         for step in range(30):
-            np.testing.assert_allclose(info["state"], seen.state[0, episode, step], rtol=1e-12, atol=1e-12)
+            np.testing.assert_allclose(
+                info["state"], seen.state[0, episode, step], rtol=1e-12, atol=1e-12
+            )
             _, reward, _, truncated, info = env.step(seen.action[0, episode, step].numpy())
             assert reward == pytest.approx(seen.reward[0, episode, step].item(), abs=1e-12)
         assert truncated
@@ -71,7 +73,9 @@ def test_evaluation_can_be_replayed():
     env = GymEnv(task, purpose="evaluation")
     env.reset(seed=0)
     _, _, _, _, info = env.step(record.arrays["action"][0, 0, 0, 0])
-    np.testing.assert_allclose(info["state"], record.arrays["state"][0, 0, 0, 1], rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        info["state"], record.arrays["state"][0, 0, 0, 1], rtol=1e-12, atol=1e-12
+    )
 
 
 def test_computed_as_the_harness_does_it_is_replayed_bit_for_bit():
@@ -135,7 +139,10 @@ def test_an_episode_that_ends_early_begins_anew_in_its_place():
     ("action", "sentence"),
     [
         (np.zeros(2), r"action: expected finite numbers of shape \(1,\)"),
-        (np.array([np.nan]), r"action: expected finite numbers of shape \(1,\) for Box.*got \[nan\]"),
+        (
+            np.array([np.nan]),
+            r"action: expected finite numbers of shape \(1,\) for Box.*got \[nan\]",
+        ),
         (np.array(["left"]), "action: expected finite numbers"),
         (None, "action: expected finite numbers"),
     ],
@@ -166,7 +173,9 @@ def test_rendering_gives_frames_and_a_window():
     env = gymnasium.make("il_bench/Lane-v0", render_mode="rgb_array")
     env.reset(seed=0)
     assert env.render().shape == (300, 400, 3)
-    window = gymnasium.make("il_bench/Lane-v0", render_mode="human")  # SDL's dummy display, see conftest
+    window = gymnasium.make(
+        "il_bench/Lane-v0", render_mode="human"
+    )  # SDL's dummy display, see conftest
     window.reset(seed=0)
     window.step(np.zeros(1, dtype=np.float32))
     window.close()
@@ -221,7 +230,9 @@ def test_a_run_of_a_foreign_environment_is_the_same_alone():
 def test_cloning_a_foreign_environment_with_a_callable_expert():
     env = pendulum(seeds=2)
     expert = il.expert(env, lambda obs: -2 * obs[:, 2:].clip(-1, 1))
-    policy = il.BC(episodes=4, training=il.Training(hidden=(16,), updates=500, lr=1e-2)).learn(env, expert)
+    policy = il.BC(episodes=4, training=il.Training(hidden=(16,), updates=500, lr=1e-2)).learn(
+        env, expert
+    )
     record = il.compare(env, expert, episodes=3, bc=policy)
     assert record.rows()[0]["error_off"].value < 0.3
     assert record.env.draw(record.arrays["state"][0, 0, 0, 0], (64, 48)).shape == (48, 64, 3)
@@ -260,7 +271,8 @@ def test_what_cannot_cross_the_border_is_a_sentence():
 def test_an_expert_that_returns_too_few_actions_is_a_sentence():
     env = pendulum()
     with pytest.raises(
-        ValueError, match=r"run 0: expected one action of U=1 for each of 3 observations, got shape \(1, 3\)"
+        ValueError,
+        match=r"run 0: expected one action of U=1 for each of 3 observations, got shape \(1, 3\)",
     ):
         il.expert(env, lambda obs: obs[:1]).act(env.initial(Streams((0,)), 3))
 

@@ -18,7 +18,10 @@ def test_the_interval_of_a_median_covers_it_in_95_cases_of_100(runs):
 
 def test_the_interval_covers_as_often_in_simulation():
     rng = np.random.default_rng(0)
-    hits = [i.low <= 1 <= i.high for i in (intervals.interval(rng.lognormal(size=8)) for _ in range(2000))]
+    hits = [
+        i.low <= 1 <= i.high
+        for i in (intervals.interval(rng.lognormal(size=8)) for _ in range(2000))
+    ]
     assert np.mean(hits) >= 0.95
 
 
@@ -65,7 +68,9 @@ def test_identical_learners_are_rarely_told_apart():
 def test_the_paired_gain_is_the_factor_and_its_interval_holds_it():
     rng = np.random.default_rng(0)
     theirs = rng.lognormal(size=(12, 1)) * rng.lognormal(sigma=0.3, size=(12, 50))
-    gain, low, high = intervals.paired_gain(theirs / 4 * rng.lognormal(sigma=0.2, size=(12, 50)), theirs)
+    gain, low, high = intervals.paired_gain(
+        theirs / 4 * rng.lognormal(sigma=0.2, size=(12, 50)), theirs
+    )
     assert low < 4 < high
     assert gain == pytest.approx(4, rel=0.1)
 
@@ -99,4 +104,8 @@ def test_mean_error_goes_on_in_a_frozen_state_and_is_infinite_where_a_run_broke(
 
 
 def test_ratio_of_nothing_to_nothing_is_one():
-    assert intervals.ratio(np.array([0.0, 2.0, 1.0]), np.array([0.0, 1.0, 0.0])).tolist() == [1, 2, np.inf]
+    assert intervals.ratio(np.array([0.0, 2.0, 1.0]), np.array([0.0, 1.0, 0.0])).tolist() == [
+        1,
+        2,
+        np.inf,
+    ]

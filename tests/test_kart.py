@@ -22,7 +22,9 @@ NOTHING = torch.zeros(1, 1, 3, dtype=torch.float64)
 def states(count=50, **held):
     """States (1, count, 6) all over the track; `held` are the coordinates that are not drawn."""
     draw = Streams((0,)).uniform("states", 1, count, 6)[0, 0]
-    low, high = torch.tensor([[0, -1.4, -0.5, 0, 0, 0], [800, 1.4, 0.5, 0, 0, 1]], dtype=torch.float64)
+    low, high = torch.tensor(
+        [[0, -1.4, -0.5, 0, 0, 0], [800, 1.4, 0.5, 0, 0, 1]], dtype=torch.float64
+    )
     state = low + (high - low) * draw
     for name, value in held.items():
         state[:, list(kart.Kart.states).index(name)] = value
@@ -61,7 +63,9 @@ def test_the_track_never_comes_near_itself_and_can_be_steered():
 def test_a_kart_stands_as_far_from_the_centre_line_as_its_offset_says():
     state = states()
     nearest = torch.cdist(kart.Kart().place(state)[0], kart.line()).min(1).values
-    beyond = nearest.square() - state[0, :, 1].square()  # up to half of the way between two points of the line
+    beyond = (
+        nearest.square() - state[0, :, 1].square()
+    )  # up to half of the way between two points of the line
     assert beyond.min() > -1e-3
     assert beyond.max() < 0.05**2 + 1e-3
 
@@ -71,7 +75,9 @@ def test_distances_on_the_grid_are_those_from_the_line():
     off = state[..., 1].abs()
     found = kart._aside(kart.Kart().place(state), torch.zeros(1, 200, 1, 2))[..., 0]
     assert (found - off)[off > 1].abs().max() < 0.01
-    assert (found - off).abs().max() < kart.CELL / 2  # along the line runs a crease, which a grid rounds
+    assert (
+        found - off
+    ).abs().max() < kart.CELL / 2  # along the line runs a crease, which a grid rounds
 
 
 def test_pure_pursuit_is_the_circle_through_the_point_ahead():
@@ -92,7 +98,14 @@ def test_the_motion_is_that_of_its_equations():
     noise = torch.tensor([[[1.0, -2.0, 0.5]]], dtype=torch.float64)
     after = env.transition(state, steer(0.5), noise)[0, 0]
     turn = kart.heading(state[0, 0, 0] + 0.8) - kart.heading(state[0, 0, 0])
-    aligned = [state[0, 0, 0] + 0.8, 0.3 + 0.8 * math.sin(0.2) + 0.1, 0.2 + 0.05 - turn - 0.2, 0, 0, 0.5]
+    aligned = [
+        state[0, 0, 0] + 0.8,
+        0.3 + 0.8 * math.sin(0.2) + 0.1,
+        0.2 + 0.05 - turn - 0.2,
+        0,
+        0,
+        0.5,
+    ]
     assert after.tolist() == pytest.approx([float(v) for v in aligned], abs=1e-12)
 
 
@@ -102,9 +115,14 @@ def test_a_fall_costs_one_once_and_the_next_step_puts_the_kart_back():
     fallen = env.transition(before, action, NOTHING)
     rescued = env.transition(fallen, action, NOTHING)
     assert fallen[0, 0, 1] > kart.HALF
-    assert [env.reward(before, action, fallen).item(), env.reward(fallen, action, rescued).item()] == [-1, 0]
+    assert [
+        env.reward(before, action, fallen).item(),
+        env.reward(fallen, action, rescued).item(),
+    ] == [-1, 0]
     assert rescued[0, 0, 1:5].tolist() == [0, 0, 0, 1]
-    assert rescued[0, 0, 0].item() == pytest.approx(before[0, 0, 0].item() + 1.6)  # the track goes on meanwhile
+    assert rescued[0, 0, 0].item() == pytest.approx(
+        before[0, 0, 0].item() + 1.6
+    )  # the track goes on meanwhile
 
 
 def test_returns_are_the_falls_and_no_episode_ends():
@@ -143,7 +161,9 @@ def test_that_a_kart_has_fallen_is_context_and_its_rescue_is_the_jump():
 
 def test_every_pixel_looks_where_a_pinhole_sees_it():
     ahead, left, _ = kart._pixels("cpu")[0].double().numpy()
-    camera = Camera((kart.WIDE, kart.TALL), (-kart.BACK, 0, 0), kart.HEIGHT, kart.FOCAL, kart.HORIZON)
+    camera = Camera(
+        (kart.WIDE, kart.TALL), (-kart.BACK, 0, 0), kart.HEIGHT, kart.FOCAL, kart.HORIZON
+    )
     seen = camera.project(np.stack((ahead, left, 0 * ahead), -1)).reshape(kart.TALL, kart.WIDE, 3)
     row, column = np.mgrid[: kart.TALL, : kart.WIDE] + 0.5
     np.testing.assert_allclose(seen[..., 0], column, atol=1e-4)
@@ -182,7 +202,9 @@ def test_noise_is_a_function_of_the_state_and_looks_normal_and_independent():
 
 def test_without_grain_the_observation_is_the_image():
     state = states(5)
-    assert torch.equal(kart.Kart(grain=0.0).observation(state), kart.Kart().image(state).flatten(-3))
+    assert torch.equal(
+        kart.Kart(grain=0.0).observation(state), kart.Kart().image(state).flatten(-3)
+    )
 
 
 def test_twins_see_one_noise_wherever_they_are():
@@ -221,11 +243,18 @@ def test_settings_that_no_kart_can_have_are_sentences(name):
 def test_the_picture_shows_the_fall_the_count_and_what_the_learner_sees():
     env = kart.Kart()
     right, twin, fallen, later = (
-        np.array([100.0, *rest, 0.5]) for rest in ((0, 0, 0, 0), (0.8, 0.2, 0, 0), (-1.9, -0.3, 1, 1), (0, 0, 0, 12))
+        np.array([100.0, *rest, 0.5])
+        for rest in ((0, 0, 0, 0), (0.8, 0.2, 0, 0), (-1.9, -0.3, 1, 1), (0, 0, 0, 12))
     )
-    frames = [env.draw(one, (240, 180), other) for one, other in ((right, None), (right, twin), (fallen, twin))]
+    frames = [
+        env.draw(one, (240, 180), other)
+        for one, other in ((right, None), (right, twin), (fallen, twin))
+    ]
     assert len({frame.tobytes() for frame in frames}) == 3
-    grains = [env.draw(np.array([100.0, 0, 0, 0, 0, grain]), (240, 180))[30:70, 180:234] for grain in (0.5, 0.25)]
+    grains = [
+        env.draw(np.array([100.0, 0, 0, 0, 0, grain]), (240, 180))[30:70, 180:234]
+        for grain in (0.5, 0.25)
+    ]
     assert (grains[0] != grains[1]).any(-1).mean() > 0.6
     apart = (env.draw(later, (240, 180)) != frames[0]).any(-1)
     assert apart.any()

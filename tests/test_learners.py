@@ -17,7 +17,10 @@ from il_bench.streams import Streams
 
 TASKS = {
     "box": ("lane", SMALL),
-    "odd sizes": ("linear", dataclasses.replace(SMALL, hidden=(7, 13), batch=11, normalise="zscore")),
+    "odd sizes": (
+        "linear",
+        dataclasses.replace(SMALL, hidden=(7, 13), batch=11, normalise="zscore"),
+    ),
     "discrete": ("resetcliff", SMALL),
     "ridge": ("lane", dataclasses.replace(SMALL, net="ridge")),
     "table": ("resetcliff", dataclasses.replace(SMALL, net="table-per-step")),
@@ -38,7 +41,9 @@ def learn(name, env, training, **changes):
 def test_run_2_of_4_is_run_2_alone_bit_for_bit(name, task):
     env_name, training = TASKS[task]
     if task == "svm":
-        pytest.importorskip("sklearn", reason="net svm is scikit-learn's: pip install il-bench[bench]")
+        pytest.importorskip(
+            "sklearn", reason="net svm is scikit-learn's: pip install il-bench[bench]"
+        )
     env = tiny(env_name, seeds=4)
     many, alone = learn(name, env, training)[0], learn(name, env[2], training)[0]
     for key, array in many.arrays().items():
@@ -92,7 +97,9 @@ def test_collecting_costs_a_learner_that_drives_and_not_the_expert():
     found = il.compare(env, expert, episodes=4, **policies)
     bc, dagger = (row["values"] for row in measures(found, env, expert, policies).rows)
     assert (
-        bc["episodes ended early while collecting"].value == 0 < dagger["episodes ended early while collecting"].value
+        bc["episodes ended early while collecting"].value
+        == 0
+        < dagger["episodes ended early while collecting"].value
     )
     best = found.arrays["reward"][0].sum(-1).mean(-1)
     lost = [np.median(best - policy.log.collected.numpy() / 4) for policy in policies.values()]
@@ -123,7 +130,9 @@ def test_cuda_learns_what_the_cpu_learns(name):
 
 def test_bc_learns_the_experts_actions():
     env = il.make("tube", seeds=2, horizon=50, noise=0.05)
-    policy = il.BC(episodes=4, training=il.Training(updates=600, lr=3e-3)).learn(env, il.expert(env))
+    policy = il.BC(episodes=4, training=il.Training(updates=600, lr=3e-3)).learn(
+        env, il.expert(env)
+    )
     record = il.compare(env, il.expert(env), episodes=8, bc=policy)
     assert record.rows()[0]["error_off"].value < 0.01
 
@@ -133,7 +142,11 @@ def test_bc_with_more_labels_is_better():
     gaps = []
     for episodes in (5, 200):
         policy = il.BC(episodes, il.Training(net="table-per-step")).learn(env, il.expert(env))
-        gaps.append(il.compare(env, il.expert(env), episodes=50, sample=True, bc=policy).rows()[0]["cost_gap"].value)
+        gaps.append(
+            il.compare(env, il.expert(env), episodes=50, sample=True, bc=policy)
+            .rows()[0]["cost_gap"]
+            .value
+        )
     assert gaps[1] < 0.5 * gaps[0]
 
 
@@ -215,8 +228,14 @@ def test_who_drives_is_the_expert_at_the_rate_beta(monkeypatch, p, expert_share)
     env = tiny("tube", seeds=2, noise=0.3, horizon=60)
     for seen in collected(monkeypatch, env, beta="constant", p=p)[1:]:
         runs, episodes, steps, size = seen.action.shape
-        label = il.expert(env).act(seen.state[:, :, :-1].flatten(1, 2)).view(runs, episodes, steps, size)
-        assert (seen.action == label).double().mean().item() == pytest.approx(expert_share, abs=0.12)
+        label = (
+            il.expert(env)
+            .act(seen.state[:, :, :-1].flatten(1, 2))
+            .view(runs, episodes, steps, size)
+        )
+        assert (seen.action == label).double().mean().item() == pytest.approx(
+            expert_share, abs=0.12
+        )
 
 
 def test_the_first_round_is_the_expert_s_and_the_second_is_not(monkeypatch):
@@ -238,7 +257,9 @@ def test_the_best_is_chosen_on_rollouts_that_no_round_has_learned_from(monkeypat
 
 
 def test_updates_must_reach_every_round():
-    with pytest.raises(ValueError, match="updates: expected at least one for each of 8 rounds, got 3"):
+    with pytest.raises(
+        ValueError, match="updates: expected at least one for each of 8 rounds, got 3"
+    ):
         il.DAgger(training=il.Training(updates=3))
 
 
@@ -246,17 +267,22 @@ def test_each_run_can_have_its_own_beta():
     env = tiny("tube", seeds=(0, 1))
     mixed = dagger(env, beta="constant", p=(1.0, 1e-300))[0]
     assert torch.equal(mixed.layers[0][0], dagger(env[0], beta="constant", p=1.0)[0].layers[0][0])
-    assert torch.equal(mixed.layers[0][1], dagger(env[1], beta="constant", p=1e-300)[0].layers[0][0])
+    assert torch.equal(
+        mixed.layers[0][1], dagger(env[1], beta="constant", p=1e-300)[0].layers[0][0]
+    )
 
 
 @pytest.mark.parametrize(
-    ("aggregate", "samples"), [("all", [24, 48, 72, 96]), ("last", [24] * 4), ("window", [24, 48, 48, 48])]
+    ("aggregate", "samples"),
+    [("all", [24, 48, 72, 96]), ("last", [24] * 4), ("window", [24, 48, 48, 48])],
 )
 def test_what_is_aggregated(aggregate, samples, monkeypatch):
     from il_bench.learners import dagger as module
 
     seen, fit = [], module.fit
-    monkeypatch.setattr(module, "fit", lambda data, *rest: (seen.append(len(data)), fit(data, *rest))[1])
+    monkeypatch.setattr(
+        module, "fit", lambda data, *rest: (seen.append(len(data)), fit(data, *rest))[1]
+    )
     dagger(tiny("tube"), rounds=4, aggregate=aggregate, window=2)
     assert seen == samples
 
@@ -267,7 +293,8 @@ def test_updates_are_shared_by_the_rounds_to_the_last_one():
 
 
 @pytest.mark.parametrize(
-    ("aggregate", "each"), [("all", [10, 20, 30, 40]), ("window", [14, 28, 29, 29]), ("last", [25, 25, 25, 25])]
+    ("aggregate", "each"),
+    [("all", [10, 20, 30, 40]), ("window", [14, 28, 29, 29]), ("last", [25, 25, 25, 25])],
 )
 def test_updates_by_data_are_the_same_epochs_in_each_round(aggregate, each):
     training = dataclasses.replace(SMALL, updates=100)
@@ -278,26 +305,33 @@ def test_updates_by_data_are_the_same_epochs_in_each_round(aggregate, each):
 
 
 def test_updates_by_data_must_reach_the_first_round():
-    with pytest.raises(ValueError, match="updates: expected at least one for each of 4 rounds, 10 in all, got 9"):
+    with pytest.raises(
+        ValueError, match="updates: expected at least one for each of 4 rounds, 10 in all, got 9"
+    ):
         il.DAgger(rounds=4, share="by-data", training=il.Training(updates=9))
 
 
 def test_scratch_differs_from_warm():
     env = tiny("tube")
-    assert not torch.equal(dagger(env, start="warm")[0].layers[0], dagger(env, start="scratch")[0].layers[0])
+    assert not torch.equal(
+        dagger(env, start="warm")[0].layers[0], dagger(env, start="scratch")[0].layers[0]
+    )
 
 
 def test_the_best_iterate_is_no_worse_on_its_validation_and_its_labels_are_counted():
     env = tiny("lane", seeds=3, horizon=40)
     training = dataclasses.replace(SMALL, lr=0.3)  # so large that iterates go up and down
-    (best, log), (last, _) = (dagger(env, rounds=5, pick=pick, training=training) for pick in ("best", "last"))
+    (best, log), (last, _) = (
+        dagger(env, rounds=5, pick=pick, training=training) for pick in ("best", "last")
+    )
     assert (log.labels > last.log.labels).all()
     streams, errors = Streams(env.seeds).fork("validation"), []
     for policy in (best, last):
         seen = rollout(env, by_policy(env, policy), streams, 4)
-        wrong = (seen.action - il.expert(env).act(seen.state[:, :, :-1].flatten(1, 2)).view_as(seen.action)).norm(
-            dim=-1
-        )
+        wrong = (
+            seen.action
+            - il.expert(env).act(seen.state[:, :, :-1].flatten(1, 2)).view_as(seen.action)
+        ).norm(dim=-1)
         errors.append(torch.where(seen.alive, wrong, 0).sum((1, 2)) / seen.length.sum(1))
     assert (errors[0] <= errors[1] + 1e-12).all()
 

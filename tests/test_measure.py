@@ -23,7 +23,8 @@ class Proportional(il.Expert):
 
     def act(self, state):
         return (
-            self.env.pull(state) - (self.env.lipschitz - self.keep) * self.env.rotated(state[..., :-1])
+            self.env.pull(state)
+            - (self.env.lipschitz - self.keep) * self.env.rotated(state[..., :-1])
         ) / self.env.gain
 
 
@@ -58,7 +59,9 @@ def test_action_gain_and_sensitivity_of_the_linear_plant():
     env = linear()
     who = Proportional(env, 0.5)
     along = path(env, who)
-    assert probes.action_gain(env, along, Streams(env.seeds)).tolist() == pytest.approx([env.gain] * 2, rel=1e-6)
+    assert probes.action_gain(env, along, Streams(env.seeds)).tolist() == pytest.approx(
+        [env.gain] * 2, rel=1e-6
+    )
     slope = probes.sensitivity(env, who.act, along)
     assert slope.tolist() == pytest.approx([(1.2 - 0.5) / env.gain] * 2, rel=1e-6)
 
@@ -113,9 +116,9 @@ def test_the_plant_answers_a_constant_error_with_its_plateau(keep):
     turn = np.array([[math.cos(ANGLE), -math.sin(ANGLE)], [math.sin(ANGLE), math.cos(ANGLE)]])
     push = env.gain * np.ones(2) / math.sqrt(2)
     expected = np.linalg.norm(np.linalg.solve(np.eye(2) - keep * turn, push))
-    assert probes.response(env, expert, "constant", Streams(env.seeds), 4).tolist() == pytest.approx(
-        [expected] * 2, rel=1e-4
-    )
+    assert probes.response(
+        env, expert, "constant", Streams(env.seeds), 4
+    ).tolist() == pytest.approx([expected] * 2, rel=1e-4)
 
 
 def test_zero_mean_errors_leave_the_spread_of_an_autoregression():
@@ -123,7 +126,10 @@ def test_zero_mean_errors_leave_the_spread_of_an_autoregression():
     env = linear(horizon=40, seeds=1)
     expert, streams = Proportional(env, 0.5), Streams(env.seeds)
     shifted = probes.Shifted(env, expert, 1e-3, "zero-mean", streams.fork("probe"))
-    ends = [rollout(env, by_expert(env, who), streams, 1000).state[:, :, -1] for who in (expert, shifted)]
+    ends = [
+        rollout(env, by_expert(env, who), streams, 1000).state[:, :, -1]
+        for who in (expert, shifted)
+    ]
     square = (env.distance(*ends) / 1e-3 / env.gain) ** 2
     assert square.mean().item() == pytest.approx(1 / 0.75, abs=3 * square.std().item() / 1000**0.5)
     assert probes.response(env, expert, "zero-mean", streams, 50).item() > 0
@@ -147,7 +153,9 @@ def test_the_worst_errors_add_up_as_the_envelope_says(keep):
 def test_the_adversary_does_worse_than_a_constant_error_where_the_loop_turns():
     env = linear(horizon=60)
     expert, streams = Proportional(env, 0.95), Streams(env.seeds)
-    worst, constant = (probes.response(env, expert, way, streams, 4) for way in ("adversarial", "constant"))
+    worst, constant = (
+        probes.response(env, expert, way, streams, 4) for way in ("adversarial", "constant")
+    )
     assert (worst > 2 * constant).all()
 
 
@@ -176,7 +184,9 @@ def test_everything_is_measured_on_a_record_and_stored(tmp_path, capsys):
     held = json.loads((folder / "measures.json").read_text())
     values = held["rows"][0]["values"]
     assert set(values) == set(measure.QUANTITIES)
-    fitted, derived = (values[f"growth a step, {how}"]["value"] for how in ("fitted", "Lyapunov, learner's path"))
+    fitted, derived = (
+        values[f"growth a step, {how}"]["value"] for how in ("fitted", "Lyapunov, learner's path")
+    )
     assert fitted == pytest.approx(derived, abs=0.05)
     assert fitted == pytest.approx(0.36, abs=0.05)
     assert values["small gain rho + L_a Lip(error)"]["value"] > 0.36
@@ -252,7 +262,9 @@ def test_the_horizon_law_tells_a_power_from_an_exponential():
         slope, wins = horizon_law(Assessment(record, 1, "", "", ""))
         assert wins.tolist() == [power] * 3
         if power:
-            assert slope.tolist() == pytest.approx([2] * 3, abs=0.1)  # sums of t grow as T^2 / 2 + T / 2
+            assert slope.tolist() == pytest.approx(
+                [2] * 3, abs=0.1
+            )  # sums of t grow as T^2 / 2 + T / 2
 
 
 def certified(capsys, *args):
@@ -280,7 +292,9 @@ def test_certify_refutes_a_wrong_claim(capsys, monkeypatch):
     tube = il.ENVS["tube"]
     honest = tube.certificate
     monkeypatch.setattr("il_bench.certify.PAIRS", 20_000)
-    monkeypatch.setattr(tube, "certificate", lambda self: dataclasses.replace(honest(self), value=(1.1,)))
+    monkeypatch.setattr(
+        tube, "certificate", lambda self: dataclasses.replace(honest(self), value=(1.1,))
+    )
     code, said = certified(capsys, "tube", "--lipschitz", "1.2")
     assert code == 1
     assert "REFUTED" in said.out

@@ -34,9 +34,13 @@ for rollouts, learner in (30, il.BC(2, training)), (2, il.DAgger(rounds=3, episo
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems count the peak in other units")
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells a program's largest size so")
+@pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="only Linux tells a program's largest size so"
+)
 def test_a_process_takes_what_the_formula_says():
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True
+    )
     recording, learning = (float(line) for line in done.stdout.split())
     assert 0.75 < recording < 1.5  # an upper bound, give or take what the allocator keeps
     assert 0.75 < learning < 1.5
@@ -55,10 +59,19 @@ def test_more_labels_rounds_learners_and_larger_networks_take_more():
     base = needed(env, [il.BC(training=SMALL)], 8)
     wide = il.BC(training=dataclasses.replace(SMALL, hidden=(256, 256)))
     assert needed(env, [il.BC(episodes=80, training=SMALL)], 8).learning > 5 * base.learning
-    assert needed(env, [il.BC(labels=(5.0, 12 * 80.0), training=SMALL)], 8).learning > 5 * base.learning
-    assert needed(env, [il.DAgger(rounds=60, episodes=1, training=SMALL)], 8).learning > 2 * base.learning
+    assert (
+        needed(env, [il.BC(labels=(5.0, 12 * 80.0), training=SMALL)], 8).learning
+        > 5 * base.learning
+    )
+    assert (
+        needed(env, [il.DAgger(rounds=60, episodes=1, training=SMALL)], 8).learning
+        > 2 * base.learning
+    )
     assert needed(env, [wide], 8).networks > 50 * base.networks
-    assert needed(env, [il.DAgger(rounds=60, pick="best", training=SMALL)], 8).networks > 40 * base.networks
+    assert (
+        needed(env, [il.DAgger(rounds=60, pick="best", training=SMALL)], 8).networks
+        > 40 * base.networks
+    )
     assert needed(env, [il.BC(training=SMALL)] * 3, 8).recording > 1.5 * base.recording
 
 
@@ -70,7 +83,9 @@ def test_a_limit_tells_how_many_runs_fit():
         limit = dataclasses.replace(memory, runs=count).total
         assert memory.runs_within(limit) == count
         assert count == 1 or memory.runs_within(limit - 1) == count - 1
-    with pytest.raises(ValueError, match=r"memory: expected at least 0.33 GB, which one run takes, got 0.3; fewer"):
+    with pytest.raises(
+        ValueError, match=r"memory: expected at least 0.33 GB, which one run takes, got 0.3; fewer"
+    ):
         memory.runs_within(LIBRARIES - 20_000_000)
 
 
@@ -84,5 +99,9 @@ def test_policies_without_hidden_layers_take_what_they_hold(net):
     env = tiny("resetcliff", seeds=2)
     training = dataclasses.replace(SMALL, net=net)
     policy = il.BC(2, training).learn(env, il.expert(env))
-    held = sum(array[0].numel() for name, array in policy.arrays().items() if not name.startswith(("scaling", "fill")))
+    held = sum(
+        array[0].numel()
+        for name, array in policy.arrays().items()
+        if not name.startswith(("scaling", "fill"))
+    )
     assert needed(env, [il.BC(2, training)], 8).networks == 16 * held + 4 * training.updates

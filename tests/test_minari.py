@@ -20,7 +20,9 @@ from il_bench.minari import demonstrations, opened
 from il_bench.rollout import by_expert, by_policy, label, observe, rollout
 from il_bench.streams import Streams
 
-minari = pytest.importorskip("minari", reason="minari is not installed; pip install 'il-bench[minari]'")
+minari = pytest.importorskip(
+    "minari", reason="minari is not installed; pip install 'il-bench[minari]'"
+)
 h5py = pytest.importorskip("h5py", reason="h5py is not installed; pip install 'il-bench[minari]'")
 
 from minari.data_collector import EpisodeBuffer  # noqa: E402
@@ -42,7 +44,9 @@ def compared(name="lane", episodes=2, purpose="evaluation", **settings):
     env = il.make(name, **{"horizon": 30, "seeds": 2, **settings})
     expert = il.expert(env)
     policy = il.BC(1, dataclasses.replace(SMALL, updates=5)).learn(env, expert)
-    return il.compare(env, expert, episodes=episodes, bc=policy, streams=Streams(env.seeds).fork(purpose))
+    return il.compare(
+        env, expert, episodes=episodes, bc=policy, streams=Streams(env.seeds).fork(purpose)
+    )
 
 
 def about(held, i):
@@ -63,12 +67,19 @@ def same(one, two):
 
 
 def equal(one, two):
-    return all(torch.equal(p, q) for p, q in zip(one.arrays().values(), two.arrays().values(), strict=True))
+    return all(
+        torch.equal(p, q) for p, q in zip(one.arrays().values(), two.arrays().values(), strict=True)
+    )
 
 
-def stranger(identifier="theirs/task-v0", obs=None, action=None, lengths=(4, 6), dtype=np.float64, **changes):
+def stranger(
+    identifier="theirs/task-v0", obs=None, action=None, lengths=(4, 6), dtype=np.float64, **changes
+):
     """A dataset that somebody else made: no specification of an environment, float64, episodes of several lengths."""
-    obs, action = obs or spaces.Box(-5.0, 5.0, (4,), dtype), action or spaces.Box(-1.0, 1.0, (1,), np.float32)
+    obs, action = (
+        obs or spaces.Box(-5.0, 5.0, (4,), dtype),
+        action or spaces.Box(-1.0, 1.0, (1,), np.float32),
+    )
     for seed, space in enumerate((obs, action)):
         space.seed(seed)
     buffers = []
@@ -150,16 +161,23 @@ def test_the_specification_is_strings_and_settings_and_the_evaluation_begins_oth
     other = held.recover_environment(eval_env=True)
     assert not np.array_equal(other.reset(seed=0)[0], held[0].observations[0])
     vector = gymnasium.make_vec(held.env_spec, num_envs=2)
-    np.testing.assert_array_equal(vector.reset(seed=0)[0], [held[0].observations[0], held[2].observations[0]])
+    np.testing.assert_array_equal(
+        vector.reset(seed=0)[0], [held[0].observations[0], held[2].observations[0]]
+    )
 
 
 def test_one_dataset_holds_one_setting():
     record = compared(lipschitz=(1.1, 1.2))
-    with pytest.raises(ValueError, match=r"expected runs of one setting.*got lipschitz = 1.1, 1.2; choose with runs="):
+    with pytest.raises(
+        ValueError,
+        match=r"expected runs of one setting.*got lipschitz = 1.1, 1.2; choose with runs=",
+    ):
         record.to_minari(ID)
     for number, (key, runs) in enumerate(record.groups().items()):
         held = record.to_minari(f"il_bench/lane/expert-v{number}", runs=runs)
-        assert held.recover_environment().unwrapped.task.values("lipschitz") == (dict(key)["lipschitz"],)
+        assert held.recover_environment().unwrapped.task.values("lipschitz") == (
+            dict(key)["lipschitz"],
+        )
         assert [about(held, i)["run"] for i in range(4)] == np.repeat(runs, 2).tolist()
 
 
@@ -174,12 +192,19 @@ def test_a_rollout_comes_back_as_the_dataset_it_makes_bit_for_bit(name):
     same(dataset(env, seen, seen.action), demos(env, episodes=5))
 
 
-@pytest.mark.parametrize(("name", "net"), [("lane", "mlp"), ("tube", "ridge"), ("resetcliff", "table-per-step")])
+@pytest.mark.parametrize(
+    ("name", "net"), [("lane", "mlp"), ("tube", "ridge"), ("resetcliff", "table-per-step")]
+)
 def test_cloning_what_the_expert_wrote_is_cloning_the_expert(name, net):
     env = il.make(name, horizon=12)
     expert, training = il.expert(env), dataclasses.replace(SMALL, net=net)
-    il.compare(env, expert, episodes=4, streams=Streams(env.seeds).fork("demonstrations")).to_minari(ID)
-    asked, read = il.BC(3, training).learn(env, expert), il.BC(3, training, demos=f"minari:{ID}").learn(env, expert)
+    il.compare(
+        env, expert, episodes=4, streams=Streams(env.seeds).fork("demonstrations")
+    ).to_minari(ID)
+    asked, read = (
+        il.BC(3, training).learn(env, expert),
+        il.BC(3, training, demos=f"minari:{ID}").learn(env, expert),
+    )
     assert equal(asked, read)
     assert torch.equal(asked.log.labels, read.log.labels)
     assert (read.log.steps, read.log.updates) == (0, asked.log.updates)
@@ -224,7 +249,9 @@ def test_what_left_the_finite_numbers_is_truncated_and_what_took_no_step_is_not_
     assert held[0].truncations.tolist() == [False, False, False, True]
     assert not held[0].terminations.any()
     with pytest.raises(ValueError, match="expected an episode of at least one step"):
-        trajectories.write("il_bench/lane/expert-v1", env, dataclasses.replace(seen, length=0 * broken), streams)
+        trajectories.write(
+            "il_bench/lane/expert-v1", env, dataclasses.replace(seen, length=0 * broken), streams
+        )
 
 
 def test_a_record_from_disk_writes_the_same_and_an_old_one_was_of_the_evaluation(tmp_path):
@@ -234,7 +261,9 @@ def test_a_record_from_disk_writes_the_same_and_an_old_one_was_of_the_evaluation
     old = il.load(tmp_path / "kept")
     assert old.config.pop("streams") == {"path": "/evaluation", "seeds": [0, 1], "first": [0, 0]}
     other = old.to_minari("il_bench/lane/expert-v1")
-    for one, two, three in zip(held, other, record.arrays["action"][0].reshape(4, 30, 1), strict=True):
+    for one, two, three in zip(
+        held, other, record.arrays["action"][0].reshape(4, 30, 1), strict=True
+    ):
         np.testing.assert_array_equal(one.observations, two.observations)
         np.testing.assert_array_equal(one.actions, three)
     assert held.env_spec == other.env_spec
@@ -245,7 +274,9 @@ def test_a_record_from_disk_writes_the_same_and_an_old_one_was_of_the_evaluation
 
 def test_streams_that_begin_later_are_repeated_too():
     env = il.make("lane", horizon=12, seeds=2)
-    record = il.compare(env, il.expert(env), episodes=1, streams=Streams(env.seeds, path="").from_episode((3, 5)))
+    record = il.compare(
+        env, il.expert(env), episodes=1, streams=Streams(env.seeds, path="").from_episode((3, 5))
+    )
     held = record.to_minari(ID)
     again = held.recover_environment()
     for i, episode in enumerate(held):
@@ -261,7 +292,9 @@ def test_a_stranger_s_dataset_teaches(theirs):
     assert data.lengths == (60,) * 3
     assert data.weight.sum() == 70
     np.testing.assert_array_equal(data.obs[0, 60:120], held[1].observations[:60].astype(np.float32))
-    np.testing.assert_array_equal(data.obs[0, 5:60], np.repeat(held[0].observations[4:].astype(np.float32), 55, 0))
+    np.testing.assert_array_equal(
+        data.obs[0, 5:60], np.repeat(held[0].observations[4:].astype(np.float32), 55, 0)
+    )
     policy = il.BC(3, SMALL, demos="minari:theirs/task-v0").learn(env, il.expert(env))
     assert policy.log.labels.tolist() == [70]
 
@@ -269,7 +302,9 @@ def test_a_stranger_s_dataset_teaches(theirs):
 def test_a_stranger_s_discrete_dataset_teaches(theirs):
     theirs(action=spaces.Discrete(2))
     env = il.make("CartPole-v1", horizon=12)
-    policy = il.BC(2, SMALL, demos="minari:theirs/task-v0").learn(env, il.expert(env, lambda obs: obs[:, 2] > 0))
+    policy = il.BC(2, SMALL, demos="minari:theirs/task-v0").learn(
+        env, il.expert(env, lambda obs: obs[:, 2] > 0)
+    )
     assert policy.predict(np.zeros(4))[0] in (0, 1)
 
 
@@ -311,18 +346,23 @@ def test_discrete_actions_that_do_not_fit_are_a_sentence(theirs, changes, senten
 
 def test_more_labels_than_a_file_holds_is_a_sentence(theirs):
     theirs()
-    with pytest.raises(ValueError, match="expected 11 labels, theirs/task-v0 holds 10; ask for fewer"):
+    with pytest.raises(
+        ValueError, match="expected 11 labels, theirs/task-v0 holds 10; ask for fewer"
+    ):
         demos(il.make("lane", horizon=12), "theirs/task-v0", labels=11.0)
 
 
 def test_a_missing_dataset_says_how_to_get_it(root):
     env = il.make("lane", horizon=12)
     with pytest.raises(
-        ValueError, match=r"no dataset 'mujoco/hopper/expert-v0' in .*datasets; .*minari download mujoco/h"
+        ValueError,
+        match=r"no dataset 'mujoco/hopper/expert-v0' in .*datasets; .*minari download mujoco/h",
     ):
         demos(env, "mujoco/hopper/expert-v0")
     for wrong in ("lane", "../lane-v0", "/etc/lane-v0", "lane/v0", "a/../b-v0", ""):
-        with pytest.raises(ValueError, match=r"expected an id such as il_bench/lane/expert-v0, got"):
+        with pytest.raises(
+            ValueError, match=r"expected an id such as il_bench/lane/expert-v0, got"
+        ):
             demos(env, wrong)
     with pytest.raises(ValueError, match=r"demos: expected minari:ID, got 'hopper\.hdf5'"):
         il.BC(demos="hopper.hdf5")
@@ -333,14 +373,24 @@ def test_loading_builds_no_environment(root, tmp_path):
     target = tmp_path / "made by the specification"
     description = root / ID / "data" / "metadata.json"
     held = json.loads(description.read_text())
-    call = {"id": "X-v0", "entry_point": "os:mkdir", "kwargs": {"path": str(target)}, "additional_wrappers": []}
+    call = {
+        "id": "X-v0",
+        "entry_point": "os:mkdir",
+        "kwargs": {"path": str(target)},
+        "additional_wrappers": [],
+    }
     held["env_spec"] = held["eval_env_spec"] = json.dumps(call)
     description.write_text(json.dumps(held))
     env = il.make("lane", horizon=12, seeds=(7,))
     assert len(demos(env)) == 60
     for lacking in ({}, {"action_space": None}):
-        description.write_text(json.dumps({k: v for k, v in held.items() if k != "action_space"} | lacking))
-        with pytest.raises(ValueError, match=r"lacks action_space, and building its environment .* a stranger's code"):
+        description.write_text(
+            json.dumps({k: v for k, v in held.items() if k != "action_space"} | lacking)
+        )
+        with pytest.raises(
+            ValueError,
+            match=r"lacks action_space, and building its environment .* a stranger's code",
+        ):
             demos(env)
     assert not target.exists()
 
@@ -353,13 +403,17 @@ def test_loading_builds_no_environment(root, tmp_path):
         lambda data: (data / "metadata.json").write_text("{" * 10_000),
         lambda data: (data / "main_data.hdf5").unlink(),
         lambda data: (data / "main_data.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100)),
-        lambda data: (data / "main_data.hdf5").write_bytes((data / "main_data.hdf5").read_bytes()[:-3000]),
+        lambda data: (data / "main_data.hdf5").write_bytes(
+            (data / "main_data.hdf5").read_bytes()[:-3000]
+        ),
     ],
 )
 def test_a_damaged_dataset_is_a_sentence(root, damage):
     compared().to_minari(ID)
     damage(root / ID / "data")
-    with pytest.raises(ValueError, match=f"minari: {ID} cannot be read .*; fetch or write it again") as told:
+    with pytest.raises(
+        ValueError, match=f"minari: {ID} cannot be read .*; fetch or write it again"
+    ) as told:
         demos(il.make("lane", horizon=12, seeds=(7,)))
     assert "\n" not in str(told.value)
 
@@ -368,11 +422,15 @@ def hostile(file, how):
     """A first observation array that is not what it seems."""
     del file["episode_0/observations"]
     if how == "huge":
-        file.create_dataset("episode_0/observations", (10**9, 4), "f8", chunks=(1000, 4), compression="gzip")
+        file.create_dataset(
+            "episode_0/observations", (10**9, 4), "f8", chunks=(1000, 4), compression="gzip"
+        )
     elif how == "link":
         file["episode_0/observations"] = h5py.ExternalLink("elsewhere.hdf5", "/secret")
     elif how == "external":
-        file.create_dataset("episode_0/observations", (13, 4), "f4", external=[("elsewhere.bin", 0, 208)])
+        file.create_dataset(
+            "episode_0/observations", (13, 4), "f4", external=[("elsewhere.bin", 0, 208)]
+        )
     else:
         layout = h5py.VirtualLayout((13, 4), "f4")
         layout[:] = h5py.VirtualSource("elsewhere.hdf5", "secret", (13, 4))
@@ -420,7 +478,9 @@ def test_the_other_formats_are_the_same(data_format):
 def test_the_evaluation_s_own_episodes_are_named():
     compared().to_minari(ID)
     env = il.make("lane", horizon=30, seeds=(1, 2))
-    with pytest.warns(UserWarning, match=r"holds the episodes that il.compare measures under seeds \[1\]"):
+    with pytest.warns(
+        UserWarning, match=r"holds the episodes that il.compare measures under seeds \[1\]"
+    ):
         il.BC(2, SMALL, demos=f"minari:{ID}").learn(env, il.expert(env))
 
 
@@ -449,7 +509,19 @@ def test_without_minari_the_sentence_says_what_to_install(monkeypatch):
 
 def test_the_command_learns_from_a_file_and_can_repeat_it(capsys):
     compared(purpose="demonstrations").to_minari(ID)
-    quick = ["--seeds", "2", "--rollouts", "2", "--horizon", "12", "--hidden", "8", "--updates", "20", "--no-video"]
+    quick = [
+        "--seeds",
+        "2",
+        "--rollouts",
+        "2",
+        "--horizon",
+        "12",
+        "--hidden",
+        "8",
+        "--updates",
+        "20",
+        "--no-video",
+    ]
     run.main(["--algo", "bc", "--demos", f"minari:{ID}", "--episodes", "3", *quick, "--out", "a"])
     assert f"imitate minari:{ID}" in "".join(capsys.readouterr().out.split("\n"))
     budget = il.load("a").config["budgets"]["bc"]

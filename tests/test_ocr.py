@@ -31,7 +31,12 @@ def as_published(words):
     """The dictionary in which the real letters are published."""
     cuts = words.start[1:]
     labels = [part.astype(np.int64) for part in np.split(words.letter, cuts)]
-    return {"data": np.split(words.pixels, cuts), "labels": labels, "folds": words.fold.astype(np.int64), "word": WORDS}
+    return {
+        "data": np.split(words.pixels, cuts),
+        "labels": labels,
+        "folds": words.fold.astype(np.int64),
+        "word": WORDS,
+    }
 
 
 def archive(held, name=fetch.MEMBER):
@@ -53,7 +58,11 @@ def _elsewhere(tmp_path, monkeypatch):
 @pytest.fixture
 def _known(monkeypatch):
     """Whoever is asked, the archive's hash is the expected one."""
-    monkeypatch.setattr(fetch.hashlib, "sha256", lambda data: type("Hash", (), {"hexdigest": lambda _: fetch.SHA256})())
+    monkeypatch.setattr(
+        fetch.hashlib,
+        "sha256",
+        lambda data: type("Hash", (), {"hexdigest": lambda _: fetch.SHA256})(),
+    )
 
 
 def refused(capsys, *args):
@@ -69,7 +78,10 @@ def test_an_archive_becomes_plain_arrays_once(capsys):
     Path("a.tar.gz").write_bytes(archive(as_published(written_words())))
     fetch.main(["--sdist", "a.tar.gz"])
     path = letters.folder() / letters.FILE
-    assert f"{path}: {COUNT} words, {sum(map(len, WORDS)) * 10} letters, 10 folds; written" in capsys.readouterr().out
+    assert (
+        f"{path}: {COUNT} words, {sum(map(len, WORDS)) * 10} letters, 10 folds; written"
+        in capsys.readouterr().out
+    )
     for name, part in vars(written_words()).items():
         assert np.array_equal(vars(letters.load())[name], part)
     assert [p.name for p in path.parent.iterdir()] == [letters.FILE]
@@ -80,7 +92,9 @@ def test_an_archive_becomes_plain_arrays_once(capsys):
 @pytest.mark.usefixtures("_elsewhere")
 def test_an_archive_of_another_hash_is_refused(capsys):
     Path("a.tar.gz").write_bytes(archive(as_published(written_words()))[:-99])
-    assert f"fetch: expected an archive of sha256 {fetch.SHA256}, got " in refused(capsys, "--sdist", "a.tar.gz")
+    assert f"fetch: expected an archive of sha256 {fetch.SHA256}, got " in refused(
+        capsys, "--sdist", "a.tar.gz"
+    )
     assert not letters.folder().exists()
 
 
@@ -98,7 +112,8 @@ BAD = {
     "refused an array of 'O8'": WHOLE | {"folds": np.array([{}] * COUNT)},
     "cannot read the words (KeyError: 'labels')": {"data": WHOLE["data"]},
     "cannot read the words (TypeError": [1, 2],
-    "expected bits, letters 0 to 25 and folds 0 to 9, got other": WHOLE | {"folds": WHOLE["folds"] - 1},
+    "expected bits, letters 0 to 25 and folds 0 to 9, got other": WHOLE
+    | {"folds": WHOLE["folds"] - 1},
     "letters: expected words of 1 to 14 letters": WHOLE | {"folds": WHOLE["folds"] + 1},
     "letters: expected words of 1 to 14 letters of": WHOLE | {"data": WHOLE["data"][1:]},
 }
@@ -155,7 +170,11 @@ def offered(monkeypatch, setup):
     Path(f"shop/{fetch.NAME}-{fetch.VERSION}.tar.gz").write_bytes(data)
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
-    for name, value in {"NO_INDEX": "1", "FIND_LINKS": str(Path("shop").absolute()), "CONFIG_FILE": os.devnull}.items():
+    for name, value in {
+        "NO_INDEX": "1",
+        "FIND_LINKS": str(Path("shop").absolute()),
+        "CONFIG_FILE": os.devnull,
+    }.items():
         monkeypatch.setenv(f"PIP_{name}", value)
     return data
 
@@ -184,7 +203,10 @@ def test_without_letters_everything_else_works_and_a_sentence_names_the_command(
         with pytest.raises(SystemExit) if "--help" in args else open(os.devnull):
             run.main(args)
     assert re_line("ocr", capsys.readouterr().out)
-    with pytest.raises(ValueError, match=r"there are no handwritten words in .*; fetch them once with python -m il_b"):
+    with pytest.raises(
+        ValueError,
+        match=r"there are no handwritten words in .*; fetch them once with python -m il_b",
+    ):
         il.make("ocr")
 
 
@@ -199,7 +221,9 @@ def test_a_damaged_file_is_a_sentence():
         il.make("ocr")
 
 
-@pytest.mark.parametrize(("platform", "end"), [("linux", ".cache"), ("darwin", "Caches"), ("win32", "Local")])
+@pytest.mark.parametrize(
+    ("platform", "end"), [("linux", ".cache"), ("darwin", "Caches"), ("win32", "Local")]
+)
 def test_the_folder_is_the_platforms_cache_unless_a_variable_names_one(platform, end, monkeypatch):
     for name in ("IL_BENCH_DATA", "XDG_CACHE_HOME", "LOCALAPPDATA"):
         monkeypatch.delenv(name, raising=False)
@@ -222,14 +246,20 @@ def test_as_many_episodes_as_words_are_every_word_once(split):
         for part in met[run_].split(count):
             assert sorted(part.tolist()) == words.tolist()
         assert met[run_, :count].tolist() != met[run_, count:].tolist()
-    assert met[0].tolist() != words_of(env, Streams(env.seeds).fork("demonstrations"), 2 * count)[0].tolist()
+    assert (
+        met[0].tolist()
+        != words_of(env, Streams(env.seeds).fork("demonstrations"), 2 * count)[0].tolist()
+    )
     for first in (3, count - 1, count + 4):  # an episode alone is the one among many
         later = words_of(env, Streams(env.seeds).fork("evaluation").from_episode(first), 5)
         assert torch.equal(later, met[:, first : first + 5])
 
 
 def test_a_fold_is_held_out_and_ten_of_them_are_all_words():
-    train, test = (il.make("ocr", fold=tuple(map(float, range(10))), split=split).words for split in ("train", "test"))
+    train, test = (
+        il.make("ocr", fold=tuple(map(float, range(10))), split=split).words
+        for split in ("train", "test")
+    )
     for seen, held in zip(train, test, strict=True):
         assert sorted([*seen, *held]) == list(range(COUNT))
     assert sorted(np.concatenate(test)) == list(range(COUNT))
@@ -251,7 +281,9 @@ def test_one_sees_the_picture_and_what_one_wrote_before_it_right_or_wrong():
         assert (seen[:128] == held.pixels[held.start[word] + k]).all()
         assert seen[128:].sum() == (k > 0)
         assert k == 0 or seen[128 + before] == 1
-        assert torch.equal(il.make("ocr", previous=False).observation(state)[0, 0], torch.from_numpy(seen[:128]))
+        assert torch.equal(
+            il.make("ocr", previous=False).observation(state)[0, 0], torch.from_numpy(seen[:128])
+        )
         state, before = env.transition(state, torch.full((1, 1, 1), float(wrote)), None), wrote
 
 
@@ -314,7 +346,20 @@ def test_without_the_letter_before_the_true_letters_help_nobody():
 
 def test_a_record_holds_the_machines_and_the_command_trains_them(capsys):
     pytest.importorskip("sklearn", reason=SKLEARN)
-    args = ["--env", "ocr", "--net", "svm", "--episodes", "5", "--rounds", "2", "--seeds", "2", "--rollouts", "4"]
+    args = [
+        "--env",
+        "ocr",
+        "--net",
+        "svm",
+        "--episodes",
+        "5",
+        "--rounds",
+        "2",
+        "--seeds",
+        "2",
+        "--rollouts",
+        "4",
+    ]
     run.main([*args, "--no-video", "--out", "a"])
     record = il.load("a")
     policies = restored_policies(record, record.env)
@@ -370,16 +415,22 @@ def test_the_machines_decide_as_scikit_learns_do(absent, cost):
     x, y = data.obs[0, keep].double().numpy(), data.action[0, keep, 0].numpy()
     theirs = OneVsOneClassifier(LinearSVC(C=cost, dual=False)).fit(x, y)
     asked = 3 * torch.randn(1, 2000, 6, generator=torch.Generator().manual_seed(2))
-    assert policy.act(asked)[0][0, :, 0].tolist() == theirs.predict(asked[0].double().numpy()).tolist()
+    assert (
+        policy.act(asked)[0][0, :, 0].tolist() == theirs.predict(asked[0].double().numpy()).tolist()
+    )
 
 
 def test_a_sample_seen_twice_weighs_two():
     pytest.importorskip("sklearn", reason=SKLEARN)
     once = random_samples(3)
-    twice = Dataset(*(torch.cat((part, part), 1) for part in (once.obs, once.action, once.weight)), (600,))
+    twice = Dataset(
+        *(torch.cat((part, part), 1) for part in (once.obs, once.action, once.weight)), (600,)
+    )
     heavy = dataclasses.replace(once, weight=2 * once.weight)
     assert torch.equal(solved(twice).weight, solved(heavy).weight)
-    torch.testing.assert_close(solved(twice, cost=0.1).weight, solved(once, cost=0.2).weight, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        solved(twice, cost=0.1).weight, solved(once, cost=0.2).weight, rtol=1e-3, atol=1e-3
+    )
     assert not torch.allclose(solved(twice).weight, solved(once).weight, rtol=1e-3)
 
 
@@ -387,11 +438,16 @@ def test_scaled_observations_give_scaled_coefficients():
     """Machines on z-scored samples, expressed in the samples' own units."""
     pytest.importorskip("sklearn", reason=SKLEARN)
     data = random_samples(4)
-    mean, std = data.obs.double().mean(1, keepdim=True), data.obs.double().std(1, keepdim=True, correction=0)
+    mean, std = (
+        data.obs.double().mean(1, keepdim=True),
+        data.obs.double().std(1, keepdim=True, correction=0),
+    )
     scaled = dataclasses.replace(data, obs=((data.obs - mean) / std).float())
     moved = dataclasses.replace(data, obs=7 + 100 * data.obs)
     ours, theirs = solved(moved, normalise="zscore"), solved(scaled)
-    torch.testing.assert_close(ours.votes(moved.obs)[1], theirs.votes(scaled.obs)[1], rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(
+        ours.votes(moved.obs)[1], theirs.votes(scaled.obs)[1], rtol=1e-3, atol=1e-3
+    )
 
 
 def test_votes_are_counted_and_ties_go_to_the_larger_margins():
@@ -405,7 +461,9 @@ def test_votes_are_counted_and_ties_go_to_the_larger_margins():
     assert policy.act(torch.zeros(3, 1, 1))[0].flatten().tolist() == [0, 2, 2]
     draws = torch.linspace(0, 0.999, 900, dtype=torch.float64).expand(3, -1)
     taken = policy.act(torch.zeros(3, 900, 1), None, draws)[0][..., 0]
-    assert [torch.bincount(row, minlength=3).tolist() for row in taken][2] == pytest.approx([0, 300, 600], abs=2)
+    assert [torch.bincount(row, minlength=3).tolist() for row in taken][2] == pytest.approx(
+        [0, 300, 600], abs=2
+    )
 
 
 def test_a_vote_comes_back_from_its_arrays_and_is_assembled_run_by_run():
@@ -418,16 +476,27 @@ def test_a_vote_comes_back_from_its_arrays_and_is_assembled_run_by_run():
     assert torch.equal(mixed.act(obs)[0], torch.stack((two.act(obs)[0][0], one.act(obs)[0][1])))
     assert torch.equal(one[1].act(obs[1:])[0][0], one.act(obs)[0][1])
     assert repr(one) == "VotePolicy(6 -> 10 pairs of 5 actions; R=2)"
-    with pytest.raises(ValueError, match=r"observations: expected \(R=2, E, O=6\), got \(2, 50, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"observations: expected \(R=2, E, O=6\), got \(2, 50, 5\)"
+    ):
         one.act(obs[..., :5])
 
 
 def test_machines_are_for_discrete_actions():
-    with pytest.raises(ValueError, match="net svm: expected Discrete actions, got Box ones; use net ridge"):
-        svm(random_samples(1), il.Training(net="svm"), Task(spaces.Box(-1.0, 1.0, (1,))), Streams((0,)))
+    with pytest.raises(
+        ValueError, match="net svm: expected Discrete actions, got Box ones; use net ridge"
+    ):
+        svm(
+            random_samples(1),
+            il.Training(net="svm"),
+            Task(spaces.Box(-1.0, 1.0, (1,))),
+            Streams((0,)),
+        )
 
 
 def test_without_scikit_learn_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(ImportError, match=r"net svm: needs scikit-learn, .* pip install il-bench\[bench\]"):
+    with pytest.raises(
+        ImportError, match=r"net svm: needs scikit-learn, .* pip install il-bench\[bench\]"
+    ):
         solved(random_samples(1))

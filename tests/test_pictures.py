@@ -38,29 +38,43 @@ def record():
     """The expert and two who never steer, on two settings and three seeds: a Record as far as films look into it."""
     env = lane(lipschitz=(1.2, 1.4), seeds=3, spread=0.3)
     streams = il.Streams(env.seeds)
-    drivers = by_expert(env, il.expert(env)), *[lambda step, state, memory: (torch.zeros(6, 2, 1), None)] * 2
+    drivers = (
+        by_expert(env, il.expert(env)),
+        *[lambda step, state, memory: (torch.zeros(6, 2, 1), None)] * 2,
+    )
     seen = [rollout(env, drive, streams, 2) for drive in drivers]
     arrays = {
         "state": (("learner", "run", "episode", "time", "x"), [s.state for s in seen]),
-        "divergence": (("learner", "run", "episode", "time"), [env.distance(s.state, seen[0].state) for s in seen]),
+        "divergence": (
+            ("learner", "run", "episode", "time"),
+            [env.distance(s.state, seen[0].state) for s in seen],
+        ),
         "length": (("learner", "run", "episode"), [s.length for s in seen]),
         "terminated": (("learner", "run", "episode"), [s.terminated for s in seen]),
     }
-    data = xarray.Dataset({k: (dims, torch.stack(parts).numpy()) for k, (dims, parts) in arrays.items()})
+    data = xarray.Dataset(
+        {k: (dims, torch.stack(parts).numpy()) for k, (dims, parts) in arrays.items()}
+    )
     runs = {"lipschitz": ("run", list(env.values("lipschitz"))), "seed": ("run", list(env.seeds))}
-    return types.SimpleNamespace(data=data.assign_coords(learner=["expert", "bc", "idle"], **runs), env=env)
+    return types.SimpleNamespace(
+        data=data.assign_coords(learner=["expert", "bc", "idle"], **runs), env=env
+    )
 
 
 def test_importing_pictures_opens_no_display_and_waits_with_pygame():
     code = "import sys, il_bench.canvas, il_bench.scenery; assert 'pygame' not in sys.modules"
     paint = "il_bench.canvas.Canvas((4, 4)).image(); import pygame; assert not pygame.display.get_init()"
-    done = subprocess.run([sys.executable, "-c", f"{code}; {paint}"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}; {paint}"], capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_edges_are_antialiased_and_half_a_pixel_is_half_a_tone():
     page = canvas.Canvas((4, 4), "#000000")
-    page.polygon([(0, 0), (1, 0), (1, 4), (0, 4)], "#ffffff")  # pygame fills the border too: one fine column more
+    page.polygon(
+        [(0, 0), (1, 0), (1, 4), (0, 4)], "#ffffff"
+    )  # pygame fills the border too: one fine column more
     row = page.image()[2, :, 0]
     assert row[0] == 255
     assert 100 < row[1] < 155
@@ -104,7 +118,9 @@ def test_somebody_elses_picture_is_fitted_undistorted_and_numbers_become_bars():
     assert (fitted[:, 10:20] == 0).all()
     assert (fitted[:, :9] == 255).all()
     space = types.SimpleNamespace(low=np.array([-1.0, -np.inf]), high=np.array([1.0, np.inf]))
-    low, high = (canvas.bars(np.array([x, 0.0]), np.array([0.0, x]), space, SIZE) for x in (-0.9, 0.9))
+    low, high = (
+        canvas.bars(np.array([x, 0.0]), np.array([0.0, x]), space, SIZE) for x in (-0.9, 0.9)
+    )
     assert low.shape == (60, 80, 3)
     assert (low != high).any()
 
@@ -113,7 +129,9 @@ def test_a_lane_is_drawn_the_same_whenever_it_is_drawn_and_otherwise_elsewhere()
     env, state = lane()[0], np.array([0.4, 0.1, 2.0, 1.0])
     ghost = state + np.array([0.5, 0, 0, 0])
     first = env.draw(state, SIZE, ghost)
-    others = [env.draw(state + np.eye(4)[i], SIZE) for i in range(4)]  # also drives the first scene out of the cache
+    others = [
+        env.draw(state + np.eye(4)[i], SIZE) for i in range(4)
+    ]  # also drives the first scene out of the cache
     scenery.car.cache_clear()
     again = env.draw(state, SIZE, ghost)
     assert (first.shape, first.dtype) == ((60, 80, 3), np.uint8)
@@ -123,15 +141,22 @@ def test_a_lane_is_drawn_the_same_whenever_it_is_drawn_and_otherwise_elsewhere()
 
 def test_positive_offsets_are_left_and_the_ditch_is_in_the_picture():
     env = lane(bends=0.0)[0]
-    place = [weight_left(env.draw(np.array([e, 0, 2.0, 1.0]), (200, 150)), YELLOW) for e in (4.3, 2.0, 0.0, -2.0, -4.3)]
+    place = [
+        weight_left(env.draw(np.array([e, 0, 2.0, 1.0]), (200, 150)), YELLOW)
+        for e in (4.3, 2.0, 0.0, -2.0, -4.3)
+    ]
     assert place == sorted(place)
     assert -0.8 < place[0] < -0.4
     assert place[2] == pytest.approx(0, abs=0.05)
 
 
-@pytest.mark.parametrize("settings", [{"lipschitz": 1.0, "yaw": 1.0}, {"lipschitz": 2.5}, {"bends": 3.0}])
+@pytest.mark.parametrize(
+    "settings", [{"lipschitz": 1.0, "yaw": 1.0}, {"lipschitz": 2.5}, {"bends": 3.0}]
+)
 def test_every_road_can_be_drawn(settings):
-    picture = lane(**settings)[0].draw(np.array([4.3, -1.6, 30.0, 80.0]), SIZE, np.array([0.0, 0.0, 29.0, 77.0]))
+    picture = lane(**settings)[0].draw(
+        np.array([4.3, -1.6, 30.0, 80.0]), SIZE, np.array([0.0, 0.0, 29.0, 77.0])
+    )
     assert picture.std() > 20
 
 
@@ -140,7 +165,10 @@ def test_a_twin_that_drives_on_is_seen_further_up_the_road():
     rows = []
     for steps in (0, 40):
         ghost = np.array([0.0, 0.0, 2.0 + 0.07 * steps, 1.0 + 0.19 * steps])
-        with_ghost, without = env.draw(here, (200, 150), ghost).astype(int), env.draw(here, (200, 150)).astype(int)
+        with_ghost, without = (
+            env.draw(here, (200, 150), ghost).astype(int),
+            env.draw(here, (200, 150)).astype(int),
+        )
         rows.append(np.nonzero(np.abs(with_ghost - without).sum(-1))[0].mean())
     assert rows[1] < rows[0] - 20
 
@@ -158,7 +186,16 @@ def test_the_typical_rollout_is_the_median_of_all_and_says_where_there_is_none(r
 
 def test_a_film_is_readable_and_as_long_as_its_episode(record, tmp_path):
     path = video.film(record, tmp_path / "new" / "film.mp4", gif=tmp_path / "film.gif", fps=10)
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-i", str(path), "-f", "rawvideo", "-pix_fmt", "rgb24", "-"]
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-i",
+        str(path),
+        "-f",
+        "rawvideo",
+        "-pix_fmt",
+        "rgb24",
+        "-",
+    ]
     read = subprocess.run(command, capture_output=True, check=True)
     about = next(line for line in read.stderr.decode().splitlines() if "Video: h264" in line)
     frames = np.frombuffer(read.stdout, np.uint8).reshape(-1, *page_size(record), 3)
@@ -175,7 +212,12 @@ def test_a_page_tells_who_left_the_road_and_when(record):
     page = video._Page(record, run, episode, None, None)
     end = int(record.data["length"].values[1, run, episode])
     orange = np.abs(page.image(end).astype(float) - canvas.rgb(canvas.colour_of(1))).sum(-1) < 6
-    before = np.abs(page.image(page.parted[1] - 1).astype(float) - canvas.rgb(canvas.colour_of(1))).sum(-1) < 6
+    before = (
+        np.abs(page.image(page.parted[1] - 1).astype(float) - canvas.rgb(canvas.colour_of(1))).sum(
+            -1
+        )
+        < 6
+    )
     assert orange.sum() > before.sum() + video.BAR * page.panel[0] / 2
     assert page.image(0).shape == (page.size[1], page.size[0], 3)
 
@@ -184,11 +226,16 @@ def test_a_page_tells_who_left_the_road_and_when(record):
     ("wrong", "sentence"),
     [
         ({"run": 6}, "run: expected 0 to 5, got 6"),
-        ({"learners": ["bc", "dager"]}, "learners: expected names among expert, bc, idle, got dager"),
+        (
+            {"learners": ["bc", "dager"]},
+            "learners: expected names among expert, bc, idle, got dager",
+        ),
         ({"path": "film.avi"}, r"path: expected a name that ends in \.mp4, got 'film\.avi'"),
     ],
 )
-def test_a_film_that_cannot_be_made_says_so_in_a_sentence_and_leaves_nothing(record, tmp_path, wrong, sentence):
+def test_a_film_that_cannot_be_made_says_so_in_a_sentence_and_leaves_nothing(
+    record, tmp_path, wrong, sentence
+):
     with pytest.raises(ValueError, match=sentence):
         video.film(record, **{"path": tmp_path / "film.mp4", **wrong})
     assert not list(tmp_path.iterdir())

@@ -28,7 +28,9 @@ class Law(il.Expert):
 
 
 def idle(env):
-    return Law(lambda state: torch.zeros(*state.shape[:2], env.action_space.shape[0], dtype=torch.float64))
+    return Law(
+        lambda state: torch.zeros(*state.shape[:2], env.action_space.shape[0], dtype=torch.float64)
+    )
 
 
 def loops(env, expert):
@@ -47,26 +49,36 @@ def radius(matrix):
 def growth(env, expert, law):
     """Fitted growth a step of each run while deviations are small."""
     env = dataclasses.replace(env, horizon=8)
-    return np.array([fit.alpha for fit in il.compare(env, expert, episodes=8, copy=Law(law)).growth(1)])
+    return np.array(
+        [fit.alpha for fit in il.compare(env, expert, episodes=8, copy=Law(law)).growth(1)]
+    )
 
 
 def test_the_pair_has_its_published_radii_in_both_systems():
     env = il.make("pair", system=BOTH, mu=(0.05, 0.25, 0.5))
-    for open_loop, closed, mu in zip(loops(env, idle(env)), loops(env, il.expert(env)), env.values("mu"), strict=True):
+    for open_loop, closed, mu in zip(
+        loops(env, idle(env)), loops(env, il.expert(env)), env.values("mu"), strict=True
+    ):
         # A double eigenvalue moves by the root of the rounding error.
         assert radius(open_loop) == pytest.approx(1 - mu / 2, abs=1e-7)
         assert radius(closed) == pytest.approx(1 - 2 * mu, abs=1e-12)
     default = il.make("pair", system=BOTH)
     assert default.certificate().radius == (0.875, 0.875)
-    assert [radius(loop) for loop in loops(default, il.expert(default))] == pytest.approx([0.5, 0.5])
+    assert [radius(loop) for loop in loops(default, il.expert(default))] == pytest.approx(
+        [0.5, 0.5]
+    )
 
 
 @pytest.mark.parametrize("name", ["pair", "sign"])
 def test_certificates_are_the_norms_of_both_loops(name):
     env = il.make(name, system=BOTH)
     certificate, expert = env.certificate(), il.expert(env)
-    assert certificate.value == pytest.approx([np.linalg.norm(j, 2) for j in loops(env, idle(env))], rel=1e-12)
-    assert certificate.closed_loop == pytest.approx([np.linalg.norm(j, 2) for j in loops(env, expert)], abs=1e-12)
+    assert certificate.value == pytest.approx(
+        [np.linalg.norm(j, 2) for j in loops(env, idle(env))], rel=1e-12
+    )
+    assert certificate.closed_loop == pytest.approx(
+        [np.linalg.norm(j, 2) for j in loops(env, expert)], abs=1e-12
+    )
     assert certificate.radius == pytest.approx([radius(j) for j in loops(env, idle(env))], abs=1e-7)
 
 
@@ -94,12 +106,14 @@ def test_noise_spreads_the_demonstrations_and_tells_the_systems_apart(name):
     assert not torch.equal(seen.action[0], seen.action[1])
 
 
-@pytest.mark.parametrize(("name", "dials"), [("pair", {"mu": (0.01, 0.5)}), ("sign", {"rho": (0.1, 0.99)})])
+@pytest.mark.parametrize(
+    ("name", "dials"), [("pair", {"mu": (0.01, 0.5)}), ("sign", {"rho": (0.1, 0.99)})]
+)
 def test_the_experts_cancel_everywhere_within_the_clip(name, dials):
     env = il.make(name, system=BOTH, **dials)
-    corners = torch.cartesian_prod(*[torch.tensor([-1.0, 1])] * len(env.states)).double() * torch.from_numpy(
-        env.observation_space.high
-    )
+    corners = torch.cartesian_prod(
+        *[torch.tensor([-1.0, 1])] * len(env.states)
+    ).double() * torch.from_numpy(env.observation_space.high)
     state = corners.expand(env.runs, -1, -1)
     noise = torch.zeros(env.runs, len(corners), env.noise_size, dtype=torch.float64)
     assert (env.transition(state, il.expert(env).act(state), noise)[..., 0] == 0).all()
@@ -115,14 +129,18 @@ def test_a_copy_blind_to_x1_grows_by_one_plus_mu_in_system_1_alone():
 def test_the_other_systems_expert_is_no_expert_here():
     env = il.make("pair", system=BOTH)
     other = il.expert(dataclasses.replace(env, system=(2.0, 1.0)))
-    assert growth(env, il.expert(env), lambda s: other.act(s) + 1e-5) == pytest.approx([2.125, 2.125], rel=1e-6)
+    assert growth(env, il.expert(env), lambda s: other.act(s) + 1e-5) == pytest.approx(
+        [2.125, 2.125], rel=1e-6
+    )
 
 
 def test_no_slope_is_right_in_both_systems_of_the_pair():
     for mu in (0.05, 0.25, 0.5):
         env = il.make("pair", system=BOTH, mu=mu)
         for k in np.linspace(-2.511, 2.512, 100):
-            stable = [radius(a * [[0, 0], [1, 1]] + np.diag([a[0, 0] + k, 0])) < 1 for a in env.matrices()]
+            stable = [
+                radius(a * [[0, 0], [1, 1]] + np.diag([a[0, 0] + k, 0])) < 1 for a in env.matrices()
+            ]
             assert sum(stable) < 2
             assert stable == [bool(-2 - mu < k < -mu), bool(-mu / 2 < k < 2 - mu / 2)]
 
@@ -145,7 +163,9 @@ def test_the_experts_of_the_two_signs_are_each_others_opposite():
     other = il.expert(dataclasses.replace(env, system=(2.0, 1.0)))
     state = torch.tensor([[[2.0, 0.0]], [[2.0, 0.0]]], dtype=torch.float64)
     assert torch.equal(other.act(state), -il.expert(env).act(state))
-    assert growth(env, il.expert(env), lambda s: other.act(s) + 1e-5) == pytest.approx([1.8, 1.8], rel=1e-6)
+    assert growth(env, il.expert(env), lambda s: other.act(s) + 1e-5) == pytest.approx(
+        [1.8, 1.8], rel=1e-6
+    )
 
 
 def test_a_constant_error_moves_the_power_plant_to_its_root():
@@ -160,7 +180,9 @@ def test_a_constant_error_moves_the_power_plant_to_its_root():
     for _ in range(env.horizon):
         state = env.transition(state, expert.act(state) + errors / power.GAIN, noise)
     for run, p in enumerate(ps):
-        assert state[run, 0].tolist() == pytest.approx([-(0.3 ** (1 / (p + 1))), *[0] * 9], rel=1e-7, abs=1e-9)
+        assert state[run, 0].tolist() == pytest.approx(
+            [-(0.3 ** (1 / (p + 1))), *[0] * 9], rel=1e-7, abs=1e-9
+        )
         assert state[run, 1].tolist() == pytest.approx([0.1 ** (1 / (p + 1))] * 10, rel=1e-7)
     assert torch.equal(env.transition(at_rest, expert.act(at_rest), noise), at_rest)
 
@@ -175,7 +197,9 @@ def test_the_power_experts_loop_contracts_everywhere_but_at_the_origin():
     assert ratio.min() > 0  # each coordinate keeps its order
     assert ratio.max() < 1 + 1e-10  # the steps are 1e-4 long
     assert ratio[one.abs() > 0.5].max() < 0.9999
-    assert [np.linalg.norm(loop - np.eye(10)) for loop in loops(env, expert)] == pytest.approx([0, 0, 0], abs=1e-12)
+    assert [np.linalg.norm(loop - np.eye(10)) for loop in loops(env, expert)] == pytest.approx(
+        [0, 0, 0], abs=1e-12
+    )
     assert env.certificate().closed_loop == (1.0,) * 3
 
 
@@ -196,7 +220,11 @@ def test_nothing_leaves_the_reach_of_the_power_plant(p, eta):
     env = il.make("power", p=p, eta=eta)
     corners = Streams((0,)).uniform("corners", 2000, 20).round() * 2 - 1
     state = torch.cat(
-        (corners[..., :10] * power.REACH, torch.linspace(-3, 3, 2000)[None, :, None].expand(-1, -1, 10)), 1
+        (
+            corners[..., :10] * power.REACH,
+            torch.linspace(-3, 3, 2000)[None, :, None].expand(-1, -1, 10),
+        ),
+        1,
     )
     action = corners[..., 10:].repeat(1, 2, 1)
     after = env.transition(state, action, torch.zeros(1, 4000, 1, dtype=torch.float64))
@@ -206,14 +234,21 @@ def test_nothing_leaves_the_reach_of_the_power_plant(p, eta):
 def test_the_power_plants_bound_is_made_of_bounds():
     r = np.linspace(0, 3, 300_001)
     for p in (1.0, 2.0, 3.5, 5.0):
-        assert np.abs(np.diff(1 / (1 + r**p)) / np.diff(r)).max() == pytest.approx(power.steepest(p), rel=1e-4)
+        assert np.abs(np.diff(1 / (1 + r**p)) / np.diff(r)).max() == pytest.approx(
+            power.steepest(p), rel=1e-4
+        )
     env = il.make("power")
     states = torch.cat((torch.zeros(1, 1, 10).double(), Streams((0,)).normal("states", 20, 10)), 1)
-    slopes = [jacobian(lambda s: env.pull(s)[0, 0], state[None, None])[:, 0, 0].numpy() for state in states[0]]
+    slopes = [
+        jacobian(lambda s: env.pull(s)[0, 0], state[None, None])[:, 0, 0].numpy()
+        for state in states[0]
+    ]
     norms = [np.linalg.norm(slope, 2) for slope in slopes]
     product = np.prod([np.linalg.norm(w, 2) for w in power.WEIGHTS])
     assert max(norms) < power.lipschitz_of_pull() < product
-    assert norms[0] == pytest.approx(np.linalg.norm(power.WEIGHTS[0] @ power.WEIGHTS[1] @ power.WEIGHTS[2], 2))
+    assert norms[0] == pytest.approx(
+        np.linalg.norm(power.WEIGHTS[0] @ power.WEIGHTS[1] @ power.WEIGHTS[2], 2)
+    )
     assert env.certificate().radius == pytest.approx([radius(loops(env, idle(env))[0])])
     assert env.certificate().radius[0] > 1
 

@@ -17,7 +17,9 @@ def compared(**changes):
     env = tiny("lane", **{"seeds": 2, "lipschitz": (1.1, 1.2), **changes})
     expert = il.expert(env)
     bc, dagger = il.BC(1, SMALL), il.DAgger(rounds=2, training=SMALL)
-    return il.compare(env, expert, episodes=3, bc=bc.learn(env, expert), dagger=dagger.learn(env, expert))
+    return il.compare(
+        env, expert, episodes=3, bc=bc.learn(env, expert), dagger=dagger.learn(env, expert)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -33,13 +35,25 @@ def saved(record, tmp_path):
 def test_dimensions_and_coordinates_are_labelled(record):
     data = record.data
     assert data["divergence"].dims == ("learner", "run", "episode", "time")
-    assert dict(data.sizes) == {"learner": 3, "run": 4, "episode": 3, "time": 13, "x": 4, "d": 2, "step": 12, "u": 1}
+    assert dict(data.sizes) == {
+        "learner": 3,
+        "run": 4,
+        "episode": 3,
+        "time": 13,
+        "x": 4,
+        "d": 2,
+        "step": 12,
+        "u": 1,
+    }
     assert data.learner.values.tolist() == ["expert", "bc", "dagger"]
     assert data.lipschitz.values.tolist() == [1.1, 1.1, 1.2, 1.2]
     assert data.seed.values.tolist() == [0, 1, 0, 1]
     assert data.x.values.tolist() == ["offset", "heading", "phase_1", "phase_2"]
     assert (data["divergence"].sel(learner="expert") == 0).all()
-    assert data["divergence"].sel(learner="bc").where(data.lipschitz == 1.2, drop=True).sizes["run"] == 2
+    assert (
+        data["divergence"].sel(learner="bc").where(data.lipschitz == 1.2, drop=True).sizes["run"]
+        == 2
+    )
 
 
 def test_divergence_is_the_length_of_delta(record):
@@ -169,12 +183,21 @@ def test_a_record_that_lacks_something_names_it(saved, missing):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"episodes": "many"}, {"collected": "much"}, {"collected": [1.0]}, {"falls": None}, {"steps": []}]
+    "wrong",
+    [
+        {"episodes": "many"},
+        {"collected": "much"},
+        {"collected": [1.0]},
+        {"falls": None},
+        {"steps": []},
+    ],
 )
 def test_a_budget_that_is_none_is_a_sentence(saved, wrong):
     budgets = json.loads((saved / INDEX).read_text())["budgets"]
     name = next(iter(budgets))
-    with pytest.raises(ValueError, match=f"has budgets of the wrong kind|has . of .* of {name} for 4 runs"):
+    with pytest.raises(
+        ValueError, match=f"has budgets of the wrong kind|has . of .* of {name} for 4 runs"
+    ):
         il.load(edited(saved, budgets=budgets | {name: budgets[name] | wrong}))
 
 
@@ -193,7 +216,9 @@ def test_loading_runs_no_strangers_code(saved, tmp_path, monkeypatch):
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_no_index_makes_the_reader_fail_without_a_sentence(saved, content):
     (saved / INDEX).write_bytes(content)
     with pytest.raises(ValueError, match="record: "):
@@ -208,7 +233,9 @@ json_values = st.recursive(
 
 
 @given(st.sampled_from(["format", *SHAPE]), json_values)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_no_entry_of_the_index_does_either(saved, key, value):
     whole = (saved / INDEX).read_text()
     config = json.loads(whole)

@@ -107,7 +107,12 @@ def test_numbers_whose_sum_alone_is_not_finite_break_nothing():
 
 
 def test_an_action_that_is_not_finite_breaks_the_run_at_its_step():
-    drive = lambda step, state, memory: (torch.full_like(state, np.nan if step == 4 else 0.0), memory)  # noqa: E731
+    def drive(step, state, memory):
+        return (
+            torch.full_like(state, np.nan if step == 4 else 0.0),
+            memory,
+        )
+
     seen = roll(Counter(), drive, 1)
     assert seen.broke.item() == 4
     assert seen.length.item() == 4
@@ -181,7 +186,10 @@ def test_an_expert_that_is_not_finite_is_named_with_run_episode_and_step():
             return torch.where(state == 2, torch.nan, 0.0 * state)
 
     env = Counter(seed=(0, 1))
-    with pytest.raises(ValueError, match=r"expert: expected finite actions, got \[nan\] at run 0, episode 0, step 2"):
+    with pytest.raises(
+        ValueError,
+        match=r"expert: expected finite actions, got \[nan\] at run 0, episode 0, step 2",
+    ):
         label(env, Wrong(), roll(env, constant(1.0)), Log())
 
 
@@ -190,7 +198,9 @@ def test_an_expert_of_the_wrong_shape_is_a_sentence():
         def act(self, state):
             return state[..., 0]
 
-    with pytest.raises(ValueError, match=r"expert's actions: expected \(R=1, E=3, U=1\), got \(1, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"expert's actions: expected \(R=1, E=3, U=1\), got \(1, 3\)"
+    ):
         roll(Counter(), by_expert(Counter(), Wrong()))
 
 
@@ -215,8 +225,18 @@ class Remembering(il.Policy):
 def test_memory_is_handed_on_and_begins_anew():
     env = Counter(horizon=4)
     for _ in range(2):
-        assert roll(env, by_policy(env, Remembering()), 1).action[0, 0, :, 0].tolist() == [0, 1, 2, 3]
-    assert replay(env, Remembering(), roll(env, constant(0.0), 1))[0, 0, :, 0].tolist() == [0, 1, 2, 3]
+        assert roll(env, by_policy(env, Remembering()), 1).action[0, 0, :, 0].tolist() == [
+            0,
+            1,
+            2,
+            3,
+        ]
+    assert replay(env, Remembering(), roll(env, constant(0.0), 1))[0, 0, :, 0].tolist() == [
+        0,
+        1,
+        2,
+        3,
+    ]
 
 
 def test_predict_hands_memory_on_and_clears_it_where_episodes_begin():
@@ -244,14 +264,18 @@ def test_a_mixture_chooses_anew_at_each_step_and_beta_is_its_rate():
     drive = by_mixture(env, Slope(0.0), Fixed(), torch.tensor([[0.3]]), Streams((0,)), 50)
     seen = rollout(env, drive, Streams((0,)), 50)
     assert set(seen.action.flatten().tolist()) == {0.0, -1.0}
-    assert (seen.action == 0).double().mean() == pytest.approx(0.3, abs=0.02)  # four standard errors
+    assert (seen.action == 0).double().mean() == pytest.approx(
+        0.3, abs=0.02
+    )  # four standard errors
     same = (seen.action[:, :, 1:] == seen.action[:, :, :-1]).double().mean()
     assert same == pytest.approx(0.3**2 + 0.7**2, abs=0.03)
 
 
 def test_a_mixture_can_average_instead():
     env = Counter(horizon=3)
-    drive = by_mixture(env, Slope(0.0), Fixed(), torch.tensor([[0.25]]), Streams((0,)), 2, average=True)
+    drive = by_mixture(
+        env, Slope(0.0), Fixed(), torch.tensor([[0.25]]), Streams((0,)), 2, average=True
+    )
     assert (rollout(env, drive, Streams((0,)), 2).action == -0.75).all()
 
 
@@ -288,7 +312,9 @@ def test_a_dataset_whose_parts_do_not_fit_is_a_sentence():
 def test_exposure_survives_where_all_parts_know_it():
     env = Counter()
     data = dataset(env, roll(env, constant(0.0), 1), torch.zeros(1, 1, 8, 1))
-    seen = il.data.Dataset(data.obs, data.action, data.weight, data.lengths, exposure=0.5 * data.weight)
+    seen = il.data.Dataset(
+        data.obs, data.action, data.weight, data.lengths, exposure=0.5 * data.weight
+    )
     assert concatenate([seen, seen]).exposure.shape == (1, 16)
     assert concatenate([seen, data]).exposure is None
 
@@ -308,6 +334,7 @@ def test_twins_that_do_not_couple_are_named():
 
     env = Leaky(rate=1.0)
     with pytest.raises(
-        ValueError, match=r"two rollouts of the expert in .*Leaky with the same seed part at run 0, episode 0, step 1"
+        ValueError,
+        match=r"two rollouts of the expert in .*Leaky with the same seed part at run 0, episode 0, step 1",
     ):
         il.compare(env, Slope(0.0), episodes=2)

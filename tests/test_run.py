@@ -14,7 +14,19 @@ import il_bench as il
 from il_bench import render, run
 
 ROOT = Path(__file__).parents[1]
-QUICK = ["--seeds", "2", "--rollouts", "3", "--horizon", "12", "--hidden", "8", "--updates", "40", "--no-video"]
+QUICK = [
+    "--seeds",
+    "2",
+    "--rollouts",
+    "3",
+    "--horizon",
+    "12",
+    "--hidden",
+    "8",
+    "--updates",
+    "40",
+    "--no-video",
+]
 
 
 def command(*args, main=run.main):
@@ -36,7 +48,18 @@ def refused(capsys, *args, main=run.main):
 def test_the_front_door(capsys):
     command("--algo", "dagger", *QUICK)
     said = capsys.readouterr().out
-    for word in ("lane", "bc", "dagger", "growth", "on/off error", "cost gap", "falls", "labels", "updates", "seconds"):
+    for word in (
+        "lane",
+        "bc",
+        "dagger",
+        "growth",
+        "on/off error",
+        "cost gap",
+        "falls",
+        "labels",
+        "updates",
+        "seconds",
+    ):
         assert word in said
     assert "After 12 steps" in said or "after 12 steps" in said or "cannot be told apart" in said
     folder = Path("runs/lane-dagger-001")
@@ -48,7 +71,11 @@ def test_the_front_door(capsys):
     }
     record = il.load(folder)
     assert record.learners == ["expert", "bc", "dagger"]
-    assert record.config["budgets"]["bc"]["updates"] == record.config["budgets"]["dagger"]["updates"] == 40
+    assert (
+        record.config["budgets"]["bc"]["updates"]
+        == record.config["budgets"]["dagger"]["updates"]
+        == 40
+    )
     assert (record.data["broke"] == -1).all()
 
 
@@ -104,7 +131,9 @@ def test_a_table_on_a_discrete_task(capsys):
 
 
 def test_a_gymnasium_id_and_a_callable_expert(tmp_path):
-    Path("desk.py").write_text("import numpy as np\ndef brake(obs):\n    return -0.5 * obs[:, 2:]\n")
+    Path("desk.py").write_text(
+        "import numpy as np\ndef brake(obs):\n    return -0.5 * obs[:, 2:]\n"
+    )
     command("--env", "Pendulum-v1", "--expert", "desk:brake", *QUICK, "--out", "a")
     assert il.load("a").config["expert"] == "desk:brake"
 
@@ -130,10 +159,10 @@ def test_list_shows_what_there_is_with_a_line_each(capsys):
 
 
 def test_help_names_every_setting_and_imports_no_torch():
-    code = (
-        "import sys, il_bench.run as r\ntry: r.main(['--help'])\nexcept SystemExit: pass\nprint('torch' in sys.modules)"
-    )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    code = "import sys, il_bench.run as r\ntry: r.main(['--help'])\nexcept SystemExit: pass\nprint('torch' in sys.modules)"
+    said = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert said.strip().endswith("False")
     for flag in (
         "--env",
@@ -153,7 +182,10 @@ def test_help_names_every_setting_and_imports_no_torch():
 
 def test_the_module_runs_as_a_command():
     done = subprocess.run(
-        [sys.executable, "-m", "il_bench.run", "--env", "lan"], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "il_bench.run", "--env", "lan"],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2
     assert done.stderr == "il_bench: no environment named 'lan'; did you mean 'lane'?\n"
@@ -171,7 +203,10 @@ def test_the_module_runs_as_a_command():
         (["--lipschitz", "0"], "lipschitz: lane needs L >= max(1, yaw) = 1.05, got 0"),
         (["--lipschitz", "nan"], "lipschitz: expected finite numbers, got nan"),
         (["--lipschitz", "1.2", "inf"], "lipschitz: expected finite numbers, got (1.2"),
-        (["--lipschitz", "1.01"], "lipschitz: lane needs L >= max(1, yaw) = 1.05, got 1.01; raise L or lower --yaw"),
+        (
+            ["--lipschitz", "1.01"],
+            "lipschitz: lane needs L >= max(1, yaw) = 1.05, got 1.01; raise L or lower --yaw",
+        ),
         (["--seeds", "0"], "seeds: expected at least 1, got 0; try 8"),
         (["--rounds", "0"], "rounds: expected a whole number of at least 1, got 0"),
         (["--episodes", "0"], "episodes: expected a whole number of at least 1, got 0"),
@@ -204,7 +239,9 @@ def test_cuda_without_a_gpu_is_a_sentence(capsys, monkeypatch):
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert "device: cuda was asked for, but torch finds no GPU here" in refused(capsys, *QUICK, "--device", "cuda")
+    assert "device: cuda was asked for, but torch finds no GPU here" in refused(
+        capsys, *QUICK, "--device", "cuda"
+    )
 
 
 def test_a_folder_in_use_is_refused_before_any_work(capsys):
@@ -277,7 +314,9 @@ MINE = '''
 
 
 def desk(factor="1.0", gain="1.0", name="my_module"):
-    Path(f"{name}.py").write_text(textwrap.dedent(MINE).replace("FACTOR", factor).replace("GAIN", gain))
+    Path(f"{name}.py").write_text(
+        textwrap.dedent(MINE).replace("FACTOR", factor).replace("GAIN", gain)
+    )
     sys.modules.pop(name, None)
 
 
@@ -293,7 +332,9 @@ def test_an_environment_from_ones_desk_with_the_expert_beside_it():
 def test_a_desks_record_is_drawn_and_repeated_only_when_its_file_is_named(capsys):
     desk()
     command("--env", "my_module:Hill", *QUICK, "--out", "a")
-    assert "its environment 'my_module:Hill' is a file's; name it" in refused(capsys, "a", main=render.main)
+    assert "its environment 'my_module:Hill' is a file's; name it" in refused(
+        capsys, "a", main=render.main
+    )
     command("a", "--env", "my_module:Hill", main=render.main)
     assert "name it, as in --env my_module:Hill" in refused(capsys, "--from", "a")
     command("--from", "a", "--env", "my_module:Hill", "--no-video", "--out", "b")
@@ -302,11 +343,15 @@ def test_a_desks_record_is_drawn_and_repeated_only_when_its_file_is_named(capsys
 
 def test_a_record_runs_no_expert_that_was_not_named(capsys):
     command(*QUICK, "--out", "a")
-    Path("evil.py").write_text("open('executed', 'w').close()\ndef act(obs):\n    return obs[:, :1]\n")
+    Path("evil.py").write_text(
+        "open('executed', 'w').close()\ndef act(obs):\n    return obs[:, :1]\n"
+    )
     config = json.loads(Path("a/record.json").read_text())
     config["options"]["expert"] = config["expert"] = "evil:act"
     Path("a/record.json").write_text(json.dumps(config))
-    assert "its expert 'evil:act' is a file's; name it" in refused(capsys, "--from", "a", "--no-video")
+    assert "its expert 'evil:act' is a file's; name it" in refused(
+        capsys, "--from", "a", "--no-video"
+    )
     assert not Path("executed").exists()
 
 
@@ -327,8 +372,16 @@ def test_the_labels_are_matched_run_by_run_and_do_not_depend_on_the_sweep():
     [
         ({"bad.py": "def broken(:\n"}, ["--env", "bad:Env"], "importing it raised SyntaxError"),
         ({"bad.py": "1 / 0\n"}, ["--env", "bad:Env"], "importing it raised ZeroDivisionError"),
-        ({"bad.py": "import numppy\n"}, ["--env", "bad:Env"], "its file imports 'numppy', which is not installed"),
-        ({"bad.py": "class Env: pass\n"}, ["--env", "bad:Env"], "'bad:Env' is no environment dataclass; name one"),
+        (
+            {"bad.py": "import numppy\n"},
+            ["--env", "bad:Env"],
+            "its file imports 'numppy', which is not installed",
+        ),
+        (
+            {"bad.py": "class Env: pass\n"},
+            ["--env", "bad:Env"],
+            "'bad:Env' is no environment dataclass; name one",
+        ),
         ({"bad.py": ""}, ["--env", "bad"], "for a class of bad.py write bad:Class"),
         (
             {"bad.py": "def boom(obs): raise RuntimeError('no')\n"},
@@ -336,14 +389,22 @@ def test_the_labels_are_matched_run_by_run_and_do_not_depend_on_the_sweep():
             "asked for actions it raised RuntimeError (no)",
         ),
         ({}, ["--expert", "tube"], "TubeExpert is an expert of Tube, not of lane"),
-        ({}, ["--env", "Acrobot-v1"], "Acrobot-v1 has no scripted expert; give one, as in --expert module:function"),
+        (
+            {},
+            ["--env", "Acrobot-v1"],
+            "Acrobot-v1 has no scripted expert; give one, as in --expert module:function",
+        ),
         ({}, ["--env", "Pendulum-v9"], "did you mean 'Pendulum-v1'?"),
         ({}, ["--lipschitz"], "lipschitz: expected one number or several, got none"),
         ({}, ["--from"], "from: expected the folder of a Record"),
         ({}, ["--list", "tube"], "list: expected no other flag, got"),
         ({}, ["--spread", "100"], "spread: starts up to 100 m off the road"),
         ({}, ["--ema", "-0.1"], "ema: expected a number of at least 0, got -0.1"),
-        ({}, ["--beta", "linear", "--p", "0.5"], "p: beta linear falls over p rounds, at least 1, got 0.5"),
+        (
+            {},
+            ["--beta", "linear", "--p", "0.5"],
+            "p: beta linear falls over p rounds, at least 1, got 0.5",
+        ),
         ({}, ["--updates", "3"], "updates: expected at least one for each of 8 rounds, got 3"),
     ],
 )
@@ -375,7 +436,9 @@ def test_an_environment_that_breaks_its_contract_is_refused(capsys):
 
 def test_an_expert_that_is_not_finite_is_refused(capsys):
     desk(gain="float('nan')")
-    assert "expert: gave actions that are not finite" in refused(capsys, "--env", "my_module:Hill", *QUICK)
+    assert "expert: gave actions that are not finite" in refused(
+        capsys, "--env", "my_module:Hill", *QUICK
+    )
 
 
 def test_another_packages_entry_point_is_found(tmp_path):
@@ -396,7 +459,11 @@ def test_another_packages_entry_point_is_found(tmp_path):
     """
     env = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, env=env, check=False
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        env=env,
+        check=False,
     )
     assert done.stdout == "hill\n", done.stderr
 
@@ -408,9 +475,12 @@ def test_two_packages_of_one_name_are_refused(tmp_path):
     (info / "entry_points.txt").write_text("[il_bench.envs]\nlane = rude:Lane\n")
     env = {"PYTHONPATH": str(tmp_path), "PATH": "/usr/bin:/bin"}
     code = "import il_bench; print(il_bench.ENVS['lane'].__module__)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=env, check=False
+    )
     assert (
-        "environment 'lane' is registered twice, by il_bench.envs.lane and rude:Lane; the first is kept" in done.stderr
+        "environment 'lane' is registered twice, by il_bench.envs.lane and rude:Lane; the first is kept"
+        in done.stderr
     )
     assert done.stdout == "il_bench.envs.lane\n"
 
@@ -447,7 +517,9 @@ def test_the_readme_s_examples_run():
     ):
         assert big in code
         code = code.replace(big, small)
-    code = code.replace("il.BC(", "il.BC(training=SMALL, ").replace("il.DAgger(", "il.DAgger(training=SMALL, ")
+    code = code.replace("il.BC(", "il.BC(training=SMALL, ").replace(
+        "il.DAgger(", "il.DAgger(training=SMALL, "
+    )
     namespace = {"SMALL": il.Training(hidden=(8,), updates=20), "__name__": "__main__"}
     exec(compile(code, "README.md", "exec"), namespace)
     assert Path("drift.png").exists()
@@ -455,7 +527,9 @@ def test_the_readme_s_examples_run():
 
 
 def test_the_readme_s_environment_works_as_a_file_on_the_desk():
-    block = next(b for b in python_blocks((ROOT / "README.md").read_text()) if b.startswith("# hill.py"))
+    block = next(
+        b for b in python_blocks((ROOT / "README.md").read_text()) if b.startswith("# hill.py")
+    )
     Path("hill.py").write_text(block)
     sys.modules.pop("hill", None)
     command("--env", "hill:Hill", *QUICK, "--out", "a")

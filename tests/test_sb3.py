@@ -24,7 +24,8 @@ from il_bench.streams import Streams
 from il_bench.zips import load, require_fit
 
 mujoco = pytest.mark.skipif(
-    importlib.util.find_spec("mujoco") is None, reason='MuJoCo is an extra: pip install -e ".[mujoco]"'
+    importlib.util.find_spec("mujoco") is None,
+    reason='MuJoCo is an extra: pip install -e ".[mujoco]"',
 )
 FEW = ["--seeds", "2", "--rollouts", "3", "--horizon", "12"]
 
@@ -55,7 +56,9 @@ def test_the_algorithm_is_told_by_the_zip_and_its_answers_are_the_model_s_own(zi
     model = getattr(stable_baselines3, name).load(zips / name, device="cpu")
     told = "TD3" if name == "DDPG" else name  # one class of policies; they answer alike
     assert type(held.model).__name__ == told
-    obs = np.random.default_rng(0).normal(size=(5, *model.observation_space.shape)).astype(np.float32)
+    obs = (
+        np.random.default_rng(0).normal(size=(5, *model.observation_space.shape)).astype(np.float32)
+    )
     np.testing.assert_array_equal(held.predict(obs)[0], model.predict(obs, deterministic=True)[0])
     named = load(f"sb3:{name}:{zips / name}.zip", trust=True)
     assert type(named.model).__name__ == name
@@ -66,7 +69,9 @@ def test_a_zip_that_is_not_trusted_is_not_opened(zips, monkeypatch):
         raise AssertionError("opened")
 
     monkeypatch.setattr(zipfile, "ZipFile", opened)
-    with pytest.raises(ValueError, match=r"runs whatever code .*; if you trust its author, add --trust") as stop:
+    with pytest.raises(
+        ValueError, match=r"runs whatever code .*; if you trust its author, add --trust"
+    ) as stop:
         il.expert(il.make("Pendulum-v1"), f"sb3:{zips / 'PPO'}.zip")
     assert len(str(stop.value).splitlines()) == 1
 
@@ -86,7 +91,10 @@ def test_code_in_a_zip_runs_only_when_it_is_trusted(zips):
             content = old.read(name)
             if name == "data":
                 data = json.loads(content)
-                data["extra"] = {":type:": "x", ":serialized:": base64.b64encode(cloudpickle.dumps(Hostile())).decode()}
+                data["extra"] = {
+                    ":type:": "x",
+                    ":serialized:": base64.b64encode(cloudpickle.dumps(Hostile())).decode(),
+                }
                 content = json.dumps(data).encode()
             new.writestr(name, content)
     with pytest.raises(ValueError, match="add --trust"):
@@ -107,7 +115,10 @@ def test_what_is_no_such_zip_is_a_sentence(zips):
         ("sb3:text.zip", "expected a zip that stable-baselines3 saved"),
         ("sb3:empty.zip", "expected a zip that stable-baselines3 saved"),
         ("sb3:none.zip", "there is no file none.zip"),
-        ("sb3:other.zip", "policy class of their.policies tells no algorithm; name it, as in sb3:PPO:other.zip"),
+        (
+            "sb3:other.zip",
+            "policy class of their.policies tells no algorithm; name it, as in sb3:PPO:other.zip",
+        ),
         (f"sb3:Nothing:{zips / 'PPO'}.zip", "no algorithm named 'Nothing'"),
         (f"sb3:SAC:{zips / 'PPO'}.zip", "SAC could not load it"),
         (f"sb3:{zips / 'DQN'}.zip", "was trained on observations Box"),
@@ -131,15 +142,27 @@ def test_evaluate_policy_returns_the_harness_s_returns_for_a_foreign_id(zips):
     for episode in range(3):
         seed = int(Streams((0,)).generator(0, "initial", episode).integers(2**31))
         own.reset = lambda s=seed, **_: Monitor.reset(own, seed=s)
-        returns, _ = evaluate_policy(held.model, own, n_eval_episodes=1, return_episode_rewards=True)
+        returns, _ = evaluate_policy(
+            held.model, own, n_eval_episodes=1, return_episode_rewards=True
+        )
         assert returns == pytest.approx([seen.returns[0, episode].item()], abs=1e-5)
 
 
 def test_a_network_answers_a_run_the_same_alone_and_among_others(zips):
     env = il.make("Pendulum-v1", horizon=20, seeds=5)
-    many = rollout(env, by_expert(env, il.expert(env, f"sb3:{zips / 'SAC'}.zip", trust=True)), Streams(env.seeds), 3)
+    many = rollout(
+        env,
+        by_expert(env, il.expert(env, f"sb3:{zips / 'SAC'}.zip", trust=True)),
+        Streams(env.seeds),
+        3,
+    )
     one = env[4]
-    alone = rollout(one, by_expert(one, il.expert(one, f"sb3:{zips / 'SAC'}.zip", trust=True)), Streams(one.seeds), 3)
+    alone = rollout(
+        one,
+        by_expert(one, il.expert(one, f"sb3:{zips / 'SAC'}.zip", trust=True)),
+        Streams(one.seeds),
+        3,
+    )
     assert torch.equal(many.state[4], alone.state[0])
     assert torch.equal(many.action[4], alone.action[0])
 
@@ -168,8 +191,12 @@ def test_measure_takes_any_agent_without_a_record(zips, capsys):
     assert "stored in table.json" in said
     values = json.loads(Path("table.json").read_text())["rows"][0]["values"]
     assert values["cost gap"]["runs"] == 2
-    assert "already exists" in refused(capsys, *args, "--trust", "--out", "table.json", main=measure.main)
-    assert "trust: expected sb3:PATH beside it" in refused(capsys, "--policy", "tube", "--trust", main=measure.main)
+    assert "already exists" in refused(
+        capsys, *args, "--trust", "--out", "table.json", main=measure.main
+    )
+    assert "trust: expected sb3:PATH beside it" in refused(
+        capsys, "--policy", "tube", "--trust", main=measure.main
+    )
     assert "see python -m il_bench.measure --help" in refused(capsys, "--policy", main=measure.main)
 
 
@@ -205,7 +232,9 @@ def test_measure_takes_anything_importable(capsys, monkeypatch):
     command("--policy", "tube", "--env", "tube", *FEW, main=measure.main)
     assert "needs a policy; an expert has no such row" in capsys.readouterr().out
     for wrong in ("agents_here:Lazy", "agents_here:np"):
-        assert "policy: expected an Expert class, a callable" in refused(capsys, "--policy", wrong, main=measure.main)
+        assert "policy: expected an Expert class, a callable" in refused(
+            capsys, "--policy", wrong, main=measure.main
+        )
 
 
 def test_an_agent_s_chance_cannot_be_repeated_and_is_refused():
@@ -223,11 +252,15 @@ def test_training_leaves_a_zip_with_its_statistics_and_overwrites_nothing(capsys
     assert {p.name for p in Path().iterdir()} == {"one.zip", "one.vecnormalize.pkl"}
     held = load("sb3:one.zip", trust=True)
     raw = np.ones((2, 3), dtype=np.float32)
-    scaled = np.clip((1 - held.statistics.obs_rms.mean) / np.sqrt(held.statistics.obs_rms.var + 1e-8), -10, 10)
+    scaled = np.clip(
+        (1 - held.statistics.obs_rms.mean) / np.sqrt(held.statistics.obs_rms.var + 1e-8), -10, 10
+    )
     expected = held.model.predict(np.tile(scaled, (2, 1)).astype(np.float32), deterministic=True)[0]
     np.testing.assert_allclose(held.predict(raw)[0], expected, rtol=1e-6)
     before = Path("one.zip").read_bytes()
-    assert "one.zip already exists" in refused(capsys, "train", "Pendulum-v1", "--out", "one.zip", main=sb3.main)
+    assert "one.zip already exists" in refused(
+        capsys, "train", "Pendulum-v1", "--out", "one.zip", main=sb3.main
+    )
     assert Path("one.zip").read_bytes() == before
 
 
@@ -274,9 +307,15 @@ def test_an_interrupt_after_an_evaluation_keeps_the_best_so_far(monkeypatch, cap
         ([], "sb3: expected train first, got nothing"),
         (["train", "Pendulm-v1"], "did you mean 'Pendulum-v1'?"),
         (["train", "Pendulum-v1", "--algo", "dqn"], "DQN: The algorithm only supports"),
-        (["train", "Pendulum-v1", "--out", "a.txt"], "out: expected a name that ends in .zip, got a.txt"),
+        (
+            ["train", "Pendulum-v1", "--out", "a.txt"],
+            "out: expected a name that ends in .zip, got a.txt",
+        ),
         (["train", "Pendulum-v1", "--out", "no/a.zip"], "out: there is no folder"),
-        (["train", "Pendulum-v1", "--steps", "0"], "steps: expected a whole number of at least 1, got 0"),
+        (
+            ["train", "Pendulum-v1", "--steps", "0"],
+            "steps: expected a whole number of at least 1, got 0",
+        ),
         (["train", "my:Env"], "no module named 'my'"),
     ],
 )
@@ -285,9 +324,29 @@ def test_what_cannot_be_trained_is_a_sentence(capsys, args, sentence):
 
 
 def test_one_of_our_own_is_trained_by_its_short_name(capsys):
-    command("train", "resetcliff", "--algo", "dqn", "--steps", 40, "--evaluations", 1, "--episodes", 1, main=sb3.main)
+    command(
+        "train",
+        "resetcliff",
+        "--algo",
+        "dqn",
+        "--steps",
+        40,
+        "--evaluations",
+        1,
+        "--episodes",
+        1,
+        main=sb3.main,
+    )
     assert Path("il_bench-Resetcliff-v0-DQN.zip").is_file()
-    command("--policy", "sb3:il_bench-Resetcliff-v0-DQN.zip", "--trust", "--env", "resetcliff", *FEW, main=measure.main)
+    command(
+        "--policy",
+        "sb3:il_bench-Resetcliff-v0-DQN.zip",
+        "--trust",
+        "--env",
+        "resetcliff",
+        *FEW,
+        main=measure.main,
+    )
 
 
 # Who is to blame, and where.
@@ -326,7 +385,9 @@ def test_a_policy_of_ours_with_a_wrong_shape_in_the_middle_names_the_step():
             return self
 
     env = il.make("tube", horizon=12)
-    with pytest.raises(ValueError, match=r"^step 7: actions: expected \(R=1, E=3, U=1\), got \(1, 3, 2\)"):
+    with pytest.raises(
+        ValueError, match=r"^step 7: actions: expected \(R=1, E=3, U=1\), got \(1, 3, 2\)"
+    ):
         il.compare(env, il.expert(env), episodes=3, mine=Shrinking())
 
 
@@ -340,8 +401,13 @@ def test_the_commands_name_run_and_step_of_what_left_the_finite_numbers(capsys):
     import gone
 
     record = il.compare(env, il.expert(env), episodes=3, policy=CallablePolicy(env, gone.nan))
-    step, episode = min((s, e) for e, s in enumerate(record.arrays["broke"][1, 0].tolist()) if s >= 0)
-    assert f"policy left the finite numbers in run 0 (episode {episode}, step {step}), run 1 (episode" in said
+    step, episode = min(
+        (s, e) for e, s in enumerate(record.arrays["broke"][1, 0].tolist()) if s >= 0
+    )
+    assert (
+        f"policy left the finite numbers in run 0 (episode {episode}, step {step}), run 1 (episode"
+        in said
+    )
     with np.errstate(invalid="raise"):
         assert np.isinf(record.arrays["divergence"][1, 0, episode, step + 1])
 
@@ -445,7 +511,9 @@ class _Plain(_Stateful):
 @pytest.fixture(autouse=True)
 def _registered():
     for cls in (_Stateful, _Hidden, _Misleading, _Leaky, _Short, _Plain):
-        gymnasium.register(f"Test{cls.__name__.strip('_')}-v0", entry_point=cls, max_episode_steps=20)
+        gymnasium.register(
+            f"Test{cls.__name__.strip('_')}-v0", entry_point=cls, max_episode_steps=20
+        )
     yield
     for name in [n for n in gymnasium.registry if n.startswith("Test")]:
         del gymnasium.registry[name]
@@ -460,7 +528,10 @@ def test_a_linear_environment_s_estimate_is_the_norm_of_its_matrix():
 
 def test_without_its_state_a_pair_of_resets_finds_no_more_than_the_norm():
     value, note = estimate(lambda: gymnasium.make("TestHidden-v0"))
-    norm, radius = np.linalg.norm(_Stateful.matrix, 2), np.abs(np.linalg.eigvals(_Stateful.matrix)).max()
+    norm, radius = (
+        np.linalg.norm(_Stateful.matrix, 2),
+        np.abs(np.linalg.eigvals(_Stateful.matrix)).max(),
+    )
     assert radius * 0.99 <= value <= norm * (1 + 1e-6)
     assert "its state cannot be set" in note
 
@@ -485,14 +556,17 @@ def test_cartpole_s_estimate_lies_below_the_largest_jacobian_and_near_it(capsys)
 def test_an_environment_that_does_not_couple_is_named_with_run_and_step():
     env = il.make("TestLeaky-v0", seeds=2)
     with pytest.raises(
-        ValueError, match=r"expert in TestLeaky-v0 with the same seed part at run 0, episode 0, step 3;"
+        ValueError,
+        match=r"expert in TestLeaky-v0 with the same seed part at run 0, episode 0, step 3;",
     ):
         il.compare(env, il.expert(env, lambda obs: -0.1 * obs[:, :1]), episodes=2)
 
 
 def test_an_environment_that_cuts_its_own_episode_stops_and_does_not_end():
     env = il.make("TestShort-v0", horizon=8)
-    seen = rollout(env, by_expert(env, il.expert(env, lambda obs: 0 * obs[:, :1])), Streams((0,)), 2)
+    seen = rollout(
+        env, by_expert(env, il.expert(env, lambda obs: 0 * obs[:, :1])), Streams((0,)), 2
+    )
     assert not seen.terminated.any()
     assert (seen.reward[0, 0] == torch.tensor([1.0] * 5 + [0.0] * 3)).all()
     assert (seen.state[0, 0, 5] == seen.state[0, 0, 8]).all()
@@ -501,7 +575,10 @@ def test_an_environment_that_cuts_its_own_episode_stops_and_does_not_end():
 def test_an_expert_that_leaves_the_finite_numbers_is_named_with_run_and_step():
     env = il.make("TestPlain-v0", seeds=2)
     lost = il.expert(env, lambda obs: np.where(abs(obs[:, :1]) < 1e-3, np.nan, np.nan * obs[:, :1]))
-    with pytest.raises(ValueError, match=r"left the finite numbers in TestPlain-v0 at run 0, episode 0, step 0; check"):
+    with pytest.raises(
+        ValueError,
+        match=r"left the finite numbers in TestPlain-v0 at run 0, episode 0, step 0; check",
+    ):
         il.compare(env, lost, episodes=2)
 
 

@@ -18,7 +18,9 @@ BOX = spaces.Box(-1.0, 1.0, (1,))
 
 def smile(env, **changes):
     log = il.Log()
-    return il.SMILe(**{"rounds": 3, "episodes": 2, "training": SMALL, **changes}).learn(env, il.expert(env), log=log)
+    return il.SMILe(**{"rounds": 3, "episodes": 2, "training": SMALL, **changes}).learn(
+        env, il.expert(env), log=log
+    )
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.5, 1.0, (0.1, 0.9)])
@@ -33,7 +35,9 @@ def test_each_round_takes_alpha_of_what_is_left_of_the_expert(alpha):
         expected = torch.zeros_like(before)
         expected[:, 0], expected[:, n] = -moved, moved
         torch.testing.assert_close(learner.shares(n) - before, expected, rtol=0, atol=1e-15)
-        torch.testing.assert_close(learner.shares(n).sum(1), torch.ones_like(rate), rtol=0, atol=1e-15)
+        torch.testing.assert_close(
+            learner.shares(n).sum(1), torch.ones_like(rate), rtol=0, atol=1e-15
+        )
 
 
 def test_the_experts_share_is_removed_at_the_end():
@@ -48,7 +52,9 @@ def collected(monkeypatch, env, **changes):
 
     seen, sizes, roll_in, fit = [], [], module.roll_in, module.fit
     monkeypatch.setattr(module, "roll_in", lambda *rest: (seen.append(roll_in(*rest)), seen[-1])[1])
-    monkeypatch.setattr(module, "fit", lambda data, *rest: (sizes.append(len(data)), fit(data, *rest))[1])
+    monkeypatch.setattr(
+        module, "fit", lambda data, *rest: (sizes.append(len(data)), fit(data, *rest))[1]
+    )
     smile(env, **changes)
     return seen, sizes
 
@@ -81,7 +87,9 @@ def test_iterates_are_shown_as_they_are_learned(kind):
     assert [i for i, _ in shown] == [0, 1, 2]
     for name, array in last.arrays().items():
         assert torch.equal(array, shown[-1][1].arrays()[name])
-    shorter = kind(rounds=2, training=dataclasses.replace(SMALL, updates=40)).learn(env, il.expert(env))
+    shorter = kind(rounds=2, training=dataclasses.replace(SMALL, updates=40)).learn(
+        env, il.expert(env)
+    )
     for name, array in shorter.arrays().items():
         assert torch.equal(array, shown[1][1].arrays()[name])
 
@@ -95,7 +103,9 @@ def test_shares_that_cannot_be_are_a_sentence(alpha):
 def test_settings_that_smile_cannot_have_are_sentences():
     with pytest.raises(ValueError, match="rounds: expected a whole number of at least 1, got 0"):
         il.SMILe(rounds=0)
-    with pytest.raises(ValueError, match="updates: expected at least one for each of 8 rounds, got 3"):
+    with pytest.raises(
+        ValueError, match="updates: expected at least one for each of 8 rounds, got 3"
+    ):
         il.SMILe(training=il.Training(updates=3))
 
 
@@ -123,7 +133,9 @@ def test_a_mixture_chooses_who_acts_by_its_chances():
 
 def test_a_mixture_without_a_draw_is_the_mean_of_its_parts():
     action, _ = box().act(torch.zeros(2, 4, 1))
-    np.testing.assert_allclose(action[..., 0].numpy(), [[0.02 + 0.1 + 0.09] * 4, [0.6] * 4], rtol=1e-6)
+    np.testing.assert_allclose(
+        action[..., 0].numpy(), [[0.02 + 0.1 + 0.09] * 4, [0.6] * 4], rtol=1e-6
+    )
 
 
 def test_a_mixture_of_discrete_policies_votes_and_its_members_remember():
@@ -138,7 +150,9 @@ def test_a_mixture_of_discrete_policies_votes_and_its_members_remember():
         action, memory = mixture.act(torch.ones(1, 2, 1), memory)
         found.append(action[0, :, 0].tolist())
     assert found == [[0, 0], [1, 1], [1, 1]]
-    drawn, _ = mixture.act(torch.ones(1, 2, 1), memory, torch.tensor([[0.5, 0.7]], dtype=torch.float64))
+    drawn, _ = mixture.act(
+        torch.ones(1, 2, 1), memory, torch.tensor([[0.5, 0.7]], dtype=torch.float64)
+    )
     assert drawn[0, :, 0].tolist() == [1, 2]
 
 

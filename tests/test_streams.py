@@ -17,7 +17,9 @@ def test_more_episodes_or_a_longer_horizon_only_append():
 
 
 def test_an_episode_can_be_drawn_by_its_number():
-    assert torch.equal(Streams((9,)).from_episode(3).uniform("u", 1, 4), Streams((9,)).uniform("u", 5, 4)[:, 3:4])
+    assert torch.equal(
+        Streams((9,)).from_episode(3).uniform("u", 1, 4), Streams((9,)).uniform("u", 5, 4)[:, 3:4]
+    )
 
 
 def test_purposes_seeds_and_forks_are_independent():

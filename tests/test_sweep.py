@@ -16,8 +16,33 @@ import xarray
 import il_bench as il
 from il_bench import cells, results, sweep, table
 
-TINY = ["--seeds", "3", "--rollouts", "4", "--horizon", "10", "--hidden", "8", "--updates", "20", "--jobs", "1"]
-PLAN = ["--env", "tube", "linear", "--algo", "bc", "dagger", "--rounds", "2", "--lipschitz", "0.9:1.1:0.1", *TINY]
+TINY = [
+    "--seeds",
+    "3",
+    "--rollouts",
+    "4",
+    "--horizon",
+    "10",
+    "--hidden",
+    "8",
+    "--updates",
+    "20",
+    "--jobs",
+    "1",
+]
+PLAN = [
+    "--env",
+    "tube",
+    "linear",
+    "--algo",
+    "bc",
+    "dagger",
+    "--rounds",
+    "2",
+    "--lipschitz",
+    "0.9:1.1:0.1",
+    *TINY,
+]
 
 
 def swept(*args):
@@ -57,7 +82,12 @@ def test_every_combination_is_there_once_with_its_labels(capsys):
     swept(*PLAN, "--out", "a")
     data = il.open("a")
     assert data.sizes["run"] == 2 * 2 * 3 * 3
-    found = set(zip(*(data[name].values.tolist() for name in ("env", "algo", "lipschitz", "seed")), strict=True))
+    found = set(
+        zip(
+            *(data[name].values.tolist() for name in ("env", "algo", "lipschitz", "seed")),
+            strict=True,
+        )
+    )
     assert found == {
         (e, a, big, s)
         for e in ("tube", "linear")
@@ -129,8 +159,21 @@ def test_where_the_sources_lie_does_not_matter(monkeypatch, tmp_path):
 
 
 def test_a_limit_of_memory_makes_smaller_batches_and_the_same_rows(capsys):
-    flags = {"--seeds": 24, "--rollouts": 50, "--horizon": 60, "--hidden": 8, "--updates": 20, "--jobs": 1}
-    args = ["--env", "tube", "--algo", "bc", *(word for pair in flags.items() for word in map(str, pair))]
+    flags = {
+        "--seeds": 24,
+        "--rollouts": 50,
+        "--horizon": 60,
+        "--hidden": 8,
+        "--updates": 20,
+        "--jobs": 1,
+    }
+    args = [
+        "--env",
+        "tube",
+        "--algo",
+        "bc",
+        *(word for pair in flags.items() for word in map(str, pair)),
+    ]
     swept(*args, "--out", "a")
     assert "24 to do in 1 batches" in capsys.readouterr().out
     (group,) = cells.groups("tube", "bc", {"--horizon": ["60"], "--hidden": ["8"], "--updates": ["20"]}, 24,
@@ -145,7 +188,11 @@ def test_a_limit_of_memory_makes_smaller_batches_and_the_same_rows(capsys):
 
 def test_a_setting_that_runs_cannot_differ_in_makes_groups():
     common = {"expert": None, "rollouts": 4, "sample": False}
-    found = list(cells.groups("tube", "dagger", {"--beta": ["linear", "constant"], "--lr": ["0.1", "0.2"]}, 2, common))
+    found = list(
+        cells.groups(
+            "tube", "dagger", {"--beta": ["linear", "constant"], "--lr": ["0.1", "0.2"]}, 2, common
+        )
+    )
     assert [(g.values["beta"], g.runs, g.values["lr"]) for g in found] == [
         ("linear", 4, (0.1, 0.1, 0.2, 0.2)),
         ("constant", 4, (0.1, 0.1, 0.2, 0.2)),
@@ -154,19 +201,37 @@ def test_a_setting_that_runs_cannot_differ_in_makes_groups():
 
 def test_what_one_environment_cannot_have_is_left_out_and_said(capsys):
     swept("--env", "tube", "lane", "--algo", "bc", "--lipschitz", "0.9", "1.1", *TINY, "--out", "a")
-    assert "left out: lane, bc, lipschitz = 0.9: lipschitz: lane needs L >= max(1, yaw)" in capsys.readouterr().out
+    assert (
+        "left out: lane, bc, lipschitz = 0.9: lipschitz: lane needs L >= max(1, yaw)"
+        in capsys.readouterr().out
+    )
     assert set(il.open("a").sel(run=il.open("a").env == "lane").lipschitz.values) == {1.1}
 
 
 def test_all_mistakes_are_said_at_once_before_anything_is_computed(capsys):
     said = refused(
-        capsys, "--env", "lane", "--lipschitz", "0.8", "1.2", "--wind", "-1", "--lipshitz", "1", "--out", "a"
+        capsys,
+        "--env",
+        "lane",
+        "--lipschitz",
+        "0.8",
+        "1.2",
+        "--wind",
+        "-1",
+        "--lipshitz",
+        "1",
+        "--out",
+        "a",
     )
-    assert "--lipshitz: no environment and no learner here has it; did you mean --lipschitz?" in said
+    assert (
+        "--lipshitz: no environment and no learner here has it; did you mean --lipschitz?" in said
+    )
     assert "lane, bc, lipschitz = 0.8: lipschitz: lane needs L" in said
     assert "lane, dagger, lipschitz = 1.2: wind: expected" in said
     assert not Path("a").exists()
-    said = refused(capsys, "--env", "tub", "lane", "--algo", "bc", "dager", "--lipschitz", "-1", "--out", "a")
+    said = refused(
+        capsys, "--env", "tub", "lane", "--algo", "bc", "dager", "--lipschitz", "-1", "--out", "a"
+    )
     assert "3 mistakes" in said
     assert "no environment named 'tub'; did you mean 'tube'?" in said
     assert "no learner named 'dager'; did you mean 'dagger'?" in said
@@ -199,7 +264,10 @@ def test_a_disk_that_is_full_is_a_sentence_and_leaves_no_half(capsys, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         said = refused(capsys, *PLAN, "--lr", "0.01", "--out", "a")
-    assert "a cannot be written (No space left on device); mend that and give the same command again" in said
+    assert (
+        "a cannot be written (No space left on device); mend that and give the same command again"
+        in said
+    )
     assert sorted(Path("a").iterdir()) == kept
 
 
@@ -208,7 +276,10 @@ def test_a_disk_that_is_full_is_a_sentence_and_leaves_no_half(capsys, monkeypatc
     [
         (lambda data: data[: len(data) // 2], "is damaged"),
         (lambda data: b"", "is damaged"),
-        (lambda data: (10**10).to_bytes(8, "little") + data[8:], "declares a header of 10,000,000,000 bytes"),
+        (
+            lambda data: (10**10).to_bytes(8, "little") + data[8:],
+            "declares a header of 10,000,000,000 bytes",
+        ),
         (lambda data: data.replace(b'"format":"1"', b'"format":"9"'), "is no result of format 1"),
         (lambda data: data.replace(b'"keys":"[', b'"keys":"{'), "is damaged"),
     ],
@@ -240,7 +311,9 @@ def test_a_coordinate_or_a_time_that_is_not_there_is_a_sentence(capsys):
     assert "by: expected coordinates among env, algo, got noise" in refused(
         capsys, "a", "--by", "noise", main=table.main
     )
-    assert "at: expected times from 0 to 10, got 11" in refused(capsys, "a", "--at", "11", main=table.main)
+    assert "at: expected times from 0 to 10, got 11" in refused(
+        capsys, "a", "--at", "11", main=table.main
+    )
 
 
 def test_a_table_says_what_a_line_pools(capsys, monkeypatch):
@@ -267,7 +340,10 @@ def test_killing_it_does_not_show():
             stdout=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 60
-        while not (Path(who).is_dir() and any(Path(who).glob("[!.]*"))) and time.monotonic() < deadline:
+        while (
+            not (Path(who).is_dir() and any(Path(who).glob("[!.]*")))
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.02)
         (os.kill if who == "parent" else os.killpg)(work.pid, signal.SIGKILL)
         work.wait()
@@ -275,7 +351,9 @@ def test_killing_it_does_not_show():
         assert same(il.open(who), il.open("whole"))
 
 
-def test_a_worker_that_is_killed_is_replaced_and_a_cluster_that_went_away_is_a_sentence(capsys, monkeypatch):
+def test_a_worker_that_is_killed_is_replaced_and_a_cluster_that_went_away_is_a_sentence(
+    capsys, monkeypatch
+):
     honest, tries = sweep._parallel, []
 
     def killed(options, batches):

@@ -32,7 +32,9 @@ def gap_by_enumeration(error, horizon):
 @pytest.mark.parametrize("error", [1.0, 0.5, 0.03, 1e-3])
 @pytest.mark.parametrize("horizon", [1, 7, 100])
 def test_absorbing_gap_is_the_enumerated_one(error, horizon):
-    assert theory.absorbing_gap(error, horizon) == pytest.approx(gap_by_enumeration(error, horizon), rel=1e-10)
+    assert theory.absorbing_gap(error, horizon) == pytest.approx(
+        gap_by_enumeration(error, horizon), rel=1e-10
+    )
 
 
 def test_absorbing_gap_keeps_its_digits_when_errors_are_rare():
@@ -79,7 +81,9 @@ def small_gain_system(rho, slope, constant, epsilon, horizon):
 def test_small_gain_is_attained_by_the_system_of_the_literature(rho, slope, constant, epsilon):
     growth = theory.small_gain(rho, slope, constant)
     bound = constant * theory.envelope(epsilon, growth, 40)
-    np.testing.assert_allclose(small_gain_system(rho, slope, constant, epsilon, 40), bound, rtol=1e-10)
+    np.testing.assert_allclose(
+        small_gain_system(rho, slope, constant, epsilon, 40), bound, rtol=1e-10
+    )
 
 
 def test_the_regimes_of_small_gain_and_what_each_does():
@@ -87,7 +91,9 @@ def test_the_regimes_of_small_gain_and_what_each_does():
         (0.9, True, "saturating"), (1.0, True, "linear"), (1.0, False, "diffusive"), (1.1, False, "explosive"),
     ):  # fmt: skip
         assert theory.regime(growth, aligned) == name
-    assert theory.plateau(0.1, 0.8, 2.0) == pytest.approx(2 * theory.envelope(0.1, 0.8, 400)[-1], rel=1e-12)
+    assert theory.plateau(0.1, 0.8, 2.0) == pytest.approx(
+        2 * theory.envelope(0.1, 0.8, 400)[-1], rel=1e-12
+    )
     assert theory.plateau(0.1, 1.0) == theory.plateau(0.1, 1.3) == math.inf
 
 
@@ -109,12 +115,16 @@ def test_diffusion_is_the_simulated_spread(growth):
 def test_diffusion_is_its_sum():
     sums = [math.sqrt(math.fsum(1.07 ** (2 * i) for i in range(t))) for t in range(41)]
     np.testing.assert_allclose(theory.diffusion(0.3, 1.07, 40), 0.3 * np.array(sums), rtol=1e-12)
-    np.testing.assert_allclose(theory.diffusion(0.3, 1.0, 40), 0.3 * np.arange(41) ** 0.5, rtol=1e-12)
+    np.testing.assert_allclose(
+        theory.diffusion(0.3, 1.0, 40), 0.3 * np.arange(41) ** 0.5, rtol=1e-12
+    )
 
 
 @given(st.floats(0.5, 1.5), st.floats(1e-12, 1.0), st.integers(1, 60))
 def test_passage_time_is_the_inverse_of_the_envelope(growth, epsilon, t):
-    assume(growth**t > 1e-6)  # nearer to its plateau an envelope is flat, and the level's digits do not hold the time
+    assume(
+        growth**t > 1e-6
+    )  # nearer to its plateau an envelope is flat, and the level's digits do not hold the time
     level = float(theory.envelope(epsilon, growth, t)[-1])
     assert theory.passage_time(epsilon, growth, level) == pytest.approx(t, rel=1e-7)
 
@@ -129,7 +139,9 @@ def test_crossing_time_is_the_first_step_above(growth, epsilon, level):
 
 def test_crossing_time_of_an_exploding_error_and_of_one_that_never_comes():
     assert theory.crossing_time(1e-3, 1.2, 10.0) == 42  # log(1 + 2000) / log 1.2 = 41.69
-    assert theory.passage_time(1e-3, 1.2, 10.0) == pytest.approx(math.log(2001) / math.log(1.2), rel=1e-14)
+    assert theory.passage_time(1e-3, 1.2, 10.0) == pytest.approx(
+        math.log(2001) / math.log(1.2), rel=1e-14
+    )
     assert theory.crossing_time(0.1, 0.5, 0.2) == math.inf  # the plateau itself is never exceeded
     assert theory.crossing_time(1e-3, 1 + 1e-12, 1e6) == pytest.approx(1e9, rel=1e-3)
     with pytest.raises(ValueError, match=r"growth: expected more than 0, got -0\.5"):
@@ -161,11 +173,15 @@ def chain(matrix, horizon):
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 7, 100])
-@pytest.mark.parametrize(("error", "recovery"), [(0.03, 0.0), (0.03, 0.2), (0.5, 0.5), (0.9, 0.8), (1.0, 0.0), (1, 1)])
+@pytest.mark.parametrize(
+    ("error", "recovery"), [(0.03, 0.0), (0.03, 0.2), (0.5, 0.5), (0.9, 0.8), (1.0, 0.0), (1, 1)]
+)
 def test_cascade_is_the_two_state_chain(error, recovery, horizon):
     matrix = np.array([[1 - error, error], [recovery, 1 - recovery]])
     expected = 1.7 * chain(matrix, horizon)[:-1, 1].sum()
-    assert theory.cascade(error, horizon, 1.7, recovery) == pytest.approx(expected, rel=1e-10, abs=1e-14)
+    assert theory.cascade(error, horizon, 1.7, recovery) == pytest.approx(
+        expected, rel=1e-10, abs=1e-14
+    )
 
 
 def test_cascade_keeps_its_digits_when_errors_are_rare():
@@ -190,18 +206,24 @@ def test_absorbing_gap_has_twelve_digits_at_every_rate(error, horizon):
 @pytest.mark.parametrize("error", [1e-9, 0.01, 0.3, 0.5, 0.8, 1.0])
 def test_parity_gap_is_the_two_state_chain(error, horizon):
     flips = np.array([[1 - error, error], [error, 1 - error]])
-    assert theory.parity_gap(error, horizon) == pytest.approx(chain(flips, horizon)[1:, 1].sum(), rel=1e-10)
+    assert theory.parity_gap(error, horizon) == pytest.approx(
+        chain(flips, horizon)[1:, 1].sum(), rel=1e-10
+    )
 
 
 def test_parity_value_of_the_literature():
     assert theory.parity_gap(0.01, 100) == pytest.approx(28.749, abs=5e-4)
-    assert theory.parity_gap(0.01, 100) == pytest.approx(50 - (1 - 0.98**101) / 0.04 + 0.5, rel=1e-12)
+    assert theory.parity_gap(0.01, 100) == pytest.approx(
+        50 - (1 - 0.98**101) / 0.04 + 0.5, rel=1e-12
+    )
 
 
 def test_the_trap_is_its_chain():
     error, horizon = 0.004, 25  # states: fork, path, pit
     away = np.array([[0, 1 - error * horizon, error * horizon], [0, 1, 0], [0, 0, 1]])
-    lost = chain(away, horizon)[1:, 2].sum()  # charged at the step that errs, so in the state after it
+    lost = chain(away, horizon)[
+        1:, 2
+    ].sum()  # charged at the step that errs, so in the state after it
     assert theory.trap_gap(error, horizon) == pytest.approx(lost, rel=1e-12)
     with pytest.raises(ValueError, match=r"error: expected at most 1/T = 0\.04, got 0\.05"):
         theory.trap_gap(0.05, horizon)
@@ -239,7 +261,10 @@ def test_reset_cliff_gap_is_the_simulated_one():
     rng, q = np.random.default_rng(0), theory.missing_mass(10, 5, 200)
     first = rng.geometric(q, 100_000)  # the step of the first error
     lost = np.clip(41 - first, 0, None)
-    assert abs(lost.mean() - theory.reset_cliff_gap(10, 5, 200, 40)) < 3 * lost.std() / len(lost) ** 0.5
+    assert (
+        abs(lost.mean() - theory.reset_cliff_gap(10, 5, 200, 40))
+        < 3 * lost.std() / len(lost) ** 0.5
+    )
 
 
 # Tabular identities and bounds
@@ -250,7 +275,13 @@ def tabular(seed, states=4, actions=3, horizon=9):
     rng = np.random.default_rng(seed)
     transition = rng.dirichlet(np.full(states, 0.5), (states, actions))
     policies = [rng.dirichlet(np.full(actions, 0.4), (horizon, states)) for _ in range(2)]
-    return transition, rng.standard_normal((states, actions)), *policies, rng.dirichlet(np.ones(states)), horizon
+    return (
+        transition,
+        rng.standard_normal((states, actions)),
+        *policies,
+        rng.dirichlet(np.ones(states)),
+        horizon,
+    )
 
 
 @given(st.integers(0, 10_000))
@@ -285,7 +316,9 @@ def recover_table(k):
 @pytest.mark.parametrize("k", [1, 4, 12, 20])
 def test_an_error_on_the_way_back_costs_k_steps_or_what_is_left(k):
     right = np.tile([1.0, 0.0], (k + 1, 1))
-    assert theory.recoverability(*recover_table(k), right, 12) == pytest.approx(min(k, 12), abs=1e-12)
+    assert theory.recoverability(*recover_table(k), right, 12) == pytest.approx(
+        min(k, 12), abs=1e-12
+    )
 
 
 @given(st.integers(0, 10_000))
@@ -301,7 +334,10 @@ def test_the_three_bounds_hold_in_random_tasks(seed):
     learner = 0.9 * best + 0.1 * errs
     gap = -theory.performance_difference(transition, reward, learner, best, start, horizon)[0]
     wrong = 1 - (learner * best).sum(-1)
-    on, off = ((theory.visits(transition, p, start, horizon) * wrong).sum() / horizon for p in (learner, best))
+    on, off = (
+        (theory.visits(transition, p, start, horizon) * wrong).sum() / horizon
+        for p in (learner, best)
+    )
     u = theory.recoverability(transition, reward, best, horizon)
     assert -1e-12 <= gap <= theory.quadratic_bound(off, horizon) + 1e-12
     assert gap <= theory.recoverable_bound(u, on, horizon) + 1e-12
@@ -348,9 +384,13 @@ def test_daggers_bound_holds_where_every_term_is_enumerated(seed):
         for b, p in zip(betas, iterates, strict=True)
     ]
     own = [theory.visits(transition, p, start, horizon) for p in iterates]
-    of = np.array([[(d * loss).sum() / horizon for d in mixed] for loss in losses])  # iterate, round
+    of = np.array(
+        [[(d * loss).sum() / horizon for d in mixed] for loss in losses]
+    )  # iterate, round
     error, played = of.mean(1).min(), np.diag(of).mean()
     reached = min((d * loss).sum() / horizon for d, loss in zip(own, losses, strict=True))
     for d, m, b in zip(own, mixed, betas, strict=True):
         assert np.abs(d - m).sum(1).mean() <= min(2, 2 * horizon * b) + 1e-12
-    assert reached <= theory.dagger_bound(error, played - error, 1.0, horizon, betas)["total"] + 1e-12
+    assert (
+        reached <= theory.dagger_bound(error, played - error, 1.0, horizon, betas)["total"] + 1e-12
+    )

@@ -48,7 +48,9 @@ def test_adam_is_torchs_adam():
     x = torch.randn(3, 7, 3, generator=torch.Generator().manual_seed(0))
     for _ in range(100):
         for slope, found in zip(
-            ours.slopes, torch.autograd.grad(mlp(ours.layers, x).square().sum(), ours.layers), strict=True
+            ours.slopes,
+            torch.autograd.grad(mlp(ours.layers, x).square().sum(), ours.layers),
+            strict=True,
         ):
             slope.copy_(found)
         ours.step()
@@ -149,7 +151,10 @@ def test_what_weighs_nothing_does_not_change_a_runs_minibatches():
 def minibatches(data, batch, updates, seeds=(0,), zscore=False):
     """All minibatches of a fit: observations (R, updates, B, O), actions and shares."""
     scaling = scales(data, (1e-3,), zscore, None)
-    return [torch.cat(p, 1) for p in zip(*feed.minibatches(data, batch, updates, Streams(seeds), scaling), strict=True)]
+    return [
+        torch.cat(p, 1)
+        for p in zip(*feed.minibatches(data, batch, updates, Streams(seeds), scaling), strict=True)
+    ]
 
 
 @pytest.mark.parametrize("batch", [1, 4, 7, 100])
@@ -161,8 +166,13 @@ def test_every_sample_comes_once_an_epoch(batch):
     for epoch in range(len(order) // 10):
         assert sorted(order[10 * epoch : 10 * epoch + 10]) == data.obs[0, :, 0].tolist()
     rest = order[len(order) // 10 * 10 :]
-    assert len(set(rest)) == len(rest)  # the last epoch stops in the middle, and repeats nothing either
-    assert len({tuple(order[10 * e : 10 * e + 10]) for e in range(len(order) // 10)}) == len(order) // 10
+    assert len(set(rest)) == len(
+        rest
+    )  # the last epoch stops in the middle, and repeats nothing either
+    assert (
+        len({tuple(order[10 * e : 10 * e + 10]) for e in range(len(order) // 10)})
+        == len(order) // 10
+    )
 
 
 def test_the_last_epoch_favours_no_sample():
@@ -178,11 +188,15 @@ def test_minibatches_are_scaled_and_their_shares_sum_to_one(monkeypatch):
     data.weight[0], data.weight[1] = torch.rand(64, generator=torch.Generator().manual_seed(0)), 0.0
     x, y, share = minibatches(data, 16, 70, (0, 1), zscore=True)
     scaling = scales(data, (1e-3,), True, None)
-    torch.testing.assert_close(y * scaling["scale"][:, None] + scaling["shift"][:, None], 2 * _raw(x, scaling) + 1)
+    torch.testing.assert_close(
+        y * scaling["scale"][:, None] + scaling["shift"][:, None], 2 * _raw(x, scaling) + 1
+    )
     torch.testing.assert_close(share[0].sum(-1), torch.ones(70))
     assert (share[1] == 0).all()  # a run without samples learns from none
     monkeypatch.setattr(feed, "CACHE", 1)  # one minibatch at a time
-    for whole, piecewise in zip((x, y, share), minibatches(data, 16, 70, (0, 1), zscore=True), strict=True):
+    for whole, piecewise in zip(
+        (x, y, share), minibatches(data, 16, 70, (0, 1), zscore=True), strict=True
+    ):
         assert torch.equal(whole, piecewise)
 
 
@@ -205,7 +219,10 @@ def test_settings_of_another_number_of_runs_are_a_sentence():
 
 
 def test_settings_of_each_run_are_that_runs_alone():
-    data, settings = line(), {"lr": (1e-2, 3e-3), "ema": (0.0, 0.9), "clip": (0.0, 0.5), "updates": 40}
+    data, settings = (
+        line(),
+        {"lr": (1e-2, 3e-3), "ema": (0.0, 0.9), "clip": (0.0, 0.5), "updates": 40},
+    )
     both = fitted(data, (0, 1), **settings)
     alone = fitted(line(1), (1,), lr=3e-3, ema=0.9, clip=0.5, updates=40)
     for name, array in both.arrays().items():
@@ -216,7 +233,10 @@ def test_clipping_bounds_each_runs_gradient_by_itself():
     adam = Adam([torch.zeros(2, 1, 3), torch.zeros(2, 1, 1)], lr=1e-3, clip=1.0)
     adam.slopes[0].copy_(torch.tensor([[[3.0, 0, 4]], [[0.1, 0, 0]]]))
     adam.step()
-    assert adam.slopes[0][:, 0].tolist() == [pytest.approx([0.6, 0, 0.8]), pytest.approx([0.1, 0, 0])]
+    assert adam.slopes[0][:, 0].tolist() == [
+        pytest.approx([0.6, 0, 0.8]),
+        pytest.approx([0.1, 0, 0]),
+    ]
 
 
 def test_a_run_that_leaves_the_finite_numbers_in_training_is_named_and_the_other_is_not_touched():
@@ -261,9 +281,13 @@ def test_actions_are_clipped_to_the_box():
 
 
 def test_observations_of_the_wrong_shape_are_a_sentence():
-    with pytest.raises(ValueError, match=r"observations: expected \(R=2, E, O=1\), got \(2, 5, 3\)"):
+    with pytest.raises(
+        ValueError, match=r"observations: expected \(R=2, E, O=1\), got \(2, 5, 3\)"
+    ):
         fitted(line(), updates=1).act(torch.zeros(2, 5, 3))
-    with pytest.raises(ValueError, match="predict: expected the policy of one run, got 2; pick one"):
+    with pytest.raises(
+        ValueError, match="predict: expected the policy of one run, got 2; pick one"
+    ):
         fitted(line(), updates=1).predict(np.zeros(1))
 
 
@@ -307,19 +331,28 @@ def test_an_unseen_cell_is_uniform_by_chance_and_fixed_when_deterministic():
 
 
 def test_the_fixed_guess_favours_no_action():
-    fill = torch.cat([table([(0, 1), (0, 1)], net="table-per-step", states=200).fill for _ in range(1)])
+    fill = torch.cat(
+        [table([(0, 1), (0, 1)], net="table-per-step", states=200).fill for _ in range(1)]
+    )
     assert torch.bincount(fill.flatten(), minlength=4).min() > 300  # of 1600, 400 expected
 
 
 def test_tables_are_for_one_hot_observations_and_discrete_actions():
-    with pytest.raises(ValueError, match="net table: expected one-hot observations and Discrete actions"):
+    with pytest.raises(
+        ValueError, match="net table: expected one-hot observations and Discrete actions"
+    ):
         fitted(line(), net="table")
 
 
-@pytest.mark.parametrize("count", [5000, 50, 3])  # blocks, one block, fewer samples than observations
+@pytest.mark.parametrize(
+    "count", [5000, 50, 3]
+)  # blocks, one block, fewer samples than observations
 def test_ridge_is_the_penalised_least_squares_solution(count):
     generator = torch.Generator().manual_seed(0)
-    x, y = torch.randn(2, count, 5, generator=generator), torch.randn(2, count, 2, generator=generator)
+    x, y = (
+        torch.randn(2, count, 5, generator=generator),
+        torch.randn(2, count, 2, generator=generator),
+    )
     weight = torch.rand(2, count, generator=generator)
     space = spaces.Box(-10.0, 10.0, (2,))
     policy = fitted(Dataset(x, y, weight, (count,)), net="ridge", penalty=(0.3, 2.0), space=space)
@@ -334,16 +367,24 @@ def test_ridge_is_the_penalised_least_squares_solution(count):
 def test_ridge_chooses_among_discrete_actions():
     obs = torch.eye(3)[None].repeat(1, 10, 1)
     action = torch.tensor([2, 0, 1] * 10)[None, :, None]
-    policy = fitted(Dataset(obs, action, torch.ones(1, 30), (30,)), (0,), net="ridge", space=spaces.Discrete(3))
+    policy = fitted(
+        Dataset(obs, action, torch.ones(1, 30), (30,)), (0,), net="ridge", space=spaces.Discrete(3)
+    )
     assert policy.act(torch.eye(3)[None])[0].flatten().tolist() == [2, 0, 1]
 
 
 def test_policies_come_back_from_their_arrays():
     for policy in (fitted(line(), updates=5), table([(0, 1), (0, 1)], net="table")):
         again = restore(policy.kind, policy.arrays(), policy.action_space)
-        obs = torch.eye(policy.counts.shape[2])[None] if isinstance(policy, TablePolicy) else line().obs
+        obs = (
+            torch.eye(policy.counts.shape[2])[None]
+            if isinstance(policy, TablePolicy)
+            else line().obs
+        )
         assert torch.equal(again.act(obs)[0], policy.act(obs)[0])
-    with pytest.raises(ValueError, match="policy: expected the arrays of an mlp, a table, a mixture or a vote"):
+    with pytest.raises(
+        ValueError, match="policy: expected the arrays of an mlp, a table, a mixture or a vote"
+    ):
         restore("mlp", {"counts": torch.zeros(1)}, BOX)
 
 

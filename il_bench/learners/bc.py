@@ -38,9 +38,14 @@ class BC:
         require_counts(self, "episodes")
         require(min(as_tuple(self.labels)) >= 0, f"labels: expected at least 0, got {self.labels}")
         named = self.demos == "" or self.demos.startswith(PREFIX)
-        require(named, f"demos: expected {PREFIX}ID, got {self.demos!r}; only Minari's datasets are read")
+        require(
+            named,
+            f"demos: expected {PREFIX}ID, got {self.demos!r}; only Minari's datasets are read",
+        )
 
-    def learn(self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None) -> Policy:
+    def learn(
+        self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
+    ) -> Policy:
         """See `Learner.learn`. The expert drives; every visited state is labelled; squared error or cross-entropy."""
         streams, log = streams or Streams(env.seeds, env.device), log or Log()
         data = self._demonstrations(env, expert, streams.fork("demonstrations"), log)
@@ -59,7 +64,9 @@ class BC:
         """The expert's rollouts: `episodes` of them, or of each run the first ones, until its labels are reached."""
         if max(as_tuple(self.labels)) == 0:
             return roll_in(env, by_expert(env, expert), streams, self.episodes, log)
-        wanted = torch.tensor(as_tuple(self.labels), device=env.device).round().long().expand(env.runs)
+        wanted = (
+            torch.tensor(as_tuple(self.labels), device=env.device).round().long().expand(env.runs)
+        )
         episodes = math.ceil(max(as_tuple(self.labels)) / env.horizon)
         for _ in range(12):
             seen = rollout(env, by_expert(env, expert), streams, episodes)
@@ -68,4 +75,6 @@ class BC:
                 log.steps = log.steps + used.length.sum(1)
                 return used
             episodes *= 2
-        raise ValueError(f"labels: the expert's episodes end too early for {int(wanted.max())} labels; ask for fewer")
+        raise ValueError(
+            f"labels: the expert's episodes end too early for {int(wanted.max())} labels; ask for fewer"
+        )

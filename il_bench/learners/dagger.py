@@ -57,12 +57,23 @@ class DAgger:
         require_counts(self, "rounds", "episodes", "window", "validation")
         unit = self.beta in ("constant", "exponential")
         for p in as_tuple(self.p):
-            require(p >= 0 and (p <= 1 or not unit), f"p: expected a number from 0{' to 1' * unit}, got {p}")
+            require(
+                p >= 0 and (p <= 1 or not unit),
+                f"p: expected a number from 0{' to 1' * unit}, got {p}",
+            )
             falls = self.beta not in ("linear", "sigmoid") or p == 0 or p >= 1
-            require(falls, f"p: beta {self.beta} falls over p rounds, at least 1, got {p}; try {self.rounds}")
+            require(
+                falls,
+                f"p: beta {self.beta} falls over p rounds, at least 1, got {p}; try {self.rounds}",
+            )
         least, got = sum(self._shares()), self.training.updates
-        wanted = f"one for each of {self.rounds} rounds" + f", {least} in all" * (least > self.rounds)
-        require(self.training.net != "mlp" or got >= least, f"updates: expected at least {wanted}, got {got}")
+        wanted = f"one for each of {self.rounds} rounds" + f", {least} in all" * (
+            least > self.rounds
+        )
+        require(
+            self.training.net != "mlp" or got >= least,
+            f"updates: expected at least {wanted}, got {got}",
+        )
 
     def chances(self, i: int) -> list[float]:
         """Chance that the expert acts in round i = 0, 1, ...: one for all runs, or one for each."""
@@ -79,7 +90,9 @@ class DAgger:
         shares, total = self._shares(), self.training.updates
         return total * sum(shares[: i + 1]) // sum(shares) - total * sum(shares[:i]) // sum(shares)
 
-    def learn(self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None) -> Policy:
+    def learn(
+        self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
+    ) -> Policy:
         """See `Learner.learn`. The mixture drives, every visited state is labelled, rounds share the updates."""
         require(
             self.mix == "choose" or not hasattr(env.action_space, "n"),
@@ -91,7 +104,9 @@ class DAgger:
         kept = log.checkpoint.rounds(env, log) if log.checkpoint else []
         for i in range(self.rounds):
             before = iterates[-1] if iterates else None
-            part = kept[i][0] if i < len(kept) else self._collect(i, before, env, expert, streams, log)
+            part = (
+                kept[i][0] if i < len(kept) else self._collect(i, before, env, expert, streams, log)
+            )
             last = [*last, part][-(self.window if self.aggregate == "window" else 1) :]
             data = every.add(part) if self.aggregate == "all" else concatenate(last)
             if i < len(kept):
@@ -106,7 +121,9 @@ class DAgger:
         policy = policy if self.pick == "last" else self._best(iterates, env, expert, streams, log)
         return log.close(self, policy)
 
-    def _collect(self, i: int, policy: Policy | None, env: Env, expert: Expert, streams: Streams, log: Log) -> Dataset:
+    def _collect(
+        self, i: int, policy: Policy | None, env: Env, expert: Expert, streams: Streams, log: Log
+    ) -> Dataset:
         """The labelled states of round i, driven by the mixture."""
         chance = torch.tensor(self.chances(i), dtype=torch.float64, device=env.device)
         streams = streams.fork("round", i)
@@ -116,11 +133,15 @@ class DAgger:
             drive = by_policy(env, policy)
         else:
             average = self.mix == "average"
-            drive = by_mixture(env, expert, policy, chance[:, None], streams, self.episodes, average)
+            drive = by_mixture(
+                env, expert, policy, chance[:, None], streams, self.episodes, average
+            )
         seen = roll_in(env, drive, streams, self.episodes, log)
         return dataset(env, seen, label(env, expert, seen, log))
 
-    def _best(self, iterates: list[Policy], env: Env, expert: Expert, streams: Streams, log: Log) -> Policy:
+    def _best(
+        self, iterates: list[Policy], env: Env, expert: Expert, streams: Streams, log: Log
+    ) -> Policy:
         """For each run the iterate with the smallest action error under its own distribution, on held-out episodes."""
         streams, errors = streams.fork("validation"), []
         for policy in iterates:

@@ -38,22 +38,32 @@ class SMILe:
         """Refuse settings that no learner can have."""
         require_counts(self, "rounds", "episodes")
         for alpha in as_tuple(self.alpha):
-            require(0 < alpha <= 1, f"alpha: expected a number above 0, at most 1, got {alpha}; try 0.1")
+            require(
+                0 < alpha <= 1, f"alpha: expected a number above 0, at most 1, got {alpha}; try 0.1"
+            )
         enough = self.training.net != "mlp" or self.training.updates >= self.rounds
-        require(enough, f"updates: expected at least one for each of {self.rounds} rounds, got {self.training.updates}")
+        require(
+            enough,
+            f"updates: expected at least one for each of {self.rounds} rounds, got {self.training.updates}",
+        )
 
     def shares(self, n: int) -> torch.Tensor:
         """Chances in the mixture after n rounds (A, n + 1), the expert's first; A is 1, or one for each run."""
         alpha = torch.tensor(as_tuple(self.alpha), dtype=torch.float64)[:, None]
         return torch.cat(((1 - alpha) ** n, alpha * (1 - alpha) ** torch.arange(n)), 1)
 
-    def learn(self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None) -> Policy:
+    def learn(
+        self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
+    ) -> Policy:
         """See `Learner.learn`. The mixture drives, every visited state is labelled, each round has its own fit."""
         streams, log = streams or Streams(env.seeds, env.device), log or Log()
         parts: list[Policy] = []
         for i in range(self.rounds):
             data = self._collect(parts, env, expert, streams.fork("round", i), log)
-            share = self.training.updates * (i + 1) // self.rounds - self.training.updates * i // self.rounds
+            share = (
+                self.training.updates * (i + 1) // self.rounds
+                - self.training.updates * i // self.rounds
+            )
             parts.append(fit(data, self.training, env, streams.fork("fit", i), log, share))
             log.iterate(i, self._learned(parts, env))
         return log.close(self, self._learned(parts, env))
@@ -63,7 +73,9 @@ class SMILe:
         own = self.shares(len(parts))[:, 1:].to(env.device)
         return MixturePolicy(list(parts), (own / own.sum(1, keepdim=True)).expand(env.runs, -1))
 
-    def _collect(self, parts: list[Policy], env: Env, expert: Expert, streams: Streams, log: Log) -> Dataset:
+    def _collect(
+        self, parts: list[Policy], env: Env, expert: Expert, streams: Streams, log: Log
+    ) -> Dataset:
         """The labelled states of one round, driven by the expert and the parts so far."""
         drive = self._drive(parts, env, expert, streams) if parts else by_expert(env, expert)
         seen = roll_in(env, drive, streams, self.episodes, log)
@@ -73,10 +85,15 @@ class SMILe:
         """Who acts is chosen anew at each step: the expert, or else one of the parts."""
         left = self.shares(len(parts))[:, :1].to(env.device)
         coin = streams.uniform("beta", self.episodes, env.horizon)
-        one, other = by_expert(env, expert), by_policy(env, self._learned(parts, env), streams, self.episodes)
+        one, other = (
+            by_expert(env, expert),
+            by_policy(env, self._learned(parts, env), streams, self.episodes),
+        )
 
         def drive(step: int, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
             own, memory = other(step, state, memory)
-            return torch.where((coin[..., step] < left)[..., None], one(step, state, None)[0], own), memory
+            return torch.where(
+                (coin[..., step] < left)[..., None], one(step, state, None)[0], own
+            ), memory
 
         return drive
