@@ -14,7 +14,7 @@ from publish import figure, publish, table
 from scipy.stats import linregress
 
 import il_bench as il
-from il_bench.theory import absorbing_gap, missing_mass, recover_gap, return_gap, trap_gap
+from il_bench.stats.theory import absorbing_gap, missing_mass, recover_gap, return_gap, trap_gap
 
 STATES, ACTIONS, LABELS, HORIZONS, SEEDS, EPISODES = 10, 200, 400, (20, 40, 80), 64, 50
 

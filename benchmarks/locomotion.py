@@ -17,8 +17,8 @@ from joblib import Parallel, delayed
 from publish import publish, table
 
 import il_bench as il
-from il_bench.intervals import interval
-from il_bench.sb3 import Recipe, train
+from il_bench.borders.sb3_training import Recipe, train
+from il_bench.stats.intervals import interval
 
 ENVS, EXPERTS = ("Hopper-v5", "Walker2d-v5"), Path("runs") / "experts"
 ROUNDS, SEEDS, ROLLOUTS = (2, 5, 10, 20), 6, 10

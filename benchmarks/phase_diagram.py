@@ -7,7 +7,7 @@ import torch
 from publish import figure, publish, table
 
 import il_bench as il
-from il_bench.intervals import short
+from il_bench.stats.intervals import short
 
 DIALS = (0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.15, 1.2, 1.3)
 NOISES = (0.0, 1e-6, 1e-5, 3e-5, 1e-4, 1e-3, 1e-2, 5e-2)

@@ -12,9 +12,9 @@ from publish import figure, publish, table
 from scipy.stats import linregress
 
 import il_bench as il
-from il_bench.intervals import short
-from il_bench.streams import white
-from il_bench.theory import diffusion, envelope, regime
+from il_bench.core.streams import white
+from il_bench.stats.intervals import short
+from il_bench.stats.theory import diffusion, envelope, regime
 
 HORIZON, SEEDS, EPISODES, EPSILON, AT = 100, 64, 64, 1e-4, (10, 30, 100)
 ANGLE = 0.5  # of linear's rotation

@@ -16,11 +16,11 @@ from il_bench.envs.kart import heading
 from publish import RESULTS, figure, publish, table
 
 import il_bench as il
-from il_bench.canvas import colour_of
-from il_bench.core import Policy
-from il_bench.intervals import short
-from il_bench.rollout import by_policy, rollout
-from il_bench.streams import Streams
+from il_bench.core.policy import Policy
+from il_bench.core.rollout import by_policy, rollout
+from il_bench.core.streams import Streams
+from il_bench.paint.canvas import colour_of
+from il_bench.stats.intervals import short
 
 SEEDS, ITERATIONS, LAPS = 3, 20, 4
 CLONED = (

@@ -18,8 +18,8 @@ import torch
 from publish import figure, publish, table
 
 import il_bench as il
-from il_bench import letters
-from il_bench.canvas import colour_of
+from il_bench.datasets import letters
+from il_bench.paint.canvas import colour_of
 
 COST, ROUNDS = 0.1, 4
 PAPER = {"no structure": 82.0, "supervised": 83.6, "dagger": 85.5}

@@ -10,7 +10,7 @@ from publish import RESULTS, publish, table
 from torch.autograd.functional import jacobian
 
 import il_bench as il
-from il_bench.intervals import interval
+from il_bench.stats.intervals import interval
 
 # A hundred demonstrations for either learner. Deviations are small, and the weights' slope at the origin rules, in the
 # first dozen steps; later they are of the size at which the network bends.

@@ -16,8 +16,8 @@ import torch
 from publish import publish, table
 
 import il_bench as il
-from il_bench.rollout import by_expert, rollout
-from il_bench.streams import Streams
+from il_bench.core.rollout import by_expert, rollout
+from il_bench.core.streams import Streams
 
 
 def best(work: Callable[[], int], repeats: int = 5) -> float:

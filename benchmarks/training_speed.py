@@ -18,11 +18,12 @@ import torch
 from gymnasium import spaces
 from publish import publish, table
 
-from il_bench import engine
-from il_bench.core import Log
-from il_bench.data import Dataset
-from il_bench.streams import Streams
-from il_bench.train import Training, fit
+from il_bench.core.policy import Log
+from il_bench.core.streams import Streams
+from il_bench.fit.dataset import Dataset
+from il_bench.fit.fitting import fit
+from il_bench.fit.training import Training
+from il_bench.nets import _mlp_engine
 
 clock = time.thread_time  # of the one thread that computes: other processes' work is not counted
 RUNS, WIDTHS, BATCH = (1, 16, 64, 256), (32, 64, 256), 64
@@ -76,7 +77,7 @@ def products(
 
 def floor(runs: int, width: int, batch: int) -> float:
     """Seconds for the products alone of one update of one run: each by the faster of torch.bmm and numpy.matmul."""
-    runs, total = min(runs, engine.runs_at_once([SEEN, width, width, ACTIONS], batch)), 0.0
+    runs, total = min(runs, _mlp_engine.runs_at_once([SEEN, width, width, ACTIONS], batch)), 0.0
     for first, second, *flips in products(runs, width, batch):
         pair = [
             np.random.default_rng(0).standard_normal(shape, np.float32) for shape in (first, second)
@@ -119,7 +120,7 @@ def trained(runs: int, width: int, batch: int, spend: float = 2.0, fast: bool = 
     """
     training, suits, stamps = (
         Training(hidden=(width, width), batch=batch),
-        engine.suits,
+        _mlp_engine.suits,
         [(0.0, clock())],
     )
 
@@ -128,13 +129,13 @@ def trained(runs: int, width: int, batch: int, spend: float = 2.0, fast: bool = 
         if stamps[-1][1] - stamps[0][1] > spend:
             raise Enough
 
-    engine.suits = suits if fast else lambda obs: False
+    _mlp_engine.suits = suits if fast else lambda obs: False
     try:
         fit(samples(runs), training, Plain(), Streams(range(runs)), Log(report=report))
     except Enough:
         pass
     finally:
-        engine.suits = suits
+        _mlp_engine.suits = suits
     shares, times = np.diff(np.array(stamps[1:]), axis=0).T
     return float(np.median(times / shares)) / training.updates / runs
 

@@ -18,7 +18,9 @@ import torch
 from publish import publish, table
 
 import il_bench as il
-from il_bench import measure, sweep
+from il_bench import sweep
+from il_bench.jobs import plan, workers
+from il_bench.measures import assess
 
 KILLS, INPUTS, BATCHES = 24, 12_000, 1000
 SPEAKERS = "record: ", "results: ", "policy: "
@@ -92,10 +94,10 @@ def soak(folder: Path) -> dict[str, Any]:
     """A sweep of a thousand batches in one process: memory, open files and processes after 100 and after all."""
     args = ["--env", "tube", "--algo", "dagger", "--rounds", "2", "--seeds", str(BATCHES), *TINY, "--batch", "1",
             "--jobs", "1", "--out", str(folder / "soak")]  # fmt: skip
-    options, settings = sweep.asked(args)
-    plan, _ = sweep.planned(options, settings, [("tube", "dagger")])
+    options, settings = plan.asked(args)
+    work, _ = plan.planned(options, settings, [("tube", "dagger")])
     found = {}
-    for done, _ in enumerate(sweep.outcomes(options, list(sweep.batched(plan, set(), 1, 1))), 1):
+    for done, _ in enumerate(workers.outcomes(options, list(plan.batched(work, set(), 1, 1))), 1):
         if done in (100, BATCHES):
             children = subprocess.run(
                 ["pgrep", "-P", str(os.getpid())], capture_output=True, text=True, check=False
@@ -179,7 +181,7 @@ def _tried(record: Path, folder: Path, rows: bool) -> str:
         else:
             found = il.load(record)
             found.table()
-            measure.restored_policies(found, found.env)
+            assess.restored_policies(found, found.env)
         return "read"
     except Exception as error:
         sentence = (

@@ -9,7 +9,7 @@ import torch
 from publish import figure, publish, table
 
 import il_bench as il
-from il_bench.intervals import interval
+from il_bench.stats.intervals import interval
 
 SEEDS, CHECKPOINTS, DECAYS = 8, tuple(range(2000, 4001, 100)), (0.9, 0.99, 0.999)
 PLACES = {

@@ -40,8 +40,9 @@ from publish import RESULTS, publish, table
 from vs_imitation_ours import DIALS, LABELS, UPDATES, Regulator, Tracking, write_task
 
 import il_bench as il
-from il_bench.policies import MLPPolicy, restore
-from il_bench.rollout import by_expert, by_policy, rollout
+from il_bench.core.rollout import by_expert, by_policy, rollout
+from il_bench.fit.fitting import restore
+from il_bench.nets.mlp import MLPPolicy
 
 HERE = Path(__file__).parent
 PINS = (

@@ -19,7 +19,7 @@ from gymnasium import spaces
 from scipy.linalg import solve_discrete_are
 
 import il_bench as il
-from il_bench.policies import affine
+from il_bench.core.arrays import affine
 
 DIALS = (0.9, 1.2, 1.5)
 TASK: dict[str, Any] = {

@@ -21,10 +21,11 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.canvas import SOFT, Canvas, colour_of, mix
-from il_bench.core import Certificate, Env, namespace
-from il_bench.settings import Values, require
-from il_bench.streams import Streams
+from il_bench.core.arrays import namespace
+from il_bench.core.env import Certificate, Env
+from il_bench.core.settings import Values, require
+from il_bench.core.streams import Streams
+from il_bench.paint.canvas import SOFT, Canvas, colour_of, mix
 
 STEP, UNIT = 0.04, 1 / 3  # h, seconds; and the time by which the metric multiplies speeds, seconds
 LIMIT, SPEED = (

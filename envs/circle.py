@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.canvas import INK, SOFT, Canvas, colour_of
-from il_bench.core import Certificate, Env, column, namespace
-from il_bench.settings import Values, require
-from il_bench.streams import Streams
+from il_bench.core.arrays import column, namespace
+from il_bench.core.env import Certificate, Env
+from il_bench.core.settings import Values, require
+from il_bench.core.streams import Streams
+from il_bench.paint.canvas import INK, SOFT, Canvas, colour_of
 
 GAIN = math.pi  # what full action turns; both full actions are the same half turn
 TURN = 0.3  # omega, of the hand phi, radians a step

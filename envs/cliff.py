@@ -19,10 +19,11 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.canvas import INK, PAPER, SOFT, Canvas, colour_of
-from il_bench.core import Certificate, Env, column, namespace
-from il_bench.settings import Values, as_tuple, require
-from il_bench.streams import Streams
+from il_bench.core.arrays import column, namespace
+from il_bench.core.env import Certificate, Env
+from il_bench.core.settings import Values, as_tuple, require
+from il_bench.core.streams import Streams
+from il_bench.paint.canvas import INK, PAPER, SOFT, Canvas, colour_of
 
 CLIP = 100.0  # where s is stopped at last; it lies at twice the reach where that is nearer
 TURN = 0.3  # omega, radians a step

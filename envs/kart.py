@@ -23,11 +23,13 @@ import torch
 from gymnasium import spaces
 from scipy.spatial import cKDTree
 
-from il_bench.canvas import Camera, Canvas, colour_of, mix, rgb
-from il_bench.core import Certificate, Env, namespace
-from il_bench.scenery import along, beside, car, paint_road, space
-from il_bench.settings import Values, require
-from il_bench.streams import Streams, white
+from il_bench.core.arrays import namespace
+from il_bench.core.env import Certificate, Env
+from il_bench.core.settings import Values, require
+from il_bench.core.streams import Streams, white
+from il_bench.paint.camera import Camera
+from il_bench.paint.canvas import Canvas, colour_of, mix, rgb
+from il_bench.paint.scenery import along, beside, car, paint_road, space
 
 LENGTH, LAP = 800.0, 1000  # of the track, metres and steps
 STEP = LENGTH / LAP  # h, metres

@@ -17,11 +17,13 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.canvas import Camera, Canvas, colour_of
-from il_bench.core import Certificate, Env, namespace
-from il_bench.scenery import along, beside, car, landscape, paint_road, paint_trees
-from il_bench.settings import Values, as_tuple, require
-from il_bench.streams import Streams
+from il_bench.core.arrays import namespace
+from il_bench.core.env import Certificate, Env
+from il_bench.core.settings import Values, as_tuple, require
+from il_bench.core.streams import Streams
+from il_bench.paint.camera import Camera
+from il_bench.paint.canvas import Canvas, colour_of
+from il_bench.paint.scenery import along, beside, car, landscape, paint_road, paint_trees
 
 STEER = 0.3  # c, radians of heading a step at full steering
 ROAD = 2.0  # half-width of the asphalt, metres

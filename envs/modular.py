@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.canvas import INK, SOFT, Canvas, colour_of
-from il_bench.core import Certificate, Env, namespace
-from il_bench.settings import Values, require
-from il_bench.streams import Streams
+from il_bench.core.arrays import namespace
+from il_bench.core.env import Certificate, Env
+from il_bench.core.settings import Values, require
+from il_bench.core.streams import Streams
+from il_bench.paint.canvas import INK, SOFT, Canvas, colour_of
 
 PLACE, GOAL, WAY = "#dfe4ea", "#68707d", "#e0b9a3"  # of the picture
 

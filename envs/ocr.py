@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench import letters
-from il_bench.canvas import INK, PAPER, RULE, SOFT, Canvas, colour_of, mix
-from il_bench.core import Certificate, Env
-from il_bench.letters import ALPHABET, FOLDS, HEIGHT, LONGEST, WIDTH
-from il_bench.settings import Values, require
-from il_bench.streams import Streams
+from il_bench.core.env import Certificate, Env
+from il_bench.core.settings import Values, require
+from il_bench.core.streams import Streams
+from il_bench.datasets import letters
+from il_bench.datasets.letters import ALPHABET, FOLDS, HEIGHT, LONGEST, WIDTH
+from il_bench.paint.canvas import INK, PAPER, RULE, SOFT, Canvas, colour_of, mix
 
 PIXELS = HEIGHT * WIDTH
 RIGHT, WRONG, DUE = (

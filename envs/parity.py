@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.canvas import INK, PAPER, SOFT, Canvas, colour_of
-from il_bench.core import Certificate, Env, namespace
-from il_bench.settings import Values, require
-from il_bench.streams import Streams
+from il_bench.core.arrays import namespace
+from il_bench.core.env import Certificate, Env
+from il_bench.core.settings import Values, require
+from il_bench.core.streams import Streams
+from il_bench.paint.canvas import INK, PAPER, SOFT, Canvas, colour_of
 
 SYMBOLS = 6  # what is seen: the last symbol, 0 or 1, with a bit that is 0, 1 or unreadable
 LIT, DARK, GLOW, WALL, CARD, MIST = (

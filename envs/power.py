@@ -21,11 +21,11 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.canvas import INK, Canvas, colour_of
-from il_bench.core import Certificate, Env
-from il_bench.policies import affine
-from il_bench.settings import Values, require
-from il_bench.streams import Streams
+from il_bench.core.arrays import affine
+from il_bench.core.env import Certificate, Env
+from il_bench.core.settings import Values, require
+from il_bench.core.streams import Streams
+from il_bench.paint.canvas import INK, Canvas, colour_of
 
 SIZE, HIDDEN = 10, (32, 32)
 REACH = 3.0  # where starts are cut off, and what nothing leaves: |x| + eta (1 + b - |x|^(p+1))/(1 + |x|^p) stays below

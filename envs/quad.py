@@ -21,11 +21,13 @@ import torch
 from gymnasium import spaces
 from scipy.linalg import solve_discrete_are
 
-from il_bench.canvas import PAPER, Camera, Canvas, colour_of
-from il_bench.core import Certificate, Env, namespace
-from il_bench.scenery import landscape, paint_drone, upright
-from il_bench.settings import Values, require
-from il_bench.streams import Streams
+from il_bench.core.arrays import namespace
+from il_bench.core.env import Certificate, Env
+from il_bench.core.settings import Values, require
+from il_bench.core.streams import Streams
+from il_bench.paint.camera import Camera
+from il_bench.paint.canvas import PAPER, Canvas, colour_of
+from il_bench.paint.scenery import landscape, paint_drone, upright
 
 STEP = 0.04  # seconds
 LEVER = 5.0  # c: angular acceleration in g/m when one rotor gives all and the other nothing

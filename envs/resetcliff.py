@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.canvas import PAPER, Canvas, colour_of
-from il_bench.core import Certificate, Env
-from il_bench.settings import Values, require
-from il_bench.streams import Streams
+from il_bench.core.env import Certificate, Env
+from il_bench.core.settings import Values, require
+from il_bench.core.streams import Streams
+from il_bench.paint.canvas import PAPER, Canvas, colour_of
 
 SKY, ROCK, SEA, PLACE, DEEP = (
     "#eaf2fb",

@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.canvas import INK, Canvas, colour_of
-from il_bench.core import Certificate, Env, namespace
-from il_bench.settings import Values, require
-from il_bench.streams import Streams
+from il_bench.core.arrays import namespace
+from il_bench.core.env import Certificate, Env
+from il_bench.core.settings import Values, require
+from il_bench.core.streams import Streams
+from il_bench.paint.canvas import INK, Canvas, colour_of
 
 FORK, PATH, PIT = 0, 1, 2  # places
 SYMBOLS = 6  # what is seen: at the fork left, right, unreadable; on the path left, right; the pit

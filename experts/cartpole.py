@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from scipy.linalg import solve_discrete_are
 
-from il_bench.core import Env, Expert
+from il_bench.core.env import Env, Expert
 
 GRAVITY, POLE, MASS, LENGTH, STEP = 9.8, 0.1, 1.1, 0.5, 0.02  # m/s^2, kg, kg of cart and pole, m, s
 Q, R = np.diag([1.0, 1.0, 10.0, 1.0]), np.array([[0.1]])

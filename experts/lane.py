@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy.linalg import solve_discrete_are
 
-from il_bench.core import Expert
+from il_bench.core.env import Expert
 
 from ..envs.lane import STEER, Lane
 

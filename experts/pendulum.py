@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from il_bench.core import Env, Expert
+from il_bench.core.env import Env, Expert
 
 GRAVITY, TORQUE = 10.0, 2.0
 CATCH = 0.45  # radians from upright within which the linear controller holds the pendulum

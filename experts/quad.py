@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from il_bench.core import Expert
+from il_bench.core.env import Expert
 
 from ..envs.quad import Quad
 

@@ -4,48 +4,92 @@
     env = il.make("lane", lipschitz=(1.1, 1.2), seeds=8)
 
 Names are imported when they are first used, so that `import il_bench` costs no more than Gymnasium does. It registers
-every environment with Gymnasium as `il_bench/Name-v0`.
+every environment with Gymnasium as `il_bench/Name-v0`. Learners and nets are found by registry: `il.BC` is the class
+that `il.learner("bc")` makes.
 """
 
 from __future__ import annotations
 
 import importlib
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .registry import register_with_gymnasium
+from .core.registry import LEARNERS, NETS, register_with_gymnasium
+
+if TYPE_CHECKING:  # the same names, for editors and type checkers
+    from .borders.resolve import expert, make
+    from .core.arrays import affine, column, namespace
+    from .core.env import Certificate, Env, Expert
+    from .core.policy import Log, Policy
+    from .core.registry import ENVS, EXPERTS, learner, net
+    from .core.settings import Values, as_tuple, require
+    from .core.streams import Streams, white
+    from .fit.training import Training
+    from .jobs.store import open
+    from .learners.bc import BC
+    from .learners.dagger import DAgger
+    from .learners.smile import SMILe
+    from .measures.assess import assess
+    from .measures.contract import check
+    from .measures.lipschitz import assert_lipschitz
+    from .nets.mlp import MLP
+    from .records.record import Record, load
+    from .records.twins import compare
+    from .show.plots import plot
+    from .show.video import film
 
 # MKL rounds a product differently for arrays of other alignment unless told not to, and then run 2 of 4 would not equal
 # run 2 alone. Read at MKL's first call; costs nothing measurable.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 
-_HOME = {
-    "make": "registry", "expert": "registry", "ENVS": "registry", "EXPERTS": "registry", "LEARNERS": "registry",
-    "Env": "core", "Expert": "core", "Policy": "core", "Certificate": "core", "Values": "settings", "Log": "core",
-    "namespace": "core", "Streams": "streams", "Training": "train", "BC": "learners.bc", "DAgger": "learners.dagger",
-    "SMILe": "learners.smile",
-    "compare": "twins", "Record": "record", "load": "record", "open": "results", "check": "contract",
-    "assert_lipschitz": "lipschitz", "assess": "measure",
-    "plot": "plots", "film": "video",
-}  # fmt: skip
+_HOMES = {
+    "borders.resolve": "expert make",
+    "core.arrays": "affine column namespace",
+    "core.env": "Certificate Env Expert",
+    "core.policy": "Log Policy",
+    "core.registry": "ENVS EXPERTS LEARNERS NETS learner net",
+    "core.settings": "Values as_tuple require",
+    "core.streams": "Streams white",
+    "fit.training": "Training",
+    "jobs.store": "open",
+    "measures.assess": "assess",
+    "measures.contract": "check",
+    "measures.lipschitz": "assert_lipschitz",
+    "records.record": "Record load",
+    "records.twins": "compare",
+    "show.plots": "plot",
+    "show.video": "film",
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
+    if name in _HOME:
+        value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    else:
+        value = None if name.startswith("_") else _registered(name)
+    if value is None:
         raise AttributeError(
-            f"module 'il_bench' has no attribute {name!r}; it has {', '.join(sorted(_HOME))}"
+            f"module 'il_bench' has no attribute {name!r}; it has {', '.join(__dir__())}"
         )
-    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
     globals()[name] = value
     return value
 
 
+def _registered(name: str) -> Any:
+    """The class of a learner or a net, by the name that it bears in its file: BC, DAgger, MLP."""
+    for registry in (LEARNERS, NETS):
+        if short := registry.by_class_name(name):
+            return registry[short]
+    return None
+
+
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOME])
+    return sorted({*globals(), *_HOME, "BC", "DAgger", "SMILe", "MLP"})
 
 
 register_with_gymnasium()

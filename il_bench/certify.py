@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from . import flags, lipschitz, registry
-from .core import Certificate, Env
-from .options import told
-from .settings import require
+from .borders import resolve
+from .cli import flags
+from .cli.told import told
+from .core.env import Certificate, Env
+from .core.settings import require
+from .measures import lipschitz
 
 PAIRS = 1_000_000
 
@@ -24,7 +26,7 @@ def main(args: list[str]) -> None:
         f"certify: expected the name of an environment first, got {args[:1]}; try certify lane",
     )
     env = flags.settings_of(
-        registry.environment(args[0]), args[1:], f"python -m il_bench.certify {args[0]}"
+        resolve.environment(args[0]), args[1:], f"python -m il_bench.certify {args[0]}"
     )
     torch.set_num_threads(1)
     certificate = env.certificate()

@@ -1,177 +1,81 @@
-"""`python -m il_bench.measure RECORD`: everything the instrument can say about a comparison, printed and stored.
-
-`python -m il_bench.measure --policy sb3:PATH --env Hopper-v5 --trust` says it of any agent, without a Record.
-
-Each quantity is one number for each run, shown as a median with its 95 % interval over runs, or the reason why it
-cannot be had. What needs the environment and the policies is asked of them again: a Record holds both.
-"""
+"""Agents that nobody learned here: a zip, a callable, anything with `predict`, named on a command line or handed over."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import torch
 import tyro
 
-from . import agents, flags, record, registry
-from .core import Env, Expert, Policy
-from .intervals import Interval, interval, mean_error
-from .options import told
-from .policies import restore
-from .probes import Unanswerable
-from .quantities import QUANTITIES, Assessment, Quantity, classes
-from .record import Record
-from .report import broken
-from .rollout import action_error, flat_ask, replay
-from .twins import compare
+from .borders import resolve
+from .cli import flags
+from .cli.told import told
+from .core.env import Env, Expert
+from .core.settings import build, combinations, nested_per_run_fields, require
+from .measures.assess import Measures, assess, of_record
+from .records import record
+
+
+@dataclass(frozen=True)
+class MeasurePolicy:
+    """Measure everything about any agent, in twin rollouts with an expert; no Record is needed, and none is left."""
+
+    policy: str = ""
+    """Whom: sb3:PATH, or module:name for a callable of observations or anything with predict."""
+    env: str = "lane"
+    """Environment: a registered name, module:Class, or a Gymnasium id such as Pendulum-v1."""
+    expert: str | None = None
+    """Beside whom: a registered name, module:name or sb3:PATH; the environment's own expert by default."""
+    trust: bool = False
+    """The authors of zips, as in sb3:PATH, are trusted: opening one runs what was serialised into it."""
+    seeds: int = 8
+    """Independent runs (seeds 0, 1, ...) of every setting."""
+    rollouts: int = 64
+    """Twin rollouts of each run."""
+    out: Path | None = None
+    """JSON file for the table, which is printed anyway."""
+
+
+def parse(args: list[str]) -> tuple[Env, Expert, MeasurePolicy]:
+    """The environment of all runs, the expert in it, and what else a command line asks for."""
+    env_class = resolve.environment(flags.peek(args, "--env", MeasurePolicy.env))
+    groups = {
+        "agent": flags.flags_of(MeasurePolicy),
+        "environment": flags.flags_of(env_class, hide=("seed", "device")),
+    }
+    flags.require_distinct(*groups.values())
+    command = dataclasses.make_dataclass("Command", groups.items())
+    got = flags.parsed(
+        tyro.conf.OmitArgPrefixes[command],
+        args,
+        "python -m il_bench.measure",
+        str(MeasurePolicy.__doc__),
+    )  # type: ignore[misc, valid-type]
+    options = MeasurePolicy(**vars(got.agent))
+    require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
+    taken = options.out is not None and options.out.exists()
+    require(not taken, f"out: {options.out} already exists; name another file")
+    zipped = any(str(name).startswith(resolve.ZIP) for name in (options.policy, options.expert))
+    require(
+        zipped or not options.trust,
+        "trust: expected sb3:PATH beside it, which alone needs it; leave it out",
+    )
+    many = nested_per_run_fields(env_class)
+    env = build(env_class, combinations(flags.flat(got.environment), many, options.seeds))
+    return env, resolve.expert(env, options.expert, options.trust), options
+
 
 TABLE = "measures.json"
 
 
-def error_matrix(
-    found: Record, env: Env, expert: Expert, policies: dict[str, Any]
-) -> dict[str, dict[str, Interval]]:
-    """e(i on j): the mean action error of i on the states of j, for the expert and every learner at hand."""
-    out: dict[str, dict[str, Interval]] = {}
-    for j, where in enumerate(found.learners):
-        path = Assessment(found, j, env, expert, expert).path(j)
-        labels = flat_ask(env, expert, path.state[:, :, :-1])
-        for name, policy in policies.items():
-            wrong = action_error(env, replay(env, policy, path), labels).cpu().numpy()
-            out.setdefault(name, {})[where] = interval(mean_error(wrong, path.broke.cpu().numpy()))
-    return out
-
-
 @dataclass(frozen=True)
-class Measures:
-    """The table of one Record.
-
-    Attributes:
-        rows: for each learner and setting, quantity to interval or reason.
-        errors: the action error matrix, e[i][j], or the reason why there is none.
-        broken: who left the finite numbers, in which run and at which step, a sentence each.
-    """
-
-    rows: list[dict[str, Any]]
-    errors: dict[str, dict[str, Interval]] | str
-    broken: list[str]
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything, as JSON holds it."""
-        rows = [
-            {**row, "values": {k: _plain(v) for k, v in row["values"].items()}} for row in self.rows
-        ]
-        errors = self.errors if isinstance(self.errors, str) else {
-            i: {j: _plain(v) for j, v in part.items()} for i, part in self.errors.items()
-        }  # fmt: skip
-        return {"rows": rows, "action_error_matrix": errors, "left_the_finite_numbers": self.broken}
-
-    def __str__(self) -> str:
-        blocks = []
-        for row in self.rows:
-            where = ", ".join(f"{k} = {v:g}" for k, v in row["settings"].items())
-            lines = [f"{row['learner']}  {where}", f"  {'growth class':<44} {row['class']}"]
-            lines += [
-                f"  {name:<44} {_shown(name, value)}" for name, value in row["values"].items()
-            ]
-            blocks.append("\n".join(lines))
-        blocks += self.broken
-        if isinstance(self.errors, str):
-            return "\n\n".join([*blocks, f"action error matrix: {self.errors}"])
-        head = "action error of i (rows) on the states of j (columns)"
-        names = list(next(iter(self.errors.values()), {}))
-        lines = [head, " " * 12 + "".join(f"{n:>28}" for n in names)]
-        lines += [
-            f"  {i:<10}" + "".join(f"{part[n]!s:>28}" for n in names)
-            for i, part in self.errors.items()
-        ]
-        return "\n\n".join([*blocks, "\n".join(lines)])
-
-
-def _shown(name: str, value: Interval | str) -> str:
-    return (
-        value
-        if isinstance(value, str)
-        else " ".join(value.texts(3 if "growth" in name else 2)).strip()
-    )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return {"none_because": value}
-    return {k: v if math.isfinite(v) else str(v) for k, v in dataclasses.asdict(value).items()}
-
-
-def measures(
-    found: Record, env: Env | str, expert: Expert | str, policies: dict[str, Any]
-) -> Measures:
-    """Measure everything about every learner of a Record.
-
-    Args:
-        found: the comparison.
-        env: of all runs, or the reason why it cannot be had; so for the expert.
-        expert: who was imitated.
-        policies: the learners' policies by name, those that are at hand.
-    """
-    rows = []
-    for k, name in list(enumerate(found.learners))[1:]:
-        a = Assessment(found, k, env, expert, policies.get(name, "its policy is not at hand"))
-        values = {quantity: _asked(measure, a) for quantity, measure in QUANTITIES.items()}
-        for key, runs in found.groups().items():
-            shown = {q: v if isinstance(v, str) else interval(v[runs]) for q, v in values.items()}
-            rows.append(
-                {"learner": name, "settings": dict(key), "class": classes(a, runs), "values": shown}
-            )
-    if isinstance(env, str) or isinstance(expert, str):
-        return Measures(rows, env if isinstance(env, str) else str(expert), broken(found))
-    networks = {name: p for name, p in policies.items() if isinstance(p, Policy)}
-    errors = (
-        error_matrix(found, env, expert, networks)
-        if networks
-        else "needs a policy; an expert has no such row"
-    )
-    return Measures(rows, errors, broken(found))
-
-
-def _asked(measure: Quantity, a: Assessment) -> np.ndarray | str:
-    try:
-        with np.errstate(
-            invalid="ignore"
-        ):  # inf - inf, of runs that left the finite numbers, is shown as n/a
-            return np.asarray(measure(a), dtype=float)
-    except Unanswerable as reason:
-        return f"n/a: {reason}"
-
-
-def assess(
-    env: Env, expert: Expert, policy: Any, episodes: int = 64, trust: bool = False
-) -> Measures:
-    """Everything that can be said about any policy in any environment.
-
-    Args:
-        env: R runs; a foreign environment included (what it cannot be asked says why).
-        expert: who is imitated, or who is to be compared with.
-        policy: a Policy of R runs, an Expert, a callable of observations (n, O), anything with stable-baselines3's
-            `predict`, or the name of one, see `agents.named`.
-        episodes: twin rollouts of each run.
-        trust: the author of the zip in "sb3:PATH" is trusted.
-    """
-    who = agents.named(env, policy, trust)
-    return measures(
-        compare(env, expert, {"policy": who}, episodes=episodes), env, expert, {"policy": who}
-    )
-
-
-@dataclass(frozen=True)
-class Options:
+class MeasureRecord:
     """Measure everything about a Record; with --policy about any agent: see --policy NAME --help."""
 
     record: Annotated[Path, tyro.conf.Positional]
@@ -182,37 +86,6 @@ class Options:
     """module:name or sb3:PATH, where the expert is a file's."""
     trust: bool = False
     """The author of the zip in --expert sb3:PATH is trusted: opening it runs what was serialised into it."""
-
-
-def of_record(
-    found: Record, env_name: str | None = None, expert_name: str | None = None, trust: bool = False
-) -> Measures:
-    """Measure everything about a Record, its environment, expert and policies brought back from it."""
-    try:
-        env = record.environment_of(found.config, env_name)
-    except ValueError as reason:
-        return measures(found, str(reason), str(reason), {})
-    held = found.config["expert"]
-    stranger = ":" in held and expert_name is None and env_name is None
-    if stranger:
-        missing = f"its expert {held!r} is a file's; name it with --expert"
-        return measures(found, env, missing, restored_policies(found, env))
-    expert = registry.expert(env, expert_name or held, trust)
-    return measures(found, env, expert, restored_policies(found, env))
-
-
-def restored_policies(found: Record, env: Env) -> dict[str, Policy]:
-    """The policies whose weights a Record holds, by name."""
-    out: dict[str, Policy] = {}
-    for name, kind in found.config["kinds"].items():
-        arrays = {
-            k.partition("/")[2]: torch.from_numpy(v)
-            for k, v in found.weights.items()
-            if k.startswith(f"{name}/")
-        }
-        if arrays:
-            out[name] = restore(kind, arrays, env.action_space)
-    return out
 
 
 def _stored(table: Measures, out: Path) -> None:
@@ -227,13 +100,13 @@ def main(args: list[str]) -> None:
     torch.set_num_threads(1)
     out: Path | None
     if any(arg.partition("=")[0] == "--policy" for arg in args):
-        env, expert, options = agents.parse(args)
+        env, expert, options = parse(args)
         table, out = (
             assess(env, expert, options.policy, options.rollouts, options.trust),
             options.out,
         )
     else:
-        asked = flags.parsed(Options, args, "python -m il_bench.measure")
+        asked = flags.parsed(MeasureRecord, args, "python -m il_bench.measure")
         found = record.load(asked.record)
         table, out = of_record(found, asked.env, asked.expert, asked.trust), asked.record / TABLE
     if out is not None:

@@ -9,13 +9,14 @@ from typing import Annotated
 
 import tyro
 
-from . import record, video
-from .flags import parsed
-from .options import told
+from .cli.flags import parsed
+from .cli.told import told
+from .records import record
+from .show import video
 
 
 @dataclass(frozen=True)
-class Options:
+class RenderOptions:
     """Draw a film from a Record."""
 
     record: Annotated[Path, tyro.conf.Positional]
@@ -37,7 +38,7 @@ class Options:
 @told
 def main(args: list[str]) -> None:
     """The command."""
-    options = parsed(Options, args, "python -m il_bench.render")
+    options = parsed(RenderOptions, args, "python -m il_bench.render")
     found = record.load(options.record)
     found.known_env = record.environment_of(found.config, options.env)
     stem = "-".join(str(n) for n in (options.run, options.episode) if n is not None)

@@ -14,9 +14,12 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from . import flags, registry
-from .options import Options, told
-from .settings import require
+from .borders import resolve
+from .cli import flags
+from .cli.options import RunOptions
+from .cli.told import told
+from .core import registry
+from .core.settings import build, require
 
 
 @told
@@ -36,7 +39,7 @@ def main(args: list[str]) -> None:
         "from: expected the folder of a Record; name it after --from",
     )
     parsed = () if again else parse(args)
-    from . import session
+    from .jobs import session
 
     session.execute(*(parsed or session.repeated(args)))
 
@@ -83,8 +86,8 @@ def _line(things: registry.Registry, name: str) -> str:
         return f"({error.args[0] if error.args else error})"
 
 
-def parse(args: list[str]) -> tuple[Options, Any, Any]:
-    """Options, the environment of all runs, and the learner.
+def parse(args: list[str]) -> tuple[RunOptions, Any, Any]:
+    """RunOptions, the environment of all runs, and the learner.
 
     Raises:
         KeyError: for names that nothing has; ValueError: for settings that nothing can have.
@@ -93,20 +96,21 @@ def parse(args: list[str]) -> tuple[Options, Any, Any]:
 
     helping = not {"-h", "--help"}.isdisjoint(args)
     with postponed("torch") if helping else contextlib.nullcontext():
-        env_class = registry.environment(flags.peek(args, "--env", Options.env))
+        env_class = resolve.environment(flags.peek(args, "--env", RunOptions.env))
         learner_class = registry.from_desk(
-            registry.LEARNERS, flags.peek(args, "--algo", Options.algo)
+            registry.LEARNERS, flags.peek(args, "--algo", RunOptions.algo)
         )
+    chosen = flags.chosen_plugs(learner_class, args)
     groups = {
-        "run": flags.flags_of(Options),
+        "run": flags.flags_of(RunOptions),
         "environment": flags.flags_of(env_class, hide=("seed", "device")),
-        "learner": flags.flags_of(learner_class),
+        "learner": flags.flags_of(learner_class, (), chosen),
     }
     flags.require_distinct(*groups.values())
     command = dataclasses.make_dataclass("Command", groups.items())
     about = "How far, and how fast, does a copy drift from its expert?  --list shows what there is; --from RECORD repeats."
     got = flags.parsed(tyro.conf.OmitArgPrefixes[command], args, "python -m il_bench.run", about)  # type: ignore[misc, valid-type]
-    options = Options(**vars(got.run))
+    options = RunOptions(**vars(got.run))
     values = flags.expand(
         env_class,
         learner_class,
@@ -115,8 +119,8 @@ def parse(args: list[str]) -> tuple[Options, Any, Any]:
     )
     return (
         options,
-        flags.build(env_class, values | {"device": options.device}),
-        flags.build(learner_class, values),
+        build(env_class, values | {"device": options.device}),
+        build(learner_class, values),
     )
 
 

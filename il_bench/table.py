@@ -5,23 +5,22 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import tyro
 
-from . import report, results
-from .flags import parsed
-from .intervals import interval, ratio
-from .options import told
-from .settings import require
+from .cli.flags import parsed
+from .cli.told import told
+from .jobs import store
+from .show import report
+from .show.sweep_table import lines, pooled
 
 if TYPE_CHECKING:
-    import xarray
+    pass
 
 
 @dataclass(frozen=True)
-class Options:
+class TableOptions:
     """Show what a sweep found."""
 
     results: Annotated[Path, tyro.conf.Positional]
@@ -34,109 +33,14 @@ class Options:
     """Where to write the lines as CSV as well."""
 
 
-def lines(
-    data: xarray.Dataset, by: tuple[str, ...] = (), at: tuple[int, ...] = ()
-) -> list[dict[str, tuple[str, str]]]:
-    """The cells of each line by their titles, value and interval: medians over runs.
-
-    Args:
-        data: what `il.open` gives.
-        by: coordinates whose values make a line each; all but the seed unless given.
-        at: times of the divergence; the last one of each line unless given.
-
-    Raises:
-        ValueError: for a coordinate or a time that the results do not have.
-    """
-    known = [str(name) for name in data.coords if name != "seed"]
-    unknown = [name for name in by if name not in known]
-    require(
-        not unknown,
-        f"by: expected coordinates among {', '.join(known)}, got {', '.join(unknown)}; choose of these",
-    )
-    last = data.sizes["time"] - 1
-    late = [t for t in at if not 0 <= t <= last]
-    require(
-        not late,
-        f"at: expected times from 0 to {last}, got {', '.join(map(str, late))}; choose within the horizon",
-    )
-    names = by or tuple(known)
-    return [
-        _line(data, names, tuple(data[n].values[runs[0]] for n in names), runs, at)
-        for runs in _groups(data, names)
-    ]
-
-
-def pooled(data: xarray.Dataset, by: tuple[str, ...]) -> dict[str, int]:
-    """Coordinates, seeds apart, of which one line holds several values, and how many at most: versions of the code too."""
-    rest = [str(name) for name in data.coords if name not in ("seed", *by)] if by else []
-    groups = _groups(data, by)
-    most = {
-        n: max(len(set(data[n].values[runs].astype(str)) - {"nan", ""}) for runs in groups)
-        for n in rest
-    }
-    return {name: count for name, count in most.items() if count > 1}
-
-
-def _groups(data: xarray.Dataset, names: tuple[str, ...]) -> list[list[int]]:
-    """The runs of each line, in the lines' order."""
-    ranks = [
-        _rank(row) for row in zip(*(data[name].values.tolist() for name in names), strict=True)
-    ]
-    return [[i for i, other in enumerate(ranks) if other == rank] for rank in sorted(set(ranks))]
-
-
-def _rank(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Numbers by size, NaN first, texts by letter."""
-    return tuple(
-        (0, -np.inf if v != v else v, "") if isinstance(v, int | float) else (1, 0, str(v))
-        for v in row
-    )
-
-
-def _line(
-    data: xarray.Dataset,
-    names: tuple[str, ...],
-    key: tuple[Any, ...],
-    runs: list[int],
-    at: tuple[int, ...],
-) -> dict[str, tuple[str, str]]:
-    part = data.isel(run=runs)
-    drift = part["drift"].values
-    ends = np.isfinite(drift).cumsum(1).argmax(1)
-    times = {f"D at t={t}": drift[:, t] for t in at} or {
-        "D at the end": drift[np.arange(len(runs)), ends]
-    }
-    cells = {
-        ("L" if n == "lipschitz" else n): (_shown(v), "") for n, v in zip(names, key, strict=True)
-    }
-    cells |= {title: interval(values).texts() for title, values in times.items()}
-    gap = ratio(part["error_on"].values, part["error_off"].values)
-    cells |= {
-        "growth": interval(part["growth"].values).texts(3),
-        "on/off error": interval(gap).texts(),
-        "cost gap": interval(part["cost_gap"].values).texts(),
-        "falls": (f"{float(part['falls'].mean()):.0%}", ""),
-        "runs": (f"{len(runs):,}", ""),
-    }
-    budget = {name: float(np.median(part[name].values)) for name in ("labels", "steps", "updates")}
-    cells |= {name: (f"{value:,.0f}", "") for name, value in budget.items()}
-    return cells | {"seconds": (f"{float(part['seconds'].sum()):,.1f}", "")}
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, float | np.floating):
-        return "" if value != value else f"{value:g}"
-    return str(value)
-
-
 @told
 def main(args: list[str]) -> None:
     """The command."""
     from rich.console import Console
 
-    options = parsed(Options, args, "python -m il_bench.table")
+    options = parsed(TableOptions, args, "python -m il_bench.table")
     by = tuple(name.strip() for name in options.by.split(",") if name.strip())
-    data = results.open(options.results)
+    data = store.open(options.results)
     found = lines(data, by, options.at)
     console = Console()
     for table in report.tables_of(found, console.width):

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 import il_bench as il  # before torch: it asks MKL for reproducible products
-from il_bench import letters
-from il_bench.train import Training
+from il_bench.datasets import letters
+from il_bench.fit.training import Training
 
 torch.set_num_threads(1)
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import il_bench as il
-from il_bench import theory
-from il_bench.streams import Streams
+from il_bench.core.streams import Streams
+from il_bench.stats import theory
 
 TABLE = il.Training(net="table")
 BACK = 2  # the action of recover that leads back

@@ -8,9 +8,9 @@ import torch
 from conftest import SMALL, tiny
 
 import il_bench as il
-from il_bench.checkpoint import Checkpoint
-from il_bench.core import SPENT, Log
-from il_bench.train import Training
+from il_bench.core.policy import SPENT, Log
+from il_bench.fit.training import Training
+from il_bench.jobs.checkpoint import Checkpoint
 
 EMA = Training(hidden=(8,), updates=60, batch=16, ema=0.9)
 
@@ -99,7 +99,8 @@ def test_a_disk_that_is_full_is_a_sentence(monkeypatch):
 
 
 def test_the_command_goes_on_where_it_was_interrupted(capsys, monkeypatch):
-    from il_bench import checkpoint, run
+    from il_bench import run
+    from il_bench.jobs import checkpoint
 
     args = [
         "--seeds",

@@ -12,11 +12,12 @@ from conftest import tiny
 from gymnasium import spaces
 
 import il_bench as il
-from il_bench import contract, lipschitz
-from il_bench.core import Certificate, Env, namespace
-from il_bench.flags import field_docs
-from il_bench.settings import Values
-from il_bench.streams import Streams
+from il_bench.cli.flags import field_docs
+from il_bench.core.arrays import namespace
+from il_bench.core.env import Certificate, Env
+from il_bench.core.settings import Values
+from il_bench.core.streams import Streams
+from il_bench.measures import contract, lipschitz
 
 DIALS = {"lane": (1.05, 1.2, 1.7), "tube": (0.8, 1.0, 1.3), "linear": (0.7, 1.0, 1.4)}
 

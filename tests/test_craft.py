@@ -11,9 +11,9 @@ from il_bench.experts.cartpole import linearised
 from scipy.linalg import solve_discrete_lyapunov
 
 import il_bench as il
-from il_bench import lipschitz
-from il_bench.rollout import by_expert, rollout
-from il_bench.streams import Streams
+from il_bench.core.rollout import by_expert, rollout
+from il_bench.core.streams import Streams
+from il_bench.measures import lipschitz
 
 EARTH, YELLOW = 0.04 * math.sqrt(9.81), np.array([242, 183, 5])
 

@@ -10,11 +10,13 @@ from gymnasium import spaces
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import il_bench as il
-from il_bench import engine, minibatches, train
-from il_bench.core import Log
-from il_bench.data import Dataset, Growing, concatenate
-from il_bench.streams import Streams
-from il_bench.train import Training, fit
+from il_bench.core.policy import Log
+from il_bench.core.streams import Streams
+from il_bench.fit import loop, minibatches
+from il_bench.fit.dataset import Dataset, Growing, concatenate
+from il_bench.fit.fitting import fit
+from il_bench.fit.training import Training
+from il_bench.nets import _mlp_engine
 
 ENGINES = {"fast": lambda obs: True, "autograd": lambda obs: False}
 
@@ -70,8 +72,8 @@ def fitted(data, space, runs=slice(None), updates=70, **settings):
 @pytest.fixture
 def _small_limits(monkeypatch):
     """Products that are small enough for a test count as large ones."""
-    monkeypatch.setattr(engine, "VECTOR", 2_000)
-    monkeypatch.setattr(engine, "MATRIX", 200_000)
+    monkeypatch.setattr(_mlp_engine, "VECTOR", 2_000)
+    monkeypatch.setattr(_mlp_engine, "MATRIX", 200_000)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -80,7 +82,7 @@ def test_a_thousand_updates_are_those_of_the_reference(monkeypatch, task):
     space, settings = TASKS[task]
     data, found = samples(space), []
     for suits in ENGINES.values():
-        monkeypatch.setattr(engine, "suits", suits)
+        monkeypatch.setattr(_mlp_engine, "suits", suits)
         found.append(fitted(data, space, updates=1000, **settings))
     for key, array in found[0].arrays().items():
         torch.testing.assert_close(array, found[1].arrays()[key], rtol=0, atol=1e-5)
@@ -91,12 +93,12 @@ def test_a_thousand_updates_are_those_of_the_reference(monkeypatch, task):
 @pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.usefixtures("_small_limits")
 def test_a_run_is_the_same_alone_and_in_every_block(monkeypatch, name, task):
-    monkeypatch.setattr(engine, "suits", ENGINES[name])
+    monkeypatch.setattr(_mlp_engine, "suits", ENGINES[name])
     space, settings = TASKS[task]
     data = samples(space)
     alone = [fitted(data, space, slice(run, run + 1), **settings).arrays() for run in range(3)]
     for count in (1, 2, 3):
-        monkeypatch.setattr(engine, "runs_at_once", lambda sizes, batch, count=count: count)
+        monkeypatch.setattr(_mlp_engine, "runs_at_once", lambda sizes, batch, count=count: count)
         together = fitted(data, space, **settings).arrays()
         for key, array in together.items():
             assert torch.equal(array, torch.cat([one[key] for one in alone])), (key, count)
@@ -106,9 +108,9 @@ def test_a_run_is_the_same_alone_and_in_every_block(monkeypatch, name, task):
 def test_losses_are_those_of_the_reference(monkeypatch, task):
     space, settings = TASKS[task]
     losses = []
-    monkeypatch.setattr(train, "_name_broken", lambda found, log, first: losses.append(found))
+    monkeypatch.setattr(loop, "_name_broken", lambda found, log, first: losses.append(found))
     for suits in ENGINES.values():
-        monkeypatch.setattr(engine, "suits", suits)
+        monkeypatch.setattr(_mlp_engine, "suits", suits)
         fitted(samples(space), space, updates=40, **settings)
     torch.testing.assert_close(losses[0], losses[1], rtol=1e-4, atol=1e-6)
 
@@ -116,7 +118,7 @@ def test_losses_are_those_of_the_reference(monkeypatch, task):
 def test_learners_learn_the_same_with_both(monkeypatch):
     env, found = tiny("tube", seeds=2), []
     for suits in ENGINES.values():
-        monkeypatch.setattr(engine, "suits", suits)
+        monkeypatch.setattr(_mlp_engine, "suits", suits)
         found.append(il.DAgger(rounds=3, training=SMALL).learn(env, il.expert(env)).arrays())
     for key, array in found[0].items():
         torch.testing.assert_close(array, found[1][key], rtol=0, atol=1e-4)
@@ -130,12 +132,12 @@ def test_one_action_alone_leaves_nothing_to_learn():
 
 
 def test_only_the_cpu_suits_the_engine():
-    assert engine.suits(torch.zeros(1))
-    assert not engine.suits(torch.zeros(1, device="meta"))
+    assert _mlp_engine.suits(torch.zeros(1))
+    assert not _mlp_engine.suits(torch.zeros(1, device="meta"))
 
 
 def test_the_ones_beside_the_activations_are_ones():
-    assert np.tanh(np.full(7, engine.ONE, np.float32)).tolist() == [1.0] * 7
+    assert np.tanh(np.full(7, _mlp_engine.ONE, np.float32)).tolist() == [1.0] * 7
 
 
 @pytest.mark.parametrize(
@@ -148,7 +150,7 @@ def test_products_that_a_library_would_thread_are_torchs(monkeypatch, shape):
         random.standard_normal(size, np.float32) for size in ((2, rows, inner), (2, inner, columns))
     )
     out, one_by_one = np.empty((2, rows, columns), np.float32), []
-    call = engine.product(a, b, out)
+    call = _mlp_engine.product(a, b, out)
     mm = torch.mm
     monkeypatch.setattr(
         torch, "mm", lambda *rest, **more: (one_by_one.append(1), mm(*rest, **more))[1]
@@ -170,20 +172,20 @@ def test_a_transposed_factor(inner):
         random.standard_normal((2, 6, inner), np.float32),
         np.empty((2, 6, 4), np.float32),
     )
-    for call in engine.times_transposed(a, b, out):
+    for call in _mlp_engine.times_transposed(a, b, out):
         call()
     np.testing.assert_allclose(out, a[..., :inner] @ b.transpose(0, 2, 1), rtol=1e-5, atol=1e-6)
 
 
 def test_blocks_are_smaller_where_networks_are_larger():
-    counts = [engine.runs_at_once([4, width, width, 1], 64) for width in (16, 64, 256, 4096)]
+    counts = [_mlp_engine.runs_at_once([4, width, width, 1], 64) for width in (16, 64, 256, 4096)]
     assert counts == sorted(counts, reverse=True)
     assert counts[-1] == 1
     assert len(set(counts)) > 2
 
 
 def test_progress_runs_from_zero_to_one_whatever_the_blocks(monkeypatch):
-    monkeypatch.setattr(engine, "runs_at_once", lambda sizes, batch: 2)
+    monkeypatch.setattr(_mlp_engine, "runs_at_once", lambda sizes, batch: 2)
     space, settings = TASKS["box"]
     seen = []
     log = Log(report=lambda share, words: seen.append(share))
@@ -195,7 +197,7 @@ def test_progress_runs_from_zero_to_one_whatever_the_blocks(monkeypatch):
 
 
 def test_a_run_that_breaks_in_a_later_block_is_named_by_its_number(monkeypatch):
-    monkeypatch.setattr(engine, "runs_at_once", lambda sizes, batch: 2)
+    monkeypatch.setattr(_mlp_engine, "runs_at_once", lambda sizes, batch: 2)
     space, settings = TASKS["box"]
     data, log = samples(space), Log()
     data.action[2, data.live[2][0]] = torch.inf

@@ -9,10 +9,10 @@ import torch
 from conftest import SMALL, tiny
 
 import il_bench as il
-from il_bench import lipschitz
-from il_bench.core import Env
-from il_bench.rollout import by_expert, rollout
-from il_bench.streams import Streams
+from il_bench.core.env import Env
+from il_bench.core.rollout import by_expert, rollout
+from il_bench.core.streams import Streams
+from il_bench.measures import lipschitz
 
 DIALS = {
     "shift": (0.7, 1.0, 1.25, 2.5),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ortho_group
 
-from il_bench import growth
+from il_bench.stats import growth
 
 
 def recursion(m, inject, episodes=32, steps=100, seed=0, persistent=False):

@@ -10,9 +10,9 @@ from conftest import SMALL
 from gymnasium.utils.env_checker import check_env
 
 import il_bench as il
-from il_bench.gym import GymEnv, GymVectorEnv
-from il_bench.rollout import by_expert, by_policy, rollout
-from il_bench.streams import Streams
+from il_bench.borders.gymnasium_out import GymEnv, GymVectorEnv
+from il_bench.core.rollout import by_expert, by_policy, rollout
+from il_bench.core.streams import Streams
 
 IDS = {name: f"il_bench/{name.capitalize()}-v0" for name in il.ENVS}
 

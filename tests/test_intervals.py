@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from il_bench import intervals
+from il_bench.stats import intervals
 
 
 @pytest.mark.parametrize("runs", [6, 7, 8, 16, 31])

@@ -9,12 +9,13 @@ from conftest import tiny
 from il_bench.envs import kart
 
 import il_bench as il
-from il_bench.canvas import Camera
-from il_bench.data import Dataset
-from il_bench.lipschitz import random_drive
-from il_bench.rollout import by_expert, rollout
-from il_bench.solve import ridge
-from il_bench.streams import Streams
+from il_bench.core.policy import Log
+from il_bench.core.rollout import by_expert, rollout
+from il_bench.core.streams import Streams
+from il_bench.fit.dataset import Dataset
+from il_bench.fit.fitting import fit
+from il_bench.measures.lipschitz import random_drive
+from il_bench.paint.camera import Camera
 
 NOTHING = torch.zeros(1, 1, 3, dtype=torch.float64)
 
@@ -229,7 +230,7 @@ def test_a_linear_map_of_the_clean_image_reads_where_the_kart_is():
     order = Streams((0,)).permutation("order", 0, 250)[0]
     obs, offset = kart.Kart(grain=0.0).observation(held)[:, order], held[:, order, 1:2].float()
     data = Dataset(obs[:, :200], offset[:, :200], torch.ones(1, 200), (200,))
-    policy = ridge(data, il.Training(net="ridge"), kart.Kart(), Streams((0,)))
+    policy = fit(data, il.Training(net="ridge"), kart.Kart(), Streams((0,)), Log())
     error = policy.output(obs[:, 200:]) - offset[:, 200:]
     assert error.square().mean().sqrt() < 0.1 * offset.std()
 

@@ -8,12 +8,12 @@ import torch
 from conftest import SMALL, learners, tiny
 
 import il_bench as il
-from il_bench import rollout as rolling
-from il_bench.core import Log
-from il_bench.measure import measures
-from il_bench.policies import MLPPolicy
-from il_bench.rollout import by_policy, rollout
-from il_bench.streams import Streams
+from il_bench.core import rollout as rolling
+from il_bench.core.policy import Log
+from il_bench.core.rollout import by_policy, rollout
+from il_bench.core.streams import Streams
+from il_bench.measures.assess import measures
+from il_bench.nets.mlp import MLPPolicy
 
 TASKS = {
     "box": ("lane", SMALL),
@@ -111,7 +111,7 @@ def test_collecting_costs_a_learner_that_drives_and_not_the_expert():
 
 @pytest.mark.parametrize("name", il.LEARNERS)
 def test_every_setting_of_a_learner_is_documented(name):
-    from il_bench.flags import field_docs
+    from il_bench.cli.flags import field_docs
 
     cls = il.LEARNERS[name]
     assert {f.name for f in dataclasses.fields(cls)} <= set(field_docs(cls))

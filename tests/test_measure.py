@@ -10,9 +10,10 @@ import torch
 from conftest import SMALL
 
 import il_bench as il
-from il_bench import measure, probes
-from il_bench.rollout import by_expert, rollout
-from il_bench.streams import Streams
+from il_bench import measure
+from il_bench.core.rollout import by_expert, rollout
+from il_bench.core.streams import Streams
+from il_bench.measures import assess, probes
 
 
 class Proportional(il.Expert):
@@ -138,7 +139,7 @@ def test_zero_mean_errors_leave_the_spread_of_an_autoregression():
 @pytest.mark.parametrize("keep", [0.5, 1.0, 1.1])
 def test_the_worst_errors_add_up_as_the_envelope_says(keep):
     """On a line of its own the worst error is always of one sign: D_T / (gain epsilon) is sum_t keep^t."""
-    from il_bench.theory import envelope
+    from il_bench.stats.theory import envelope
 
     env = il.make("tube", horizon=30, seeds=2, lipschitz=1.2)
 
@@ -237,7 +238,7 @@ def test_a_record_of_a_strangers_file_is_measured_as_far_as_its_arrays_go(tmp_pa
     record = assessed()
     record.config["env"]["name"] = "their:Env"
     record.known_env = None
-    table = measure.of_record(il.load(record.save(tmp_path / "kept")))
+    table = assess.of_record(il.load(record.save(tmp_path / "kept")))
     values = table.rows[0]["values"]
     assert "is a file's; name it" in values["growth a step, Lyapunov, learner's path"]
     assert values["growth a step, fitted"].value == pytest.approx(0.36, abs=0.05)
@@ -252,7 +253,7 @@ def test_a_folder_that_is_no_record_is_a_sentence(capsys):
 
 
 def test_the_horizon_law_tells_a_power_from_an_exponential():
-    from il_bench.quantities import Assessment, horizon_law
+    from il_bench.measures.quantities import Assessment, horizon_law
 
     record = assessed(horizon=100)
     steps = np.arange(1, 101.0)

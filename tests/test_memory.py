@@ -9,7 +9,7 @@ import pytest
 from conftest import SMALL, tiny
 
 import il_bench as il
-from il_bench.memory import LIBRARIES, Memory, needed
+from il_bench.jobs.footprint import LIBRARIES, Memory, needed
 
 SCRIPT = """
 import il_bench as il, torch

@@ -13,12 +13,14 @@ from conftest import SMALL
 from gymnasium import spaces
 
 import il_bench as il
-from il_bench import run, session, trajectories
-from il_bench.core import Log
-from il_bench.data import dataset
-from il_bench.minari import demonstrations, opened
-from il_bench.rollout import by_expert, by_policy, label, observe, rollout
-from il_bench.streams import Streams
+from il_bench import run
+from il_bench.borders import minari_out
+from il_bench.borders.minari_in import demonstrations, opened
+from il_bench.core.policy import Log
+from il_bench.core.rollout import by_expert, by_policy, label, observe, rollout
+from il_bench.core.streams import Streams
+from il_bench.fit.dataset import dataset
+from il_bench.jobs import session
 
 minari = pytest.importorskip(
     "minari", reason="minari is not installed; pip install 'il-bench[minari]'"
@@ -188,7 +190,7 @@ def test_a_rollout_comes_back_as_the_dataset_it_makes_bit_for_bit(name):
     streams = Streams(env.seeds).fork("demonstrations")
     seen = rollout(env, by_policy(env, policy), streams, 5)
     assert name != "lane" or (seen.length < 40).any()  # some end early
-    trajectories.write(ID, env, seen, streams)
+    minari_out.write(ID, env, seen, streams)
     same(dataset(env, seen, seen.action), demos(env, episodes=5))
 
 
@@ -226,7 +228,7 @@ def test_labels_are_a_budget_of_each_run():
     env = il.make("lane", horizon=12, seeds=2)
     expert, streams = il.expert(env[0]), Streams((0,)).fork("demonstrations")
     seen = rollout(env[0], by_expert(env[0], expert), streams, 3)
-    trajectories.write(ID, env[0], seen, streams)
+    minari_out.write(ID, env[0], seen, streams)
     log = Log()
     data = demonstrations(f"minari:{ID}", env, 1, (5.0, 17.0), log)
     assert log.labels.tolist() == [5, 17]
@@ -243,13 +245,13 @@ def test_what_left_the_finite_numbers_is_truncated_and_what_took_no_step_is_not_
     broken = torch.tensor([[0, 4, -1]])
     seen = dataclasses.replace(seen, length=torch.tensor([[0, 4, 12]]), broke=broken)
     seen.action[0, 1, 4:] = torch.nan
-    held = trajectories.write(ID, env, seen, streams)
+    held = minari_out.write(ID, env, seen, streams)
     assert [len(episode) for episode in held] == [4, 12]
     assert [about(held, i)["episode"] for i in range(2)] == [1, 2]
     assert held[0].truncations.tolist() == [False, False, False, True]
     assert not held[0].terminations.any()
     with pytest.raises(ValueError, match="expected an episode of at least one step"):
-        trajectories.write(
+        minari_out.write(
             "il_bench/lane/expert-v1", env, dataclasses.replace(seen, length=0 * broken), streams
         )
 
@@ -495,7 +497,7 @@ def test_a_dataset_is_written_whole_or_not_at_all_and_never_over_another(root, m
         record.to_minari("il_bench/lane/expert-v1", runs=[2])
     with pytest.raises(TypeError, match="autor"):
         record.to_minari("il_bench/lane/expert-v1", autor="somebody")
-    monkeypatch.setattr(trajectories, "_number", lambda *_: 1 / 0)
+    monkeypatch.setattr(minari_out, "_number", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         record.to_minari("il_bench/lane/expert-v1")
     assert [p.name for p in (root / "il_bench" / "lane").iterdir() if p.is_dir()] == ["expert-v0"]

@@ -16,13 +16,15 @@ from conftest import SMALL, WORDS, written_words
 from gymnasium import spaces
 
 import il_bench as il
-from il_bench import fetch, letters, run
-from il_bench.data import Dataset
-from il_bench.measure import restored_policies
-from il_bench.policies import VotePolicy, assemble, restore
-from il_bench.rollout import by_expert, rollout
-from il_bench.solve import svm
-from il_bench.streams import Streams
+from il_bench import fetch, run
+from il_bench.core.policy import Log
+from il_bench.core.rollout import by_expert, rollout
+from il_bench.core.streams import Streams
+from il_bench.datasets import letters, letters_source
+from il_bench.fit.dataset import Dataset
+from il_bench.fit.fitting import assemble, fit, restore
+from il_bench.measures.assess import restored_policies
+from il_bench.nets.svm import VotePolicy
 
 COUNT = len(WORDS) * letters.FOLDS
 
@@ -39,7 +41,7 @@ def as_published(words):
     }
 
 
-def archive(held, name=fetch.MEMBER):
+def archive(held, name=letters_source.MEMBER):
     """A source archive with one file."""
     out, data = io.BytesIO(), held if isinstance(held, bytes) else pickle.dumps(held)
     with tarfile.open(fileobj=out, mode="w:gz") as opened:
@@ -61,7 +63,7 @@ def _known(monkeypatch):
     monkeypatch.setattr(
         fetch.hashlib,
         "sha256",
-        lambda data: type("Hash", (), {"hexdigest": lambda _: fetch.SHA256})(),
+        lambda data: type("Hash", (), {"hexdigest": lambda _: letters_source.SHA256})(),
     )
 
 
@@ -92,7 +94,7 @@ def test_an_archive_becomes_plain_arrays_once(capsys):
 @pytest.mark.usefixtures("_elsewhere")
 def test_an_archive_of_another_hash_is_refused(capsys):
     Path("a.tar.gz").write_bytes(archive(as_published(written_words()))[:-99])
-    assert f"fetch: expected an archive of sha256 {fetch.SHA256}, got " in refused(
+    assert f"fetch: expected an archive of sha256 {letters_source.SHA256}, got " in refused(
         capsys, "--sdist", "a.tar.gz"
     )
     assert not letters.folder().exists()
@@ -166,8 +168,8 @@ def test_an_interrupted_write_leaves_nothing(monkeypatch):
 def offered(monkeypatch, setup):
     """An archive that pip finds in this folder, and nowhere else."""
     Path("shop").mkdir()
-    data = archive(setup, f"{fetch.NAME}-{fetch.VERSION}/setup.py")
-    Path(f"shop/{fetch.NAME}-{fetch.VERSION}.tar.gz").write_bytes(data)
+    data = archive(setup, f"{letters_source.NAME}-{letters_source.VERSION}/setup.py")
+    Path(f"shop/{letters_source.NAME}-{letters_source.VERSION}.tar.gz").write_bytes(data)
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
     for name, value in {
@@ -183,7 +185,7 @@ def test_pip_downloads_and_runs_nothing_of_the_archive(monkeypatch):
     pytest.importorskip("pip", reason="there is no pip here")
     data = offered(monkeypatch, b"import os; os.mkdir(%r)" % str(Path("owned").absolute()))
     monkeypatch.setattr(fetch, "SHA256", hashlib.sha256(data).hexdigest())
-    assert fetch.download() == data
+    assert letters_source.download() == data
     assert not Path("owned").exists()
 
 
@@ -398,7 +400,7 @@ class Task:
 
 def solved(data, actions=5, **settings):
     training = il.Training(net="svm", **settings)
-    return svm(data, training, Task(spaces.Discrete(actions)), Streams(range(len(data.obs))))
+    return fit(data, training, Task(spaces.Discrete(actions)), Streams(range(len(data.obs))), Log())
 
 
 @pytest.mark.parametrize("absent", [(), (1,), (0, 4)])
@@ -486,11 +488,12 @@ def test_machines_are_for_discrete_actions():
     with pytest.raises(
         ValueError, match="net svm: expected Discrete actions, got Box ones; use net ridge"
     ):
-        svm(
+        fit(
             random_samples(1),
             il.Training(net="svm"),
             Task(spaces.Box(-1.0, 1.0, (1,))),
             Streams((0,)),
+            Log(),
         )
 
 

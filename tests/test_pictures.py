@@ -11,8 +11,9 @@ import torch
 import xarray
 
 import il_bench as il
-from il_bench import canvas, encode, scenery, video
-from il_bench.rollout import by_expert, rollout
+from il_bench.core.rollout import by_expert, rollout
+from il_bench.paint import camera, canvas, scenery
+from il_bench.show import encode, video
 
 SIZE = (80, 60)
 SKY_BLUE, YELLOW = np.array([86, 180, 233]), np.array([242, 183, 5])
@@ -105,7 +106,7 @@ def test_colours_are_told_apart_and_follow_the_order_of_a_record():
 
 
 def test_a_camera_sees_what_lies_left_on_the_left_and_what_is_twice_as_far_half_as_large():
-    eye = canvas.Camera((200, 100), (1.0, 2.0, 0.5), height=2.0, focal=100.0, horizon=40.0)
+    eye = camera.Camera((200, 100), (1.0, 2.0, 0.5), height=2.0, focal=100.0, horizon=40.0)
     ahead, left = np.array([np.cos(0.5), np.sin(0.5), 0]), np.array([-np.sin(0.5), np.cos(0.5), 0])
     near, far = (eye.project(np.array([1.0, 2.0, 0.0]) + d * ahead + left) for d in (5, 10))
     assert near == pytest.approx((100 - 100 / 5, 40 + 200 / 5, 5))

@@ -10,8 +10,8 @@ from il_bench.envs import power
 from torch.autograd.functional import jacobian
 
 import il_bench as il
-from il_bench.rollout import by_expert, rollout
-from il_bench.streams import Streams
+from il_bench.core.rollout import by_expert, rollout
+from il_bench.core.streams import Streams
 
 BOTH = (1.0, 2.0)
 PINNED = -0.3939905344211037  # the first weight of h: another key or generator is another task

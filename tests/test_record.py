@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import il_bench as il
-from il_bench.policies import restore
-from il_bench.record import ARRAYS
-from il_bench.schema import DIMS, INDEX, SHAPE
+from il_bench.fit.fitting import restore
+from il_bench.records.record import ARRAYS
+from il_bench.records.schema import DIMS, INDEX, SHAPE
 
 
 def compared(**changes):

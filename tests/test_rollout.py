@@ -10,11 +10,21 @@ from conftest import tiny
 from gymnasium import spaces
 
 import il_bench as il
-from il_bench.core import Certificate, Env, Expert, Log
-from il_bench.data import concatenate, dataset
-from il_bench.rollout import ask, by_expert, by_mixture, by_policy, label, replay, roll_in, rollout
-from il_bench.settings import Values
-from il_bench.streams import Streams
+from il_bench.core.env import Certificate, Env, Expert
+from il_bench.core.policy import Log
+from il_bench.core.rollout import (
+    ask,
+    by_expert,
+    by_mixture,
+    by_policy,
+    label,
+    replay,
+    roll_in,
+    rollout,
+)
+from il_bench.core.settings import Values
+from il_bench.core.streams import Streams
+from il_bench.fit.dataset import concatenate, dataset
 
 
 @dataclass(frozen=True, kw_only=True)

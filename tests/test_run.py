@@ -489,7 +489,7 @@ def test_a_file_put_into_envs_is_an_environment(tmp_path, monkeypatch):
     """The folder is read, not a list: a new file is an entry by existing."""
     import il_bench.envs
 
-    from il_bench.registry import Registry
+    from il_bench.core.registry import Registry
 
     desk(name="hill")
     monkeypatch.setattr(il_bench.envs, "__path__", [*il_bench.envs.__path__, str(tmp_path)])

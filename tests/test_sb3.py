@@ -15,13 +15,14 @@ from gymnasium import spaces
 from test_run import QUICK, command, refused
 
 import il_bench as il
-from il_bench import contract, measure, sb3
-from il_bench.core import Policy
-from il_bench.estimate import estimate
-from il_bench.foreign import CallablePolicy
-from il_bench.rollout import by_expert, by_policy, rollout
-from il_bench.streams import Streams
-from il_bench.zips import load, require_fit
+from il_bench import measure, sb3
+from il_bench.borders.callables import CallablePolicy
+from il_bench.borders.estimate import estimate
+from il_bench.borders.sb3_zips import load, require_fit
+from il_bench.core.policy import Policy
+from il_bench.core.rollout import by_expert, by_policy, rollout
+from il_bench.core.streams import Streams
+from il_bench.measures import contract
 
 mujoco = pytest.mark.skipif(
     importlib.util.find_spec("mujoco") is None,
@@ -413,7 +414,7 @@ def test_the_commands_name_run_and_step_of_what_left_the_finite_numbers(capsys):
 
 
 def test_run_names_them_too(capsys):
-    from il_bench.report import broken
+    from il_bench.records.rows import broken
 
     command(*QUICK, "--out", "a")
     assert "finite numbers" not in capsys.readouterr().out

@@ -9,9 +9,11 @@ from conftest import SMALL, tiny
 from gymnasium import spaces
 
 import il_bench as il
-from il_bench.policies import MixturePolicy, TablePolicy, assemble, restore
-from il_bench.rollout import by_policy, rollout
-from il_bench.streams import Streams
+from il_bench.core.rollout import by_policy, rollout
+from il_bench.core.streams import Streams
+from il_bench.fit.fitting import assemble, restore
+from il_bench.nets.mixture import MixturePolicy
+from il_bench.nets.table import TablePolicy
 
 BOX = spaces.Box(-1.0, 1.0, (1,))
 
@@ -111,7 +113,7 @@ def test_settings_that_smile_cannot_have_are_sentences():
 
 def constant(*values, space=BOX):
     """A policy (one run for each value) that always gives its value."""
-    from il_bench.policies import MLPPolicy
+    from il_bench.nets.mlp import MLPPolicy
 
     out = torch.tensor(values).reshape(len(values), 1, -1)
     one = torch.ones(len(values), 1, 1)
@@ -178,7 +180,7 @@ def test_a_record_holds_a_mixture_and_draws_from_it_by_chance(tmp_path):
     by_mean = il.compare(env, il.expert(env), episodes=3, smile=policy)
     assert not np.array_equal(record.arrays["action"][1], by_mean.arrays["action"][1])
     record.save(tmp_path / "record")
-    from il_bench.measure import restored_policies
+    from il_bench.measures.assess import restored_policies
 
     back = restored_policies(il.load(tmp_path / "record"), env)["smile"]
     assert torch.equal(back.chances, policy.chances)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from il_bench.streams import Streams
+from il_bench.core.streams import Streams
 
 
 def test_a_run_draws_the_same_alone_and_among_others():

@@ -14,7 +14,8 @@ import pytest
 import xarray
 
 import il_bench as il
-from il_bench import cells, results, sweep, table
+from il_bench import sweep, table
+from il_bench.jobs import digest, plan, workers
 
 TINY = [
     "--seeds",
@@ -75,7 +76,7 @@ def same(one: xarray.Dataset, two: xarray.Dataset) -> bool:
     ],
 )
 def test_a_range_is_its_numbers_both_ends_included(token, numbers):
-    assert cells.spread(token) == numbers
+    assert plan.spread(token) == numbers
 
 
 def test_every_combination_is_there_once_with_its_labels(capsys):
@@ -120,7 +121,7 @@ def test_batches_do_not_show_and_nothing_is_computed_twice(capsys, monkeypatch):
     swept(*PLAN, "--out", "b", "--batch", 64)
     assert same(il.open("a"), il.open("b"))
     capsys.readouterr()
-    monkeypatch.setattr(cells, "compute", lambda *a: pytest.fail("computed again"))
+    monkeypatch.setattr(workers, "compute", lambda *a: pytest.fail("computed again"))
     swept(*PLAN, "--out", "a")
     assert "36 runs, 36 of them finished before, 0 to do" in capsys.readouterr().out
 
@@ -136,16 +137,16 @@ def test_a_sweep_that_grew_computes_what_is_new(capsys):
 
 
 def test_a_changed_setting_or_source_is_a_new_run(monkeypatch):
-    (group,) = cells.groups("tube", "bc", {}, 1, {"expert": None, "rollouts": 4, "sample": False})
-    before = results.key(group.identities()[0])
-    (other,) = cells.groups("tube", "bc", {"--lr": ["0.01"]}, 1, group.common)
-    assert results.key(other.identities()[0]) != before
-    monkeypatch.setattr(results, "NUMERICS", ("settings",))
-    assert results.key(group.identities()[0]) != before
+    (group,) = plan.groups("tube", "bc", {}, 1, {"expert": None, "rollouts": 4, "sample": False})
+    before = digest.key(group.identities()[0])
+    (other,) = plan.groups("tube", "bc", {"--lr": ["0.01"]}, 1, group.common)
+    assert digest.key(other.identities()[0]) != before
+    monkeypatch.setattr(digest, "ROOMS", ("core",))
+    assert digest.key(group.identities()[0]) != before
 
 
 def test_where_the_sources_lie_does_not_matter(monkeypatch, tmp_path):
-    here, real, moved = results.code(il.ENVS["lane"], il.LEARNERS["bc"]), inspect.getsourcefile, []
+    here, real, moved = digest.code(il.ENVS["lane"], il.LEARNERS["bc"]), inspect.getsourcefile, []
 
     def elsewhere(thing):
         folder = tmp_path / f"{99 - len(moved):02d}"  # in the opposite order
@@ -154,7 +155,7 @@ def test_where_the_sources_lie_does_not_matter(monkeypatch, tmp_path):
         return moved[-1]
 
     monkeypatch.setattr(inspect, "getsourcefile", elsewhere)
-    assert results.code(il.ENVS["lane"], il.LEARNERS["bc"]) == here
+    assert digest.code(il.ENVS["lane"], il.LEARNERS["bc"]) == here
     assert len(moved) > 10
 
 
@@ -176,9 +177,9 @@ def test_a_limit_of_memory_makes_smaller_batches_and_the_same_rows(capsys):
     ]
     swept(*args, "--out", "a")
     assert "24 to do in 1 batches" in capsys.readouterr().out
-    (group,) = cells.groups("tube", "bc", {"--horizon": ["60"], "--hidden": ["8"], "--updates": ["20"]}, 24,
+    (group,) = plan.groups("tube", "bc", {"--horizon": ["60"], "--hidden": ["8"], "--updates": ["20"]}, 24,
                             {"expert": None, "rollouts": 50, "sample": False})  # fmt: skip
-    needs = cells.memory(group)
+    needs = plan.memory(group)
     limit = (needs.total - 16 * needs.one) / 1e9  # eight runs at a time
     swept(*args, "--out", "b", "--memory", limit)
     assert "24 to do in 3 batches" in capsys.readouterr().out
@@ -189,7 +190,7 @@ def test_a_limit_of_memory_makes_smaller_batches_and_the_same_rows(capsys):
 def test_a_setting_that_runs_cannot_differ_in_makes_groups():
     common = {"expert": None, "rollouts": 4, "sample": False}
     found = list(
-        cells.groups(
+        plan.groups(
             "tube", "dagger", {"--beta": ["linear", "constant"], "--lr": ["0.1", "0.2"]}, 2, common
         )
     )
@@ -323,7 +324,7 @@ def test_a_table_says_what_a_line_pools(capsys, monkeypatch):
     assert "pools" not in capsys.readouterr().out
     table.main(["a", "--by", "algo"])
     assert "a line pools up to 2 values of noise; add them to --by" in capsys.readouterr().out
-    monkeypatch.setattr(results, "NUMERICS", ("settings",))  # the code has changed since
+    monkeypatch.setattr(digest, "ROOMS", ("core",))  # the code has changed since
     swept("--env", "tube", "--algo", "bc", "--noise", "0", *TINY, "--out", "a")
     table.main(["a", "--by", "noise"])
     assert "a line pools up to 2 values of code" in capsys.readouterr().out
@@ -354,7 +355,7 @@ def test_killing_it_does_not_show():
 def test_a_worker_that_is_killed_is_replaced_and_a_cluster_that_went_away_is_a_sentence(
     capsys, monkeypatch
 ):
-    honest, tries = sweep._parallel, []
+    honest, tries = workers._parallel, []
 
     def killed(options, batches):
         if not tries:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from il_bench import theory
+from il_bench.stats import theory
 
 
 @given(st.floats(0, 1.5), st.floats(1e-9, 1.0), st.integers(1, 60))

@@ -5,14 +5,16 @@ from conftest import tiny
 from gymnasium import spaces
 
 import il_bench as il
-from il_bench import minibatches as feed
-from il_bench.adam import Adam
-from il_bench.core import Log
-from il_bench.data import Dataset
-from il_bench.policies import MLPPolicy, TablePolicy, assemble, initial_layers, mlp, restore
-from il_bench.solve import scales
-from il_bench.streams import Streams
-from il_bench.train import Training, fit
+from il_bench.core.policy import Log
+from il_bench.core.streams import Streams
+from il_bench.fit import minibatches as feed
+from il_bench.fit.adam import Adam
+from il_bench.fit.dataset import Dataset
+from il_bench.fit.fitting import assemble, fit, restore
+from il_bench.fit.scaling import scales
+from il_bench.fit.training import Training
+from il_bench.nets.mlp import MLPPolicy, initial_layers, mlp
+from il_bench.nets.table import TablePolicy
 
 BOX = spaces.Box(-10.0, 10.0, (1,))
 

@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 
 import torch
 
-from ..core import Env, Expert, Log, Policy
-from ..data import Dataset, dataset
-from ..minari import PREFIX, demonstrations
-from ..rollout import Rollout, by_expert, first_labels, label, roll_in, rollout
-from ..settings import Values, as_tuple, require, require_counts
-from ..streams import Streams
-from ..train import Training, fit
+from ..borders.minari_in import PREFIX, demonstrations
+from ..core.env import Env, Expert
+from ..core.policy import Log, Policy
+from ..core.rollout import Rollout, by_expert, first_labels, label, roll_in, rollout
+from ..core.settings import Values, as_tuple, require, require_counts
+from ..core.streams import Streams
+from ..fit.dataset import Dataset, dataset
+from ..fit.fitting import fit
+from ..fit.training import Training
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,15 @@ from typing import Literal
 
 import torch
 
-from ..core import Env, Expert, Log, Policy
-from ..data import Dataset, Growing, concatenate, dataset
-from ..policies import assemble
-from ..rollout import action_error, by_expert, by_mixture, by_policy, label, roll_in
-from ..settings import Values, as_tuple, require, require_choice, require_counts
-from ..streams import Streams
-from ..theory import beta
-from ..train import Training, fit
+from ..core.env import Env, Expert
+from ..core.policy import Log, Policy
+from ..core.rollout import action_error, by_expert, by_mixture, by_policy, label, roll_in
+from ..core.settings import Values, as_tuple, require, require_choice, require_counts
+from ..core.streams import Streams
+from ..fit.dataset import Dataset, Growing, concatenate, dataset
+from ..fit.fitting import assemble, fit
+from ..fit.training import Training
+from ..stats.theory import beta
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class DAgger:
             least > self.rounds
         )
         require(
-            self.training.net != "mlp" or got >= least,
+            not self.training.net.descends or got >= least,
             f"updates: expected at least {wanted}, got {got}",
         )
 

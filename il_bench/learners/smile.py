@@ -12,13 +12,15 @@ from typing import Any
 
 import torch
 
-from ..core import Env, Expert, Log, Policy
-from ..data import Dataset, dataset
-from ..policies import MixturePolicy
-from ..rollout import Driver, by_expert, by_policy, label, roll_in
-from ..settings import Values, as_tuple, require, require_counts
-from ..streams import Streams
-from ..train import Training, fit
+from ..core.env import Env, Expert
+from ..core.policy import Log, Policy
+from ..core.rollout import Driver, by_expert, by_policy, label, roll_in
+from ..core.settings import Values, as_tuple, require, require_counts
+from ..core.streams import Streams
+from ..fit.dataset import Dataset, dataset
+from ..fit.fitting import fit
+from ..fit.training import Training
+from ..nets.mixture import MixturePolicy
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class SMILe:
             require(
                 0 < alpha <= 1, f"alpha: expected a number above 0, at most 1, got {alpha}; try 0.1"
             )
-        enough = self.training.net != "mlp" or self.training.updates >= self.rounds
+        enough = not self.training.net.descends or self.training.updates >= self.rounds
         require(
             enough,
             f"updates: expected at least one for each of {self.rounds} rounds, got {self.training.updates}",

@@ -1,0 +1,1 @@
+"""The borders to other people's things: Gymnasium, stable-baselines3, Minari, files, callables."""

@@ -1,0 +1,309 @@
+"""The border to Gymnasium, outwards: our environments as gymnasium.Env and VectorEnv.
+
+`gymnasium.make("il_bench/Lane-v0", lipschitz=1.3)`; inwards it is crossed in foreign.py, `il.make("Pendulum-v1")`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from ..core.env import Env
+from ..core.registry import name_of
+from ..core.settings import require
+from ..core.streams import Streams
+from .resolve import make
+
+SIZE = 400, 300
+
+
+def _numpy_if_possible(
+    env: Env, arrays: str
+) -> tuple[Callable[[Any], Any], Callable[[Any], np.ndarray]]:
+    """How arrays go in and come out: NumPy all along where the environment takes it (three times as fast for one)."""
+    require(
+        arrays in ("any", "torch"),
+        f"arrays: expected any or torch, got {arrays!r}; any is faster, torch repeats",
+    )
+    if arrays == env.arrays == "any":
+        return np.asarray, np.asarray
+    return torch.as_tensor, lambda tensor: tensor.numpy()
+
+
+def _streams(seeds: Sequence[int], purpose: str) -> Streams:
+    return Streams(seeds).fork(purpose) if purpose else Streams(seeds)
+
+
+def _episode(options: dict[str, Any] | None, following: int) -> int:
+    """The number of the episode to begin: the following one unless the options ask for another."""
+    number = (options or {}).get("episode", following)
+    well = isinstance(number, int | np.integer) and number >= 0
+    require(
+        bool(well),
+        f"episode: expected a whole number of at least 0, got {number!r}; episodes count from 0",
+    )
+    return int(number)
+
+
+def _checked(action: Any, space: spaces.Space, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(action)
+    if array.shape != shape or array.dtype.kind not in "iuf" or not np.isfinite(array).all():
+        shown = array.tolist() if array.size < 9 else f"{array.dtype} {array.shape}"
+        raise ValueError(
+            f"action: expected finite numbers of shape {shape} for {space}, got {shown}; sample the action space"
+        )
+    if (
+        isinstance(space, spaces.Discrete)
+        and not ((array >= 0) & (array < space.n) & (array == array.astype(int))).all()
+    ):
+        raise ValueError(
+            f"action: expected integers from 0 to {space.n - 1}, got {array.tolist()}; sample the action space"
+        )
+    return array.astype(np.float64)
+
+
+class GymEnv(gymnasium.Env[np.ndarray, Any]):
+    """One episode after another of a registered environment.
+
+    `reset(seed=s)` begins episode 0 of run seed s, every further `reset()` the next one: the same states that
+    `rollout(env, drive, Streams((s,)).fork("gym"), episodes)` visits.
+
+    Args:
+        env: a registered name, `module:Class`, or an environment of one run.
+        render_mode: "rgb_array", "human", or None.
+        purpose: the streams' purpose; "evaluation" replays what `il.compare` measured.
+        arrays: "any" computes in NumPy where it can; "torch" as the harness does, whose states are then repeated bit
+            for bit, at a third of the speed.
+        **settings: the environment's fields.
+    """
+
+    metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 25}
+
+    def __init__(
+        self,
+        env: str | Env = "lane",
+        render_mode: str | None = None,
+        purpose: str = "gym",
+        arrays: str = "any",
+        **settings: Any,
+    ):
+        self.task = make(env, **settings) if isinstance(env, str) else env
+        require(
+            self.task.runs == 1,
+            f"GymEnv: expected an environment of one run, got {self.task.runs}; pass env[r]",
+        )
+        require(
+            render_mode in (None, "rgb_array", "human"),
+            f"render_mode: expected rgb_array or human, got {render_mode!r}",
+        )
+        self.observation_space, self.action_space = (
+            self.task.observation_space,
+            self.task.action_space,
+        )
+        self.render_mode, self.purpose = render_mode, purpose
+        self._into, self._out = _numpy_if_possible(self.task, arrays)
+        self._episode, self._streams = -1, Streams(())
+        self._state: Any = None
+        self._window: Any = None
+        self._action_shape = self.action_space.shape or ()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode; see Gymnasium. The info holds the whole state (X,), which experts may see.
+
+        Args:
+            seed: of the run; its first episode begins.
+            options: {"episode": e} begins that one.
+        """
+        super().reset(seed=seed)
+        if seed is not None or not self._streams.seeds:
+            number = int(self.np_random.integers(2**31)) if seed is None else seed
+            self._streams, self._episode = _streams((number,), self.purpose), -1
+        self._episode = _episode(options, self._episode + 1)
+        streams = self._streams.from_episode(self._episode)
+        self._noise = self._into(
+            streams.normal("noise", 1, self.task.horizon, self.task.noise_size).numpy()
+        )
+        self._state = self._into(self.task.initial(streams, 1).cpu().numpy())
+        self._step = 0
+        if self.render_mode == "human":
+            self.render()
+        return self._observe(), {"state": self._out(self._state)[0, 0].copy()}
+
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """One step; see Gymnasium.
+
+        Raises:
+            ValueError: for an action of the wrong shape, or one that is not finite.
+        """
+        require(
+            self._state is not None, "step: expected reset() first; call it to begin an episode"
+        )
+        array = self._into(
+            _checked(action, self.action_space, self._action_shape).reshape(1, 1, -1)
+        )
+        state = self.task.transition(
+            self._state, array, self._noise[:, :, min(self._step, self.task.horizon - 1)]
+        )
+        reward = float(self.task.reward(self._state, array, state)[0, 0])
+        self._state = state
+        self._step += 1
+        if self.render_mode == "human":
+            self.render()
+        over = bool(self.task.terminal(state)[0, 0])
+        return (
+            self._observe(),
+            reward,
+            over,
+            self._step >= self.task.horizon,
+            {"state": self._out(state)[0, 0]},
+        )
+
+    def _observe(self) -> np.ndarray:
+        return self._out(self.task.observation(self._state))[0, 0].astype(np.float32)
+
+    def render(self) -> np.ndarray | None:
+        """The present frame (height, width, 3), or the window that shows it."""
+        if self.render_mode is None:
+            return None
+        frame = self.task.draw(np.asarray(self._out(self._state)[0, 0]), SIZE)
+        if self.render_mode == "rgb_array":
+            return frame
+        import pygame
+
+        if self._window is None:
+            pygame.display.init()  # not pygame.init(): that opens the loudspeakers as well
+            self._window = pygame.display.set_mode(SIZE)
+            pygame.display.set_caption(f"il_bench: {name_of(self.task)}")
+            self._clock = pygame.time.Clock()
+        self._window.blit(pygame.surfarray.make_surface(frame.swapaxes(0, 1)), (0, 0))
+        pygame.event.pump()
+        pygame.display.flip()
+        self._clock.tick(self.metadata["render_fps"])
+        return None
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._window is not None:
+            import pygame
+
+            pygame.display.quit()
+            self._window = None
+
+
+class GymVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
+    """`num_envs` episodes of a registered environment in one array; an ended one begins anew at the next step.
+
+    Environment i of `reset(seed=s)` visits the states of `GymEnv.reset(seed=s + i)`.
+
+    Args:
+        num_envs: how many, n.
+        env: a registered name, `module:Class`, or an environment of one run.
+        render_mode: None; films are made from Records.
+        purpose: the streams' purpose.
+        arrays: "any" or "torch", as for one.
+        **settings: the environment's fields.
+    """
+
+    metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
+
+    def __init__(
+        self,
+        num_envs: int,
+        env: str | Env = "lane",
+        render_mode: str | None = None,
+        purpose: str = "gym",
+        arrays: str = "any",
+        **settings: Any,
+    ):
+        require(num_envs >= 1, f"num_envs: expected at least 1, got {num_envs}")
+        self.task = make(env, **settings) if isinstance(env, str) else env
+        require(
+            self.task.runs == 1,
+            f"GymVectorEnv: expected an environment of one run, got {self.task.runs}; pass env[r]",
+        )
+        self.num_envs, self.render_mode, self.purpose = num_envs, render_mode, purpose
+        self.single_observation_space, self.single_action_space = (
+            self.task.observation_space,
+            self.task.action_space,
+        )
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._into, self._out = _numpy_if_possible(self.task, arrays)
+        self._streams, self._state = Streams(()), cast(Any, None)
+        self._action_shape = (num_envs, *(self.single_action_space.shape or ()))
+
+    def reset(
+        self, *, seed: int | list[int] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin all episodes; see Gymnasium. One seed is that of the first environment, a list has one for each."""
+        several, single = (seed, None) if isinstance(seed, list | tuple) else (None, seed)
+        super().reset(seed=single)
+        if seed is not None or not self._streams.seeds:
+            first = int(self.np_random.integers(2**31)) if single is None else single
+            seeds = several or range(first, first + self.num_envs)
+            require(
+                len(seeds) == self.num_envs,
+                f"seed: expected {self.num_envs} seeds, got {len(seeds)}",
+            )
+            self._streams = _streams(seeds, self.purpose)
+            self._episode = np.full(self.num_envs, -1)
+            self._steps = np.zeros(self.num_envs, dtype=int)
+            self._noise = np.empty((self.num_envs, self.task.horizon, self.task.noise_size))
+            self._over = np.zeros(self.num_envs, dtype=bool)
+            self._state = None
+        self._begin(np.arange(self.num_envs))
+        return self._observe(), {"state": np.array(self._state[0])}
+
+    def _begin(self, which: np.ndarray) -> None:
+        """Begin the next episode of the environments `which`."""
+        self._episode[which] += 1
+        streams = self._streams.of(which).from_episode(self._episode[which])
+        self._noise[which] = streams.normal("noise", 1, *self._noise.shape[1:])[:, 0].numpy()
+        # One run for each, so that an environment may ask how many there are; then all in a row, as one run.
+        task = dataclasses.replace(self.task, seed=tuple(streams.seeds))
+        state = task.initial(streams, 1).numpy().swapaxes(0, 1)
+        if self._state is None or len(which) == self.num_envs:
+            self._state = state.copy()
+        else:
+            self._state[:, which] = state
+        self._steps[which], self._over[which] = 0, False
+
+    def step(
+        self, actions: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """One step of all; see Gymnasium. Where an episode ended at the last step, this one only resets it."""
+        require(
+            self._state is not None, "step: expected reset() first; call it to begin the episodes"
+        )
+        action = self._into(
+            _checked(actions, self.action_space, self._action_shape).reshape(1, self.num_envs, -1)
+        )
+        fresh = np.flatnonzero(self._over)
+        now = self._into(self._state)
+        noise = self._noise[
+            np.arange(self.num_envs), np.minimum(self._steps, self.task.horizon - 1)
+        ]
+        proposed = self.task.transition(now, action, self._into(noise[None]))
+        reward = self._out(self.task.reward(now, action, proposed))[0].copy()
+        self._state = self._out(proposed)
+        self._steps += 1
+        over = self._out(self.task.terminal(proposed))[0].copy()
+        if len(fresh):
+            self._begin(fresh)
+            reward[fresh], over[fresh] = 0.0, False
+        late = self._steps >= self.task.horizon
+        self._over = over | late
+        return self._observe(), reward, over, late, {"state": np.array(self._state[0])}
+
+    def _observe(self) -> np.ndarray:
+        return self._out(self.task.observation(self._into(self._state)))[0].astype(np.float32)

@@ -1,0 +1,1 @@
+"""The command line: flags, options, progress, how a command says no."""

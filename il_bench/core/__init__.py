@@ -1,0 +1,1 @@
+"""The contracts, and what every room stands on: env, policy, arrays, settings, streams, registry, rollout, files."""

@@ -1,0 +1,163 @@
+"""Policy, Log and Learner: what learns, what it costs, and what comes of it."""
+
+from __future__ import annotations
+
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol, final
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from .env import Env, Expert
+from .registry import NETS
+from .settings import require
+from .streams import Streams
+
+
+class Policy(ABC):
+    """What a learner returns: R policies side by side.
+
+    Attributes:
+        action_space: Gymnasium's space of one action.
+        runs: how many policies, R.
+        log: what it cost to learn, where a learner signed it.
+    """
+
+    action_space: spaces.Box | spaces.Discrete
+    runs: int
+    device: str = "cpu"
+    log: Log | None = None
+
+    @property
+    def kind(self) -> str:
+        """The name of the net that is defined in the same file, which restores such a policy; "" if there is none."""
+        return NETS.sibling(type(self))
+
+    @cached_property
+    def _chance(self) -> np.random.Generator:
+        return np.random.default_rng(0)
+
+    @abstractmethod
+    def act(
+        self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Any]:
+        """Actions (R, E, U) for observations (R, E, O), and the memory to hand back at the next step.
+
+        Args:
+            obs: observations (R, E, O), float32.
+            memory: a tensor (R, E, ...), or None for policies without one; zeros (or None) begin an episode.
+            draw: uniform numbers (R, E) for policies that choose at random; None asks for the deterministic action.
+        """
+
+    @abstractmethod
+    def __getitem__(self, run: int) -> Policy:
+        """The policy of one run, R = 1."""
+
+    @final
+    def predict(
+        self,
+        observation: np.ndarray,
+        state: Any = None,
+        episode_start: np.ndarray | None = None,
+        deterministic: bool = True,
+    ) -> tuple[np.ndarray, Any]:
+        """Actions for one observation (O,) or a batch (n, O), with stable-baselines3's signature.
+
+        Args:
+            observation: float array (O,) or (n, O).
+            state: the memory of the previous call.
+            episode_start: (n,) bool, where an episode begins and memory is cleared.
+            deterministic: False draws by chance, from a generator of this policy's own that begins at seed 0.
+
+        Raises:
+            ValueError: when this holds several runs, or the observation has the wrong shape.
+        """
+        require(
+            self.runs == 1,
+            f"predict: expected the policy of one run, got {self.runs}; pick one with policy[r]",
+        )
+        obs = np.asarray(observation, dtype=np.float32)
+        batch = torch.from_numpy(np.atleast_2d(obs).copy())[None].to(self.device)
+        if state is not None and episode_start is not None:
+            state = state.masked_fill(
+                torch.as_tensor(episode_start).reshape(1, -1, *(1,) * (state.dim() - 2)), 0
+            )
+        draw = (
+            None
+            if deterministic
+            else torch.from_numpy(self._chance.random(batch.shape[:2])).to(self.device)
+        )
+        with torch.no_grad():
+            action, memory = self.act(batch, state, draw)
+        out = action[0].cpu().numpy()
+        out = (
+            out[:, 0] if isinstance(self.action_space, spaces.Discrete) else out.astype(np.float32)
+        )
+        return (out[0] if obs.ndim == 1 else out), memory
+
+
+SPENT = ("labels", "steps", "collected", "falls")
+"""What a log counts for each run."""
+
+
+@dataclass
+class Log:
+    """What a learner leaves behind besides its policy: its budget, and its progress.
+
+    Attributes:
+        labels: how often the expert was asked, for each run (R,) or one number.
+        steps: environment steps taken while learning, likewise.
+        episodes: how many episodes of each run those steps make.
+        collected: their returns, summed, for each run (R,): what it costs to let a learner drive while it learns.
+        falls: how many of them the environment ended early, likewise.
+        updates: gradient updates, the same for every run.
+        broke: for each run that left the finite numbers in training, the update at which it did.
+        report: called with the done fraction in [0, 1] and a few words.
+        loss: of the last updates, for each run (R,).
+        iterate: called with the number of each round, from 0, and the policy after it, by learners that have rounds.
+        checkpoint: keeps the rounds of a long training, see `checkpoint.Checkpoint`.
+        seconds: from the log's beginning to its end.
+        learner: who learned.
+    """
+
+    labels: Any = 0
+    steps: Any = 0
+    episodes: int = 0
+    collected: Any = 0.0
+    falls: Any = 0
+    updates: int = 0
+    broke: dict[int, int] = field(default_factory=dict)
+    report: Callable[[float, str], None] = lambda done, words: None
+    loss: Any = math.nan
+    iterate: Callable[[int, Policy], None] = lambda i, policy: None
+    checkpoint: Any = None
+    began: float = field(default_factory=time.perf_counter)
+    seconds: float = 0.0
+    learner: Any = None
+
+    def close(self, learner: Learner, policy: Policy) -> Policy:
+        """Sign the finished policy with what it cost."""
+        self.learner, self.seconds = learner, time.perf_counter() - self.began
+        policy.log = self
+        return policy
+
+
+class Learner(Protocol):
+    """A frozen dataclass: its fields are its hyperparameters, each documented; one verb."""
+
+    def learn(
+        self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
+    ) -> Policy:
+        """R policies that imitate `expert` in `env`."""
+
+
+def choose(chances: torch.Tensor, draw: torch.Tensor) -> torch.Tensor:
+    """Inverse of the cumulated chances (R, E, A) at uniform numbers (R, E): actions (R, E, 1)."""
+    below = chances.cumsum(-1) < draw[..., None] * chances.sum(-1, keepdim=True)
+    return below.sum(-1, keepdim=True).clamp_max(chances.shape[-1] - 1)

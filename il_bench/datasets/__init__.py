@@ -1,0 +1,1 @@
+"""Data that no simulator makes."""

@@ -1,0 +1,1 @@
+"""From states to a policy: dataset, minibatches, training settings, the one loop."""

@@ -1,0 +1,115 @@
+"""Fitting: a dataset becomes a policy by the net that its training names, and safe arrays become the policy again."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol
+
+import torch
+
+from ..core.arrays import Arrays
+from ..core.env import Env
+from ..core.policy import Log, Policy
+from ..core.registry import NETS
+from ..core.streams import Streams
+from .dataset import Dataset
+from .training import Training
+
+RENAMED = {"vote": "svm"}
+"""Kinds of policies in Records of earlier versions, and what they are called now."""
+
+
+class Net(Protocol):
+    """The fourth plug: one file in nets/, a frozen dataclass whose fields are its settings."""
+
+    descends: ClassVar[bool]
+    """Whether it is found by gradient updates; what is solved for counts as one."""
+
+    def fit(
+        self,
+        data: Dataset,
+        training: Training,
+        env: Env,
+        streams: Streams,
+        log: Log,
+        updates: int,
+        start: Policy | None,
+    ) -> Policy:
+        """R policies fitted to the data, from the weights of `start` where there are some to begin with."""
+
+    def restore(self, arrays: Arrays, action_space: Any) -> Policy:
+        """The policy that its `arrays()` described.
+
+        Raises:
+            KeyError or ValueError: where they describe none.
+        """
+
+    def footprint(self, observation: int, outputs: int, horizon: int) -> int:
+        """How many numbers one run's policy holds, for observations of so many numbers and so many outputs."""
+
+
+def fit(
+    data: Dataset,
+    training: Training,
+    env: Env,
+    streams: Streams,
+    log: Log,
+    updates: int | None = None,
+    start: Policy | None = None,
+) -> Policy:
+    """R policies fitted to a dataset by the net that `training` names.
+
+    Args:
+        data: samples of R runs.
+        training: the settings.
+        env: for its spaces and its horizon.
+        streams: first weights and shuffling; fork it for each fit.
+        log: updates are counted here.
+        updates: gradient updates of this fit; `training.updates` unless given.
+        start: a policy whose weights to begin with; new ones otherwise. They are kept as they are while the scales of
+            observations and actions follow the data (benchmarks/NOTES.md says what keeping the function costs).
+
+    Returns:
+        The net's policy. A net that is solved for, not descended to, counts as one update.
+    """
+    training.require_runs(len(data.obs))
+    net, count = training.net, updates or training.updates
+    policy = net.fit(data, training, env, streams, log, count, start)
+    if not net.descends:
+        log.updates += 1
+        log.report(1.0, "solved")
+    return policy
+
+
+def restore(kind: str, arrays: Arrays, action_space: Any) -> Policy:
+    """The policy that `arrays()` described.
+
+    Args:
+        kind: the name of its net; one of a file must have been named by the user before, for nothing is imported here.
+        arrays: what the policy consists of.
+        action_space: Gymnasium's space of one action.
+
+    Raises:
+        ValueError: when the kind is unknown or an array is missing.
+    """
+    names = sorted(arrays)
+    net = NETS.known(RENAMED.get(kind, kind))
+    if net is None:
+        raise ValueError(
+            f"policy: its net {kind!r} is not at hand; expected {', '.join(NETS)}, or a file's that was named before, as "
+            f"in --net {kind if ':' in kind else 'module:Class'}"
+        )
+    try:
+        return net().restore(arrays, action_space)
+    except (KeyError, ValueError, IndexError) as error:
+        raise ValueError(
+            f"policy: expected the arrays of a {kind}, got {names} ({error}); save it again"
+        ) from None
+
+
+def assemble(policies: list[Any], choice: list[int]) -> Policy:
+    """One policy of R runs that takes run r from `policies[choice[r]]`."""
+    parts = [policies[pick].arrays() for pick in choice]
+    arrays = {
+        name: torch.stack([part[name][run] for run, part in enumerate(parts)]) for name in parts[0]
+    }
+    return restore(policies[0].kind, arrays, policies[0].action_space)

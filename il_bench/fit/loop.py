@@ -1,0 +1,162 @@
+"""The one supervised loop, for R runs at once, and the gradient by autograd that any net can use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import torch
+
+from ..core.policy import Log
+from ..core.streams import Streams
+from .adam import Adam
+from .dataset import Dataset
+from .minibatches import minibatches
+from .training import Training
+
+SHOWN = 100
+"""Updates over which the loss that is shown is averaged."""
+
+Loss: TypeAlias = (
+    "Callable[[list[torch.Tensor], torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]"
+)
+"""(layers, x (R, B, O), y (R, B, U), share (R, B)) -> loss of each run (R,)."""
+
+
+class Gradient(Protocol):
+    """Who computes the gradient of one minibatch after the other."""
+
+    def steps(
+        self, x: torch.Tensor, y: torch.Tensor, share: torch.Tensor, losses: torch.Tensor
+    ) -> Iterator[None]:
+        """Leave the gradient of one minibatch after the other in `adam.grad`; the weights may move in between.
+
+        Args:
+            x: observations (R, S, B, O), float32.
+            y: actions (R, S, B, U), float32, or int64 where they are Discrete.
+            share: (R, S, B), each sample's part in the mean loss of its minibatch.
+            losses: (R, S), where that loss is written; complete when the last step has been made.
+        """
+
+
+@dataclass(frozen=True)
+class Descent:
+    """What the loop descends on.
+
+    Attributes:
+        layers: first parameters, each (R, ...), float32.
+        scaling: "mean", "std", "shift", "scale"; see `scaling.scales`.
+        gradient: who computes the gradient for an optimiser's parameters.
+    """
+
+    layers: list[torch.Tensor]
+    scaling: dict[str, torch.Tensor]
+    gradient: Callable[[Adam], Gradient]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Runs that train side by side.
+
+    Attributes:
+        data, training, streams: theirs.
+        runs: which they are.
+        report: called with the share of their updates that is done, and a few words.
+    """
+
+    data: Dataset
+    training: Training
+    streams: Streams
+    runs: slice
+    report: Callable[[float, str], None]
+
+
+def descend(block: Block, start: Descent, updates: int) -> tuple[Adam, torch.Tensor]:
+    """Descend for so many updates: the optimiser with the parameters, and the losses (R, updates)."""
+    training, data = block.training, block.data
+    adam = Adam(start.layers, training.lr, training.clip, training.ema)
+    gradient = start.gradient(adam)
+    losses = torch.empty(len(data.obs), updates, device=data.obs.device)
+    batches = minibatches(data, training.batch, updates, block.streams, start.scaling)
+    done = 0
+    with np.errstate(
+        all="ignore"
+    ):  # a run that becomes NaN or infinite is named, and not a warning
+        for x, y, share in batches:
+            steps = slice(done, done := done + share.shape[1])
+            for _ in gradient.steps(x, y, share, losses[:, steps]):
+                adam.step()
+            block.report(done / updates, f"loss {losses[:, done - 1].median():.2e}")
+    return adam, losses
+
+
+def in_blocks(
+    size: int, data: Dataset, training: Training, streams: Streams, log: Log, updates: int
+) -> Iterator[Block]:
+    """The runs, `size` at a time one block after the other, which changes no number of any run."""
+    runs = len(data.obs)
+    for first in range(0, runs, size):
+        block = slice(first, min(first + size, runs))
+
+        def report(share: float, words: str, block: slice = block) -> None:
+            passed = updates * (block.start + share * (block.stop - block.start)) / runs
+            log.report((log.updates + passed) / training.updates, words)
+
+        own = streams.of(range(block.start, block.stop))
+        yield Block(data.of(block), training.of(block), own, block, report)
+
+
+def sign(log: Log, losses: list[torch.Tensor], updates: int) -> None:
+    """Note in the log what the descent of all blocks, with losses (R, updates) each, came to."""
+    first = 0
+    for part in losses:
+        _name_broken(part, log, first)
+        first += len(part)
+    log.updates += updates
+    log.loss = torch.cat([part[:, -SHOWN:].mean(1) for part in losses]).cpu()
+
+
+class Autograd:
+    """Gradients of R networks by torch's autograd: the reference, on every device.
+
+    Args:
+        adam: whose layers make the network, and whose `grad` is to hold their gradient.
+        loss: of each run.
+    """
+
+    def __init__(self, adam: Adam, loss: Loss):
+        self.adam, self.loss = adam, loss
+
+    def steps(
+        self, x: torch.Tensor, y: torch.Tensor, share: torch.Tensor, losses: torch.Tensor
+    ) -> Iterator[None]:
+        """See `Gradient.steps`."""
+        layers = self.adam.layers
+        for step in range(x.shape[1]):
+            loss = self.loss(layers, x[:, step], y[:, step], share[:, step])
+            slopes = torch.autograd.grad(loss.sum(), layers)
+            for place, slope in zip(self.adam.slopes, slopes, strict=True):
+                place.copy_(slope)
+            losses[:, step] = loss.detach()
+            yield
+
+
+def squared_error(out: torch.Tensor, target: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """Weighted mean squared error of each run (R,); out and target (R, B, U), share (R, B)."""
+    each = (out - target).square().sum(-1)
+    return (share * each).sum(1)
+
+
+def cross_entropy(out: torch.Tensor, target: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """Weighted mean cross-entropy of each run (R,); logits (R, B, A), target (R, B, 1), share (R, B)."""
+    flat = torch.nn.functional.cross_entropy(out.flatten(0, 1), target.flatten(), reduction="none")
+    return (share * flat.view_as(share)).sum(1)
+
+
+def _name_broken(losses: torch.Tensor, log: Log, first: int) -> None:
+    """Note the update (of losses (R, updates)) at which a run became NaN or infinite; `first` is the first run."""
+    bad = ~losses.isfinite()
+    for run in bad.any(1).nonzero()[:, 0].tolist():
+        log.broke.setdefault(first + run, log.updates + int(bad[run].int().argmax()))

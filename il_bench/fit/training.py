@@ -1,0 +1,103 @@
+"""Training: the settings of supervised learning, and the net that is trained."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..core.registry import NETS
+from ..core.settings import (
+    Values,
+    as_tuple,
+    per_run_fields,
+    require,
+    require_choice,
+    require_counts,
+)
+
+if TYPE_CHECKING:
+    from .fitting import Net
+
+
+@dataclass(frozen=True, init=False)
+class Training:
+    """How a dataset becomes a policy.
+
+    The settings of the net may stand beside those of the training: `Training(hidden=(32,))` is
+    `Training(net=MLP(hidden=(32,)))`, and `Training(net="ridge", penalty=0.1)` is `Training(net=Ridge(penalty=0.1))`.
+    """
+
+    net: Net = field(default="mlp", metadata={"plug": NETS})  # type: ignore[assignment]
+    """What is fitted: a registered name (mlp, table, table_per_step, ridge, svm) or module:Class."""
+    updates: int = 4000
+    """Gradient updates in all; DAgger divides them among its rounds."""
+    batch: int = 64
+    """Samples in a minibatch."""
+    lr: Values = 1e-3
+    """Learning rate of Adam."""
+    normalise: Literal["none", "zscore"] = "none"
+    """Observations as they are, or with the data's mean and deviation removed."""
+    std_floor: Values = 1e-3
+    """Smallest deviation that zscore divides by: an almost constant observation is not blown up beyond 1/std_floor."""
+    targets: Literal["zscore", "none"] = "zscore"
+    """Box actions are learned with the data's mean and deviation removed, or as they are."""
+    ema: Values = 0.0
+    """Decay of a moving average of the weights, which then is the policy; 0 takes the last weights."""
+    clip: Values = 0.0
+    """Longest gradient of a run; 0 does not clip."""
+
+    def __init__(self, net: str | Net = "mlp", **settings: Any) -> None:
+        """The net by name or as an object; settings of the training, and of the net.
+
+        Raises:
+            KeyError: when there is no such net; TypeError for a setting of neither; ValueError for an impossible one.
+        """
+        defaults = {f.name: f.default for f in dataclasses.fields(self) if f.name != "net"}
+        inner = {name: value for name, value in settings.items() if name not in defaults}
+        own = {name: value for name, value in settings.items() if name in defaults}
+        object.__setattr__(self, "net", NETS.made(net, inner, "training"))
+        for name, value in (defaults | own).items():
+            object.__setattr__(self, name, value)
+        self._validate()
+
+    def _validate(self) -> None:
+        """Refuse settings that no training can have."""
+        require_choice(self)
+        require_counts(self, "updates", "batch")
+        require_positive(self, "lr", "std_floor")
+        require_positive(self, "ema", "clip", zero=True)
+        decay = max(as_tuple(self.ema))
+        require(decay < 1, f"ema: expected a decay below 1, got {self.ema}; try 0.999")
+
+    def require_runs(self, runs: int) -> None:
+        """Refuse settings, those of the net included, of another number of runs."""
+        for settings in (self, self.net):
+            for name in per_run_fields(settings):
+                count = len(as_tuple(getattr(settings, name)))
+                require(
+                    count in (1, runs),
+                    f"{name}: expected one value or one for each of {runs} runs, got {count}",
+                )
+
+    def of(self, runs: slice) -> Training:
+        """The settings of some of the runs."""
+        return dataclasses.replace(_of(self, runs), net=_of(self.net, runs))
+
+
+def _of(settings: Any, runs: slice) -> Any:
+    """A settings dataclass with the values of some of the runs."""
+    values = {name: as_tuple(getattr(settings, name)) for name in per_run_fields(settings)}
+    part = {name: value[runs] for name, value in values.items() if len(value) > 1}
+    return dataclasses.replace(settings, **part) if part else settings
+
+
+def require_positive(settings: Any, *names: str, zero: bool = False) -> None:
+    """Refuse numbers that are not above 0, or at least 0 with `zero`, and finite."""
+    for name in names:
+        for value in as_tuple(getattr(settings, name)):
+            enough = value >= 0 if zero else value > 0
+            wanted = "of at least 0" if zero else "above 0"
+            fits = enough and value < math.inf
+            require(fits, f"{name}: expected a number {wanted}, got {value}")

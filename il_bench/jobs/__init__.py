@@ -1,0 +1,1 @@
+"""Jobs: a session, a sweep, their plan, workers, store and memory."""

@@ -1,0 +1,128 @@
+"""Memory: what learning and comparing take, by a formula that is linear in the runs, so that a limit splits them.
+
+With E rollouts of T steps, states of X numbers, differences of D, actions of U, and N labels of O + U numbers a run takes
+
+    recording   16 (L + 1) E ((T + 1) (X + D + 1) + T (3 U + 1))            L learners and the expert, then stacked
+                + 16 E ((T + 1) X + T (U + 1)) + 8 E T W                    a rollout, step by step and stacked
+    learning    16 E' ((T + 1) X + T (U + 1)) + 8 E' T W                    the rollout of a round, E' episodes
+                + 8 E' T (X + 2 O + 2 U)                                    its labels and observations
+                + 4 N (O + U + 1) + 16 N                                    the dataset; 12 where rounds double its room
+    networks    L (16 P + 4 updates)                                        P parameters or counts (of all rounds that are kept)
+
+bytes, of which learning and recording do not come together. What trains side by side fits a cache (`engine.CACHE`).
+Runs are independent, so that some of them now and the others later are bit for bit what all at once would be.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gymnasium import spaces
+
+from ..core.env import Env
+from ..core.rollout import action_size
+from ..core.settings import as_tuple, require
+from ..core.streams import Streams
+from ..fit.training import Training
+from ..nets import _mlp_engine
+
+LIBRARIES = 320_000_000
+"""Bytes of Python with the libraries that a comparison imports, measured on Linux."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What learning and comparing take, in bytes.
+
+    Attributes:
+        runs: R.
+        learning: of one run, while a learner learns.
+        networks: of one run, all learners' policies.
+        recording: of one run, while learners and expert are compared.
+    """
+
+    runs: int
+    learning: int
+    networks: int
+    recording: int
+
+    @property
+    def one(self) -> int:
+        """What each run adds."""
+        return self.networks + max(self.learning, self.recording)
+
+    @property
+    def total(self) -> int:
+        """What all runs take together, Python and its libraries included."""
+        return LIBRARIES + _mlp_engine.CACHE + self.runs * self.one
+
+    def __str__(self) -> str:
+        """In gigabytes, and of what."""
+        parts = {"learning": self.learning, "networks": self.networks, "recording": self.recording}
+        words = ", ".join(f"{name} {value / 1e6:.2g} MB" for name, value in parts.items())
+        return f"{self.total / 1e9:.2g} GB for {self.runs} run{'s' * (self.runs > 1)} (of each: {words})"
+
+    def runs_within(self, limit: float) -> int:
+        """How many of the runs fit into `limit` bytes at a time.
+
+        Raises:
+            ValueError: when not even one does.
+        """
+        least = LIBRARIES + _mlp_engine.CACHE + self.one
+        sentence = f"memory: expected at least {least / 1e9:.2g} GB, which one run takes, got {limit / 1e9:.2g}"
+        require(limit >= least, f"{sentence}; fewer rollouts, episodes or rounds take less")
+        return min(self.runs, int((limit - LIBRARIES - _mlp_engine.CACHE) // self.one))
+
+
+def needed(env: Env, learners: Sequence[Any], rollouts: int) -> Memory:
+    """What learning and comparing will take.
+
+    Args:
+        env: the environment, R runs.
+        learners: the algorithms, whose `rounds`, `episodes`, `labels` and `training` tell what they hold.
+        rollouts: twin rollouts of each run, E.
+    """
+    state, times, size = (
+        env.initial(Streams(env.seeds, env.device), 1),
+        env.horizon + 1,
+        action_size(env),
+    )
+    differences = env.difference(state, state).shape[-1]
+    wide = times * (state.shape[-1] + differences + 1) + env.horizon * (3 * size + 1)
+    recording = 16 * (len(learners) + 1) * rollouts * wide + _rollout(
+        env, state.shape[-1], rollouts
+    )
+    learning = max((_learning(env, state.shape[-1], learner) for learner in learners), default=0)
+    networks = sum(_networks(env, learner) for learner in learners)
+    return Memory(env.runs, learning, networks, recording)
+
+
+def _rollout(env: Env, states: int, episodes: int) -> int:
+    """A rollout of one run: each step's arrays, the stack of them, and the noise."""
+    numbers = (env.horizon + 1) * states + env.horizon * (action_size(env) + 1)
+    return episodes * (16 * numbers + 8 * env.horizon * env.noise_size)
+
+
+def _learning(env: Env, states: int, learner: Any) -> int:
+    """What one run of a learner holds: the rollout of a round, its labels and observations, and all rounds' dataset."""
+    rounds, most = getattr(learner, "rounds", 1), max(as_tuple(getattr(learner, "labels", 0)))
+    episodes = math.ceil(most / env.horizon) or getattr(learner, "episodes", 1)
+    seen, actions = math.prod(env.observation_space.shape), action_size(env)
+    fresh = 16 * episodes * env.horizon * (states + seen + actions)
+    samples, copies = rounds * episodes * env.horizon, 3 if rounds > 1 else 1
+    return (
+        _rollout(env, states, episodes) + fresh + samples * (4 * copies * (seen + actions + 1) + 16)
+    )
+
+
+def _networks(env: Env, learner: Any) -> int:
+    """What is left of one run: the policy, or one of each round where the learner keeps them, and the losses."""
+    training, space = getattr(learner, "training", Training()), env.action_space
+    seen = math.prod(env.observation_space.shape)
+    outputs = int(space.n) if isinstance(space, spaces.Discrete) else action_size(env)
+    kept = 1 if getattr(learner, "pick", "") == "last" else getattr(learner, "rounds", 1)
+    numbers = training.net.footprint(seen, outputs, env.horizon)
+    return 16 * kept * numbers + 4 * training.updates

@@ -1,0 +1,184 @@
+"""Workers: batches computed side by side, here or on a cluster."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..borders import resolve
+from ..core.settings import require
+from ..records import rows
+from . import digest, store
+from .plan import Group, SweepOptions
+
+
+def compute(folder: str, group: Group, device: str = "cpu", parent: int | None = None) -> int:
+    """Train, roll out as twins, and write one batch; what a worker does.
+
+    Args:
+        folder: of the results.
+        group: the batch.
+        device: cpu or cuda.
+        parent: the process with which a worker is to end, if it is one.
+
+    Returns:
+        How many runs were written.
+    """
+    import torch
+
+    from ..records.twins import compare
+
+    if parent is not None:
+        _end_with(parent)
+    torch.set_num_threads(1)
+    env, learner = group.things(device)
+    expert = resolve.expert(env, group.common["expert"])
+    policy = learner.learn(env, expert)
+    found = compare(
+        env,
+        expert,
+        {group.algo: policy},
+        episodes=group.common["rollouts"],
+        sample=group.common["sample"],
+    )
+    store.write(Path(folder), group.identities(), rows.rows(found))
+    return group.runs
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent was killed, within a second; what it has not written is computed again."""
+    if any(thread.name == "il_bench parent" for thread in threading.enumerate()):
+        return
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="il_bench parent", daemon=True).start()
+
+
+KILLED = ("TerminatedWorkerError", "BrokenProcessPool", "KilledWorker")
+"""What joblib's backends raise when a worker was killed."""
+
+
+GONE = ("FutureCancelledError", "CancelledError", "CommClosedError")
+"""What Dask raises when its scheduler was."""
+
+
+def processes(options: SweepOptions) -> int:
+    """How many processes."""
+    return options.jobs or (os.cpu_count() or 1)
+
+
+def carry_out(options: SweepOptions, batches: list[Group]) -> None:
+    """Compute batches side by side and show how far they are; each is kept as soon as it is finished."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    total, finished = sum(b.runs for b in batches), 0
+    columns = (
+        TextColumn("runs"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+    )
+    with Progress(*columns, TimeRemainingColumn()) as progress:
+        bar = progress.add_task("", total=total)
+        try:
+            for runs in outcomes(options, batches):
+                finished += runs
+                progress.advance(bar, runs)
+        except KeyboardInterrupt:
+            progress.stop()
+            _stop_workers()
+            print(f"\nil_bench: interrupted; {finished:,} of {total:,} runs are kept in {options.out}, the same command "
+                  "does the rest", file=sys.stderr)  # fmt: skip
+            sys.stderr.flush()
+            os._exit(130)
+
+
+def outcomes(options: SweepOptions, batches: list[Group]) -> Iterator[int]:
+    """How many runs each batch wrote, as batches finish; a batch whose worker was killed is tried again."""
+    for attempt in range(3):
+        left = [b for b in batches if not _written(options.out, b)] if attempt else batches
+        try:
+            yield from _parallel(options, left)
+            return
+        except (
+            Exception
+        ) as error:  # named, not imported: which of these exist depends on the backend
+            require(
+                type(error).__name__ not in GONE,
+                f"scheduler: the cluster went away; what is finished is kept in {options.out}, start the cluster again "
+                "and give the same command",
+            )
+            if type(error).__name__ not in KILLED:
+                raise
+            print(
+                f"a worker was killed; going on with what is left ({type(error).__name__})",
+                file=sys.stderr,
+            )
+    raise ValueError(
+        "sweep: workers were killed three times, perhaps for memory; try a smaller --batch or --jobs 1"
+    )
+
+
+def _written(folder: Path, batch: Group) -> bool:
+    return {digest.key(i) for i in batch.identities()} <= store.keys(folder)
+
+
+def _parallel(options: SweepOptions, batches: list[Group]) -> Iterator[int]:
+    if processes(options) == 1 and options.backend == "loky":
+        yield from (compute(str(options.out), batch, options.device) for batch in batches)
+        return
+    import joblib
+
+    folder, parent = str(options.out.absolute()), os.getpid() if options.backend == "loky" else None
+    with _backend(options):
+        parallel = joblib.Parallel(
+            processes(options), return_as="generator_unordered", batch_size=1, max_nbytes=None
+        )
+        work = joblib.delayed(compute)
+        yield from parallel(work(folder, batch, options.device, parent) for batch in batches)
+
+
+def _backend(options: SweepOptions) -> Any:
+    """Joblib's configuration: worker processes here, or a Dask cluster."""
+    import joblib
+
+    if options.backend == "loky":
+        return joblib.parallel_config("loky", inner_max_num_threads=1)
+    try:
+        from dask.distributed import Client
+    except ImportError:
+        raise ValueError(
+            'backend dask: it is not installed; pip install "il-bench[cluster]"'
+        ) from None
+    try:
+        Client(options.scheduler, timeout=10)
+    except OSError as error:
+        raise ValueError(
+            f"scheduler: nothing answers at {options.scheduler} ({error}); start dask scheduler"
+        ) from None
+    return joblib.parallel_config("dask")
+
+
+def _stop_workers() -> None:
+    """End loky's processes at once; drafts that they leave are never read."""
+    if "joblib" in sys.modules:
+        from joblib.externals.loky import get_reusable_executor
+
+        get_reusable_executor().shutdown(wait=False, kill_workers=True)

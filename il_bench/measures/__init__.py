@@ -1,0 +1,1 @@
+"""Measuring: contracts, certificates, probes, quantities."""

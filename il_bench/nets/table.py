@@ -1,0 +1,116 @@
+"""table: counts of the labels seen in each state, in one table for all steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from gymnasium import spaces
+
+from ..core.arrays import Arrays
+from ..core.env import Env
+from ..core.policy import Log, Policy, choose
+from ..core.settings import one_of
+from ..core.streams import Streams
+from ..fit.dataset import Dataset
+from ..fit.training import Training
+
+
+class TablePolicy(Policy):
+    """Tables of counted labels: chances are relative counts, uniform where nothing was counted.
+
+    Args:
+        counts: (R, T, S, A) weights of the labels seen at step t in state s; T = 1 for one table shared over time.
+        fill: (R, T, S) the action that stands for an unseen cell when a deterministic action is asked for, drawn once.
+        action_space: Gymnasium's Discrete space of actions.
+
+    Observations are one-hot (R, E, S). Memory counts the steps, so that each step finds its table.
+    """
+
+    action_space: spaces.Discrete
+
+    def __init__(self, counts: torch.Tensor, fill: torch.Tensor, action_space: spaces.Discrete):
+        self.counts, self.fill, self.action_space = counts, fill, action_space
+        self.runs, self.device = len(counts), str(counts.device)
+
+    def __repr__(self) -> str:
+        """What it is, not all of it."""
+        _, steps, states, actions = self.counts.shape
+        return f"TablePolicy({steps} tables of {states} states x {actions} actions; R={self.runs})"
+
+    def act(
+        self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Any]:
+        """See `Policy.act`; `draw` asks for a random action of the counted chances."""
+        first = torch.zeros(obs.shape[:2], dtype=torch.long, device=obs.device)
+        step = first if memory is None else memory
+        run = torch.arange(self.runs, device=obs.device)[:, None]
+        cell = run, step.clamp_max(self.counts.shape[1] - 1), obs.argmax(-1)
+        counts, unseen = self.counts[cell], self.counts[cell].sum(-1, keepdim=True) == 0
+        if draw is None:
+            action = torch.where(
+                unseen, self.fill[cell][..., None], counts.argmax(-1, keepdim=True)
+            )
+        else:
+            action = choose(torch.where(unseen, torch.ones_like(counts), counts), draw)
+        return action, step + 1
+
+    def __getitem__(self, run: int) -> TablePolicy:
+        """The policy of one run."""
+        pick = one_of(run, self.runs)
+        return TablePolicy(self.counts[pick], self.fill[pick], self.action_space)
+
+    def arrays(self, resume: bool = False) -> Arrays:
+        """Everything that makes this policy, by name."""
+        return {"counts": self.counts, "fill": self.fill}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Counts of the labels seen in each state of a one-hot observation, shared over time."""
+
+    descends: ClassVar[bool] = False
+
+    def fit(
+        self,
+        data: Dataset,
+        training: Training,
+        env: Env,
+        streams: Streams,
+        log: Log,
+        updates: int,
+        start: Policy | None,
+    ) -> TablePolicy:
+        """See `Net.fit`."""
+        return count(data, env, streams, 1)
+
+    def restore(self, arrays: Arrays, action_space: Any) -> TablePolicy:
+        """See `Net.restore`."""
+        return TablePolicy(arrays["counts"], arrays["fill"], action_space)
+
+    def footprint(self, observation: int, outputs: int, horizon: int) -> int:
+        """See `Net.footprint`."""
+        return observation * outputs
+
+
+def count(data: Dataset, env: Env, streams: Streams, steps: int) -> TablePolicy:
+    """Tables of the labels seen in each state of a one-hot observation: one for each of `steps`, or one for all.
+
+    Raises:
+        ValueError: for other observations, or for Box actions.
+    """
+    space = env.action_space
+    zero_or_one = (data.obs == 0) | (data.obs == 1)
+    one_hot = bool(zero_or_one.all() and (data.obs.sum(-1) == 1).all())
+    if not (isinstance(space, spaces.Discrete) and one_hot):
+        raise ValueError(
+            "net table: expected one-hot observations and Discrete actions, got others; use net mlp"
+        )
+    actions = int(space.n)
+    runs, samples, states = data.obs.shape
+    time = data.time.clamp_max(steps - 1).expand(runs, samples)
+    cell = (time * states + data.obs.argmax(-1)) * actions + data.action[..., 0]
+    counts = torch.zeros(runs, steps * states * actions, device=data.obs.device)
+    counts = counts.scatter_add(1, cell, data.weight).reshape(runs, steps, states, actions)
+    return TablePolicy(counts, streams.integers("fill", actions, steps, states), space)

@@ -1,0 +1,1 @@
+"""Painting: canvas, camera, scenery."""

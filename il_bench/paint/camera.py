@@ -1,0 +1,45 @@
+"""Camera: where a point in space lies in the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+NEAR = 1.0  # metres; what lies closer to a camera is not painted
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole above a plane: x and y along it, z up, in metres. It looks level, so that uprights stay upright.
+
+    Attributes:
+        size: width and height of the picture, pixels.
+        place: where it stands, (x, y), and where it looks, in radians from x towards y, which is to its left.
+        height: above the plane, metres.
+        focal: focal length, pixels.
+        horizon: the picture's row of the horizon, pixels.
+    """
+
+    size: tuple[int, int]
+    place: tuple[float, float, float]
+    height: float
+    focal: float
+    horizon: float
+
+    @classmethod
+    def behind(
+        cls, size: tuple[int, int], x: float, y: float, angle: float, back: float, height: float
+    ) -> Camera:
+        """Looks along `angle` towards (x, y), from behind and above; a wide picture shows more to the sides."""
+        place = (x - back * np.cos(angle), y - back * np.sin(angle), angle)
+        return cls(size, place, height, 0.9 * min(size[0], 4 / 3 * size[1]), 0.34 * size[1])
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Column, row (pixels) and depth (metres) of points (..., 3) in front of the camera."""
+        cos, sin = np.cos(self.place[2]), np.sin(self.place[2])
+        x, y = points[..., 0] - self.place[0], points[..., 1] - self.place[1]
+        depth = cos * x + sin * y
+        scale = self.focal / np.maximum(depth, 1e-6)
+        left, drop = cos * y - sin * x, self.height - points[..., 2]
+        return np.stack((self.size[0] / 2 - scale * left, self.horizon + scale * drop, depth), -1)

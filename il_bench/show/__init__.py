@@ -1,0 +1,1 @@
+"""Showing: figures, films, tables, sentences."""

@@ -1,0 +1,75 @@
+"""Encode: pictures become a film (H.264, which every browser plays) or a GIF, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+QUALITY = "-crf 22 -preset superfast -x264-params mbtree=1:rc-lookahead=10 -movflags +faststart"  # mbtree: half the size
+
+
+COLOURS = (
+    "-vf scale=out_color_matrix=bt709 -colorspace bt709 -color_primaries bt709 -color_trc bt709"
+)
+
+
+PALETTE = "split[a][b];[a]select='not(mod(n,8))',palettegen=256[p];[b][p]paletteuse=dither=none:diff_mode=rectangle"
+
+
+def write_mp4(path: Path, frames: Iterable[np.ndarray], fps: float, size: tuple[int, int]) -> None:
+    """Write RGB frames (height, width, 3), uint8, as a film; width and height must be even."""
+    import imageio_ffmpeg
+
+    options = {"codec": "libx264", "quality": None, "macro_block_size": 2, "fps": fps}
+    with _whole(path) as draft:
+        ffmpeg = imageio_ffmpeg.write_frames(
+            draft, size, output_params=QUALITY.split() + COLOURS.split(), **options
+        )
+        with contextlib.closing(ffmpeg) as writer:
+            writer.send(None)
+            for frame in frames:
+                writer.send(np.ascontiguousarray(frame))
+
+
+def write_gif(path: Path, film: Path, fps: float, widths: tuple[int, ...], limit: int) -> None:
+    """Write a film as a GIF, in the first of some widths (pixels) that needs at most `limit` bytes, or the last."""
+    import imageio_ffmpeg
+
+    with _whole(path) as draft:
+        for width in widths:
+            graph = f"fps={fps},scale='min({width},iw)':-2:flags=area,{PALETTE}"
+            command = [
+                imageio_ffmpeg.get_ffmpeg_exe(),
+                "-y",
+                "-v",
+                "error",
+                "-i",
+                str(film),
+                "-vf",
+                graph,
+                draft,
+            ]
+            subprocess.run(command, check=True, capture_output=True)
+            if os.path.getsize(draft) <= limit:
+                break
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[str]:
+    """A file that takes the place of `path` when everything went well, and goes away otherwise."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft_folder = tempfile.TemporaryDirectory(prefix=".film-", dir=path.parent)
+    except OSError as error:
+        raise ValueError(
+            f"film: {path} cannot be written ({error.strerror}); name another place"
+        ) from None
+    with draft_folder as folder:
+        yield (draft := os.path.join(folder, f"draft{path.suffix}"))
+        os.replace(draft, path)
