@@ -71,7 +71,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOME:
         value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
     else:
-        value = None if name.startswith("_") else _registered(name)
+        value = _registered(name) if name[:1].isupper() else None
     if value is None:
         raise AttributeError(
             f"module 'il_bench' has no attribute {name!r}; it has {', '.join(__dir__())}"

@@ -97,15 +97,14 @@ def parse(args: list[str]) -> tuple[RunOptions, Any, Any]:
     helping = not {"-h", "--help"}.isdisjoint(args)
     with postponed("torch") if helping else contextlib.nullcontext():
         env_class = resolve.environment(flags.peek(args, "--env", RunOptions.env))
-        learner_class = registry.from_desk(
-            registry.LEARNERS, flags.peek(args, "--algo", RunOptions.algo)
-        )
-    chosen = flags.chosen_plugs(learner_class, args)
-    groups = {
-        "run": flags.flags_of(RunOptions),
-        "environment": flags.flags_of(env_class, hide=("seed", "device")),
-        "learner": flags.flags_of(learner_class, (), chosen),
-    }
+        algo = flags.peek(args, "--algo", RunOptions.algo)
+        learner_class = registry.from_desk(registry.LEARNERS, algo)
+        chosen = flags.chosen_plugs(learner_class, args)
+        groups = {
+            "run": flags.flags_of(RunOptions),
+            "environment": flags.flags_of(env_class, hide=("seed", "device")),
+            "learner": flags.flags_of(learner_class, (), chosen),
+        }
     flags.require_distinct(*groups.values())
     command = dataclasses.make_dataclass("Command", groups.items())
     about = "How far, and how fast, does a copy drift from its expert?  --list shows what there is; --from RECORD repeats."

@@ -14,7 +14,7 @@ from il_bench.jobs.footprint import LIBRARIES, Memory, needed
 SCRIPT = """
 import il_bench as il, torch
 from pathlib import Path
-from il_bench.memory import needed
+from il_bench.jobs.footprint import needed
 
 def peak(name, runs, rollouts, learner):
     env = il.make(name, seeds=runs, horizon=100)

@@ -63,8 +63,8 @@ def record():
 
 
 def test_importing_pictures_opens_no_display_and_waits_with_pygame():
-    code = "import sys, il_bench.canvas, il_bench.scenery; assert 'pygame' not in sys.modules"
-    paint = "il_bench.canvas.Canvas((4, 4)).image(); import pygame; assert not pygame.display.get_init()"
+    code = "import sys, il_bench.paint.canvas, il_bench.paint.scenery; assert 'pygame' not in sys.modules"
+    paint = "il_bench.paint.canvas.Canvas((4, 4)).image(); import pygame; assert not pygame.display.get_init()"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}; {paint}"], capture_output=True, text=True
     )

@@ -264,6 +264,6 @@ def test_a_header_that_declares_ten_gigabytes_is_refused_at_once(saved):
 
 
 def test_an_index_too_large_to_be_one_is_refused_unread(saved, monkeypatch):
-    monkeypatch.setattr("il_bench.record.LARGEST_INDEX", 10)
+    monkeypatch.setattr("il_bench.records.record.LARGEST_INDEX", 10)
     with pytest.raises(ValueError, match="more than any Record's"):
         il.load(saved)

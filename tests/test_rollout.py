@@ -24,7 +24,7 @@ from il_bench.core.rollout import (
 )
 from il_bench.core.settings import Values
 from il_bench.core.streams import Streams
-from il_bench.fit.dataset import concatenate, dataset
+from il_bench.fit.dataset import Dataset, concatenate, dataset
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,17 +314,15 @@ def test_a_dataset_whose_parts_do_not_fit_is_a_sentence():
     env = Counter()
     data = dataset(env, roll(env, constant(0.0), 1), torch.zeros(1, 1, 8, 1))
     with pytest.raises(ValueError, match=r"weight: expected \(R, N\) = \(1, 8\)"):
-        il.data.Dataset(data.obs, data.action, data.weight[:, :3], data.lengths)
+        Dataset(data.obs, data.action, data.weight[:, :3], data.lengths)
     with pytest.raises(ValueError, match="lengths: expected a sum of N = 8, got 5"):
-        il.data.Dataset(data.obs, data.action, data.weight, (5,))
+        Dataset(data.obs, data.action, data.weight, (5,))
 
 
 def test_exposure_survives_where_all_parts_know_it():
     env = Counter()
     data = dataset(env, roll(env, constant(0.0), 1), torch.zeros(1, 1, 8, 1))
-    seen = il.data.Dataset(
-        data.obs, data.action, data.weight, data.lengths, exposure=0.5 * data.weight
-    )
+    seen = Dataset(data.obs, data.action, data.weight, data.lengths, exposure=0.5 * data.weight)
     assert concatenate([seen, seen]).exposure.shape == (1, 16)
     assert concatenate([seen, data]).exposure is None
 

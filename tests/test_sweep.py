@@ -146,17 +146,17 @@ def test_a_changed_setting_or_source_is_a_new_run(monkeypatch):
 
 
 def test_where_the_sources_lie_does_not_matter(monkeypatch, tmp_path):
-    here, real, moved = digest.code(il.ENVS["lane"], il.LEARNERS["bc"]), inspect.getsourcefile, []
-
-    def elsewhere(thing):
-        folder = tmp_path / f"{99 - len(moved):02d}"  # in the opposite order
-        folder.mkdir()
-        moved.append(shutil.copy(real(thing), folder))
-        return moved[-1]
-
-    monkeypatch.setattr(inspect, "getsourcefile", elsewhere)
-    assert digest.code(il.ENVS["lane"], il.LEARNERS["bc"]) == here
-    assert len(moved) > 10
+    learner, env = il.LEARNERS["bc"], il.ENVS["lane"]
+    here = digest.code(env, learner)
+    moved = [shutil.copy(inspect.getsourcefile(thing), tmp_path) for thing in (env, learner)]
+    files = dict(zip((env, learner), moved, strict=True))
+    shutil.copytree(digest.LIBRARY, tmp_path / "library")
+    monkeypatch.setattr(inspect, "getsourcefile", files.__getitem__)
+    monkeypatch.setattr(digest, "LIBRARY", tmp_path / "library")
+    assert digest.code(env, learner) == here
+    with (tmp_path / "library" / "fit" / "loop.py").open("a") as file:
+        file.write("# other\n")
+    assert digest.code(env, learner) != here
 
 
 def test_a_limit_of_memory_makes_smaller_batches_and_the_same_rows(capsys):
@@ -368,9 +368,9 @@ def test_a_worker_that_is_killed_is_replaced_and_a_cluster_that_went_away_is_a_s
         yield from ()
         raise type("FutureCancelledError", (Exception,), {})()
 
-    monkeypatch.setattr(sweep, "_parallel", killed)
+    monkeypatch.setattr(workers, "_parallel", killed)
     swept(*PLAN, "--out", "a", "--batch", 2)
     assert il.open("a").sizes["run"] == 36
     assert "a worker was killed; going on" in capsys.readouterr().err
-    monkeypatch.setattr(sweep, "_parallel", gone)
+    monkeypatch.setattr(workers, "_parallel", gone)
     assert "scheduler: the cluster went away" in refused(capsys, *PLAN, "--out", "b")

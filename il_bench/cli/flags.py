@@ -61,7 +61,7 @@ def flags_of(
     Raises:
         ValueError: for a field without a default.
     """
-    helps, hints, many = field_docs(cls), get_type_hints(cls, localns=_ANY), per_run_fields(cls)
+    helps, hints, many = field_docs(cls), get_type_hints(cls), per_run_fields(cls)
     rows: list[tuple[str, Any, Any]] = []
     for f in dataclasses.fields(cls):
         if f.name in hide:
@@ -83,10 +83,6 @@ def flags_of(
             rows.append(_row(f.name, hints[f.name], default, helps))
     summary = (cls.__doc__ or cls.__name__).splitlines()[0]
     return dataclasses.make_dataclass(cls.__name__, rows, namespace={"__doc__": summary})
-
-
-_ANY = {"Net": Any}
-"""Names in annotations of plugs that are imported for type checkers alone."""
 
 
 def _row(name: str, kind: Any, default: Any, helps: dict[str, str]) -> tuple[str, Any, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Protocol
+from typing import Any
 
 import torch
 
@@ -16,35 +16,6 @@ from .training import Training
 
 RENAMED = {"vote": "svm"}
 """Kinds of policies in Records of earlier versions, and what they are called now."""
-
-
-class Net(Protocol):
-    """The fourth plug: one file in nets/, a frozen dataclass whose fields are its settings."""
-
-    descends: ClassVar[bool]
-    """Whether it is found by gradient updates; what is solved for counts as one."""
-
-    def fit(
-        self,
-        data: Dataset,
-        training: Training,
-        env: Env,
-        streams: Streams,
-        log: Log,
-        updates: int,
-        start: Policy | None,
-    ) -> Policy:
-        """R policies fitted to the data, from the weights of `start` where there are some to begin with."""
-
-    def restore(self, arrays: Arrays, action_space: Any) -> Policy:
-        """The policy that its `arrays()` described.
-
-        Raises:
-            KeyError or ValueError: where they describe none.
-        """
-
-    def footprint(self, observation: int, outputs: int, horizon: int) -> int:
-        """How many numbers one run's policy holds, for observations of so many numbers and so many outputs."""
 
 
 def fit(
@@ -102,7 +73,7 @@ def restore(kind: str, arrays: Arrays, action_space: Any) -> Policy:
         return net().restore(arrays, action_space)
     except (KeyError, ValueError, IndexError) as error:
         raise ValueError(
-            f"policy: expected the arrays of a {kind}, got {names} ({error}); save it again"
+            f"policy: expected the arrays of kind {kind}, got {names} ({error}); save it again"
         ) from None
 
 

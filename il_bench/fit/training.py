@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, ClassVar, Literal, Protocol
 
+from ..core.arrays import Arrays
+from ..core.env import Env
+from ..core.policy import Log, Policy
 from ..core.registry import NETS
 from ..core.settings import (
     Values,
@@ -16,9 +19,37 @@ from ..core.settings import (
     require_choice,
     require_counts,
 )
+from ..core.streams import Streams
+from .dataset import Dataset
 
-if TYPE_CHECKING:
-    from .fitting import Net
+
+class Net(Protocol):
+    """The fourth plug: one file in nets/, a frozen dataclass whose fields are its settings."""
+
+    descends: ClassVar[bool]
+    """Whether it is found by gradient updates; what is solved for counts as one."""
+
+    def fit(
+        self,
+        data: Dataset,
+        training: Training,
+        env: Env,
+        streams: Streams,
+        log: Log,
+        updates: int,
+        start: Policy | None,
+    ) -> Policy:
+        """R policies fitted to the data, from the weights of `start` where there are some to begin with."""
+
+    def restore(self, arrays: Arrays, action_space: Any) -> Policy:
+        """The policy that its `arrays()` described.
+
+        Raises:
+            KeyError or ValueError: where they describe none.
+        """
+
+    def footprint(self, observation: int, outputs: int, horizon: int) -> int:
+        """How many numbers one run's policy holds, for observations of so many numbers and so many outputs."""
 
 
 @dataclass(frozen=True, init=False)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     pass
 
+LIBRARY = Path(__file__).parents[1]
 ROOMS = ("core", "stats", "fit", "nets", "exposure", "borders", "records")
 """Rooms of the library that every number depends on."""
 
@@ -20,8 +21,7 @@ def code(*things: type) -> str:
 
     It does not depend on where they lie: a wheel's and a clone's rows are the same.
     """
-    library = Path(__file__).parents[1]
-    files = {file for room in ROOMS for file in (library / room).glob("*.py")}
+    files = {file for room in ROOMS for file in (LIBRARY / room).glob("*.py")}
     files |= {Path(file) for thing in things if (file := inspect.getsourcefile(thing)) is not None}
     contents = sorted(file.name.encode() + file.read_bytes() for file in files)
     digest = hashlib.blake2b(digest_size=16)

@@ -185,10 +185,10 @@ def _is_one_of(flag: str, names: Iterable[str]) -> bool:
 
 def _hints(kinds: tuple[type, type], chosen: dict[str, str]) -> dict[str, Any]:
     """Types of the settings of two classes by name, nested ones included."""
-    hints = {"net": str}
+    hints: dict[str, Any] = {}
     for kind in kinds:
         for part in parts(kind, chosen):
-            own = get_type_hints(part, localns={"Net": str})
+            own = get_type_hints(part)
             hints |= {field.name: own[field.name] for field in dataclasses.fields(part)}
     return {name: hint for name, hint in hints.items() if name not in ("seed", "device")}
 
