@@ -111,7 +111,7 @@ def _scripted(env: Env, base: type) -> type[Expert]:
     if stem in EXPERTS:
         return EXPERTS[stem]
     module = type(env).__module__
-    beside = [
+    beside: list[Any] = [
         cls
         for cls in vars(sys.modules[module]).values()
         if inspect.isclass(cls) and issubclass(cls, base) and cls.__module__ == module
@@ -122,7 +122,7 @@ def _scripted(env: Env, base: type) -> type[Expert]:
     return beside[0]
 
 
-def _of_class(env: Env, cls: type[Any]) -> Expert:
+def _of_class(env: Env, cls: Any) -> Expert:
     """An expert of a class, which may say of which environment it is one."""
     wanted = get_type_hints(cls).get("env")
     fits = not inspect.isclass(wanted) or isinstance(env, wanted)

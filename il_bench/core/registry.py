@@ -116,9 +116,9 @@ class Registry(Mapping[str, type]):
         Raises:
             KeyError: when there is no such name; TypeError for a setting that it does not have.
         """
-        cls = from_desk(self, thing) if isinstance(thing, str) else thing
-        fields = [f.name for f in dataclasses.fields(cls)]
-        name = self.name(cls if inspect.isclass(cls) else type(cls))
+        base: Any = from_desk(self, thing) if isinstance(thing, str) else thing
+        fields = [f.name for f in dataclasses.fields(base)]
+        name = self.name(base if inspect.isclass(base) else type(base))
         for key in settings:
             if key not in fields:
                 close = difflib.get_close_matches(key, fields, 1)
@@ -126,9 +126,9 @@ class Registry(Mapping[str, type]):
                 who = f"neither {owner} nor {self.kind} {name}" if owner else f"{self.kind} {name}"
                 verb = "has" if owner else "has no"
                 raise TypeError(f"{who} {verb} setting {key!r}; {hint}")
-        if inspect.isclass(cls):
-            return cls(**settings)
-        return dataclasses.replace(cls, **settings) if settings else cls
+        if inspect.isclass(base):
+            return base(**settings)
+        return dataclasses.replace(base, **settings) if settings else base
 
     def _hint(self, name: str) -> str:
         """What may have been meant: a name, a Gymnasium id, a file beside one, or all that there is."""

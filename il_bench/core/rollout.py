@@ -18,6 +18,7 @@ from gymnasium import spaces
 from .env import Env, Expert
 from .policy import Log, Policy
 from .streams import Streams
+from .threads import few_threads
 
 Driver: TypeAlias = "Callable[[int, torch.Tensor, Any], tuple[torch.Tensor, Any]]"
 """(step, state (R, E, X), memory) -> (action (R, E, U), memory)."""
@@ -141,6 +142,7 @@ def _driven(
     return action.to(torch.float64), memory
 
 
+@few_threads
 def rollout(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollout:
     """Roll out E episodes of every run.
 
@@ -223,6 +225,7 @@ def label(env: Env, expert: Expert, seen: Rollout, log: Log) -> torch.Tensor:
     return labels
 
 
+@few_threads
 def flat_ask(env: Env, expert: Expert, state: torch.Tensor) -> torch.Tensor:
     """The expert's actions (R, E, T, U) in states (R, E, T, X), in one call and uncounted."""
     runs, episodes, steps, size = state.shape
@@ -230,6 +233,7 @@ def flat_ask(env: Env, expert: Expert, state: torch.Tensor) -> torch.Tensor:
         return ask(env, expert, state.reshape(runs, -1, size)).reshape(runs, episodes, steps, -1)
 
 
+@few_threads
 def replay(env: Env, policy: Policy, seen: Rollout, streams: Streams | None = None) -> torch.Tensor:
     """The policy's actions (R, E, T, U) along somebody else's path: teacher forcing; by chance with `streams`."""
     drive, memory, actions = by_policy(env, policy, streams, seen.action.shape[1]), None, []

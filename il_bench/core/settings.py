@@ -126,8 +126,9 @@ def default_of(field: dataclasses.Field[Any], chosen: Mapping[str, Any] | None =
     plug = field.metadata.get("plug")
     if plug is not None:
         return plug.made((chosen or {}).get(field.name, field.default), {})
-    made = field.default_factory is not dataclasses.MISSING
-    return field.default_factory() if made else field.default  # type: ignore[misc]
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
 
 
 def parts(cls: type, chosen: Mapping[str, Any] | None = None) -> Iterator[type]:

@@ -11,6 +11,7 @@ from ..core.env import Env
 from ..core.policy import Log, Policy
 from ..core.registry import NETS
 from ..core.streams import Streams
+from ..core.threads import few_threads
 from .dataset import Dataset
 from .training import Training
 
@@ -18,6 +19,7 @@ RENAMED = {"vote": "svm"}
 """Kinds of policies in Records of earlier versions, and what they are called now."""
 
 
+@few_threads
 def fit(
     data: Dataset,
     training: Training,
