@@ -12,6 +12,8 @@ from il_bench.core import rollout as rolling
 from il_bench.core.policy import Log
 from il_bench.core.rollout import by_policy, rollout
 from il_bench.core.streams import Streams
+from il_bench.fit.collect import demonstrate
+from il_bench.fit.dataset import dataset
 from il_bench.measures.assess import measures
 from il_bench.nets.mlp import MLPPolicy
 
@@ -214,10 +216,17 @@ def test_schedules_differ_and_begin_with_the_expert():
 
 def collected(monkeypatch, env, **changes):
     """The rollouts that DAgger learns from, round by round."""
+    from il_bench.fit import collect
     from il_bench.learners import dagger as module
 
     seen, roll_in = [], module.roll_in
-    monkeypatch.setattr(module, "roll_in", lambda *rest: (seen.append(roll_in(*rest)), seen[-1])[1])
+
+    def recording(*rest):
+        seen.append(roll_in(*rest))
+        return seen[-1]
+
+    for place in (module, collect):
+        monkeypatch.setattr(place, "roll_in", recording)
     dagger(env, **changes)
     monkeypatch.undo()
     return seen
@@ -254,6 +263,41 @@ def test_the_best_is_chosen_on_rollouts_that_no_round_has_learned_from(monkeypat
         assert torch.equal(v.state[:, :, 0], validation[0].state[:, :, 0])
         for r in rounds:
             assert not torch.equal(v.state[:, :, 0, 2:], r.state[:, :, 0, 2:])
+
+
+class Counting(il.Expert):
+    """Counts the states about which it is asked."""
+
+    def __init__(self, expert):
+        self.expert, self.states = expert, 0
+
+    def act(self, state):
+        self.states += state.shape[0] * state.shape[1]
+        return self.expert.act(state)
+
+
+@pytest.mark.parametrize(
+    "learner", [il.BC(2, SMALL), il.SMILe(rounds=1, episodes=2, training=SMALL)]
+)
+def test_an_expert_that_drives_is_asked_once(learner):
+    env = tiny("tube", seeds=2)
+    expert = Counting(il.expert(env))
+    policy = learner.learn(env, expert)
+    labels = int(policy.log.labels.sum())
+    assert (labels, expert.states) == (48, 48)
+
+
+@pytest.mark.parametrize("name", ["lane", "tube", "power", "quad", "arm", "resetcliff"])
+def test_what_the_driving_expert_did_is_its_label(name):
+    """Asking again about all states at once gives the same labels, as float32."""
+    env = tiny(name, seeds=2)
+    expert, log = il.expert(env), il.Log()
+    streams = Streams(env.seeds)
+    data = demonstrate(env, expert, streams, 3, log)
+    visits = rolling.rollout(env, rolling.by_expert(env, expert), streams, 3)
+    again = dataset(env, visits, rolling.label(env, expert, visits, il.Log()))
+    assert torch.equal(data.obs, again.obs)
+    torch.testing.assert_close(data.action, again.action, rtol=1e-6, atol=1e-7)
 
 
 def test_updates_must_reach_every_round():

@@ -50,10 +50,16 @@ def test_the_experts_share_is_removed_at_the_end():
 
 def collected(monkeypatch, env, **changes):
     """The rollouts that SMILe learns from, round by round, and how many samples each fit had."""
+    from il_bench.fit import collect
     from il_bench.learners import smile as module
 
-    seen, sizes, roll_in, fit = [], [], module.roll_in, module.fit
-    monkeypatch.setattr(module, "roll_in", lambda *rest: (seen.append(roll_in(*rest)), seen[-1])[1])
+    seen, sizes, roll_in, fit = [], [], collect.roll_in, module.fit
+
+    def recording(*rest):
+        seen.append(roll_in(*rest))
+        return seen[-1]
+
+    monkeypatch.setattr(collect, "roll_in", recording)
     monkeypatch.setattr(
         module, "fit", lambda data, *rest: (sizes.append(len(data)), fit(data, *rest))[1]
     )

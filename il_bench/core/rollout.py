@@ -199,7 +199,7 @@ def roll_in(env: Env, drive: Driver, streams: Streams, episodes: int, log: Log) 
     return seen
 
 
-def first_labels(seen: Rollout, wanted: torch.Tensor) -> Rollout:
+def first_steps(seen: Rollout, wanted: torch.Tensor) -> Rollout:
     """A rollout of which each run's first `wanted` (R,) steps are kept, episode after episode; the rest is over."""
     before = seen.length.cumsum(1) - seen.length
     return dataclasses.replace(

@@ -6,7 +6,6 @@ this class takes all its labels from states that the expert visits, whatever the
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import torch
@@ -14,10 +13,10 @@ import torch
 from ..borders.minari_in import PREFIX, demonstrations
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
-from ..core.rollout import Rollout, by_expert, first_labels, label, roll_in, rollout
 from ..core.settings import Values, as_tuple, require, require_counts
 from ..core.streams import Streams
-from ..fit.dataset import Dataset, dataset
+from ..fit.collect import demonstrate, demonstrate_labels
+from ..fit.dataset import Dataset
 from ..fit.fitting import fit
 from ..fit.training import Training
 
@@ -59,24 +58,8 @@ class BC:
         """The expert's labels in its own states, or a file's."""
         if self.demos:
             return demonstrations(self.demos, env, self.episodes, self.labels, log)
-        seen = self._rollouts(env, expert, streams, log)
-        return dataset(env, seen, label(env, expert, seen, log))
-
-    def _rollouts(self, env: Env, expert: Expert, streams: Streams, log: Log) -> Rollout:
-        """The expert's rollouts: `episodes` of them, or of each run the first ones, until its labels are reached."""
-        if max(as_tuple(self.labels)) == 0:
-            return roll_in(env, by_expert(env, expert), streams, self.episodes, log)
-        wanted = (
-            torch.tensor(as_tuple(self.labels), device=env.device).round().long().expand(env.runs)
-        )
-        episodes = math.ceil(max(as_tuple(self.labels)) / env.horizon)
-        for _ in range(12):
-            seen = rollout(env, by_expert(env, expert), streams, episodes)
-            if (seen.length.sum(1) >= wanted).all():
-                used = first_labels(seen, wanted)
-                log.steps = log.steps + used.length.sum(1)
-                return used
-            episodes *= 2
-        raise ValueError(
-            f"labels: the expert's episodes end too early for {int(wanted.max())} labels; ask for fewer"
-        )
+        labels = as_tuple(self.labels)
+        if max(labels) == 0:
+            return demonstrate(env, expert, streams, self.episodes, log)
+        wanted = torch.tensor(labels, device=env.device).round().long().expand(env.runs)
+        return demonstrate_labels(env, expert, streams, wanted, log)

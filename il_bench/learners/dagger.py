@@ -14,10 +14,11 @@ import torch
 
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
-from ..core.rollout import action_error, by_expert, by_mixture, by_policy, label, roll_in
+from ..core.rollout import action_error, by_mixture, by_policy, label, roll_in
 from ..core.settings import Values, as_tuple, require, require_choice, require_counts
 from ..core.streams import Streams
-from ..fit.dataset import Dataset, Growing, concatenate, dataset
+from ..fit.collect import collect, demonstrate
+from ..fit.dataset import Dataset, Growing, concatenate
 from ..fit.fitting import assemble, fit
 from ..fit.training import Training
 from ..stats.theory import beta
@@ -58,23 +59,16 @@ class DAgger:
         require_counts(self, "rounds", "episodes", "window", "validation")
         unit = self.beta in ("constant", "exponential")
         for p in as_tuple(self.p):
-            require(
-                p >= 0 and (p <= 1 or not unit),
-                f"p: expected a number from 0{' to 1' * unit}, got {p}",
-            )
+            fits = p >= 0 and (p <= 1 or not unit)
+            require(fits, f"p: expected a number from 0{' to 1' * unit}, got {p}")
             falls = self.beta not in ("linear", "sigmoid") or p == 0 or p >= 1
-            require(
-                falls,
-                f"p: beta {self.beta} falls over p rounds, at least 1, got {p}; try {self.rounds}",
-            )
-        least, got = sum(self._shares()), self.training.updates
-        wanted = f"one for each of {self.rounds} rounds" + f", {least} in all" * (
-            least > self.rounds
-        )
-        require(
-            not self.training.net.descends or got >= least,
-            f"updates: expected at least {wanted}, got {got}",
-        )
+            rule = f"beta {self.beta} falls over p rounds, at least 1"
+            require(falls, f"p: {rule}, got {p}; try {self.rounds}")
+        least, updates = sum(self._shares()), self.training.updates
+        in_all = f", {least} in all" * (least > self.rounds)
+        enough = not self.training.net.descends or updates >= least
+        wanted = f"one for each of {self.rounds} rounds{in_all}"
+        require(enough, f"updates: expected at least {wanted}, got {updates}")
 
     def chances(self, i: int) -> list[float]:
         """Chance that the expert acts in round i = 0, 1, ...: one for all runs, or one for each."""
@@ -105,12 +99,12 @@ class DAgger:
         kept = log.checkpoint.rounds(env, log) if log.checkpoint else []
         for i in range(self.rounds):
             before = iterates[-1] if iterates else None
-            part = (
-                kept[i][0] if i < len(kept) else self._collect(i, before, env, expert, streams, log)
-            )
-            last = [*last, part][-(self.window if self.aggregate == "window" else 1) :]
+            again = i < len(kept)
+            part = kept[i][0] if again else self._collect(i, before, env, expert, streams, log)
+            window = self.window if self.aggregate == "window" else 1
+            last = [*last, part][-window:]
             data = every.add(part) if self.aggregate == "all" else concatenate(last)
-            if i < len(kept):
+            if again:
                 policy = kept[i][1]
             else:
                 warm, forked = before if self.start == "warm" else None, streams.fork("fit", i)
@@ -129,16 +123,13 @@ class DAgger:
         chance = torch.tensor(self.chances(i), dtype=torch.float64, device=env.device)
         streams = streams.fork("round", i)
         if policy is None:
-            drive = by_expert(env, expert)
-        elif (chance == 0).all():
-            drive = by_policy(env, policy)
-        else:
+            return demonstrate(env, expert, streams, self.episodes, log)
+        drive = by_policy(env, policy)
+        if (chance > 0).any():
             average = self.mix == "average"
-            drive = by_mixture(
-                env, expert, policy, chance[:, None], streams, self.episodes, average
-            )
-        seen = roll_in(env, drive, streams, self.episodes, log)
-        return dataset(env, seen, label(env, expert, seen, log))
+            beta = chance[:, None]
+            drive = by_mixture(env, expert, policy, beta, streams, self.episodes, average)
+        return collect(env, expert, drive, streams, self.episodes, log)
 
     def _best(
         self, iterates: list[Policy], env: Env, expert: Expert, streams: Streams, log: Log

@@ -14,10 +14,11 @@ import torch
 
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
-from ..core.rollout import Driver, by_expert, by_policy, label, roll_in
+from ..core.rollout import Driver, by_expert, by_policy
 from ..core.settings import Values, as_tuple, require, require_counts
 from ..core.streams import Streams
-from ..fit.dataset import Dataset, dataset
+from ..fit.collect import collect, demonstrate
+from ..fit.dataset import Dataset
 from ..fit.fitting import fit
 from ..fit.training import Training
 from ..nets.mixture import MixturePolicy
@@ -79,9 +80,10 @@ class SMILe:
         self, parts: list[Policy], env: Env, expert: Expert, streams: Streams, log: Log
     ) -> Dataset:
         """The labelled states of one round, driven by the expert and the parts so far."""
-        drive = self._drive(parts, env, expert, streams) if parts else by_expert(env, expert)
-        seen = roll_in(env, drive, streams, self.episodes, log)
-        return dataset(env, seen, label(env, expert, seen, log))
+        if not parts:
+            return demonstrate(env, expert, streams, self.episodes, log)
+        drive = self._drive(parts, env, expert, streams)
+        return collect(env, expert, drive, streams, self.episodes, log)
 
     def _drive(self, parts: list[Policy], env: Env, expert: Expert, streams: Streams) -> Driver:
         """Who acts is chosen anew at each step: the expert, or else one of the parts."""
