@@ -15,6 +15,8 @@ import xarray
 
 import il_bench as il
 from il_bench import sweep, table
+from il_bench.borders import minari_in
+from il_bench.cli import flags
 from il_bench.jobs import digest, plan, workers
 
 TINY = [
@@ -176,13 +178,13 @@ def test_a_limit_of_memory_makes_smaller_batches_and_the_same_rows(capsys):
         *(word for pair in flags.items() for word in map(str, pair)),
     ]
     swept(*args, "--out", "a")
-    assert "24 to do in 1 batches" in capsys.readouterr().out
+    assert "24 to do in 2 batches" in capsys.readouterr().out
     (group,) = plan.groups("tube", "bc", {"--horizon": ["60"], "--hidden": ["8"], "--updates": ["20"]}, 24,
                             {"expert": None, "rollouts": 50, "sample": False})  # fmt: skip
     needs = plan.memory(group)
     limit = (needs.total - 16 * needs.one) / 1e9  # eight runs at a time
     swept(*args, "--out", "b", "--memory", limit)
-    assert "24 to do in 3 batches" in capsys.readouterr().out
+    assert "24 to do in 4 batches" in capsys.readouterr().out
     assert same(il.open("a"), il.open("b"))
     assert "memory: expected at least" in refused(capsys, *args, "--out", "c", "--memory", 1e-3)
 
@@ -374,3 +376,86 @@ def test_a_worker_that_is_killed_is_replaced_and_a_cluster_that_went_away_is_a_s
     assert "a worker was killed; going on" in capsys.readouterr().err
     monkeypatch.setattr(workers, "_parallel", gone)
     assert "scheduler: the cluster went away" in refused(capsys, *PLAN, "--out", "b")
+
+
+def planned(*args):
+    options, settings = plan.asked([str(a) for a in args])
+    pairs = [(env, algo) for env in options.env for algo in options.algo]
+    return plan.planned(options, settings, pairs)[0]
+
+
+def address(*args):
+    """The key of the only run of a sweep, planned in a process of its own that has just read the files."""
+    code = (
+        "import sys\nfrom il_bench.jobs import plan\noptions, settings = plan.asked(sys.argv[1:])\n"
+        "pairs = [(options.env[0], options.algo[0])]\n"
+        "print(plan.planned(options, settings, pairs)[0][0].keys()[0])"
+    )
+    command = [sys.executable, "-c", code, *args, "--seeds", "1"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+DESK = {
+    "aid.py": "GAIN = -0.5\n",
+    "mine.py": "import aid\ndef act(obs):\n    return aid.GAIN * obs[:, :1]\n",
+}
+
+
+@pytest.mark.parametrize("edited", ["mine.py", "aid.py"])
+def test_an_edited_expert_or_what_it_uses_is_a_new_run(edited):
+    for name, text in DESK.items():
+        Path(name).write_text(text)
+    flags = ("--env", "lane", "--algo", "bc", "--expert", "mine:act")
+    before = address(*flags)
+    assert address(*flags) == before
+    Path(edited).write_text(DESK[edited] + "# another\n")
+    assert address(*flags) != before
+
+
+def test_an_edited_net_of_a_file_is_a_new_run():
+    text = (
+        "from dataclasses import dataclass\nfrom typing import ClassVar\n"
+        "@dataclass(frozen=True)\nclass Net:\n    descends: ClassVar[bool] = False\n"
+        "    def fit(self): ...\n    def restore(self): ...\n    def footprint(self): ...\n"
+    )
+    Path("desk.py").write_text(text)
+    flags = ("--env", "lane", "--algo", "bc", "--net", "desk:Net")
+    before = address(*flags)
+    Path("desk.py").write_text(text + "# another\n")
+    assert address(*flags) != before
+
+
+def test_rewritten_demonstrations_are_a_new_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(minari_in, "folder", lambda identifier: tmp_path / identifier)
+    (tmp_path / "lane" / "data").mkdir(parents=True)
+    file = tmp_path / "lane" / "data" / "main_data.hdf5"
+    learner, env = il.BC(demos="minari:lane"), il.make("lane")
+    keys = []
+    for content in (b"one", b"one", b"two"):
+        file.write_bytes(content)
+        keys.append(digest.code_of(env, learner, il.expert(env)))
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_flags_are_parsed_once_whatever_the_number_of_their_values(monkeypatch):
+    parsed = []
+    real = flags.parsed
+    monkeypatch.setattr(flags, "parsed", lambda *rest: (parsed.append(1), real(*rest))[1])
+    groups = planned("--env", "tube", "--algo", "bc", "--horizon", "20:60:1", "--seeds", "2")
+    assert len(groups) == 41
+    assert [group.values["horizon"] for group in groups] == list(range(20, 61))
+    assert len(parsed) == 2  # the sweep's own flags, and the settings
+
+
+def test_sources_are_digested_once_and_travel_with_the_batch(monkeypatch):
+    groups = planned("--env", "tube", "--algo", "bc", "--seeds", "40")
+    monkeypatch.setattr(digest, "code_of", lambda *things: pytest.fail("digested again"))
+    batches = list(plan.batched(groups, set(), 8, 2))
+    assert len({key for batch in batches for key in batch.keys()}) == 40  # noqa: SIM118
+
+
+def test_the_first_row_of_a_large_sweep_comes_alone():
+    groups = planned("--env", "tube", "--algo", "bc", "--seeds", "40")
+    assert [batch.runs for batch in plan.batched(groups, set(), 32, 1)] == [1, 32, 7]
+    small = planned("--env", "tube", "--algo", "bc", "--seeds", "8")
+    assert [batch.runs for batch in plan.batched(small, set(), 32, 2)] == [4, 4]

@@ -10,7 +10,7 @@ import io
 import itertools
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, get_type_hints
 
 from ..core.settings import (
@@ -49,7 +49,10 @@ def field_docs(cls: type) -> dict[str, str]:
 
 
 def flags_of(
-    cls: type, hide: tuple[str, ...] = (), chosen: Mapping[str, Any] | None = None
+    cls: type,
+    hide: tuple[str, ...] = (),
+    chosen: Mapping[str, Any] | None = None,
+    several: Collection[str] = (),
 ) -> type:
     """A dataclass with the fields of `cls` as flags; numbers that may differ between runs take several values.
 
@@ -57,6 +60,7 @@ def flags_of(
         cls: a settings dataclass; fields that are settings dataclasses themselves give their own fields.
         hide: fields that are no flags.
         chosen: what is put into its plugs, by name; a plug gives its own flag and the fields of what is put there.
+        several: fields of which several values are read where the class takes one.
 
     Raises:
         ValueError: for a field without a default.
@@ -75,10 +79,12 @@ def flags_of(
             name = f.metadata["plug"].name(type(default))
             rows.append(_row(f.name, str, name, helps))
         if dataclasses.is_dataclass(default):
-            inner = flags_of(type(default), (), chosen)
+            inner = flags_of(type(default), (), chosen, several)
             rows.append((f"{f.name}_settings", inner, dataclasses.field(default_factory=inner)))
         elif f.name in many:
             rows.append(_row(f.name, tuple[float, ...], as_tuple(default), helps))
+        elif f.name in several:
+            rows.append(_row(f.name, tuple[hints[f.name], ...], (default,), helps))
         else:
             rows.append(_row(f.name, hints[f.name], default, helps))
     summary = (cls.__doc__ or cls.__name__).splitlines()[0]

@@ -20,6 +20,8 @@ from . import digest
 from .footprint import Memory, needed
 
 RANGE_DIGITS = 12
+EARLY = 16
+"""Runs of a group above which one of them is computed before the others."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Group:
         values: flat settings of both; those named in `many` are tuples, one value for each run, "seed" among them.
         many: names of the settings that differ between runs.
         common: what else the numbers depend on: expert, rollouts, whether policies act by chance.
+        code: a digest of the sources; "" where it has not been taken yet.
     """
 
     env: str
@@ -39,6 +42,7 @@ class Group:
     values: dict[str, Any]
     many: tuple[str, ...]
     common: dict[str, Any]
+    code: str = ""
 
     @property
     def runs(self) -> int:
@@ -59,25 +63,24 @@ class Group:
 
     def identities(self) -> list[dict[str, Any]]:
         """What each run is made of, (R,): whatever its numbers depend on, defaults included."""
-        env, learner = classes(self.env, self.algo)
-        code = digest.code(
-            env, learner, type(resolve.expert(self.things()[0], self.common["expert"]))
-        )
-        rows = []
+        code = self.code or self.with_code().code
+        rest = {"env": self.env, "algo": self.algo, "code": code, **self.common}
+        identities = []
         for run in range(self.runs):
-            own = {k: v[run] if k in self.many else v for k, v in self.values.items()}
-            seed = own.pop("seed")
-            rows.append(
-                {
-                    "env": self.env,
-                    "algo": self.algo,
-                    "settings": own,
-                    "seed": seed,
-                    "code": code,
-                    **self.common,
-                }
-            )
-        return rows
+            settings = {k: v[run] if k in self.many else v for k, v in self.values.items()}
+            seed = settings.pop("seed")
+            identities.append({**rest, "settings": settings, "seed": seed})
+        return identities
+
+    def keys(self) -> list[str]:
+        """The addresses of the runs, (R,)."""
+        return [digest.key(identity) for identity in self.identities()]
+
+    def with_code(self) -> Group:
+        """The group with the digest of its sources, which is taken once and travels with it."""
+        env, learner = self.part([0]).things()
+        expert = resolve.expert(env, self.common["expert"])
+        return dataclasses.replace(self, code=digest.code_of(env, learner, expert))
 
 
 def classes(env: str, algo: str) -> tuple[type, type]:
@@ -136,7 +139,9 @@ def spread(token: str) -> list[str]:
         f"range {token}: expected first:last:step, upwards; try 0.8:1.3:0.05",
     )
     count = int((last - first) / step + 1 + 1e-9)
-    return [repr(round(first + i * step, RANGE_DIGITS)) for i in range(count)]
+    values = [round(first + i * step, RANGE_DIGITS) for i in range(count)]
+    whole = all(part.lstrip("+-").isdigit() for part in parts)
+    return [str(int(value)) if whole else repr(value) for value in values]
 
 
 def groups(
@@ -154,14 +159,13 @@ def groups(
         mine = {k: v for k, v in settings.items() if _is_one_of(k, hints)}
         mine |= {f"--{name}": [value] for name, value in chosen.items()}
         alone = [
-            [(k, [v]) for v in values]
+            _name(k)
             for k, values in mine.items()
             if len(values) > 1 and _name(k) not in many and get_origin(hints[_name(k)]) is not tuple
         ]
-        apart = {row[0][0] for row in alone}
-        rest = [(k, v) for k, v in mine.items() if k not in apart]
-        for picked in itertools.product(*alone):
-            flat = _parsed(kinds, [*rest, *picked], chosen)
+        parsed = _parsed(kinds, mine, chosen, alone)
+        for picked in itertools.product(*(parsed[name] for name in alone)):
+            flat = parsed | dict(zip(alone, picked, strict=True))
             values = combinations(flat, many, seeds)
             varying = [k for k, v in values.items() if k in many and isinstance(v, tuple)]
             yield Group(env, algo, values, (*varying, "seed"), common)
@@ -194,18 +198,18 @@ def _hints(kinds: tuple[type, type], chosen: dict[str, str]) -> dict[str, Any]:
 
 
 def _parsed(
-    kinds: tuple[type, type], given: list[tuple[str, list[str]]], chosen: dict[str, str]
+    kinds: tuple[type, type], given: dict[str, list[str]], chosen: dict[str, str], alone: list[str]
 ) -> dict[str, Any]:
-    """Flat settings of environment and learner, read as `run` reads them."""
+    """Flat settings of environment and learner, read as `run` reads them, but several values of those in `alone`."""
     import tyro
 
     groups = {
-        "environment": flags.flags_of(kinds[0], hide=("seed", "device")),
-        "learner": flags.flags_of(kinds[1], (), chosen),
+        "environment": flags.flags_of(kinds[0], ("seed", "device"), None, alone),
+        "learner": flags.flags_of(kinds[1], (), chosen, alone),
     }
     flags.require_distinct(*groups.values())
     command: Any = tyro.conf.OmitArgPrefixes[dataclasses.make_dataclass("Cell", groups.items())]  # type: ignore[misc]
-    words = [word for k, v in given for word in (k, *v)]
+    words = [word for k, v in given.items() for word in (k, *v)]
     got = flags.parsed(command, words, "python -m il_bench.sweep")
     return flags.flat(got.environment) | flags.flat(got.learner)
 
@@ -361,7 +365,7 @@ def planned(
                 fine, refused = possible(group)
                 wrong |= {where: (env, why) for where, why in refused.items()}
                 if fine:
-                    plan.append(group.part(fine))
+                    plan.append(group.part(fine).with_code())
                     envs.add(env)
         except ValueError as error:
             mistakes.append(f"{env}, {algo}: {error}")
@@ -386,14 +390,21 @@ def batched(
 ) -> Iterator[Group]:
     """What is left to do, in batches of at most `largest` runs, small enough that every process has work.
 
+    The very first batch is one run, so that the first row appears after seconds; what is computed at a time changes no
+    number.
+
     Raises:
         ValueError: when not even single runs, one in each process, fit into `limit` bytes; 0 sets none.
     """
+    first = True
     for group in plan:
-        names = [digest.key(identity) for identity in group.identities()]
-        left = [run for run, name in enumerate(names) if name not in done]
+        left = [run for run, key in enumerate(group.keys()) if key not in done]
         size = max(1, min(largest, math.ceil(len(left) / jobs)))
         if left and limit:
             size = min(size, memory(group.part(left)).runs_within(limit / jobs))
+        if first and len(left) > EARLY:
+            yield group.part(left[:1])
+            left = left[1:]
+        first = first and not left
         for at in range(0, len(left), size):
             yield group.part(left[at : at + size])

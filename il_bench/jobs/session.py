@@ -221,7 +221,7 @@ def _kept_rounds(env: Env, expert: Expert, learner: Any) -> Path:
     """Where the rounds of exactly this training are kept until it is over: its sources and settings are its name."""
     things = {"env": env, "learner": learner}
     settings = {k: {"name": registry.name_of(v), **nested(v)} for k, v in things.items()}
-    sources = digest.code(type(env), type(learner), type(expert))
+    sources = digest.code_of(env, learner, expert)
     return (
         Path("runs")
         / ".rounds"

@@ -13,7 +13,7 @@ from typing import Any
 from ..borders import resolve
 from ..core.settings import require
 from ..records import rows
-from . import digest, store
+from . import store
 from .plan import Group, SweepOptions
 
 
@@ -113,7 +113,8 @@ def carry_out(options: SweepOptions, batches: list[Group]) -> None:
 def outcomes(options: SweepOptions, batches: list[Group]) -> Iterator[int]:
     """How many runs each batch wrote, as batches finish; a batch whose worker was killed is tried again."""
     for attempt in range(3):
-        left = [b for b in batches if not _written(options.out, b)] if attempt else batches
+        done = store.keys(options.out) if attempt else set()
+        left = [batch for batch in batches if not done.issuperset(batch.keys())]
         try:
             yield from _parallel(options, left)
             return
@@ -134,10 +135,6 @@ def outcomes(options: SweepOptions, batches: list[Group]) -> Iterator[int]:
     raise ValueError(
         "sweep: workers were killed three times, perhaps for memory; try a smaller --batch or --jobs 1"
     )
-
-
-def _written(folder: Path, batch: Group) -> bool:
-    return {digest.key(i) for i in batch.identities()} <= store.keys(folder)
 
 
 def _parallel(options: SweepOptions, batches: list[Group]) -> Iterator[int]:

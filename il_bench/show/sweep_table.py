@@ -58,10 +58,11 @@ def pooled(data: xarray.Dataset, by: tuple[str, ...]) -> dict[str, int]:
 
 def _groups(data: xarray.Dataset, names: tuple[str, ...]) -> list[list[int]]:
     """The runs of each line, in the lines' order."""
-    ranks = [
-        _rank(row) for row in zip(*(data[name].values.tolist() for name in names), strict=True)
-    ]
-    return [[i for i, other in enumerate(ranks) if other == rank] for rank in sorted(set(ranks))]
+    columns = (data[name].values.tolist() for name in names)
+    lines: dict[tuple[Any, ...], list[int]] = {}
+    for run, row in enumerate(zip(*columns, strict=True)):
+        lines.setdefault(_rank(row), []).append(run)
+    return [lines[rank] for rank in sorted(lines)]
 
 
 def _rank(row: tuple[Any, ...]) -> tuple[Any, ...]:
