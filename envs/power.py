@@ -15,23 +15,22 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import affine
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
-from il_bench.paint.canvas import INK, Canvas, colour_of
+from il_bench import Certificate, Env, Streams, Values, affine, require
+from il_bench.paint.canvas import INK, SOFT, Canvas
+from il_bench.paint.panel import TOP, Body, balls, bodies, headline, lettering
 
 SIZE, HIDDEN = 10, (32, 32)
 REACH = 3.0  # where starts are cut off, and what nothing leaves: |x| + eta (1 + b - |x|^(p+1))/(1 + |x|^p) stays below
 GAIN = 2.0  # b: what full action moves; |h| < 1
 KEY = 2022  # of the generator that draws h
-SKY, BASIN, RIM = "#f4f7fb", ("#dfe6ee", "#d3dce6"), "#aab4c0"  # of the picture
+BASIN, RIM = ("#dfe6ee", "#d0dae5"), "#aab4c0"  # of the picture
 
 
 def weights() -> list[np.ndarray]:
@@ -116,53 +115,36 @@ class Power(Env):
 
     def certificate(self) -> Certificate:
         """A bound: 1 of the basin, eta Lip(h) of the pull, and the largest push times the steepest 1/(1 + |x|^p)."""
-        dials, reach, one = (
-            zip(self.values("p"), self.values("eta"), strict=True),
-            1 + GAIN,
-            np.eye(SIZE),
-        )
-        jacobian = WEIGHTS[0] @ WEIGHTS[1] @ WEIGHTS[2]  # of h at the origin
+        dials = zip(self.values("p"), self.values("eta"), strict=True)
+        pull, reach = lipschitz_of_pull(), 1 + GAIN
         return Certificate(
-            value=tuple(1 + eta * (lipschitz_of_pull() + reach * steepest(p)) for p, eta in dials),
+            value=tuple(1 + eta * (pull + reach * steepest(p)) for p, eta in dials),
             metric="Euclidean",
             kind="upper",
             closed_loop=(1.0,) * self.runs,
-            radius=tuple(
-                float(np.abs(np.linalg.eigvals(one + eta * jacobian)).max())
-                for eta in self.values("eta")
-            ),
+            radius=tuple(radius_at_rest(eta) for eta in self.values("eta")),
             diameter=(2 * REACH * SIZE**0.5,) * self.runs,
             note="the radius is at the origin: the open loop is unstable there, the expert's is marginal",
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
-        """The basin seen along its bottom, flatter the larger p, with a lane for each coordinate, and the ten balls."""
-        (w, h), canvas, p = size, Canvas(size, SKY), self.values("p")[0]
-        x = np.linspace(-REACH, REACH, 121)
-        depth = np.cumsum(np.abs(x) * np.abs(x) ** p / (1 + np.abs(x) ** p) * np.sign(x)) * (
-            x[1] - x[0]
-        )
-        depth = (depth - depth.min()) / np.ptp(depth)
-
-        def place(value: Any, lane: int) -> np.ndarray:
-            near = 0.72 + 0.28 * lane / (SIZE - 1)  # the lanes come nearer and lie lower
-            across, up = w / 2 + near * 0.155 * w * value, np.interp(value, x, depth)
-            return np.stack(
-                (across, h * (0.6 + 0.3 * (near - 0.72) / 0.28) - near * 0.5 * h * up), -1
-            )
-
-        for lane in range(SIZE):
-            edge = place(x, lane)
-            canvas.polygon([*edge, (edge[-1, 0], h), (edge[0, 0], h)], BASIN[lane % 2])
-            canvas.line(edge, RIM, 1)
-            for who, colour, alpha in ((ghost, colour_of(0), 0.6), (state, colour_of(1), 1.0)):
-                if who is not None:
-                    at, radius = place(who[lane], lane), 0.014 * h + 1
-                    with canvas.layer(alpha, [at - 3 * radius, at + 3 * radius]):
-                        canvas.circle(at - (0, radius), radius, colour)
-        canvas.text(f"p = {p:g},  |x| = {np.linalg.norm(state):.2g}", (10, 36), INK, 12, bold=True)
+        """A half-pipe, flatter at its bottom the larger p, with a lane for each coordinate, and ten balls."""
+        canvas, p = Canvas(size), self.values("p")[0]
+        lanes = [partial(_place, size, p, lane) for lane in range(SIZE)]
+        for lane, place in enumerate(lanes):
+            _pipe(canvas, place, BASIN[lane % 2])
+        canvas.line([place(0.0) for place in lanes], SOFT)
+        drawn = bodies(state, ghost, colour)
+        for lane, place in enumerate(lanes):
+            _balls(canvas, place, [body._replace(state=body.state[lane]) for body in drawn])
+        _words(canvas, lanes[-1])
+        headline(canvas, f"p = {p:g},  |x| = {np.linalg.norm(state):.2g}")
         return canvas.image()
 
 
@@ -178,4 +160,62 @@ def lipschitz_of_pull() -> float:
     """
     one, two, three = WEIGHTS
     parts = ((one @ two @ three,), (one, two @ three), (one @ two, three), (one, two, three))
-    return float(sum(np.prod([np.linalg.norm(matrix, 2) for matrix in part]) for part in parts)) / 4
+    products = [np.prod([np.linalg.norm(matrix, 2) for matrix in part]) for part in parts]
+    return float(sum(products)) / 4
+
+
+def radius_at_rest(eta: float) -> float:
+    """The spectral radius of the open loop's Jacobian at the origin."""
+    one, two, three = WEIGHTS
+    jacobian = one @ two @ three  # of h
+    eigenvalues = np.linalg.eigvals(np.eye(SIZE) + eta * jacobian)
+    return float(np.abs(eigenvalues).max())
+
+
+@lru_cache(maxsize=16)
+def _profile(p: float) -> tuple[np.ndarray, np.ndarray]:
+    """Places across the basin and how high it is there, 0 to 1: the slope x|x|^p/(1 + |x|^p), summed."""
+    x = np.linspace(-REACH, REACH, 121)
+    slope = x * np.abs(x) ** p / (1 + np.abs(x) ** p)
+    depth = np.cumsum(slope)
+    return x, (depth - depth.min()) / np.ptp(depth)
+
+
+def _place(size: tuple[int, int], p: float, lane: int, x: Any) -> np.ndarray:
+    """Pixels (..., 2) of x (...) on a lane; the first is the farthest, highest and smallest."""
+    w, h = size
+    near = lane / (SIZE - 1)
+    scale = 0.72 + 0.28 * near
+    wall = 0.3 * h
+    farthest, nearest = TOP + wall - 8, h - 40
+    height = np.interp(x, *_profile(p))
+    column = w / 2 + 0.155 * w * scale * x
+    row = farthest + (nearest - farthest) * near - wall * scale * height
+    return np.stack((column, row), -1)
+
+
+def _pipe(canvas: Canvas, place: Any, colour: str) -> None:
+    """A lane from wall to wall."""
+    edge = place(np.linspace(-REACH, REACH, 61))
+    foot = canvas.size[1]
+    canvas.polygon([*edge, (edge[-1, 0], foot), (edge[0, 0], foot)], colour)
+    canvas.line(edge, RIM)
+
+
+def _balls(canvas: Canvas, place: Any, drawn: list[Body]) -> None:
+    """One coordinate: the ball, its twin, and the way from the one to the other."""
+    radius = 0.014 * canvas.size[1] + 1.5
+    if len(drawn) == 2:
+        way = place(np.linspace(drawn[0].state, drawn[1].state, 9))
+        canvas.line(way - (0, radius), drawn[0].colour, 2)
+    balls(canvas, lambda x: place(x) - (0, radius), drawn, radius)
+
+
+def _words(canvas: Canvas, place: Any) -> None:
+    """A scale on the nearest lane, and what there is to see."""
+    w, h = canvas.size
+    for mark in (-1, 0, 1):
+        column = place(mark)[0]
+        canvas.text(f"{mark}", (column, h - 30), INK, 9, part=0.5)
+    words = "ten coordinates roll to rest at 0 on a flat bottom"
+    canvas.text(words, (w / 2, h - 12), INK, lettering(canvas), part=0.5)

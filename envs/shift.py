@@ -18,17 +18,15 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
-from il_bench.paint.canvas import INK, SOFT, Canvas, colour_of, squeezed
+from il_bench import Certificate, Env, Streams, Values, namespace, require
+from il_bench.paint.canvas import INK, RULE, SOFT, Canvas, squeezed
+from il_bench.paint.panel import TOP, Body, bodies, headline, lettering, marks
 
 CLIP = 10.0  # where each number is stopped
 GAIN = 32.0  # b: what full action moves; a power of two, so that the expert's cancelling is exact in floating point
 TURN = 0.3  # of the phase, radians a step
 PULL = 1.0, 0.5  # amplitudes of g(z) = sin(z) + 0.5 sin(2 z + 1)
-LINE, PIPE, FUNNEL = "#dfe4ea", "#b9c3ce", "#9cc4e8"  # of the picture
+BOX, PIPE = "#f3f5f8", "#b9c3ce"  # of the picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +78,9 @@ class Shift(Env):
 
     def drag(self, state: Any) -> Any:
         """g(z), (R, E)."""
-        xp, z = namespace(state), state[..., -1]
-        return self.per_run(self.pull) * (PULL[0] * xp.sin(z) + PULL[1] * xp.sin(2 * z + 1))
+        sin, z = namespace(state).sin, state[..., -1]
+        slow, fast = PULL
+        return self.per_run(self.pull) * (slow * sin(z) + fast * sin(2 * z + 1))
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """Empty, at any phase."""
@@ -90,15 +89,14 @@ class Shift(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """Every number moves one place on and grows by L."""
-        xp, moved = namespace(state), self.per_run(self.lipschitz, 3) * state[..., :-1]
-        push = (
-            GAIN * action[..., 0].clip(-1, 1)
-            - self.drag(state)
-            + self.per_run(self.noise) * noise[..., 0]
-        )
-        first = moved[..., -1] + push
-        s = xp.concatenate((first[..., None], moved[..., :-1]), -1).clip(-CLIP, CLIP)
-        return xp.concatenate((s, state[..., -1:] + TURN), -1)
+        xp = namespace(state)
+        moved = self.per_run(self.lipschitz, 3) * state[..., :-1]
+        push = GAIN * action[..., 0].clip(-1, 1)
+        shake = self.per_run(self.noise) * noise[..., 0]
+        first = moved[..., -1] + (push - self.drag(state) + shake)
+        s = xp.concatenate((first[..., None], moved[..., :-1]), -1)
+        phase = state[..., -1:] + TURN
+        return xp.concatenate((s.clip(-CLIP, CLIP), phase), -1)
 
     def observation(self, state: Any) -> Any:
         """Places and point on the circle."""
@@ -135,42 +133,80 @@ class Shift(Env):
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
-        """The places from left to right as bars on a logarithmic scale, marks for the twin's, and the way back."""
-        (w, h), canvas, n = size, Canvas(size), self.size
-        x, half, middle = w * (0.17 + 0.72 * (np.arange(n) + 0.5) / n), 0.22 * w / n, 0.5 * h
-        foot, left, right = 0.93 * h, 0.08 * w, 0.95 * w
-
-        def height(value: Any) -> Any:
-            return middle - 0.31 * h * squeezed(value, 0.01, CLIP)
-
-        for mark in (-10.0, -1.0, -0.1, -0.01, 0.01, 0.1, 1.0, 10.0):
-            canvas.line([(x[0] - half, height(mark)), (x[-1] + half, height(mark))], LINE, 1)
-            canvas.text(f"{mark:g}" * (mark > 0.01), (right, height(mark)), SOFT, 10, part=0.7)
-        canvas.line(
-            [(left, middle), (right, middle), (right, foot), (left, foot), (left, middle)], PIPE, 2
-        )
-        for at in (*((x[:-1] + x[1:]) / 2), x[0] - 2.1 * half):
-            canvas.polygon([(at - 3, middle - 5), (at - 3, middle + 5), (at + 5, middle)], SOFT)
-        for k, (at, value) in enumerate(zip(x, state, strict=False)):
-            rows = middle, middle, height(value), height(value)
-            canvas.polygon(
-                np.column_stack(((at - half, at + half, at + half, at - half), rows)), colour_of(1)
-            )
-            if ghost is not None:
-                mark = height(ghost[k])
-                canvas.line([(at - 1.5 * half, mark), (at + 1.5 * half, mark)], colour_of(0), 2.5)
-        canvas.polygon(
-            [(left - 16, middle - 10), (left + 16, middle - 10), (left, middle + 12)], FUNNEL
-        )
-        canvas.text("a − g", (left, middle - 19), INK, 11, part=0.5)
-        canvas.text(
-            f"× {self.values('lipschitz')[0]:g} at every step",
-            (w / 2, foot - 11),
-            SOFT,
-            11,
-            part=0.5,
-        )
-        canvas.text(f"|s| = {np.linalg.norm(state[:-1]):.2g}", (10, 36), INK, 12, bold=True)
+        """The places as boxes that hand their numbers on to the right; the last comes back, and the action cancels it."""
+        canvas = Canvas(size)
+        columns = size[0] * (0.22 + 0.7 * (np.arange(self.size) + 0.5) / self.size)
+        half = 0.24 * size[0] / self.size
+        _boxes(canvas, columns, half)
+        for body in bodies(state, ghost, colour):
+            _bars(canvas, columns, half, body)
+        _arrows(canvas, columns, half)
+        words = f"each step: one place on, × {self.values('lipschitz')[0]:g}; last to first"
+        foot = 0.5 * size[0], size[1] - 12
+        canvas.text(words, foot, INK, lettering(canvas), part=0.5)
+        headline(canvas, f"{self.size} places,  |s| = {np.linalg.norm(state[:-1]):.2g}")
         return canvas.image()
+
+
+def _height(size: tuple[int, int], value: Any) -> Any:
+    """Rows of numbers, upwards on a logarithmic scale."""
+    reach = (size[1] - TOP - 46) / 2
+    return TOP + reach * (1 - squeezed(value, 0.01, CLIP))
+
+
+def _boxes(canvas: Canvas, columns: np.ndarray, half: float) -> None:
+    """The places and their scale."""
+    left, right = columns[0] - half, columns[-1] + half
+    bottom, top = _height(canvas.size, np.array([-CLIP, CLIP]))
+    for column in columns:
+        canvas.polygon(_rectangle(column, half, bottom, top), BOX)
+    for mark in marks(canvas):
+        row = _height(canvas.size, mark)
+        canvas.line([(left, row), (right, row)], RULE)
+        if mark:
+            canvas.text(f"{mark:g}", (left - 5, row), SOFT, 9, part=1)
+
+
+def _arrows(canvas: Canvas, columns: np.ndarray, half: float) -> None:
+    """How numbers go: from place to place, from the last back to the first, where the action enters."""
+    bottom, middle, top = _height(canvas.size, np.array([-CLIP, 0, CLIP]))
+    left, right = 0.09 * canvas.size[0], 0.97 * canvas.size[0]
+    start, end, foot = columns[-1] + half, columns[0] - half, bottom + 14
+    back = [(start, middle), (right, middle), (right, foot), (left, foot), (left, middle)]
+    canvas.line([*back, (end - 4, middle)], PIPE, 2)
+    canvas.line([(left, top + 14), (left, middle - 6)], INK, 2)
+    canvas.text("action", (left, top + 5), INK, lettering(canvas), part=0.5)
+    _arrow(canvas, (left, middle - 1), (0, 7), INK)
+    _arrow(canvas, (end, middle), (7, 0), SOFT)
+    _arrow(canvas, ((left + right) / 2, foot), (-7, 0), SOFT)
+    for column in (columns[1:] + columns[:-1]) / 2:
+        _arrow(canvas, (column + 4, middle), (7, 0), SOFT)
+
+
+def _bars(canvas: Canvas, columns: np.ndarray, half: float, body: Body) -> None:
+    """A bar for each number; of the twin, who comes first, a mark."""
+    zero = _height(canvas.size, 0.0)
+    for column, row in zip(columns, _height(canvas.size, body.state[:-1]), strict=True):
+        if body.alpha == 1:
+            canvas.polygon(_rectangle(column, 0.7 * half, zero, row), body.colour)
+            canvas.line([(column - 0.7 * half, row), (column + 0.7 * half, row)], body.colour, 2)
+        else:
+            canvas.line([(column - half, row), (column + half, row)], body.colour, 5)
+
+
+def _rectangle(column: float, half: float, low: float, high: float) -> list[tuple[float, float]]:
+    left, right = column - half, column + half
+    return [(left, low), (right, low), (right, high), (left, high)]
+
+
+def _arrow(canvas: Canvas, tip: tuple[float, float], way: tuple[float, float], colour: str) -> None:
+    """An arrow's head: where its tip is, and where it points."""
+    along = np.array(way)
+    aside = along[::-1] * (0.7, -0.7)
+    canvas.polygon([tip, tip - along + aside, tip - along - aside], colour)

@@ -18,28 +18,22 @@ its first weights decide: cloning is a lottery here, and its odds are the dial 1
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
+from il_bench import Certificate, Env, Streams, Values, as_tuple, namespace, require
 from il_bench.paint.canvas import INK, RULE, SOFT, Canvas, colour_of, squeezed
+from il_bench.paint.panel import TOP, balls, bodies, headline, lettering, marks
 
 CLIP = 10.0  # where x is stopped
 # What full action moves; cancelling at the clip takes 10 rho + 1 < 11. A power of two, so that actions are scaled
 # without rounding and the demonstrations keep to x = 0 exactly.
 GAIN = 16.0
-ROWS, STEPS = (
-    (0.24, 0.46, 0.64, 0.82),
-    12,
-)  # of the picture: where its rails are, and how far ahead they look
-TOLD, WRONG = "#56B4E9", "#e08a5b"
+STEPS = 12  # how far the picture looks ahead; even, so that a path ends on the side where it began
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,15 +73,14 @@ class Sign(Env):
     def slope(self) -> Values:
         """The open loop s rho; one number, or one for each run (R,)."""
         dials = zip(self.values("rho"), self.values("system"), strict=True)
-        slope = tuple(rho if system == 1 else -rho for rho, system in dials)
-        return slope if len(set(slope)) > 1 else slope[0]
+        slopes = tuple(rho if system == 1 else -rho for rho, system in dials)
+        return slopes if len(set(slopes)) > 1 else slopes[0]
 
     @property
     def observation_space(self) -> spaces.Box:
         """Position and context."""
-        return spaces.Box(
-            -np.array([CLIP, 1], dtype=np.float32), np.array([CLIP, 1], dtype=np.float32)
-        )
+        high = np.array([CLIP, 1], dtype=np.float32)
+        return spaces.Box(-high, high)
 
     @property
     def action_space(self) -> spaces.Box:
@@ -96,7 +89,8 @@ class Sign(Env):
 
     def missing(self, state: Any) -> Any:
         """Where x goes, s rho x - g(c), (R, E), if nobody acts, and what the expert cancels."""
-        return self.per_run(self.slope) * state[..., 0] - namespace(state).sin(state[..., 1])
+        x, context = state[..., 0], state[..., 1]
+        return self.per_run(self.slope) * x - namespace(state).sin(context)
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """Begin at x = 0; the context uniform in -1 to 1."""
@@ -105,12 +99,11 @@ class Sign(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        x = (
-            self.missing(state)
-            + GAIN * action[..., 0].clip(-1, 1)
-            + self.per_run(self.noise) * noise[..., 0]
-        )
-        return namespace(state).stack((x.clip(-CLIP, CLIP), 0 * state[..., 1]), -1)
+        push = GAIN * action[..., 0].clip(-1, 1)
+        shake = self.per_run(self.noise) * noise[..., 0]
+        x = self.missing(state) + push + shake
+        context = 0 * state[..., 1]
+        return namespace(state).stack((x.clip(-CLIP, CLIP), context), -1)
 
     def observation(self, state: Any) -> Any:
         """The state itself."""
@@ -145,43 +138,62 @@ class Sign(Env):
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
-        """A logarithmic rail for x; below, where it goes from here by the expert, by nobody, by the other's expert."""
-        (w, h), canvas, radius = size, Canvas(size), 0.03 * size[1] + 2
-
-        def place(value: Any, row: float) -> np.ndarray:
-            x = w / 2 + 0.45 * w * squeezed(np.clip(value, -CLIP, CLIP), 0.01, CLIP)
-            return np.stack((x, np.full_like(x, row * h)), -1)
-
-        for mark in (0.0, *(side * 10.0**power for power in (-2, -1, 0, 1) for side in (-1, 1))):
-            ends = place([mark, mark], 0.89) - np.array([[0, 0.72 * h], [0, 0]])
-            canvas.line(ends, SOFT if mark == 0 else RULE)
-            canvas.text(
-                "" if abs(mark) == 0.01 else f"{mark:g}", place(mark, 0.93), SOFT, 10, part=0.5
-            )
-        slope = self.values("rho")[0] * (1 if self.values("system")[0] == 1 else -1)
-        loops = (
-            ("the expert", 0.0, TOLD),
-            ("nobody acts", slope, SOFT),
-            ("the other system's expert", 2 * slope, WRONG),
-        )
-        for (label, loop, colour), row in zip(loops, ROWS[1:], strict=True):
-            path = place(state[0] * loop ** np.arange(STEPS), row)
-            canvas.line(path, colour, 1.5)
-            for i, point in enumerate(path):
-                canvas.circle(point, radius * (0.3 + 0.4 * (i == 0)), colour)
-            canvas.text(label, (10, (row - 0.055) * h), INK, 11)
-        for who, colour, alpha in ((ghost, colour_of(0), 0.6), (state, colour_of(1), 1.0)):
-            if who is not None:
-                at = place(who[0], ROWS[0])
-                with canvas.layer(alpha, [at - radius, at + radius]):
-                    canvas.circle(at, radius, colour)
-        canvas.text(
-            f"system {self.values('system')[0]:.0f},  x = {state[0]:.2g}",
-            (10, 36),
-            INK,
-            12,
-            bold=True,
-        )
+        """Where x is, at the left, and its next steps if the expert, nobody or the other system's expert steers."""
+        canvas = Canvas(size)
+        place = partial(_place, size)
+        sign = "+" if self.values("system")[0] == 1 else "−"
+        other = "−" if sign == "+" else "+"
+        _scale(canvas, place)
+        futures = zip(self._futures(state[0]), (colour_of(0), SOFT, INK), strict=True)
+        names = "expert", "nobody", f"expert of s = {other}1"
+        _paths(canvas, place, dict(zip(names, futures, strict=True)))
+        balls(canvas, lambda one: place(one[0]), bodies(state, ghost, colour), 0.025 * size[1] + 3)
+        headline(canvas, f"hidden sign s = {sign}1,  x = {state[0]:.2g}")
         return canvas.image()
+
+    def _futures(self, x: float) -> list[np.ndarray]:
+        """The next steps (STEPS + 1,) from x under the expert, nobody, and the other system's expert."""
+        slope = as_tuple(self.slope)[0]
+        return [x * loop ** np.arange(STEPS + 1) for loop in (0, slope, 2 * slope)]
+
+
+def _place(size: tuple[int, int], x: Any, step: Any = 0) -> np.ndarray:
+    """Pixels (..., 2) of x (...), upwards on a logarithmic scale, and of steps ahead (...), to the right."""
+    w, h = size
+    reach = (h - TOP - 28) / 2
+    row = TOP + reach * (1 - squeezed(np.clip(x, -CLIP, CLIP), 0.01, CLIP))
+    column = 0.18 * w + 0.42 * w * np.asarray(step) / STEPS
+    return np.stack(np.broadcast_arrays(column, row), -1)
+
+
+def _scale(canvas: Canvas, place: Any) -> None:
+    """Lines at round numbers, and what the columns are."""
+    for mark in marks(canvas):
+        start, end = place([mark, mark], [-1, STEPS])
+        canvas.line([start, end], RULE if mark else SOFT)
+        canvas.text(f"{mark:g}", start - (4, 0), SOFT, 9, part=1)
+    w, h = canvas.size
+    words = f"the next {STEPS} steps if steered by …"
+    canvas.text(words, (0.18 * w, h - 12), SOFT, lettering(canvas))
+
+
+def _paths(canvas: Canvas, place: Any, futures: dict[str, tuple[np.ndarray, str]]) -> None:
+    """Where x goes, by whoever steers, whose names stand at the ends, one beside the other."""
+    offset, line = -np.inf, lettering(canvas) + 4
+    start, middle = place(0.0)
+    for name, (path, colour) in futures.items():
+        points = place(path, np.arange(STEPS + 1))
+        canvas.line(points, colour, 1.5)
+        for point in points[1:]:
+            canvas.circle(point, 2.5, colour)
+        side = -1 if path[0] >= 0 else 1
+        offset = max(abs(points[-1, 1] - middle), offset + line)
+        canvas.text(name, (points[-1, 0] + 8, middle + side * offset), colour, lettering(canvas))
+    words = "demonstrations stay at 0"
+    canvas.text(words, (start + 15, middle - side * line), SOFT, lettering(canvas))
