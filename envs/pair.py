@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,15 +25,15 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, namespace, require
-from il_bench.paint.canvas import INK, RULE, SOFT, Canvas, colour_of, squeezed
-from il_bench.paint.panel import TOP, balls, bodies, headline, lettering, marks
+from il_bench.paint.canvas import INK, RULE, SOFT, Canvas, colour_of
+from il_bench.paint.panel import TOP, balls, bodies, headline, marks, note, scaled, trail
 
 CLIP = 10.0  # where each coordinate of x is stopped
 # What full action moves; cancelling the first row at the clip takes 10 (1 + 2.5 mu) + 1 <= 23.5. A power of two, so
 # that actions are scaled without rounding and the demonstrations keep to x1 = 0 exactly.
 GAIN = 32.0
 STEPS = 15  # how far the picture looks ahead
-LINE = "#cbe5f7"  # of the picture: what demonstrations keep to
+FOOT, LINE = 40, "#cbe5f7"  # of the picture: rows beneath it; the line that demonstrations keep to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,40 +83,48 @@ class Pair(Env):
 
     def matrices(self) -> list[np.ndarray]:
         """A_i of each run, (2, 2)."""
-        dials = zip(self.values("mu"), self.values("system"), strict=True)
-        return [_matrix(mu, system) for mu, system in dials]
+        mus, systems = self.values("mu"), self.values("system")
+        return [_matrix(mu, system) for mu, system in zip(mus, systems, strict=True)]
 
     @cached_property
     def entries(self) -> tuple[Values, ...]:
         """The entries of A_i row by row; each one number, or one for each run (R,)."""
-        rows = np.stack(self.matrices()).reshape(-1, 4)
-        columns = map(tuple, rows.T.tolist())
+        flat = np.stack(self.matrices()).reshape(-1, 4)
+        columns = [tuple(column) for column in flat.T.tolist()]
         return tuple(column if len(set(column)) > 1 else column[0] for column in columns)
 
     def missing(self, state: Any) -> Any:
         """Where x1 goes, (A x)_1 - g(c), (R, E), if nobody acts, and what the expert cancels."""
         a, b, _, _ = self.entries
-        return self._row(a, b, state) - namespace(state).sin(state[..., 2])
+        context = state[..., 2]
+        pull = namespace(state).sin(context)
+        return self._row(a, b, state) - pull
 
     def _row(self, first: Values, second: Values, state: Any) -> Any:
         """A row of A_i times x, (R, E)."""
-        return self.per_run(first) * state[..., 0] + self.per_run(second) * state[..., 1]
+        one = self.per_run(first) * state[..., 0]
+        two = self.per_run(second) * state[..., 1]
+        return one + two
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """x1 = 0; x2 and the context uniform in -1 to 1."""
-        draw = 2 * streams.uniform("initial", episodes, 2) - 1
-        return torch.cat((torch.zeros_like(draw[..., :1]), draw), -1)
+        chance = streams.uniform("initial", episodes, 2)
+        rest = 2 * chance - 1
+        x1 = torch.zeros_like(rest[..., :1])
+        return torch.cat((x1, rest), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
         xp = namespace(state)
         _, _, c, d = self.entries
-        free = xp.stack((self.missing(state), self._row(c, d, state)), -1)
+        rows = self.missing(state), self._row(c, d, state)
         push = GAIN * action.clip(-1, 1)
-        shake = self.per_run(self.noise, 3) * noise
-        x = free + push + shake
+        sigma = self.per_run(self.noise, 3)
+        x = xp.stack(rows, -1) + push
+        x = x + sigma * noise
         context = 0 * state[..., 2:]
-        return xp.concatenate((x.clip(-CLIP, CLIP), context), -1)
+        kept = x.clip(-CLIP, CLIP)
+        return xp.concatenate((kept, context), -1)
 
     def observation(self, state: Any) -> Any:
         """The state itself."""
@@ -125,30 +133,33 @@ class Pair(Env):
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 at the origin, 0 in a corner."""
         x = next_state[..., :2]
-        return 1 - (x * x).sum(-1) / (2 * CLIP**2)
+        square = (x * x).sum(-1)
+        return 1 - square / (2 * CLIP**2)
 
     def terminal(self, state: Any) -> Any:
         """Never."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of x; the context is the same for both."""
-        return state[..., :2] - other[..., :2]
+        apart = state - other
+        return apart[..., :2]
 
     def certificate(self) -> Certificate:
         """The spectral norm of A_i, attained between the origin and a step along its top singular vector."""
         matrices = self.matrices()
         loops = [matrix * [[0], [1]] for matrix in matrices]  # the expert's
-        longest = [np.linalg.svd(matrix)[2][0] for matrix in matrices]
+        top = [np.linalg.svd(matrix)[2][0] for matrix in matrices]
         zero = torch.zeros(self.runs, 1, 3, dtype=torch.float64)
         other = zero.clone()
-        other[:, 0, :2] = torch.from_numpy(np.stack(longest))
+        other[:, 0, :2] = torch.from_numpy(np.stack(top))
         return Certificate(
-            value=tuple(float(np.linalg.norm(matrix, 2)) for matrix in matrices),
+            value=_norms(matrices),
             metric="Euclidean over (x1, x2)",
             kind="exact",
             pair=(zero, other),
-            closed_loop=tuple(float(np.linalg.norm(loop, 2)) for loop in loops),
+            closed_loop=_norms(loops),
             radius=tuple(1 - mu / 2 for mu in self.values("mu")),
             diameter=(2 * CLIP * math.sqrt(2),) * self.runs,
             note="the context is exogenous and excluded; the expert's loop has spectral radius 1 - 2 mu",
@@ -163,20 +174,22 @@ class Pair(Env):
     ) -> np.ndarray:
         """The plane of x, the line that demonstrations keep to, and two futures: who looks at x2 alone is lost."""
         canvas = Canvas(size)
-        place = partial(_place, size)
-        _plane(canvas, place)
-        blind, expert = self._futures(state[:2])
-        _path(canvas, place(blind), INK)
-        _path(canvas, place(expert), colour_of(0))
-        balls(canvas, lambda one: place(one[:2]), bodies(state, ghost, colour), 0.02 * size[1] + 3)
-        _legend(canvas, {"expert": colour_of(0), "copy blind to x1": INK})
-        headline(canvas, f"system {self.values('system')[0]:.0f},  x1 = {state[0]:.2g}")
+        _plane(canvas)
+        self._futures(canvas, state[:2])
+        drawn = bodies(state, ghost, colour)
+        balls(canvas, drawn, lambda one: _place(canvas, one[:2]))
+        _legend(canvas)
+        system = self.values("system")[0]
+        headline(canvas, f"system {system:g},  x1 = {state[0]:.2g}")
         return canvas.image()
 
-    def _futures(self, x: np.ndarray) -> list[np.ndarray]:
-        """The next steps (STEPS + 1, 2) of x (2,) under a copy that acts by x2 alone, and under the expert."""
-        (a, _), (c, d) = self.matrices()[0]
-        return [_path_of(np.array([[first, 0], [c, d]]), x) for first in (a, 0)]
+    def _futures(self, canvas: Canvas, x: np.ndarray) -> None:
+        """The next steps of x (2,) under a copy that acts by x2 alone, and under the expert."""
+        blind = self.matrices()[0]
+        blind[0, 1] = 0.0
+        expert = blind * [[0], [1]]
+        trail(canvas, _place(canvas, _path(blind, x)), INK)
+        trail(canvas, _place(canvas, _path(expert, x)), colour_of(0))
 
 
 def _matrix(mu: float, system: float) -> np.ndarray:
@@ -186,48 +199,50 @@ def _matrix(mu: float, system: float) -> np.ndarray:
     return np.array([[mu / 2 - 1, 1.5 * mu], [0.0, 1 - 2 * mu]])
 
 
-def _path_of(loop: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Where x (2,) goes by a closed loop (2, 2), (STEPS + 1, 2)."""
+def _norms(matrices: list[np.ndarray]) -> tuple[float, ...]:
+    """Spectral norms."""
+    return tuple(float(np.linalg.norm(matrix, 2)) for matrix in matrices)
+
+
+def _path(loop: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Where a closed loop (2, 2) takes x (2,), (STEPS + 1, 2)."""
     path = [x]
     for _ in range(STEPS):
-        path.append((loop @ path[-1]).clip(-CLIP, CLIP))
+        after = loop @ path[-1]
+        path.append(after.clip(-CLIP, CLIP))
     return np.stack(path)
 
 
-def _place(size: tuple[int, int], x: Any) -> np.ndarray:
+def _place(canvas: Canvas, x: Any) -> np.ndarray:
     """Pixels (..., 2) of x (..., 2) on logarithmic scales."""
-    w, h = size
-    reach = np.array([0.41 * w, (h - TOP - 40) / 2])
-    middle = np.array([0.53 * w, TOP + reach[1]])
-    return middle + reach * squeezed(x, 0.01, CLIP) * (1, -1)
+    width, height = canvas.size
+    up = (height - TOP - FOOT) / 2
+    middle = np.array([0.53 * width, TOP + up])
+    reach = np.array([0.41 * width, -up])
+    return middle + reach * scaled(x)
 
 
-def _plane(canvas: Canvas, place: Any) -> None:
+def _plane(canvas: Canvas) -> None:
     """The scales of x1, to the right, and x2, upwards, and the line where all demonstrations lie."""
-    canvas.line(place([[0, -CLIP], [0, CLIP]]), LINE, 9)
+    canvas.line(_place(canvas, [[0, -CLIP], [0, CLIP]]), LINE, 9)
     for mark in marks(canvas):
         colour = RULE if mark else SOFT
-        across, along = place([[-CLIP, mark], [CLIP, mark]]), place([[mark, -CLIP], [mark, CLIP]])
-        canvas.line(across, colour)
-        canvas.line(along, colour)
-        canvas.text(f"{mark:g}", across[0] - (4, 0), SOFT, 9, part=1)
-        canvas.text(f"{mark:g}", along[0] + (0, 8), SOFT, 9, part=0.5)
-    right, top = place([CLIP, 0]), place([0, CLIP])
-    canvas.text("x1", right - (2, 8), SOFT, 10, part=1)
-    canvas.text("x2", top - (8, -7), SOFT, 10, part=1)
-    canvas.text("all demonstrations", top + np.array([8, 7]), colour_of(0), lettering(canvas))
+        level = _place(canvas, [[-CLIP, mark], [CLIP, mark]])
+        upright = _place(canvas, [[mark, -CLIP], [mark, CLIP]])
+        for line, shift, part in ((level, (-4, 0), 1), (upright, (0, 8), 0.5)):
+            canvas.line(line, colour)
+            canvas.text(f"{mark:g}", line[0] + np.array(shift), SOFT, 9, part=part)
+    right, top = _place(canvas, [[CLIP, 0], [0, CLIP]])
+    note(canvas, "x1", right - (2, 8), part=1)
+    note(canvas, "x2", top - (8, -7), part=1)
+    note(canvas, "all demonstrations", top - (-8, -7), colour_of(0))
 
 
-def _path(canvas: Canvas, points: np.ndarray, colour: str) -> None:
-    canvas.line(points, colour, 1.5)
-    for point in points[1:]:
-        canvas.circle(point, 2.5, colour)
-
-
-def _legend(canvas: Canvas, colours: dict[str, str]) -> None:
+def _legend(canvas: Canvas) -> None:
     """Who takes which path, at the foot."""
-    row, size = canvas.size[1] - 10, lettering(canvas)
-    column = 10 + canvas.text("from here:", (10, row), SOFT, size)
-    for words, colour in colours.items():
+    row = canvas.size[1] - 10
+    column = 10 + note(canvas, "from here:", (10, row))
+    for words, colour in (("expert", colour_of(0)), ("copy blind to x1", INK)):
         canvas.circle((column + 12, row), 4, colour)
-        column += 20 + canvas.text(words, (column + 20, row), INK, size)
+        column += 20
+        column += note(canvas, words, (column, row), INK)

@@ -24,7 +24,7 @@ from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, affine, require
 from il_bench.paint.canvas import INK, SOFT, Canvas
-from il_bench.paint.panel import TOP, Body, balls, bodies, headline, lettering
+from il_bench.paint.panel import TOP, Body, balls, bodies, footnote, headline
 
 SIZE, HIDDEN = 10, (32, 32)
 REACH = 3.0  # where starts are cut off, and what nothing leaves: |x| + eta (1 + b - |x|^(p+1))/(1 + |x|^p) stays below
@@ -37,7 +37,8 @@ def weights() -> list[np.ndarray]:
     """The matrices of h, (in, out), normal with variance 1/in."""
     draw = np.random.Generator(np.random.Philox(key=KEY))
     sizes = (SIZE, *HIDDEN, SIZE)
-    return [draw.standard_normal((n, m)) / n**0.5 for n, m in itertools.pairwise(sizes)]
+    shapes = itertools.pairwise(sizes)
+    return [draw.standard_normal((n, m)) / n**0.5 for n, m in shapes]
 
 
 WEIGHTS = weights()
@@ -59,7 +60,8 @@ class Power(Env):
 
     def validate(self) -> None:
         """Refuse p below 1, and eta outside the published condition."""
-        for p, eta in zip(self.values("p"), self.values("eta"), strict=True):
+        dials = zip(self.values("p"), self.values("eta"), strict=True)
+        for p, eta in dials:
             require(p >= 1, f"p: expected at least 1, got {p:g}; try 3")
             most = 4 / (5 + p)
             require(
@@ -82,20 +84,22 @@ class Power(Env):
         for matrix in WEIGHTS:
             if isinstance(state, np.ndarray):
                 state = np.tanh(state @ matrix)
-            else:  # a product for each run, so that a run is the same alone and among others, bit for bit
-                weight = torch.as_tensor(matrix, device=state.device).expand(len(state), -1, -1)
-                state = affine(state.new_zeros(1, 1, 1), state, weight).tanh()
+            else:
+                state = _layer(state, matrix)
         return state
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """Standard normal, cut off at `REACH`."""
-        return streams.normal("initial", episodes, SIZE).clamp(-REACH, REACH)
+        x = streams.normal("initial", episodes, SIZE)
+        return x.clamp(-REACH, REACH)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        slack = abs(state) ** self.per_run(self.p, 3)
-        push = self.pull(state) + GAIN * action.clip(-1, 1)
-        return state + self.per_run(self.eta, 3) * (push - state * slack) / (1 + slack)
+        p, eta = self.per_run(self.p, 3), self.per_run(self.eta, 3)
+        slack = abs(state) ** p
+        push = GAIN * action.clip(-1, 1)
+        force = self.pull(state) + push - state * slack
+        return state + eta * force / (1 + slack)
 
     def observation(self, state: Any) -> Any:
         """The state itself."""
@@ -103,11 +107,13 @@ class Power(Env):
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 at the origin, 0 in a corner."""
-        return 1 - (next_state * next_state).sum(-1) / (SIZE * REACH**2)
+        square = (next_state * next_state).sum(-1)
+        return 1 - square / (SIZE * REACH**2)
 
     def terminal(self, state: Any) -> Any:
         """Never."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of all coordinates."""
@@ -142,15 +148,24 @@ class Power(Env):
         canvas.line([place(0.0) for place in lanes], SOFT)
         drawn = bodies(state, ghost, colour)
         for lane, place in enumerate(lanes):
-            _balls(canvas, place, [body._replace(state=body.state[lane]) for body in drawn])
+            _balls(canvas, place, drawn, lane)
         _words(canvas, lanes[-1])
-        headline(canvas, f"p = {p:g},  |x| = {np.linalg.norm(state):.2g}")
+        length = np.linalg.norm(state)
+        headline(canvas, f"p = {p:g},  |x| = {length:.2g}")
         return canvas.image()
 
 
 def steepest(p: float) -> float:
     """The largest slope of 1/(1 + r^p), where r^p = (p-1)/(p+1)."""
-    return (p + 1) ** 2 / (4 * p) * ((p - 1) / (p + 1)) ** (1 - 1 / p)
+    power = (p - 1) / (p + 1)
+    return (p + 1) ** 2 / (4 * p) * power ** (1 - 1 / p)
+
+
+def _layer(state: torch.Tensor, matrix: np.ndarray) -> torch.Tensor:
+    """A layer of h: a product for each run, so that a run is the same alone and among others, bit for bit."""
+    weight = torch.as_tensor(matrix, device=state.device)
+    none = state.new_zeros(1, 1, 1)
+    return affine(none, state, weight.expand(len(state), -1, -1)).tanh()
 
 
 def lipschitz_of_pull() -> float:
@@ -159,9 +174,17 @@ def lipschitz_of_pull() -> float:
     |W1 D1 W2 D2 W3| <= (|W1 W2 W3| + |W1| |W2 W3| + |W1 W2| |W3| + |W1| |W2| |W3|) / 4, all spectral norms.
     """
     one, two, three = WEIGHTS
-    parts = ((one @ two @ three,), (one, two @ three), (one @ two, three), (one, two, three))
-    products = [np.prod([np.linalg.norm(matrix, 2) for matrix in part]) for part in parts]
-    return float(sum(products)) / 4
+    parts = (
+        (one @ two @ three,),
+        (one, two @ three),
+        (one @ two, three),
+        (one, two, three),
+    )
+    total = 0.0
+    for part in parts:
+        norms = [np.linalg.norm(matrix, 2) for matrix in part]
+        total += np.prod(norms)
+    return float(total) / 4
 
 
 def radius_at_rest(eta: float) -> float:
@@ -176,46 +199,49 @@ def radius_at_rest(eta: float) -> float:
 def _profile(p: float) -> tuple[np.ndarray, np.ndarray]:
     """Places across the basin and how high it is there, 0 to 1: the slope x|x|^p/(1 + |x|^p), summed."""
     x = np.linspace(-REACH, REACH, 121)
-    slope = x * np.abs(x) ** p / (1 + np.abs(x) ** p)
-    depth = np.cumsum(slope)
-    return x, (depth - depth.min()) / np.ptp(depth)
+    slack = np.abs(x) ** p
+    height = np.cumsum(x * slack / (1 + slack))
+    height = height - height.min()
+    return x, height / height.max()
 
 
 def _place(size: tuple[int, int], p: float, lane: int, x: Any) -> np.ndarray:
     """Pixels (..., 2) of x (...) on a lane; the first is the farthest, highest and smallest."""
-    w, h = size
+    width, height = size
     near = lane / (SIZE - 1)
     scale = 0.72 + 0.28 * near
-    wall = 0.3 * h
-    farthest, nearest = TOP + wall - 8, h - 40
-    height = np.interp(x, *_profile(p))
-    column = w / 2 + 0.155 * w * scale * x
-    row = farthest + (nearest - farthest) * near - wall * scale * height
+    wall = 0.3 * height
+    farthest, nearest = TOP + wall - 8, height - 40
+    bottom = farthest + (nearest - farthest) * near
+    rise = np.interp(x, *_profile(p))
+    column = width / 2 + 0.155 * width * scale * x
+    row = bottom - wall * scale * rise
     return np.stack((column, row), -1)
 
 
 def _pipe(canvas: Canvas, place: Any, colour: str) -> None:
     """A lane from wall to wall."""
-    edge = place(np.linspace(-REACH, REACH, 61))
-    foot = canvas.size[1]
-    canvas.polygon([*edge, (edge[-1, 0], foot), (edge[0, 0], foot)], colour)
+    x = np.linspace(-REACH, REACH, 61)
+    edge, foot = place(x), canvas.size[1]
+    left, right = edge[[0, -1], 0]
+    canvas.polygon([*edge, (right, foot), (left, foot)], colour)
     canvas.line(edge, RIM)
 
 
-def _balls(canvas: Canvas, place: Any, drawn: list[Body]) -> None:
+def _balls(canvas: Canvas, place: Any, drawn: list[Body], lane: int) -> None:
     """One coordinate: the ball, its twin, and the way from the one to the other."""
     radius = 0.014 * canvas.size[1] + 1.5
-    if len(drawn) == 2:
-        way = place(np.linspace(drawn[0].state, drawn[1].state, 9))
-        canvas.line(way - (0, radius), drawn[0].colour, 2)
-    balls(canvas, lambda x: place(x) - (0, radius), drawn, radius)
+    lift = np.array([0, radius])
+    first, last = drawn[0], drawn[-1]
+    between = np.linspace(first.state[lane], last.state[lane], 9)
+    canvas.line(place(between) - lift, first.colour, 2)
+    balls(canvas, drawn, lambda one: place(one[lane]) - lift, radius)
 
 
 def _words(canvas: Canvas, place: Any) -> None:
     """A scale on the nearest lane, and what there is to see."""
-    w, h = canvas.size
+    row = canvas.size[1] - 30
     for mark in (-1, 0, 1):
-        column = place(mark)[0]
-        canvas.text(f"{mark}", (column, h - 30), INK, 9, part=0.5)
-    words = "ten coordinates roll to rest at 0 on a flat bottom"
-    canvas.text(words, (w / 2, h - 12), INK, lettering(canvas), part=0.5)
+        column, _ = place(mark)
+        canvas.text(f"{mark}", (column, row), INK, 9, part=0.5)
+    footnote(canvas, "ten coordinates roll to rest at 0 on a flat bottom")

@@ -19,14 +19,27 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, namespace, require
-from il_bench.paint.canvas import INK, RULE, SOFT, Canvas, squeezed
-from il_bench.paint.panel import TOP, Body, bodies, headline, lettering, marks
+from il_bench.paint.canvas import INK, Canvas
+from il_bench.paint.panel import (
+    TOP,
+    Body,
+    arrow,
+    block,
+    bodies,
+    footnote,
+    headline,
+    ladder,
+    note,
+    rows,
+    stroke,
+)
 
 CLIP = 10.0  # where each number is stopped
 GAIN = 32.0  # b: what full action moves; a power of two, so that the expert's cancelling is exact in floating point
 TURN = 0.3  # of the phase, radians a step
 PULL = 1.0, 0.5  # amplitudes of g(z) = sin(z) + 0.5 sin(2 z + 1)
 BOX, PIPE = "#f3f5f8", "#b9c3ce"  # of the picture
+FOOT, ENTRY = 46, 0.09  # of it: rows beneath the scale; the column where the action enters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,42 +92,54 @@ class Shift(Env):
     def drag(self, state: Any) -> Any:
         """g(z), (R, E)."""
         sin, z = namespace(state).sin, state[..., -1]
-        slow, fast = PULL
-        return self.per_run(self.pull) * (slow * sin(z) + fast * sin(2 * z + 1))
+        slow, fast = sin(z), sin(2 * z + 1)
+        wave = PULL[0] * slow + PULL[1] * fast
+        return self.per_run(self.pull) * wave
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """Empty, at any phase."""
-        phase = 2 * math.pi * streams.uniform("initial", episodes, 1)
-        return torch.cat((torch.zeros_like(phase).expand(-1, -1, self.size), phase), -1)
+        chance = streams.uniform("initial", episodes, 1)
+        phase = 2 * math.pi * chance
+        nothing = torch.zeros_like(phase)
+        places = nothing.expand(-1, -1, self.size)
+        return torch.cat((places, phase), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """Every number moves one place on and grows by L."""
         xp = namespace(state)
-        moved = self.per_run(self.lipschitz, 3) * state[..., :-1]
+        places, phase = state[..., :-1], state[..., -1:]
+        big, sigma = self.per_run(self.lipschitz, 3), self.per_run(self.noise)
+        grown = big * places
         push = GAIN * action[..., 0].clip(-1, 1)
-        shake = self.per_run(self.noise) * noise[..., 0]
-        first = moved[..., -1] + (push - self.drag(state) + shake)
-        s = xp.concatenate((first[..., None], moved[..., :-1]), -1)
-        phase = state[..., -1:] + TURN
-        return xp.concatenate((s.clip(-CLIP, CLIP), phase), -1)
+        push = push - self.drag(state)
+        push = push + sigma * noise[..., 0]
+        first = grown[..., -1:] + push[..., None]
+        s = xp.concatenate((first, grown[..., :-1]), -1)
+        kept = s.clip(-CLIP, CLIP)
+        return xp.concatenate((kept, phase + TURN), -1)
 
     def observation(self, state: Any) -> Any:
         """Places and point on the circle."""
-        xp, phase = namespace(state), state[..., -1:]
-        return xp.concatenate((state[..., :-1], xp.cos(phase), xp.sin(phase)), -1)
+        xp = namespace(state)
+        places, phase = state[..., :-1], state[..., -1:]
+        point = xp.cos(phase), xp.sin(phase)
+        return xp.concatenate((places, *point), -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 when empty, 0 when every place is at the clip."""
-        s = next_state[..., :-1] / CLIP
-        return 1 - (s * s).sum(-1) / self.size
+        share = next_state[..., :-1] / CLIP
+        square = (share * share).sum(-1)
+        return 1 - square / self.size
 
     def terminal(self, state: Any) -> Any:
         """Never."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of the places; the phase is the same for both."""
-        return state[..., :-1] - other[..., :-1]
+        apart = state - other
+        return apart[..., :-1]
 
     def certificate(self) -> Certificate:
         """L, attained by every pair whose images stay off the clip; the expert changes the radius alone, to 0."""
@@ -139,74 +164,68 @@ class Shift(Env):
         ghost: np.ndarray | None = None,
         colour: str | None = None,
     ) -> np.ndarray:
-        """The places as boxes that hand their numbers on to the right; the last comes back, and the action cancels it."""
+        """The places as boxes that hand their numbers on to the right; the last comes back to where the action enters."""
         canvas = Canvas(size)
-        columns = size[0] * (0.22 + 0.7 * (np.arange(self.size) + 0.5) / self.size)
+        columns = _columns(size[0], self.size)
         half = 0.24 * size[0] / self.size
         _boxes(canvas, columns, half)
         for body in bodies(state, ghost, colour):
             _bars(canvas, columns, half, body)
-        _arrows(canvas, columns, half)
-        words = f"each step: one place on, × {self.values('lipschitz')[0]:g}; last to first"
-        foot = 0.5 * size[0], size[1] - 12
-        canvas.text(words, foot, INK, lettering(canvas), part=0.5)
-        headline(canvas, f"{self.size} places,  |s| = {np.linalg.norm(state[:-1]):.2g}")
+        _way(canvas, columns, half)
+        _action(canvas)
+        big, length = self.values("lipschitz")[0], np.linalg.norm(state[:-1])
+        footnote(canvas, f"each step: one place on, × {big:g}; last to first")
+        headline(canvas, f"{self.size} places,  |s| = {length:.2g}")
         return canvas.image()
 
 
-def _height(size: tuple[int, int], value: Any) -> Any:
-    """Rows of numbers, upwards on a logarithmic scale."""
-    reach = (size[1] - TOP - 46) / 2
-    return TOP + reach * (1 - squeezed(value, 0.01, CLIP))
+def _columns(width: int, places: int) -> np.ndarray:
+    """The middle of each place's box, pixels (n,)."""
+    share = (np.arange(places) + 0.5) / places
+    return width * (0.22 + 0.7 * share)
 
 
 def _boxes(canvas: Canvas, columns: np.ndarray, half: float) -> None:
     """The places and their scale."""
-    left, right = columns[0] - half, columns[-1] + half
-    bottom, top = _height(canvas.size, np.array([-CLIP, CLIP]))
+    ends = rows(canvas, np.array([CLIP, -CLIP]), FOOT)
     for column in columns:
-        canvas.polygon(_rectangle(column, half, bottom, top), BOX)
-    for mark in marks(canvas):
-        row = _height(canvas.size, mark)
-        canvas.line([(left, row), (right, row)], RULE)
-        if mark:
-            canvas.text(f"{mark:g}", (left - 5, row), SOFT, 9, part=1)
-
-
-def _arrows(canvas: Canvas, columns: np.ndarray, half: float) -> None:
-    """How numbers go: from place to place, from the last back to the first, where the action enters."""
-    bottom, middle, top = _height(canvas.size, np.array([-CLIP, 0, CLIP]))
-    left, right = 0.09 * canvas.size[0], 0.97 * canvas.size[0]
-    start, end, foot = columns[-1] + half, columns[0] - half, bottom + 14
-    back = [(start, middle), (right, middle), (right, foot), (left, foot), (left, middle)]
-    canvas.line([*back, (end - 4, middle)], PIPE, 2)
-    canvas.line([(left, top + 14), (left, middle - 6)], INK, 2)
-    canvas.text("action", (left, top + 5), INK, lettering(canvas), part=0.5)
-    _arrow(canvas, (left, middle - 1), (0, 7), INK)
-    _arrow(canvas, (end, middle), (7, 0), SOFT)
-    _arrow(canvas, ((left + right) / 2, foot), (-7, 0), SOFT)
-    for column in (columns[1:] + columns[:-1]) / 2:
-        _arrow(canvas, (column + 4, middle), (7, 0), SOFT)
+        block(canvas, column, half, ends, BOX)
+    left, right = columns[[0, -1]]
+    ladder(canvas, left - half, right + half, FOOT)
 
 
 def _bars(canvas: Canvas, columns: np.ndarray, half: float, body: Body) -> None:
-    """A bar for each number; of the twin, who comes first, a mark."""
-    zero = _height(canvas.size, 0.0)
-    for column, row in zip(columns, _height(canvas.size, body.state[:-1]), strict=True):
-        if body.alpha == 1:
-            canvas.polygon(_rectangle(column, 0.7 * half, zero, row), body.colour)
-            canvas.line([(column - 0.7 * half, row), (column + 0.7 * half, row)], body.colour, 2)
+    """A bar for each number; of the twin, who comes first and is paler, a mark."""
+    zero = rows(canvas, 0.0, FOOT)
+    ends = rows(canvas, body.state[:-1], FOOT)
+    bar = 0.7 * half
+    for column, row in zip(columns, ends, strict=True):
+        if body.alpha < 1:
+            stroke(canvas, (column, row), half, body.colour, 5)
         else:
-            canvas.line([(column - half, row), (column + half, row)], body.colour, 5)
+            block(canvas, column, bar, (row, zero), body.colour)
+            stroke(canvas, (column, row), bar, body.colour, 2)
 
 
-def _rectangle(column: float, half: float, low: float, high: float) -> list[tuple[float, float]]:
-    left, right = column - half, column + half
-    return [(left, low), (right, low), (right, high), (left, high)]
+def _way(canvas: Canvas, columns: np.ndarray, half: float) -> None:
+    """How numbers go: from place to place, and from the last back to the first."""
+    middle, bottom = rows(canvas, np.array([0, -CLIP]), FOOT)
+    width, below = canvas.size[0], bottom + 14
+    left, right = ENTRY * width, 0.97 * width
+    last, first = columns[-1] + half, columns[0] - half
+    turns = last, right, right, left, left, first
+    levels = middle, middle, below, below, middle, middle
+    canvas.line(np.column_stack((turns, levels)), PIPE, 2)
+    arrow(canvas, (width / 2, below), (-7, 0))
+    arrow(canvas, (first - 14, middle), (7, 0))
+    for column in (columns[1:] + columns[:-1]) / 2:
+        arrow(canvas, (column + 4, middle), (7, 0))
 
 
-def _arrow(canvas: Canvas, tip: tuple[float, float], way: tuple[float, float], colour: str) -> None:
-    """An arrow's head: where its tip is, and where it points."""
-    along = np.array(way)
-    aside = along[::-1] * (0.7, -0.7)
-    canvas.polygon([tip, tip - along + aside, tip - along - aside], colour)
+def _action(canvas: Canvas) -> None:
+    """The action enters before the first place."""
+    column = ENTRY * canvas.size[0]
+    start, end = np.array([column, TOP + 14]), np.array([column, rows(canvas, 0, FOOT)])
+    note(canvas, "action", start - (0, 9), INK, part=0.5)
+    canvas.line([start, end - (0, 6)], INK, 2)
+    arrow(canvas, end, (0, 7), INK)

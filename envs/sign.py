@@ -18,7 +18,7 @@ its first weights decide: cloning is a lottery here, and its odds are the dial 1
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,14 +26,20 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, as_tuple, namespace, require
-from il_bench.paint.canvas import INK, RULE, SOFT, Canvas, colour_of, squeezed
-from il_bench.paint.panel import TOP, balls, bodies, headline, lettering, marks
+from il_bench.paint.canvas import INK, SOFT, Canvas, colour_of
+from il_bench.paint.panel import balls, bodies, headline, ladder, note, rows, trail
 
 CLIP = 10.0  # where x is stopped
 # What full action moves; cancelling at the clip takes 10 rho + 1 < 11. A power of two, so that actions are scaled
 # without rounding and the demonstrations keep to x = 0 exactly.
 GAIN = 16.0
 STEPS = 12  # how far the picture looks ahead; even, so that a path ends on the side where it began
+START, END, FOOT, LINE = (
+    0.18,
+    0.6,
+    28,
+    13,
+)  # of the picture: its first and last column, its scale's foot, a line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +78,8 @@ class Sign(Env):
     @cached_property
     def slope(self) -> Values:
         """The open loop s rho; one number, or one for each run (R,)."""
-        dials = zip(self.values("rho"), self.values("system"), strict=True)
+        rhos, systems = self.values("rho"), self.values("system")
+        dials = zip(rhos, systems, strict=True)
         slopes = tuple(rho if system == 1 else -rho for rho, system in dials)
         return slopes if len(set(slopes)) > 1 else slopes[0]
 
@@ -90,20 +97,25 @@ class Sign(Env):
     def missing(self, state: Any) -> Any:
         """Where x goes, s rho x - g(c), (R, E), if nobody acts, and what the expert cancels."""
         x, context = state[..., 0], state[..., 1]
-        return self.per_run(self.slope) * x - namespace(state).sin(context)
+        free = self.per_run(self.slope) * x
+        return free - namespace(state).sin(context)
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """Begin at x = 0; the context uniform in -1 to 1."""
-        context = 2 * streams.uniform("initial", episodes, 1) - 1
-        return torch.cat((torch.zeros_like(context), context), -1)
+        chance = streams.uniform("initial", episodes, 1)
+        context = 2 * chance - 1
+        x = torch.zeros_like(context)
+        return torch.cat((x, context), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        push = GAIN * action[..., 0].clip(-1, 1)
-        shake = self.per_run(self.noise) * noise[..., 0]
-        x = self.missing(state) + push + shake
+        push = action[..., 0].clip(-1, 1)
+        sigma = self.per_run(self.noise)
+        x = self.missing(state) + GAIN * push
+        x = x + sigma * noise[..., 0]
         context = 0 * state[..., 1]
-        return namespace(state).stack((x.clip(-CLIP, CLIP), context), -1)
+        kept = x.clip(-CLIP, CLIP)
+        return namespace(state).stack((kept, context), -1)
 
     def observation(self, state: Any) -> Any:
         """The state itself."""
@@ -111,15 +123,18 @@ class Sign(Env):
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 at the origin, 0 at the clip."""
-        return 1 - (next_state[..., 0] / CLIP) ** 2
+        share = next_state[..., 0] / CLIP
+        return 1 - share**2
 
     def terminal(self, state: Any) -> Any:
         """Never."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of x; the context is the same for both."""
-        return state[..., :1] - other[..., :1]
+        apart = state - other
+        return apart[..., :1]
 
     def certificate(self) -> Certificate:
         """rho, attained by any two positions whose images stay off the clip."""
@@ -145,55 +160,52 @@ class Sign(Env):
         colour: str | None = None,
     ) -> np.ndarray:
         """Where x is, at the left, and its next steps if the expert, nobody or the other system's expert steers."""
-        canvas = Canvas(size)
-        place = partial(_place, size)
-        sign = "+" if self.values("system")[0] == 1 else "−"
-        other = "−" if sign == "+" else "+"
-        _scale(canvas, place)
-        futures = zip(self._futures(state[0]), (colour_of(0), SOFT, INK), strict=True)
-        names = "expert", "nobody", f"expert of s = {other}1"
-        _paths(canvas, place, dict(zip(names, futures, strict=True)))
-        balls(canvas, lambda one: place(one[0]), bodies(state, ghost, colour), 0.025 * size[1] + 3)
-        headline(canvas, f"hidden sign s = {sign}1,  x = {state[0]:.2g}")
+        canvas, (width, height) = Canvas(size), size
+        start, end = START * width, END * width
+        ladder(canvas, start - 14, end, FOOT)
+        self._futures(canvas, state[0])
+        drawn = bodies(state, ghost, colour)
+        balls(canvas, drawn, lambda one: _place(canvas, one[0], 0))
+        words = f"the next {STEPS} steps if steered by …"
+        note(canvas, words, (start, height - 12))
+        own, _ = self._signs()
+        headline(canvas, f"hidden sign s = {own},  x = {state[0]:.2g}")
         return canvas.image()
 
-    def _futures(self, x: float) -> list[np.ndarray]:
-        """The next steps (STEPS + 1,) from x under the expert, nobody, and the other system's expert."""
+    def _signs(self) -> tuple[str, str]:
+        """The sign of this system, and of the other."""
+        plus, minus = "+1", "−1"
+        first = self.values("system")[0] == 1
+        return (plus, minus) if first else (minus, plus)
+
+    def _futures(self, canvas: Canvas, x: float) -> None:
+        """The next steps under the expert, nobody and the other system's expert; names stand at the ends."""
         slope = as_tuple(self.slope)[0]
-        return [x * loop ** np.arange(STEPS + 1) for loop in (0, slope, 2 * slope)]
+        _, other = self._signs()
+        steps = np.arange(STEPS + 1)
+        away = 1 if x < 0 else -1  # rows grow downwards
+        middle = _place(canvas, 0, 0)
+        distance = 0.0
+        for name, loop, colour in (
+            ("expert", 0.0, colour_of(0)),
+            ("nobody", slope, SOFT),
+            (f"expert of s = {other}", 2 * slope, INK),
+        ):
+            points = _place(canvas, x * loop**steps, steps)
+            trail(canvas, points, colour)
+            column, row = points[-1]
+            distance = max(distance, abs(row - middle[1]))
+            note(canvas, name, (column + 8, middle[1] + away * distance), colour)
+            distance += LINE
+        beside = np.array([15, -away * LINE])
+        note(canvas, "demonstrations stay at 0", middle + beside)
 
 
-def _place(size: tuple[int, int], x: Any, step: Any = 0) -> np.ndarray:
-    """Pixels (..., 2) of x (...), upwards on a logarithmic scale, and of steps ahead (...), to the right."""
-    w, h = size
-    reach = (h - TOP - 28) / 2
-    row = TOP + reach * (1 - squeezed(np.clip(x, -CLIP, CLIP), 0.01, CLIP))
-    column = 0.18 * w + 0.42 * w * np.asarray(step) / STEPS
-    return np.stack(np.broadcast_arrays(column, row), -1)
-
-
-def _scale(canvas: Canvas, place: Any) -> None:
-    """Lines at round numbers, and what the columns are."""
-    for mark in marks(canvas):
-        start, end = place([mark, mark], [-1, STEPS])
-        canvas.line([start, end], RULE if mark else SOFT)
-        canvas.text(f"{mark:g}", start - (4, 0), SOFT, 9, part=1)
-    w, h = canvas.size
-    words = f"the next {STEPS} steps if steered by …"
-    canvas.text(words, (0.18 * w, h - 12), SOFT, lettering(canvas))
-
-
-def _paths(canvas: Canvas, place: Any, futures: dict[str, tuple[np.ndarray, str]]) -> None:
-    """Where x goes, by whoever steers, whose names stand at the ends, one beside the other."""
-    offset, line = -np.inf, lettering(canvas) + 4
-    start, middle = place(0.0)
-    for name, (path, colour) in futures.items():
-        points = place(path, np.arange(STEPS + 1))
-        canvas.line(points, colour, 1.5)
-        for point in points[1:]:
-            canvas.circle(point, 2.5, colour)
-        side = -1 if path[0] >= 0 else 1
-        offset = max(abs(points[-1, 1] - middle), offset + line)
-        canvas.text(name, (points[-1, 0] + 8, middle + side * offset), colour, lettering(canvas))
-    words = "demonstrations stay at 0"
-    canvas.text(words, (start + 15, middle - side * line), SOFT, lettering(canvas))
+def _place(canvas: Canvas, x: Any, step: Any) -> np.ndarray:
+    """Pixels (..., 2) of x (...), upwards, some steps ahead (...), to the right."""
+    ahead = np.asarray(step) / STEPS
+    share = START + (END - START) * ahead
+    column = canvas.size[0] * share
+    row = rows(canvas, x, FOOT)
+    pixels = np.broadcast_arrays(column, row)
+    return np.stack(pixels, -1)
