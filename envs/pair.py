@@ -24,23 +24,16 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
-from il_bench.paint.canvas import INK, SOFT, Canvas, colour_of, squeezed
+from il_bench import Certificate, Env, Streams, Values, namespace, require
+from il_bench.paint.canvas import INK, RULE, SOFT, Canvas, colour_of
+from il_bench.paint.panel import TOP, balls, bodies, headline, marks, note, scaled, trail
 
 CLIP = 10.0  # where each coordinate of x is stopped
 # What full action moves; cancelling the first row at the clip takes 10 (1 + 2.5 mu) + 1 <= 23.5. A power of two, so
 # that actions are scaled without rounding and the demonstrations keep to x1 = 0 exactly.
 GAIN = 32.0
-SQUARES = {
-    10.0: "#f3f5f8",
-    1.0: "#eaedf2",
-    0.1: "#e0e5ec",
-    0.01: "#d5dce5",
-}  # of the picture: within these sizes
-LINE, TOLD, BLIND = "#9fb0c2", "#56B4E9", "#e08a5b"
+STEPS = 15  # how far the picture looks ahead
+FOOT, LINE = 40, "#cbe5f7"  # of the picture: rows beneath it; the line that demonstrations keep to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,38 +83,48 @@ class Pair(Env):
 
     def matrices(self) -> list[np.ndarray]:
         """A_i of each run, (2, 2)."""
-        first = [system == 1 for system in self.values("system")]
-        return [
-            np.array(
-                [[1 + mu if one else mu / 2 - 1, 1.5 * mu], [-1.5 * mu if one else 0.0, 1 - 2 * mu]]
-            )
-            for mu, one in zip(self.values("mu"), first, strict=True)
-        ]
+        mus, systems = self.values("mu"), self.values("system")
+        return [_matrix(mu, system) for mu, system in zip(mus, systems, strict=True)]
 
     @cached_property
     def entries(self) -> tuple[Values, ...]:
         """The entries of A_i row by row; each one number, or one for each run (R,)."""
-        columns = [tuple(column) for column in np.stack(self.matrices()).reshape(-1, 4).T.tolist()]
+        flat = np.stack(self.matrices()).reshape(-1, 4)
+        columns = [tuple(column) for column in flat.T.tolist()]
         return tuple(column if len(set(column)) > 1 else column[0] for column in columns)
 
     def missing(self, state: Any) -> Any:
         """Where x1 goes, (A x)_1 - g(c), (R, E), if nobody acts, and what the expert cancels."""
-        xp, (a, b, _, _) = namespace(state), self.entries
-        free = self.per_run(a) * state[..., 0] + self.per_run(b) * state[..., 1]
-        return free - xp.sin(state[..., 2])
+        a, b, _, _ = self.entries
+        context = state[..., 2]
+        pull = namespace(state).sin(context)
+        return self._row(a, b, state) - pull
+
+    def _row(self, first: Values, second: Values, state: Any) -> Any:
+        """A row of A_i times x, (R, E)."""
+        one = self.per_run(first) * state[..., 0]
+        two = self.per_run(second) * state[..., 1]
+        return one + two
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """x1 = 0; x2 and the context uniform in -1 to 1."""
-        draw = 2 * streams.uniform("initial", episodes, 2) - 1
-        return torch.cat((torch.zeros_like(draw[..., :1]), draw), -1)
+        chance = streams.uniform("initial", episodes, 2)
+        rest = 2 * chance - 1
+        x1 = torch.zeros_like(rest[..., :1])
+        return torch.cat((x1, rest), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        xp, (_, _, c, d) = namespace(state), self.entries
-        free = self.per_run(c) * state[..., 0] + self.per_run(d) * state[..., 1]
-        x = xp.stack((self.missing(state), free), -1) + GAIN * action.clip(-1, 1)
-        x = (x + self.per_run(self.noise, 3) * noise).clip(-CLIP, CLIP)
-        return xp.concatenate((x, 0 * state[..., 2:]), -1)
+        xp = namespace(state)
+        _, _, c, d = self.entries
+        rows = self.missing(state), self._row(c, d, state)
+        push = GAIN * action.clip(-1, 1)
+        sigma = self.per_run(self.noise, 3)
+        x = xp.stack(rows, -1) + push
+        x = x + sigma * noise
+        context = 0 * state[..., 2:]
+        kept = x.clip(-CLIP, CLIP)
+        return xp.concatenate((kept, context), -1)
 
     def observation(self, state: Any) -> Any:
         """The state itself."""
@@ -130,87 +133,116 @@ class Pair(Env):
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 at the origin, 0 in a corner."""
         x = next_state[..., :2]
-        return 1 - (x * x).sum(-1) / (2 * CLIP**2)
+        square = (x * x).sum(-1)
+        return 1 - square / (2 * CLIP**2)
 
     def terminal(self, state: Any) -> Any:
         """Never."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of x; the context is the same for both."""
-        return state[..., :2] - other[..., :2]
+        apart = state - other
+        return apart[..., :2]
 
     def certificate(self) -> Certificate:
         """The spectral norm of A_i, attained between the origin and a step along its top singular vector."""
-        matrices, mus = self.matrices(), self.values("mu")
-        loops = [matrix * [[0], [1]] for matrix in matrices]
+        matrices = self.matrices()
+        loops = [matrix * [[0], [1]] for matrix in matrices]  # the expert's
+        top = [np.linalg.svd(matrix)[2][0] for matrix in matrices]
         zero = torch.zeros(self.runs, 1, 3, dtype=torch.float64)
         other = zero.clone()
-        other[:, 0, :2] = torch.from_numpy(
-            np.stack([np.linalg.svd(matrix)[2][0] for matrix in matrices])
-        )
+        other[:, 0, :2] = torch.from_numpy(np.stack(top))
         return Certificate(
-            value=tuple(float(np.linalg.norm(matrix, 2)) for matrix in matrices),
+            value=_norms(matrices),
             metric="Euclidean over (x1, x2)",
             kind="exact",
             pair=(zero, other),
-            closed_loop=tuple(float(np.linalg.norm(loop, 2)) for loop in loops),
-            radius=tuple(1 - mu / 2 for mu in mus),
+            closed_loop=_norms(loops),
+            radius=tuple(1 - mu / 2 for mu in self.values("mu")),
             diameter=(2 * CLIP * math.sqrt(2),) * self.runs,
             note="the context is exogenous and excluded; the expert's loop has spectral radius 1 - 2 mu",
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
-        """The plane on logarithmic scales, the line that the demonstrations keep to, and two futures from here.
-
-        Blue is the expert's, red that of a copy that looks at x2 alone: it does beside the line what is right on it.
-        """
-        (w, h), canvas, radius = size, Canvas(size), 0.028 * size[1] + 2
-
-        def place(x: Any) -> np.ndarray:
-            return np.array([w / 2, 0.47 * h]) + squeezed(x, 0.01, CLIP) * [0.45 * w, -0.37 * h]
-
-        for mark in (10.0, 1.0, 0.1, 0.01):
-            (left, low), (right, high) = place([-mark, -mark]), place([mark, mark])
-            canvas.polygon([(left, low), (right, low), (right, high), (left, high)], SQUARES[mark])
-            canvas.text(f"{mark:g}", (right - 3, low - 7), SOFT, 9, part=1.0)
-        canvas.line(place([[0, -CLIP], [0, CLIP]]), LINE, 0.012 * w)
-        for path, colour in zip(self._futures(state[:2]), (TOLD, BLIND), strict=True):
-            points = place(path)
-            canvas.line(points, colour, 1.5)
-            for point in points[1:]:
-                canvas.circle(point, 0.3 * radius, colour)
-        for who, colour, alpha in ((ghost, colour_of(0), 0.6), (state, colour_of(1), 1.0)):
-            if who is not None:
-                at = place(who[:2])
-                with canvas.layer(alpha, [at - radius, at + radius]):
-                    canvas.circle(at, radius, colour)
-        along = 0.03 * w
-        for label, colour in (
-            ("demonstrations", LINE),
-            ("expert", TOLD),
-            ("copy blind to x1", BLIND),
-        ):
-            canvas.circle((along, 0.94 * h), 5, colour)
-            along += 19 + canvas.text(label, (along + 9, 0.94 * h), INK, 10)
-        canvas.text(
-            f"system {self.values('system')[0]:.0f},  x1 = {state[0]:.2g}",
-            (10, 36),
-            INK,
-            12,
-            bold=True,
-        )
+        """The plane of x, the line that demonstrations keep to, and two futures: who looks at x2 alone is lost."""
+        canvas = Canvas(size)
+        _plane(canvas)
+        self._futures(canvas, state[:2])
+        drawn = bodies(state, ghost, colour)
+        balls(canvas, drawn, lambda one: _place(canvas, one[:2]))
+        _legend(canvas)
+        system = self.values("system")[0]
+        headline(canvas, f"system {system:g},  x1 = {state[0]:.2g}")
         return canvas.image()
 
-    def _futures(self, x: np.ndarray, steps: int = 15) -> list[np.ndarray]:
-        """Where x (2,) goes under the expert, and under a copy that takes its action from x2 alone; (steps + 1, 2)."""
-        (a, _), (c, d) = self.matrices()[0]
-        paths = []
-        for loop in ([[0, 0], [c, d]], [[a, 0], [c, d]]):
-            path = [x]
-            for _ in range(steps):
-                path.append((np.array(loop) @ path[-1]).clip(-CLIP, CLIP))
-            paths.append(np.stack(path))
-        return paths
+    def _futures(self, canvas: Canvas, x: np.ndarray) -> None:
+        """The next steps of x (2,) under a copy that acts by x2 alone, and under the expert."""
+        blind = self.matrices()[0]
+        blind[0, 1] = 0.0
+        expert = blind * [[0], [1]]
+        trail(canvas, _place(canvas, _path(blind, x)), INK)
+        trail(canvas, _place(canvas, _path(expert, x)), colour_of(0))
+
+
+def _matrix(mu: float, system: float) -> np.ndarray:
+    """A_1 or A_2."""
+    if system == 1:
+        return np.array([[1 + mu, 1.5 * mu], [-1.5 * mu, 1 - 2 * mu]])
+    return np.array([[mu / 2 - 1, 1.5 * mu], [0.0, 1 - 2 * mu]])
+
+
+def _norms(matrices: list[np.ndarray]) -> tuple[float, ...]:
+    """Spectral norms."""
+    return tuple(float(np.linalg.norm(matrix, 2)) for matrix in matrices)
+
+
+def _path(loop: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Where a closed loop (2, 2) takes x (2,), (STEPS + 1, 2)."""
+    path = [x]
+    for _ in range(STEPS):
+        after = loop @ path[-1]
+        path.append(after.clip(-CLIP, CLIP))
+    return np.stack(path)
+
+
+def _place(canvas: Canvas, x: Any) -> np.ndarray:
+    """Pixels (..., 2) of x (..., 2) on logarithmic scales."""
+    width, height = canvas.size
+    up = (height - TOP - FOOT) / 2
+    middle = np.array([0.53 * width, TOP + up])
+    reach = np.array([0.41 * width, -up])
+    return middle + reach * scaled(x)
+
+
+def _plane(canvas: Canvas) -> None:
+    """The scales of x1, to the right, and x2, upwards, and the line where all demonstrations lie."""
+    canvas.line(_place(canvas, [[0, -CLIP], [0, CLIP]]), LINE, 9)
+    for mark in marks(canvas):
+        colour = RULE if mark else SOFT
+        level = _place(canvas, [[-CLIP, mark], [CLIP, mark]])
+        upright = _place(canvas, [[mark, -CLIP], [mark, CLIP]])
+        for line, shift, part in ((level, (-4, 0), 1), (upright, (0, 8), 0.5)):
+            canvas.line(line, colour)
+            canvas.text(f"{mark:g}", line[0] + np.array(shift), SOFT, 9, part=part)
+    right, top = _place(canvas, [[CLIP, 0], [0, CLIP]])
+    note(canvas, "x1", right - (2, 8), part=1)
+    note(canvas, "x2", top - (8, -7), part=1)
+    note(canvas, "all demonstrations", top - (-8, -7), colour_of(0))
+
+
+def _legend(canvas: Canvas) -> None:
+    """Who takes which path, at the foot."""
+    row = canvas.size[1] - 10
+    column = 10 + note(canvas, "from here:", (10, row))
+    for words, colour in (("expert", colour_of(0)), ("copy blind to x1", INK)):
+        canvas.circle((column + 12, row), 4, colour)
+        column += 20
+        column += note(canvas, words, (column, row), INK)

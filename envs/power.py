@@ -15,30 +15,30 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import affine
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
-from il_bench.paint.canvas import INK, Canvas, colour_of
+from il_bench import Certificate, Env, Streams, Values, affine, require
+from il_bench.paint.canvas import INK, SOFT, Canvas
+from il_bench.paint.panel import TOP, Body, balls, bodies, footnote, headline
 
 SIZE, HIDDEN = 10, (32, 32)
 REACH = 3.0  # where starts are cut off, and what nothing leaves: |x| + eta (1 + b - |x|^(p+1))/(1 + |x|^p) stays below
 GAIN = 2.0  # b: what full action moves; |h| < 1
 KEY = 2022  # of the generator that draws h
-SKY, BASIN, RIM = "#f4f7fb", ("#dfe6ee", "#d3dce6"), "#aab4c0"  # of the picture
+BASIN, RIM = ("#dfe6ee", "#d0dae5"), "#aab4c0"  # of the picture
 
 
 def weights() -> list[np.ndarray]:
     """The matrices of h, (in, out), normal with variance 1/in."""
     draw = np.random.Generator(np.random.Philox(key=KEY))
     sizes = (SIZE, *HIDDEN, SIZE)
-    return [draw.standard_normal((n, m)) / n**0.5 for n, m in itertools.pairwise(sizes)]
+    shapes = itertools.pairwise(sizes)
+    return [draw.standard_normal((n, m)) / n**0.5 for n, m in shapes]
 
 
 WEIGHTS = weights()
@@ -60,7 +60,8 @@ class Power(Env):
 
     def validate(self) -> None:
         """Refuse p below 1, and eta outside the published condition."""
-        for p, eta in zip(self.values("p"), self.values("eta"), strict=True):
+        dials = zip(self.values("p"), self.values("eta"), strict=True)
+        for p, eta in dials:
             require(p >= 1, f"p: expected at least 1, got {p:g}; try 3")
             most = 4 / (5 + p)
             require(
@@ -83,20 +84,22 @@ class Power(Env):
         for matrix in WEIGHTS:
             if isinstance(state, np.ndarray):
                 state = np.tanh(state @ matrix)
-            else:  # a product for each run, so that a run is the same alone and among others, bit for bit
-                weight = torch.as_tensor(matrix, device=state.device).expand(len(state), -1, -1)
-                state = affine(state.new_zeros(1, 1, 1), state, weight).tanh()
+            else:
+                state = _layer(state, matrix)
         return state
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """Standard normal, cut off at `REACH`."""
-        return streams.normal("initial", episodes, SIZE).clamp(-REACH, REACH)
+        x = streams.normal("initial", episodes, SIZE)
+        return x.clamp(-REACH, REACH)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        slack = abs(state) ** self.per_run(self.p, 3)
-        push = self.pull(state) + GAIN * action.clip(-1, 1)
-        return state + self.per_run(self.eta, 3) * (push - state * slack) / (1 + slack)
+        p, eta = self.per_run(self.p, 3), self.per_run(self.eta, 3)
+        slack = abs(state) ** p
+        push = GAIN * action.clip(-1, 1)
+        force = self.pull(state) + push - state * slack
+        return state + eta * force / (1 + slack)
 
     def observation(self, state: Any) -> Any:
         """The state itself."""
@@ -104,11 +107,13 @@ class Power(Env):
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 at the origin, 0 in a corner."""
-        return 1 - (next_state * next_state).sum(-1) / (SIZE * REACH**2)
+        square = (next_state * next_state).sum(-1)
+        return 1 - square / (SIZE * REACH**2)
 
     def terminal(self, state: Any) -> Any:
         """Never."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of all coordinates."""
@@ -116,59 +121,51 @@ class Power(Env):
 
     def certificate(self) -> Certificate:
         """A bound: 1 of the basin, eta Lip(h) of the pull, and the largest push times the steepest 1/(1 + |x|^p)."""
-        dials, reach, one = (
-            zip(self.values("p"), self.values("eta"), strict=True),
-            1 + GAIN,
-            np.eye(SIZE),
-        )
-        jacobian = WEIGHTS[0] @ WEIGHTS[1] @ WEIGHTS[2]  # of h at the origin
+        dials = zip(self.values("p"), self.values("eta"), strict=True)
+        pull, reach = lipschitz_of_pull(), 1 + GAIN
         return Certificate(
-            value=tuple(1 + eta * (lipschitz_of_pull() + reach * steepest(p)) for p, eta in dials),
+            value=tuple(1 + eta * (pull + reach * steepest(p)) for p, eta in dials),
             metric="Euclidean",
             kind="upper",
             closed_loop=(1.0,) * self.runs,
-            radius=tuple(
-                float(np.abs(np.linalg.eigvals(one + eta * jacobian)).max())
-                for eta in self.values("eta")
-            ),
+            radius=tuple(radius_at_rest(eta) for eta in self.values("eta")),
             diameter=(2 * REACH * SIZE**0.5,) * self.runs,
             note="the radius is at the origin: the open loop is unstable there, the expert's is marginal",
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
-        """The basin seen along its bottom, flatter the larger p, with a lane for each coordinate, and the ten balls."""
-        (w, h), canvas, p = size, Canvas(size, SKY), self.values("p")[0]
-        x = np.linspace(-REACH, REACH, 121)
-        depth = np.cumsum(np.abs(x) * np.abs(x) ** p / (1 + np.abs(x) ** p) * np.sign(x)) * (
-            x[1] - x[0]
-        )
-        depth = (depth - depth.min()) / np.ptp(depth)
-
-        def place(value: Any, lane: int) -> np.ndarray:
-            near = 0.72 + 0.28 * lane / (SIZE - 1)  # the lanes come nearer and lie lower
-            across, up = w / 2 + near * 0.155 * w * value, np.interp(value, x, depth)
-            return np.stack(
-                (across, h * (0.6 + 0.3 * (near - 0.72) / 0.28) - near * 0.5 * h * up), -1
-            )
-
-        for lane in range(SIZE):
-            edge = place(x, lane)
-            canvas.polygon([*edge, (edge[-1, 0], h), (edge[0, 0], h)], BASIN[lane % 2])
-            canvas.line(edge, RIM, 1)
-            for who, colour, alpha in ((ghost, colour_of(0), 0.6), (state, colour_of(1), 1.0)):
-                if who is not None:
-                    at, radius = place(who[lane], lane), 0.014 * h + 1
-                    with canvas.layer(alpha, [at - 3 * radius, at + 3 * radius]):
-                        canvas.circle(at - (0, radius), radius, colour)
-        canvas.text(f"p = {p:g},  |x| = {np.linalg.norm(state):.2g}", (10, 36), INK, 12, bold=True)
+        """A half-pipe, flatter at its bottom the larger p, with a lane for each coordinate, and ten balls."""
+        canvas, p = Canvas(size), self.values("p")[0]
+        lanes = [partial(_place, size, p, lane) for lane in range(SIZE)]
+        for lane, place in enumerate(lanes):
+            _pipe(canvas, place, BASIN[lane % 2])
+        canvas.line([place(0.0) for place in lanes], SOFT)
+        drawn = bodies(state, ghost, colour)
+        for lane, place in enumerate(lanes):
+            _balls(canvas, place, drawn, lane)
+        _words(canvas, lanes[-1])
+        length = np.linalg.norm(state)
+        headline(canvas, f"p = {p:g},  |x| = {length:.2g}")
         return canvas.image()
 
 
 def steepest(p: float) -> float:
     """The largest slope of 1/(1 + r^p), where r^p = (p-1)/(p+1)."""
-    return (p + 1) ** 2 / (4 * p) * ((p - 1) / (p + 1)) ** (1 - 1 / p)
+    power = (p - 1) / (p + 1)
+    return (p + 1) ** 2 / (4 * p) * power ** (1 - 1 / p)
+
+
+def _layer(state: torch.Tensor, matrix: np.ndarray) -> torch.Tensor:
+    """A layer of h: a product for each run, so that a run is the same alone and among others, bit for bit."""
+    weight = torch.as_tensor(matrix, device=state.device)
+    none = state.new_zeros(1, 1, 1)
+    return affine(none, state, weight.expand(len(state), -1, -1)).tanh()
 
 
 def lipschitz_of_pull() -> float:
@@ -177,5 +174,74 @@ def lipschitz_of_pull() -> float:
     |W1 D1 W2 D2 W3| <= (|W1 W2 W3| + |W1| |W2 W3| + |W1 W2| |W3| + |W1| |W2| |W3|) / 4, all spectral norms.
     """
     one, two, three = WEIGHTS
-    parts = ((one @ two @ three,), (one, two @ three), (one @ two, three), (one, two, three))
-    return float(sum(np.prod([np.linalg.norm(matrix, 2) for matrix in part]) for part in parts)) / 4
+    parts = (
+        (one @ two @ three,),
+        (one, two @ three),
+        (one @ two, three),
+        (one, two, three),
+    )
+    total = 0.0
+    for part in parts:
+        norms = [np.linalg.norm(matrix, 2) for matrix in part]
+        total += np.prod(norms)
+    return float(total) / 4
+
+
+def radius_at_rest(eta: float) -> float:
+    """The spectral radius of the open loop's Jacobian at the origin."""
+    one, two, three = WEIGHTS
+    jacobian = one @ two @ three  # of h
+    eigenvalues = np.linalg.eigvals(np.eye(SIZE) + eta * jacobian)
+    return float(np.abs(eigenvalues).max())
+
+
+@lru_cache(maxsize=16)
+def _profile(p: float) -> tuple[np.ndarray, np.ndarray]:
+    """Places across the basin and how high it is there, 0 to 1: the slope x|x|^p/(1 + |x|^p), summed."""
+    x = np.linspace(-REACH, REACH, 121)
+    slack = np.abs(x) ** p
+    height = np.cumsum(x * slack / (1 + slack))
+    height = height - height.min()
+    return x, height / height.max()
+
+
+def _place(size: tuple[int, int], p: float, lane: int, x: Any) -> np.ndarray:
+    """Pixels (..., 2) of x (...) on a lane; the first is the farthest, highest and smallest."""
+    width, height = size
+    near = lane / (SIZE - 1)
+    scale = 0.72 + 0.28 * near
+    wall = 0.3 * height
+    farthest, nearest = TOP + wall - 8, height - 40
+    bottom = farthest + (nearest - farthest) * near
+    rise = np.interp(x, *_profile(p))
+    column = width / 2 + 0.155 * width * scale * x
+    row = bottom - wall * scale * rise
+    return np.stack((column, row), -1)
+
+
+def _pipe(canvas: Canvas, place: Any, colour: str) -> None:
+    """A lane from wall to wall."""
+    x = np.linspace(-REACH, REACH, 61)
+    edge, foot = place(x), canvas.size[1]
+    left, right = edge[[0, -1], 0]
+    canvas.polygon([*edge, (right, foot), (left, foot)], colour)
+    canvas.line(edge, RIM)
+
+
+def _balls(canvas: Canvas, place: Any, drawn: list[Body], lane: int) -> None:
+    """One coordinate: the ball, its twin, and the way from the one to the other."""
+    radius = 0.014 * canvas.size[1] + 1.5
+    lift = np.array([0, radius])
+    first, last = drawn[0], drawn[-1]
+    between = np.linspace(first.state[lane], last.state[lane], 9)
+    canvas.line(place(between) - lift, first.colour, 2)
+    balls(canvas, drawn, lambda one: place(one[lane]) - lift, radius)
+
+
+def _words(canvas: Canvas, place: Any) -> None:
+    """A scale on the nearest lane, and what there is to see."""
+    row = canvas.size[1] - 30
+    for mark in (-1, 0, 1):
+        column, _ = place(mark)
+        canvas.text(f"{mark}", (column, row), INK, 9, part=0.5)
+    footnote(canvas, "ten coordinates roll to rest at 0 on a flat bottom")

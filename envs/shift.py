@@ -18,17 +18,28 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
-from il_bench.paint.canvas import INK, SOFT, Canvas, colour_of, squeezed
+from il_bench import Certificate, Env, Streams, Values, namespace, require
+from il_bench.paint.canvas import INK, Canvas
+from il_bench.paint.panel import (
+    TOP,
+    Body,
+    arrow,
+    block,
+    bodies,
+    footnote,
+    headline,
+    ladder,
+    note,
+    rows,
+    stroke,
+)
 
 CLIP = 10.0  # where each number is stopped
 GAIN = 32.0  # b: what full action moves; a power of two, so that the expert's cancelling is exact in floating point
 TURN = 0.3  # of the phase, radians a step
 PULL = 1.0, 0.5  # amplitudes of g(z) = sin(z) + 0.5 sin(2 z + 1)
-LINE, PIPE, FUNNEL = "#dfe4ea", "#b9c3ce", "#9cc4e8"  # of the picture
+BOX, PIPE = "#f3f5f8", "#b9c3ce"  # of the picture
+FOOT, ENTRY = 46, 0.09  # of it: rows beneath the scale; the column where the action enters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,43 +91,55 @@ class Shift(Env):
 
     def drag(self, state: Any) -> Any:
         """g(z), (R, E)."""
-        xp, z = namespace(state), state[..., -1]
-        return self.per_run(self.pull) * (PULL[0] * xp.sin(z) + PULL[1] * xp.sin(2 * z + 1))
+        sin, z = namespace(state).sin, state[..., -1]
+        slow, fast = sin(z), sin(2 * z + 1)
+        wave = PULL[0] * slow + PULL[1] * fast
+        return self.per_run(self.pull) * wave
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """Empty, at any phase."""
-        phase = 2 * math.pi * streams.uniform("initial", episodes, 1)
-        return torch.cat((torch.zeros_like(phase).expand(-1, -1, self.size), phase), -1)
+        chance = streams.uniform("initial", episodes, 1)
+        phase = 2 * math.pi * chance
+        nothing = torch.zeros_like(phase)
+        places = nothing.expand(-1, -1, self.size)
+        return torch.cat((places, phase), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """Every number moves one place on and grows by L."""
-        xp, moved = namespace(state), self.per_run(self.lipschitz, 3) * state[..., :-1]
-        push = (
-            GAIN * action[..., 0].clip(-1, 1)
-            - self.drag(state)
-            + self.per_run(self.noise) * noise[..., 0]
-        )
-        first = moved[..., -1] + push
-        s = xp.concatenate((first[..., None], moved[..., :-1]), -1).clip(-CLIP, CLIP)
-        return xp.concatenate((s, state[..., -1:] + TURN), -1)
+        xp = namespace(state)
+        places, phase = state[..., :-1], state[..., -1:]
+        big, sigma = self.per_run(self.lipschitz, 3), self.per_run(self.noise)
+        grown = big * places
+        push = GAIN * action[..., 0].clip(-1, 1)
+        push = push - self.drag(state)
+        push = push + sigma * noise[..., 0]
+        first = grown[..., -1:] + push[..., None]
+        s = xp.concatenate((first, grown[..., :-1]), -1)
+        kept = s.clip(-CLIP, CLIP)
+        return xp.concatenate((kept, phase + TURN), -1)
 
     def observation(self, state: Any) -> Any:
         """Places and point on the circle."""
-        xp, phase = namespace(state), state[..., -1:]
-        return xp.concatenate((state[..., :-1], xp.cos(phase), xp.sin(phase)), -1)
+        xp = namespace(state)
+        places, phase = state[..., :-1], state[..., -1:]
+        point = xp.cos(phase), xp.sin(phase)
+        return xp.concatenate((places, *point), -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 when empty, 0 when every place is at the clip."""
-        s = next_state[..., :-1] / CLIP
-        return 1 - (s * s).sum(-1) / self.size
+        share = next_state[..., :-1] / CLIP
+        square = (share * share).sum(-1)
+        return 1 - square / self.size
 
     def terminal(self, state: Any) -> Any:
         """Never."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of the places; the phase is the same for both."""
-        return state[..., :-1] - other[..., :-1]
+        apart = state - other
+        return apart[..., :-1]
 
     def certificate(self) -> Certificate:
         """L, attained by every pair whose images stay off the clip; the expert changes the radius alone, to 0."""
@@ -135,42 +158,74 @@ class Shift(Env):
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
-        """The places from left to right as bars on a logarithmic scale, marks for the twin's, and the way back."""
-        (w, h), canvas, n = size, Canvas(size), self.size
-        x, half, middle = w * (0.17 + 0.72 * (np.arange(n) + 0.5) / n), 0.22 * w / n, 0.5 * h
-        foot, left, right = 0.93 * h, 0.08 * w, 0.95 * w
-
-        def height(value: Any) -> Any:
-            return middle - 0.31 * h * squeezed(value, 0.01, CLIP)
-
-        for mark in (-10.0, -1.0, -0.1, -0.01, 0.01, 0.1, 1.0, 10.0):
-            canvas.line([(x[0] - half, height(mark)), (x[-1] + half, height(mark))], LINE, 1)
-            canvas.text(f"{mark:g}" * (mark > 0.01), (right, height(mark)), SOFT, 10, part=0.7)
-        canvas.line(
-            [(left, middle), (right, middle), (right, foot), (left, foot), (left, middle)], PIPE, 2
-        )
-        for at in (*((x[:-1] + x[1:]) / 2), x[0] - 2.1 * half):
-            canvas.polygon([(at - 3, middle - 5), (at - 3, middle + 5), (at + 5, middle)], SOFT)
-        for k, (at, value) in enumerate(zip(x, state, strict=False)):
-            rows = middle, middle, height(value), height(value)
-            canvas.polygon(
-                np.column_stack(((at - half, at + half, at + half, at - half), rows)), colour_of(1)
-            )
-            if ghost is not None:
-                mark = height(ghost[k])
-                canvas.line([(at - 1.5 * half, mark), (at + 1.5 * half, mark)], colour_of(0), 2.5)
-        canvas.polygon(
-            [(left - 16, middle - 10), (left + 16, middle - 10), (left, middle + 12)], FUNNEL
-        )
-        canvas.text("a − g", (left, middle - 19), INK, 11, part=0.5)
-        canvas.text(
-            f"× {self.values('lipschitz')[0]:g} at every step",
-            (w / 2, foot - 11),
-            SOFT,
-            11,
-            part=0.5,
-        )
-        canvas.text(f"|s| = {np.linalg.norm(state[:-1]):.2g}", (10, 36), INK, 12, bold=True)
+        """The places as boxes that hand their numbers on to the right; the last comes back to where the action enters."""
+        canvas = Canvas(size)
+        columns = _columns(size[0], self.size)
+        half = 0.24 * size[0] / self.size
+        _boxes(canvas, columns, half)
+        for body in bodies(state, ghost, colour):
+            _bars(canvas, columns, half, body)
+        _way(canvas, columns, half)
+        _action(canvas)
+        big, length = self.values("lipschitz")[0], np.linalg.norm(state[:-1])
+        footnote(canvas, f"each step: one place on, × {big:g}; last to first")
+        headline(canvas, f"{self.size} places,  |s| = {length:.2g}")
         return canvas.image()
+
+
+def _columns(width: int, places: int) -> np.ndarray:
+    """The middle of each place's box, pixels (n,)."""
+    share = (np.arange(places) + 0.5) / places
+    return width * (0.22 + 0.7 * share)
+
+
+def _boxes(canvas: Canvas, columns: np.ndarray, half: float) -> None:
+    """The places and their scale."""
+    ends = rows(canvas, np.array([CLIP, -CLIP]), FOOT)
+    for column in columns:
+        block(canvas, column, half, ends, BOX)
+    left, right = columns[[0, -1]]
+    ladder(canvas, left - half, right + half, FOOT)
+
+
+def _bars(canvas: Canvas, columns: np.ndarray, half: float, body: Body) -> None:
+    """A bar for each number; of the twin, who comes first and is paler, a mark."""
+    zero = rows(canvas, 0.0, FOOT)
+    ends = rows(canvas, body.state[:-1], FOOT)
+    bar = 0.7 * half
+    for column, row in zip(columns, ends, strict=True):
+        if body.alpha < 1:
+            stroke(canvas, (column, row), half, body.colour, 5)
+        else:
+            block(canvas, column, bar, (row, zero), body.colour)
+            stroke(canvas, (column, row), bar, body.colour, 2)
+
+
+def _way(canvas: Canvas, columns: np.ndarray, half: float) -> None:
+    """How numbers go: from place to place, and from the last back to the first."""
+    middle, bottom = rows(canvas, np.array([0, -CLIP]), FOOT)
+    width, below = canvas.size[0], bottom + 14
+    left, right = ENTRY * width, 0.97 * width
+    last, first = columns[-1] + half, columns[0] - half
+    turns = last, right, right, left, left, first
+    levels = middle, middle, below, below, middle, middle
+    canvas.line(np.column_stack((turns, levels)), PIPE, 2)
+    arrow(canvas, (width / 2, below), (-7, 0))
+    arrow(canvas, (first - 14, middle), (7, 0))
+    for column in (columns[1:] + columns[:-1]) / 2:
+        arrow(canvas, (column + 4, middle), (7, 0))
+
+
+def _action(canvas: Canvas) -> None:
+    """The action enters before the first place."""
+    column = ENTRY * canvas.size[0]
+    start, end = np.array([column, TOP + 14]), np.array([column, rows(canvas, 0, FOOT)])
+    note(canvas, "action", start - (0, 9), INK, part=0.5)
+    canvas.line([start, end - (0, 6)], INK, 2)
+    arrow(canvas, end, (0, 7), INK)

@@ -25,21 +25,21 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
-from il_bench.paint.canvas import INK, RULE, SOFT, Canvas, colour_of, squeezed
+from il_bench import Certificate, Env, Streams, Values, as_tuple, namespace, require
+from il_bench.paint.canvas import INK, SOFT, Canvas, colour_of
+from il_bench.paint.panel import balls, bodies, headline, ladder, note, rows, trail
 
 CLIP = 10.0  # where x is stopped
 # What full action moves; cancelling at the clip takes 10 rho + 1 < 11. A power of two, so that actions are scaled
 # without rounding and the demonstrations keep to x = 0 exactly.
 GAIN = 16.0
-ROWS, STEPS = (
-    (0.24, 0.46, 0.64, 0.82),
-    12,
-)  # of the picture: where its rails are, and how far ahead they look
-TOLD, WRONG = "#56B4E9", "#e08a5b"
+STEPS = 12  # how far the picture looks ahead; even, so that a path ends on the side where it began
+START, END, FOOT, LINE = (
+    0.18,
+    0.6,
+    28,
+    13,
+)  # of the picture: its first and last column, its scale's foot, a line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,16 +78,16 @@ class Sign(Env):
     @cached_property
     def slope(self) -> Values:
         """The open loop s rho; one number, or one for each run (R,)."""
-        dials = zip(self.values("rho"), self.values("system"), strict=True)
-        slope = tuple(rho if system == 1 else -rho for rho, system in dials)
-        return slope if len(set(slope)) > 1 else slope[0]
+        rhos, systems = self.values("rho"), self.values("system")
+        dials = zip(rhos, systems, strict=True)
+        slopes = tuple(rho if system == 1 else -rho for rho, system in dials)
+        return slopes if len(set(slopes)) > 1 else slopes[0]
 
     @property
     def observation_space(self) -> spaces.Box:
         """Position and context."""
-        return spaces.Box(
-            -np.array([CLIP, 1], dtype=np.float32), np.array([CLIP, 1], dtype=np.float32)
-        )
+        high = np.array([CLIP, 1], dtype=np.float32)
+        return spaces.Box(-high, high)
 
     @property
     def action_space(self) -> spaces.Box:
@@ -96,21 +96,26 @@ class Sign(Env):
 
     def missing(self, state: Any) -> Any:
         """Where x goes, s rho x - g(c), (R, E), if nobody acts, and what the expert cancels."""
-        return self.per_run(self.slope) * state[..., 0] - namespace(state).sin(state[..., 1])
+        x, context = state[..., 0], state[..., 1]
+        free = self.per_run(self.slope) * x
+        return free - namespace(state).sin(context)
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """Begin at x = 0; the context uniform in -1 to 1."""
-        context = 2 * streams.uniform("initial", episodes, 1) - 1
-        return torch.cat((torch.zeros_like(context), context), -1)
+        chance = streams.uniform("initial", episodes, 1)
+        context = 2 * chance - 1
+        x = torch.zeros_like(context)
+        return torch.cat((x, context), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        x = (
-            self.missing(state)
-            + GAIN * action[..., 0].clip(-1, 1)
-            + self.per_run(self.noise) * noise[..., 0]
-        )
-        return namespace(state).stack((x.clip(-CLIP, CLIP), 0 * state[..., 1]), -1)
+        push = action[..., 0].clip(-1, 1)
+        sigma = self.per_run(self.noise)
+        x = self.missing(state) + GAIN * push
+        x = x + sigma * noise[..., 0]
+        context = 0 * state[..., 1]
+        kept = x.clip(-CLIP, CLIP)
+        return namespace(state).stack((kept, context), -1)
 
     def observation(self, state: Any) -> Any:
         """The state itself."""
@@ -118,15 +123,18 @@ class Sign(Env):
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 at the origin, 0 at the clip."""
-        return 1 - (next_state[..., 0] / CLIP) ** 2
+        share = next_state[..., 0] / CLIP
+        return 1 - share**2
 
     def terminal(self, state: Any) -> Any:
         """Never."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of x; the context is the same for both."""
-        return state[..., :1] - other[..., :1]
+        apart = state - other
+        return apart[..., :1]
 
     def certificate(self) -> Certificate:
         """rho, attained by any two positions whose images stay off the clip."""
@@ -145,43 +153,59 @@ class Sign(Env):
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
-        """A logarithmic rail for x; below, where it goes from here by the expert, by nobody, by the other's expert."""
-        (w, h), canvas, radius = size, Canvas(size), 0.03 * size[1] + 2
-
-        def place(value: Any, row: float) -> np.ndarray:
-            x = w / 2 + 0.45 * w * squeezed(np.clip(value, -CLIP, CLIP), 0.01, CLIP)
-            return np.stack((x, np.full_like(x, row * h)), -1)
-
-        for mark in (0.0, *(side * 10.0**power for power in (-2, -1, 0, 1) for side in (-1, 1))):
-            ends = place([mark, mark], 0.89) - np.array([[0, 0.72 * h], [0, 0]])
-            canvas.line(ends, SOFT if mark == 0 else RULE)
-            canvas.text(
-                "" if abs(mark) == 0.01 else f"{mark:g}", place(mark, 0.93), SOFT, 10, part=0.5
-            )
-        slope = self.values("rho")[0] * (1 if self.values("system")[0] == 1 else -1)
-        loops = (
-            ("the expert", 0.0, TOLD),
-            ("nobody acts", slope, SOFT),
-            ("the other system's expert", 2 * slope, WRONG),
-        )
-        for (label, loop, colour), row in zip(loops, ROWS[1:], strict=True):
-            path = place(state[0] * loop ** np.arange(STEPS), row)
-            canvas.line(path, colour, 1.5)
-            for i, point in enumerate(path):
-                canvas.circle(point, radius * (0.3 + 0.4 * (i == 0)), colour)
-            canvas.text(label, (10, (row - 0.055) * h), INK, 11)
-        for who, colour, alpha in ((ghost, colour_of(0), 0.6), (state, colour_of(1), 1.0)):
-            if who is not None:
-                at = place(who[0], ROWS[0])
-                with canvas.layer(alpha, [at - radius, at + radius]):
-                    canvas.circle(at, radius, colour)
-        canvas.text(
-            f"system {self.values('system')[0]:.0f},  x = {state[0]:.2g}",
-            (10, 36),
-            INK,
-            12,
-            bold=True,
-        )
+        """Where x is, at the left, and its next steps if the expert, nobody or the other system's expert steers."""
+        canvas, (width, height) = Canvas(size), size
+        start, end = START * width, END * width
+        ladder(canvas, start - 14, end, FOOT)
+        self._futures(canvas, state[0])
+        drawn = bodies(state, ghost, colour)
+        balls(canvas, drawn, lambda one: _place(canvas, one[0], 0))
+        words = f"the next {STEPS} steps if steered by …"
+        note(canvas, words, (start, height - 12))
+        own, _ = self._signs()
+        headline(canvas, f"hidden sign s = {own},  x = {state[0]:.2g}")
         return canvas.image()
+
+    def _signs(self) -> tuple[str, str]:
+        """The sign of this system, and of the other."""
+        plus, minus = "+1", "−1"
+        first = self.values("system")[0] == 1
+        return (plus, minus) if first else (minus, plus)
+
+    def _futures(self, canvas: Canvas, x: float) -> None:
+        """The next steps under the expert, nobody and the other system's expert; names stand at the ends."""
+        slope = as_tuple(self.slope)[0]
+        _, other = self._signs()
+        steps = np.arange(STEPS + 1)
+        away = 1 if x < 0 else -1  # rows grow downwards
+        middle = _place(canvas, 0, 0)
+        distance = 0.0
+        for name, loop, colour in (
+            ("expert", 0.0, colour_of(0)),
+            ("nobody", slope, SOFT),
+            (f"expert of s = {other}", 2 * slope, INK),
+        ):
+            points = _place(canvas, x * loop**steps, steps)
+            trail(canvas, points, colour)
+            column, row = points[-1]
+            distance = max(distance, abs(row - middle[1]))
+            note(canvas, name, (column + 8, middle[1] + away * distance), colour)
+            distance += LINE
+        beside = np.array([15, -away * LINE])
+        note(canvas, "demonstrations stay at 0", middle + beside)
+
+
+def _place(canvas: Canvas, x: Any, step: Any) -> np.ndarray:
+    """Pixels (..., 2) of x (...), upwards, some steps ahead (...), to the right."""
+    ahead = np.asarray(step) / STEPS
+    share = START + (END - START) * ahead
+    column = canvas.size[0] * share
+    row = rows(canvas, x, FOOT)
+    pixels = np.broadcast_arrays(column, row)
+    return np.stack(pixels, -1)

@@ -1,0 +1,144 @@
+"""Panel: what the pictures of many environments share: who is drawn, small words, scales, trails and arrows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .canvas import INK, RULE, SOFT, Canvas, colour_of, squeezed
+
+BANNER = 26  # rows at the top which a film covers when two have parted: nothing is told there
+TOP = 54  # the first row beneath the headline, where a scale ends
+LIMIT, UNIT = 10.0, 0.01  # of the scales: where they end, and up to where they are linear
+TWIN = 1.35  # how much larger the expert's twin is, so that it shows where both are in one spot
+
+
+class Body(NamedTuple):
+    """Who is drawn: a state (X,), its colour, how opaque it is and how large."""
+
+    state: np.ndarray
+    colour: str
+    alpha: float = 1.0
+    scale: float = 1.0
+
+
+def bodies(state: np.ndarray, ghost: np.ndarray | None, colour: str | None) -> list[Body]:
+    """Whom to draw, in this order: the expert's twin, where there is one, paler and larger; then the learner.
+
+    Args:
+        state: of the learner (X,).
+        ghost: the state of the expert's twin, or None.
+        colour: the learner's own; None is the first learner's.
+    """
+    learner = Body(state, colour or colour_of(1))
+    if ghost is None:
+        return [learner]
+    twin = Body(ghost, colour_of(0), 0.6, TWIN)
+    return [twin, learner]
+
+
+def ball(canvas: Canvas, at: np.ndarray, radius: float, body: Body) -> None:
+    """A body as a disc, its centre at `at` (2,)."""
+    size = radius * body.scale
+    with canvas.layer(body.alpha, (at - size, at + size)):
+        canvas.circle(at, size, body.colour)
+
+
+def balls(
+    canvas: Canvas,
+    drawn: list[Body],
+    place: Callable[[np.ndarray], np.ndarray],
+    radius: float | None = None,
+) -> None:
+    """Each body as a disc where `place` puts its state; of a size that suits the panel unless a radius is given."""
+    usual = 0.022 * canvas.size[1] + 3
+    for body in drawn:
+        ball(canvas, place(body.state), radius or usual, body)
+
+
+def lettering(canvas: Canvas) -> int:
+    """The size of small letters that suits the panel."""
+    return 9 if canvas.size[0] < 260 else 10
+
+
+def headline(canvas: Canvas, words: str) -> None:
+    """The panel's main words, beneath a film's banner."""
+    size = lettering(canvas) + 2
+    canvas.text(words, (10, 37), INK, size, bold=True)
+
+
+def note(canvas: Canvas, words: str, at: Any, colour: str = SOFT, part: float = 0) -> float:
+    """Small words, with `part` of their width to the left of `at`; returns their width."""
+    return canvas.text(words, at, colour, lettering(canvas), part=part)
+
+
+def footnote(canvas: Canvas, words: str) -> None:
+    """Small words in the middle of the last line."""
+    width, height = canvas.size
+    note(canvas, words, (width / 2, height - 12), INK, part=0.5)
+
+
+def key(canvas: Canvas, at: tuple[float, float], strokes: Iterable[tuple[str, str]]) -> None:
+    """What strokes mean: their words and colours, one line each, from `at` downwards."""
+    left, row = at
+    for words, colour in strokes:
+        canvas.line([(left, row), (left + 10, row)], colour, 3)
+        note(canvas, words, (left + 15, row), INK)
+        row += lettering(canvas) + 4
+
+
+def scaled(value: Any) -> Any:
+    """Numbers on a scale from -1 to 1: logarithmic on both sides of zero, and at its end from 10 on."""
+    return squeezed(np.clip(value, -LIMIT, LIMIT), UNIT, LIMIT)
+
+
+def marks(canvas: Canvas) -> tuple[float, ...]:
+    """The numbers beside such a scale: fewer on a low panel."""
+    if canvas.size[1] > 200:
+        return (-10, -1, -0.1, 0, 0.1, 1, 10)
+    return (-10, -1, 0, 1, 10)
+
+
+def rows(canvas: Canvas, value: Any, foot: float) -> Any:
+    """Rows of numbers on an upright scale, which ends at TOP and `foot` rows above the panel's lower edge."""
+    reach = (canvas.size[1] - foot - TOP) / 2
+    return TOP + reach * (1 - scaled(value))
+
+
+def ladder(canvas: Canvas, left: float, right: float, foot: float) -> None:
+    """An upright scale: a line for each mark from column `left` to `right`, and its number."""
+    for mark in marks(canvas):
+        row = rows(canvas, mark, foot)
+        canvas.line([(left, row), (right, row)], RULE if mark else SOFT)
+        canvas.text(f"{mark:g}", (left - 5, row), SOFT, 9, part=1)
+
+
+def trail(canvas: Canvas, points: np.ndarray, colour: str) -> None:
+    """A way in steps: a line through points (n, 2), and a dot for each but the first."""
+    canvas.line(points, colour, 1.5)
+    for point in points[1:]:
+        canvas.circle(point, 2.5, colour)
+
+
+def block(canvas: Canvas, middle: float, half: float, ends: Any, colour: str) -> None:
+    """A filled rectangle: its middle column, half its width, and its two rows."""
+    top, bottom = ends
+    left, right = middle - half, middle + half
+    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
+    canvas.polygon(corners, colour)
+
+
+def stroke(canvas: Canvas, middle: Any, half: float, colour: str, width: float = 1) -> None:
+    """A level line: its middle (2,), half its length, and its width."""
+    column, row = middle
+    canvas.line([(column - half, row), (column + half, row)], colour, width)
+
+
+def arrow(canvas: Canvas, tip: Any, way: tuple[float, float], colour: str = SOFT) -> None:
+    """An arrow's head: where its tip is, and where it points, pixels."""
+    along = np.array(way)
+    aside = along[::-1] * (0.7, -0.7)
+    back = np.asarray(tip) - along
+    canvas.polygon([tip, back + aside, back - aside], colour)
