@@ -37,15 +37,16 @@ class Camera:
         focal = 0.9 * min(width, 4 / 3 * tall)
         return cls(size, place, height, focal, 0.34 * tall)
 
+    def depth(self, points: np.ndarray) -> np.ndarray:
+        """How far ahead points (..., 2 or more) are, metres."""
+        x, y, angle = self.place
+        return np.cos(angle) * (points[..., 0] - x) + np.sin(angle) * (points[..., 1] - y)
+
     def project(self, points: np.ndarray) -> np.ndarray:
         """Column, row (pixels) and depth (metres) of points (..., 3) in front of the camera."""
         x, y, angle = self.place
-        cos = np.cos(angle)
-        sin = np.sin(angle)
-        east = points[..., 0] - x
-        north = points[..., 1] - y
-        depth = cos * east + sin * north
-        left = cos * north - sin * east
+        depth = self.depth(points)
+        left = np.cos(angle) * (points[..., 1] - y) - np.sin(angle) * (points[..., 0] - x)
         drop = self.height - points[..., 2]
         scale = self.focal / np.maximum(depth, 1e-6)
         column = self.size[0] / 2 - scale * left

@@ -10,6 +10,7 @@ import contextlib
 import copy
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -86,6 +87,28 @@ def _lettering(words: str, colour: str, size: int, bold: bool) -> Any:
     return _font(size, bold).render(words, True, colour)
 
 
+@dataclass(frozen=True)
+class Solid:
+    """Flat faces with corners in metres, anticlockwise as seen from outside.
+
+    Attributes:
+        corners: of all faces, (n, 3).
+        first: the number of each face's first corner, and behind them n, (m + 1,).
+        colours: of the faces (m,).
+    """
+
+    corners: np.ndarray
+    first: np.ndarray
+    colours: list[Any]
+
+    @classmethod
+    def of(cls, faces: Sequence[tuple[np.ndarray, Any]]) -> Solid:
+        """From the corners (n, 3) and the colour of each face."""
+        corners = [part for part, _ in faces]
+        first = np.cumsum([0, *map(len, corners)])
+        return cls(np.concatenate(corners), first, [colour for _, colour in faces])
+
+
 class Canvas:
     """A surface to paint on; coordinates are pixels from the upper left corner, and may be fractions.
 
@@ -144,18 +167,19 @@ class Canvas:
 
     def polygon(self, points: Any, colour: Any) -> None:
         """A filled polygon with corners (n, 2)."""
-        self.polygons([np.asarray(points, dtype=float)], [colour])
+        self._fill([(np.asarray(points, dtype=float) * FINE).tolist()], [colour])
 
-    def polygons(self, points: Sequence[np.ndarray] | np.ndarray, colours: Sequence[Any]) -> None:
-        """Filled polygons, each with corners (n, 2), in as many colours, one after the other."""
-        if isinstance(points, np.ndarray):
-            corners = (points * FINE).tolist()
-        else:
-            corners = [(each * FINE).tolist() for each in points]
+    def polygons(self, points: np.ndarray, colours: Sequence[Any]) -> None:
+        """Filled polygons (m, n, 2) in m colours, one after the other."""
+        self._fill((points * FINE).tolist(), colours)
+
+    def _fill(self, polygons: Sequence[Any], colours: Sequence[Any]) -> None:
+        """Filled polygons, their corners in fine pixels."""
         fill = _pygame().draw.polygon
         surface = self._surface
         self._stale += [
-            fill(surface, colour, each) for each, colour in zip(corners, colours, strict=True)
+            fill(surface, colour, corners)
+            for corners, colour in zip(polygons, colours, strict=True)
         ]
 
     def line(self, points: Any, colour: Any, width: float = 1.0) -> None:
@@ -193,12 +217,18 @@ class Canvas:
     def picture(self, pixels: np.ndarray, at: tuple[int, int] = (0, 0)) -> None:
         """Lay RGB pixels (height, width, 3), or packed ones (height, width), with the upper left corner at `at`."""
         numbers = pixels if pixels.ndim == 2 else packed(pixels)
-        left, top = at[0] * FINE, at[1] * FINE
-        fine = numbers.repeat(FINE, 0).repeat(FINE, 1)
-        fine = fine[max(-top, 0) :, max(-left, 0) :]
-        area = self._pixels()[max(top, 0) :, max(left, 0) :][: fine.shape[0], : fine.shape[1]]
-        area[:] = fine[: area.shape[0], : area.shape[1]]
-        self._stale.append(_pygame().Rect((max(left, 0), max(top, 0)), area.shape[::-1]))
+        left, top = at
+        numbers = numbers[max(-top, 0) :, max(-left, 0) :]
+        corner = max(left, 0) * FINE, max(top, 0) * FINE
+        area = self._pixels()[corner[1] :, corner[0] :]
+        area = area[: len(numbers) * FINE, : numbers.shape[1] * FINE]
+        numbers = numbers[: len(area) // FINE, : area.shape[1] // FINE]
+        # A row becomes fine column after column, and then its copies: without large arrays in between.
+        for column in range(FINE):
+            area[::FINE, column::FINE] = numbers
+        for row in range(1, FINE):
+            area[row::FINE] = area[::FINE]
+        self._stale.append(_pygame().Rect(corner, area.shape[::-1]))
 
     def inset(self, pixels: np.ndarray, words: str, colour: str) -> None:
         """A small RGB picture (height, width, 3), magnified in a frame in the upper right corner, words beneath it."""
@@ -213,31 +243,23 @@ class Canvas:
         self.picture(large, (left, top))
         self.text(words, (width - 6, top + large.shape[0] + 8), colour, 10, part=1)
 
-    def solid(
-        self,
-        camera: Camera,
-        faces: list[tuple[np.ndarray, Any]],
-        pose: Any,
-        roll: float,
-        alpha: float,
-    ) -> None:
-        """Flat faces, in their order, those that look away left out.
+    def solid(self, camera: Camera, solid: Solid, pose: Any, roll: float, alpha: float) -> None:
+        """A solid's faces, in their order, those that look away left out.
 
         Args:
             camera: who looks.
-            faces: corners (n, 3) in metres, anticlockwise as seen from outside, and colours.
+            solid: its faces.
             pose: where the origin of the corners is put, (x, y, z), and how it is turned about z, radians.
             roll: how it is turned about its own x before, radians.
             alpha: how opaque it is, 0 to 1.
         """
         *place, angle = pose
-        corners = np.concatenate([each for each, _ in faces]) @ _turn(angle, roll).T + place
-        spots = camera.project(corners)
-        ends = np.cumsum([len(each) for each, _ in faces])[:-1]
-        shapes = np.split(spots[:, :2], ends)
-        shown = np.flatnonzero(_faces_us(spots, np.append(0, ends)))
+        spots = camera.project(solid.corners @ _turn(angle, roll).T + place)
+        fine = (spots[:, :2] * FINE).tolist()
+        faces = np.flatnonzero(_faces_us(spots, solid.first)).tolist()
+        shapes = [fine[solid.first[k] : solid.first[k + 1]] for k in faces]
         with self.layer(alpha, spots[:, :2]):
-            self.polygons([shapes[k] for k in shown], [faces[k][1] for k in shown])
+            self._fill(shapes, [solid.colours[k] for k in faces])
 
     def image(self) -> np.ndarray:
         """What has been painted, RGB (height, width, 3), uint8."""
@@ -269,7 +291,8 @@ def _turn(angle: float, roll: float) -> np.ndarray:
 
 
 def _faces_us(spots: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Which faces (m,) look at the camera and lie before it: columns, rows and depths (n, 3), first corners (m,)."""
+    """Which faces (m,) look at the camera and lie before it: columns, rows and depths (n, 3), `Solid.first` (m + 1,)."""
+    first = first[:-1]
     one = spots[first + 1] - spots[first]
     other = spots[first + 2] - spots[first]
     # Rows grow downwards, which turns the sense round.
@@ -303,14 +326,13 @@ def bars(
     half = 0.2 * step
     middle = tall / 2
     columns = step * np.arange(1, len(state) + 1)
-    for x, share in zip(columns, _shares(np.asarray(state), space), strict=True):
-        row = middle - 0.4 * tall * share
+    for x, row in zip(columns, middle - 0.4 * tall * _shares(state, space), strict=True):
         left, right = x - half, x + half
         canvas.polygon([(left, middle), (right, middle), (right, row), (left, row)], SOFT)
-    for x, share in zip(columns, [] if ghost is None else _shares(ghost, space), strict=False):
-        mark = middle - 0.4 * tall * share
-        ends = [(x - 1.6 * half, mark), (x + 1.6 * half, mark)]
-        canvas.line(ends, COLOURS[0], max(2, tall / 80))
+    if ghost is not None:
+        for x, row in zip(columns, middle - 0.4 * tall * _shares(ghost, space), strict=True):
+            ends = [(x - 1.6 * half, row), (x + 1.6 * half, row)]
+            canvas.line(ends, COLOURS[0], max(2, tall / 80))
     canvas.line([(0, middle), (wide, middle)], INK)
     return canvas.image()
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .camera import NEAR, Camera
-from .canvas import Canvas, mix, packed, rgb
+from .canvas import Canvas, Solid, mix, packed, rgb
 
 SKY = "#6fb1e4", "#e6f1f4"  # overhead and at the horizon
 HAZE = "#bcd6c6"  # what distance fades into
@@ -79,8 +79,9 @@ def landscape(
     rows = np.arange(first, camera.size[1])
     depth = camera.focal * camera.height / (rows + 0.5 - camera.horizon)
     tones = packed(np.stack([faded(colour, depth, clear) for colour in colours], 1))
-    pairs = 2 * np.arange(len(rows), dtype=np.int32)[:, None]
-    canvas.picture(tones.ravel().take(pairs + _odd_squares(camera, depth, cell)), (0, first))
+    which = _odd_squares(camera, depth, cell)
+    which += 2 * np.arange(len(rows), dtype=np.int32)[:, None]
+    canvas.picture(tones.ravel().take(which), (0, first))
 
 
 def _odd_squares(camera: Camera, depth: np.ndarray, cell: float) -> np.ndarray:
@@ -92,9 +93,14 @@ def _odd_squares(camera: Camera, depth: np.ndarray, cell: float) -> np.ndarray:
     east = (np.cos(angle) - np.sin(angle) * side).astype(np.float32)
     north = (np.sin(angle) + np.cos(angle) * side).astype(np.float32)
     # Far from zero, so that truncating to integers rounds down everywhere.
-    column = np.multiply.outer(ahead, east) + (1e4 + x / cell)
-    row = np.multiply.outer(ahead, north) + (1e4 + y / cell)
-    return (column.astype(np.int32) ^ row.astype(np.int32)) & 1
+    column = np.multiply.outer(ahead, east)
+    column += 1e4 + x / cell
+    row = np.multiply.outer(ahead, north)
+    row += 1e4 + y / cell
+    odd = column.astype(np.int32)
+    odd ^= row.astype(np.int32)
+    odd &= 1
+    return odd
 
 
 def _sky(canvas: Canvas, camera: Camera) -> None:
@@ -169,32 +175,62 @@ def paint_road(
     Each is painted piece by piece, so that it stays whole where it folds in a bend tighter than it is wide. Pieces of
     two metres and more show neither odd nor even metres but what both look like from afar.
     """
-    halves = np.array([half for half, _, _ in strips])[:, None]
-    left = camera.project(beside(road[:, 1:], halves))
-    right = camera.project(beside(road[:, 1:], -halves))
-    corners = (left[:, :-1], right[:, :-1], right[:, 1:], left[:, 1:])
-    pieces = np.stack(corners, 2)[:, ::-1]  # (strip, piece, corner, 3), the farthest first
-    depth = camera.project(beside(road[:, 1:], 0.0))[:-1, 2]
-    colours = packed(faded(_metre_colours(road[:, 0], strips), depth, clear))[:, ::-1]
-    shown = _pieces_inside(camera, pieces)
-    canvas.polygons(pieces[shown][..., :2], colours[shown].tolist())
+    tones, halves = _strips(tuple(strips))
+    way = road[:, 1:]
+    left, right = _cut(camera, beside(way, halves), beside(way, -halves))
+    ends = camera.project(np.stack((left, right)))  # (side, strip, sample, 3)
+    depth = camera.depth(way[:-1])
+    colours = packed(faded(_metre_colours(road[:, 0], tones), depth, clear))
+    corners = (ends[0, :, :-1], ends[1, :, :-1], ends[1, :, 1:], ends[0, :, 1:])
+    # The widest strip hides the others where it is not seen; the farthest pieces come first.
+    widest = np.stack([corner[0] for corner in corners], 1)
+    shown = np.flatnonzero(_may_show(camera, widest))[::-1]
+    pieces = np.stack([corner[:, shown, :2] for corner in corners], 2)
+    canvas.polygons(pieces.reshape(-1, 4, 2), colours[:, shown].ravel().tolist())
 
 
-def _metre_colours(metres: np.ndarray, strips: Sequence[Any]) -> np.ndarray:
+@lru_cache(maxsize=8)
+def _strips(strips: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (2, strip, 1, 3) of odd and even metres, and half-widths (strip, 1)."""
+    odd = np.stack([rgb(colour) for _, colour, _ in strips])
+    even = np.stack([rgb(colour) for _, _, colour in strips])
+    halves = np.array([half for half, _, _ in strips])
+    return np.stack((odd, even))[:, :, None], halves[:, None]
+
+
+def _metre_colours(metres: np.ndarray, tones: np.ndarray) -> np.ndarray:
     """Colours (strip, piece, 3) of the pieces between some metres of a road, without haze."""
-    odd = np.stack([rgb(colour) for _, colour, _ in strips])[:, None]
-    even = np.stack([rgb(colour) for _, _, colour in strips])[:, None]
     is_even = metres[:-1] % 2 < 1
+    odd, even = tones
     return mix(odd, even, np.where(np.diff(metres) < 2, is_even, 0.5))
 
 
-def _pieces_inside(camera: Camera, pieces: np.ndarray) -> np.ndarray:
-    """Which pieces (..., corner, 3) lie before the camera and may touch its picture."""
-    low = pieces.min(-2)
-    high = pieces.max(-2)
+def _cut(camera: Camera, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lines across a road from left to right (..., 3), without what lies beneath the picture.
+
+    Painting takes time for every row of a polygon, seen or not, and close to the camera there are many.
+    """
+    over_left = camera.depth(left) - _nearest(camera)
+    over_right = camera.depth(right) - _nearest(camera)
+    crossing = over_left * over_right < 0
+    share = np.where(crossing, over_left / np.where(crossing, over_left - over_right, 1), 0)
+    border = left + share[..., None] * (right - left)
+    is_left_near = (crossing & (over_left < 0))[..., None]
+    is_right_near = (crossing & (over_right < 0))[..., None]
+    return np.where(is_left_near, border, left), np.where(is_right_near, border, right)
+
+
+def _nearest(camera: Camera) -> float:
+    """Depth of ground a little nearer than the picture's last row shows, metres."""
+    return 0.85 * camera.focal * camera.height / (camera.size[1] - camera.horizon)
+
+
+def _may_show(camera: Camera, shapes: np.ndarray) -> np.ndarray:
+    """Which shapes (n, corner, 3) lie before the camera and may touch its picture."""
+    column, row, depth = np.moveaxis(shapes, -1, 0)
     width, height = camera.size
-    across = (high[..., 0] > -1) & (low[..., 0] < width + 1)
-    return across & (low[..., 1] < height + 1) & (low[..., 2] > NEAR)
+    across = (column.max(1) > -1) & (column.min(1) < width + 1)
+    return across & (row.min(1) < height + 1) & (depth.min(1) > NEAR)
 
 
 def paint_trees(
@@ -209,10 +245,12 @@ def paint_trees(
     depth = np.maximum(spots[:, 2], NEAR)
     sizes = (2 + 2.4 * tall) * camera.focal / depth
     shown = _off_road(places, road) & (spots[:, 2] > NEAR) & _inside(camera, spots, sizes)
-    tones = packed(faded(_TREE, depth[:, None], clear))
-    for k in np.argsort(-depth):
-        if shown[k]:
-            _tree(canvas, spots[k, :2], sizes[k], tones[k].tolist())
+    order = np.argsort(-depth)
+    order = order[shown[order]]
+    tones = packed(faded(_TREE, depth[order, None], clear)).tolist()
+    trees = zip(spots[order, :2].tolist(), sizes[order].tolist(), tones, strict=True)
+    for foot, size, colours in trees:
+        _tree(canvas, foot, size, colours)
 
 
 _TREE = np.stack([rgb(colour) for colour in TREE])
@@ -220,13 +258,14 @@ _TREE = np.stack([rgb(colour) for colour in TREE])
 
 def _off_road(places: np.ndarray, road: np.ndarray) -> np.ndarray:
     """Which places (n, 3) have no road within `ASIDE` of them."""
-    way = places[:, None, :2] - road[::4, 1:3]
-    return (way * way).sum(-1).min(1) > ASIDE**2
+    east = places[:, :1] - road[::4, 1]
+    north = places[:, 1:2] - road[::4, 2]
+    return (east * east + north * north).min(1) > ASIDE**2
 
 
-def _tree(canvas: Canvas, foot: np.ndarray, size: float, tones: list[int]) -> None:
+def _tree(canvas: Canvas, foot: list[float], size: float, tones: list[int]) -> None:
     shadow, trunk, crown, light = tones
-    x, y = foot.tolist()
+    x, y = foot
     canvas.line([(x - 0.28 * size, y), (x + 0.28 * size, y)], shadow, 0.16 * size)
     canvas.line([(x, y), (x, y - 0.4 * size)], trunk, 0.1 * size)
     canvas.circle((x, y - 0.63 * size), 0.37 * size, crown)
@@ -251,8 +290,8 @@ SIDES = 0.78, 0.7  # and what its left and its right side do
 
 
 @lru_cache(maxsize=16)
-def car(paint: str, size: float = 1.0) -> list[tuple[np.ndarray, Any]]:
-    """The faces of a car on the origin, looking along x, for `Canvas.solid`: what others may hide comes first."""
+def car(paint: str, size: float = 1.0) -> Solid:
+    """A car on the origin, looking along x: of its faces those come first that others may hide."""
     left = OUTLINE
     right = OUTLINE * (1, -1, 1)
     across = [np.stack((left[i], right[i], right[i + 1], left[i + 1])) for i in range(7)]
@@ -265,7 +304,7 @@ def car(paint: str, size: float = 1.0) -> list[tuple[np.ndarray, Any]]:
     ]
     shadow = np.pad(circle(20) * (1.5, 0.86), ((0, 0), (0, 1)))
     faces = [(shadow, SHADOW), *panels, *panes, *_wheels(), *_rear()]
-    return [(size * face, colour) for face, colour in faces]
+    return Solid.of([(size * face, colour) for face, colour in faces])
 
 
 def _wheels() -> list[tuple[np.ndarray, Any]]:
