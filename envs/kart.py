@@ -189,8 +189,7 @@ class Kart(Env):
                 pose = along(road, who[0])
                 tilt = -0.5 * math.copysign(who[3], who[1])  # who has fallen tips over the edge
                 place = beside(pose, who[1]) - (0, 0, 0.6 * who[3])
-                faces = [(KART * corners, colour) for corners, colour in car(paint)]
-                canvas.solid(camera, faces, (*place, pose[2] + who[2]), tilt, alpha)
+                canvas.solid(camera, car(paint, KART), (*place, pose[2] + who[2]), tilt, alpha)
         seen = self.observation(torch.tensor(state, dtype=torch.float64)[None, None]).view(
             TALL, WIDE, 3
         )

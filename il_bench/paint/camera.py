@@ -33,13 +33,22 @@ class Camera:
     ) -> Camera:
         """Looks along `angle` towards (x, y), from behind and above; a wide picture shows more to the sides."""
         place = (x - back * np.cos(angle), y - back * np.sin(angle), angle)
-        return cls(size, place, height, 0.9 * min(size[0], 4 / 3 * size[1]), 0.34 * size[1])
+        width, tall = size
+        focal = 0.9 * min(width, 4 / 3 * tall)
+        return cls(size, place, height, focal, 0.34 * tall)
+
+    def depth(self, points: np.ndarray) -> np.ndarray:
+        """How far ahead points (..., 2 or more) are, metres."""
+        x, y, angle = self.place
+        return np.cos(angle) * (points[..., 0] - x) + np.sin(angle) * (points[..., 1] - y)
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Column, row (pixels) and depth (metres) of points (..., 3) in front of the camera."""
-        cos, sin = np.cos(self.place[2]), np.sin(self.place[2])
-        x, y = points[..., 0] - self.place[0], points[..., 1] - self.place[1]
-        depth = cos * x + sin * y
+        x, y, angle = self.place
+        depth = self.depth(points)
+        left = np.cos(angle) * (points[..., 1] - y) - np.sin(angle) * (points[..., 0] - x)
+        drop = self.height - points[..., 2]
         scale = self.focal / np.maximum(depth, 1e-6)
-        left, drop = cos * y - sin * x, self.height - points[..., 2]
-        return np.stack((self.size[0] / 2 - scale * left, self.horizon + scale * drop, depth), -1)
+        column = self.size[0] / 2 - scale * left
+        row = self.horizon + scale * drop
+        return np.stack((column, row, depth), -1)

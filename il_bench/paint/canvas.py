@@ -7,8 +7,10 @@ first canvas is made, so that importing this module costs nothing. Colours are "
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -18,35 +20,54 @@ from .camera import NEAR, Camera
 
 FINE = 2  # painted pixels for each shown one, along each axis
 
+BANNER = 24
+"""Rows at the top of a picture, pixels, on which a film may write: nothing that tells anything lies there."""
 
 COLOURS = "#56B4E9", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#555555"
 """Okabe & Ito's colours, which the colour-blind tell apart too: the expert's, then the learners' in their order."""
 
-
 INK, SOFT, RULE, PAPER = "#1d2430", "#68707d", "#e4e7ec", "#ffffff"
+
+EVERYWHERE = (-np.inf, -np.inf), (np.inf, np.inf)
 
 
 def colour_of(learner: int) -> str:
     """The colour of a learner by its place in a record; 0 is the expert."""
-    return COLOURS[1 + (learner - 1) % (len(COLOURS) - 1)] if learner else COLOURS[0]
+    expert, *learners = COLOURS
+    return learners[(learner - 1) % len(learners)] if learner else expert
+
+
+def bodies(
+    state: np.ndarray, ghost: np.ndarray | None, colour: str, faint: float = 0.5
+) -> list[tuple[np.ndarray, str, float]]:
+    """Whose bodies a picture shows, each with its colour and opacity: the twin's, then what lies upon it."""
+    twin = [] if ghost is None else [(ghost, colour_of(0), faint)]
+    return [*twin, (state, colour, 1.0)]
 
 
 def rgb(colour: Any) -> np.ndarray:
     """A colour as three numbers from 0 to 255; an array of colours (..., 3) is passed on."""
-    return np.array(
-        [*bytes.fromhex(colour[1:])] if isinstance(colour, str) else colour, dtype=float
-    )
+    numbers = [*bytes.fromhex(colour[1:])] if isinstance(colour, str) else colour
+    return np.array(numbers, dtype=float)
 
 
 def mix(one: Any, other: Any, share: Any) -> np.ndarray:
     """Colours (..., 3) that are `one` where the share (...) is 0 and `other` where it is 1."""
-    return rgb(one) + (rgb(other) - rgb(one)) * np.asarray(share)[..., None]
+    start = rgb(one)
+    return start + (rgb(other) - start) * np.asarray(share)[..., None]
+
+
+def packed(colours: np.ndarray) -> np.ndarray:
+    """Colours (..., 3) as one number each (...), uint32: what `Canvas.picture` and `Canvas.polygons` take fastest."""
+    red, green, blue = np.moveaxis(colours.astype(np.uint32), -1, 0)
+    return (red << 16) | (green << 8) | blue
 
 
 @lru_cache(maxsize=1)
 def _pygame() -> Any:
     os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     import pygame.font
+    import pygame.surfarray
 
     pygame.font.init()
     return pygame
@@ -57,9 +78,35 @@ def _font(size: int, bold: bool) -> Any:
     import matplotlib
 
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return _pygame().font.Font(
-        os.path.join(matplotlib.get_data_path(), "fonts", "ttf", name), size * FINE
-    )
+    path = os.path.join(matplotlib.get_data_path(), "fonts", "ttf", name)
+    return _pygame().font.Font(path, size * FINE)
+
+
+@lru_cache(maxsize=256)  # most words of a film stand in all of its frames
+def _lettering(words: str, colour: str, size: int, bold: bool) -> Any:
+    return _font(size, bold).render(words, True, colour)
+
+
+@dataclass(frozen=True)
+class Solid:
+    """Flat faces with corners in metres, anticlockwise as seen from outside.
+
+    Attributes:
+        corners: of all faces, (n, 3).
+        first: the number of each face's first corner, and behind them n, (m + 1,).
+        colours: of the faces (m,).
+    """
+
+    corners: np.ndarray
+    first: np.ndarray
+    colours: list[Any]
+
+    @classmethod
+    def of(cls, faces: Sequence[tuple[np.ndarray, Any]]) -> Solid:
+        """From the corners (n, 3) and the colour of each face."""
+        corners = [part for part, _ in faces]
+        first = np.cumsum([0, *map(len, corners)])
+        return cls(np.concatenate(corners), first, [colour for _, colour in faces])
 
 
 class Canvas:
@@ -70,62 +117,85 @@ class Canvas:
         background: what it is filled with.
     """
 
+    # `_shown` is the picture as it was when it was last averaged down; `_stale` are rectangles painted since, in fine
+    # pixels: a car on a finished landscape costs no more than the car.
+
     def __init__(self, size: tuple[int, int], background: Any = PAPER):
+        width, height = size
         self.size = size
-        self._surface = _pygame().Surface((size[0] * FINE, size[1] * FINE), 0, 32)
-        self._surface.fill(background)
+        self._surface = _pygame().Surface((width * FINE, height * FINE), 0, 32)
+        self._stale = [self._surface.fill(background)]
+        self._shown = np.empty((height, width, 3), np.uint8)
 
     def copy(self) -> Canvas:
         """The same picture, to be painted on apart."""
-        other = Canvas((0, 0))
-        other.size, other._surface = self.size, self._surface.copy()
+        self._average()
+        other = copy.copy(self)
+        other._surface = _pygame().Surface(self._surface.get_size(), 0, 32)
+        other._pixels()[:] = self._pixels()  # four times as fast as SDL's own copy
+        other._shown = self._shown.copy()
+        other._stale = []
         return other
 
+    def _pixels(self) -> np.ndarray:
+        """The fine pixels (height, width), packed; the surface cannot be painted on while they are held."""
+        return _pygame().surfarray.pixels2d(self._surface).T
+
     @contextlib.contextmanager
-    def layer(
-        self, alpha: float, corners: Any = ((-np.inf, -np.inf), (np.inf, np.inf))
-    ) -> Iterator[None]:
+    def layer(self, alpha: float, corners: Any = EVERYWHERE) -> Iterator[None]:
         """What is painted inside appears as one translucent whole: its overlapping parts do not add up.
 
         Args:
             alpha: 0 leaves nothing of it, 1 all.
             corners: points (n, 2) around what is painted, if they are known: the smaller, the faster.
         """
-        first, last = (
-            np.clip([np.min(corners, 0) - 1, np.max(corners, 0) + 2], 0, self.size).astype(int)
-            * FINE
-        )
-        area = self._surface.get_rect().clip(*first.tolist(), *(last - first).tolist())
+        if alpha == 1:
+            yield
+            return
+        area = self._around(corners)
         before = self._surface.subsurface(area).copy()
         yield
         before.set_alpha(round(255 * (1 - alpha)))
-        self._surface.blit(before, area)
+        self._stale.append(self._surface.blit(before, area))
+
+    def _around(self, corners: Any) -> Any:
+        """The rectangle of fine pixels around points (n, 2), with a pixel to spare."""
+        first = np.min(corners, 0) - 1
+        last = np.max(corners, 0) + 2
+        first, last = np.clip([first, last], 0, self.size).astype(int) * FINE
+        return _pygame().Rect(first.tolist(), (last - first).tolist())
 
     def polygon(self, points: Any, colour: Any) -> None:
         """A filled polygon with corners (n, 2)."""
-        self.polygons(np.asarray(points, dtype=float)[None], [colour])
+        self._fill([(np.asarray(points, dtype=float) * FINE).tolist()], [colour])
 
-    def polygons(self, points: np.ndarray, colours: list[Any]) -> None:
+    def polygons(self, points: np.ndarray, colours: Sequence[Any]) -> None:
         """Filled polygons (m, n, 2) in m colours, one after the other."""
-        polygon, surface = _pygame().draw.polygon, self._surface
-        for corners, colour in zip((points * FINE).tolist(), colours, strict=True):
-            polygon(surface, colour, corners)
+        self._fill((points * FINE).tolist(), colours)
+
+    def _fill(self, polygons: Sequence[Any], colours: Sequence[Any]) -> None:
+        """Filled polygons, their corners in fine pixels."""
+        fill = _pygame().draw.polygon
+        surface = self._surface
+        self._stale += [
+            fill(surface, colour, corners)
+            for corners, colour in zip(polygons, colours, strict=True)
+        ]
 
     def line(self, points: Any, colour: Any, width: float = 1.0) -> None:
         """A line through points (n, 2); a broad one is round at its joints and ends."""
-        corners, thick = (
-            (np.asarray(points, dtype=float) * FINE).tolist(),
-            max(1, round(width * FINE)),
-        )
-        _pygame().draw.lines(self._surface, colour, False, corners, thick)
-        for corner in corners if thick > 2 * FINE else ():
-            _pygame().draw.circle(self._surface, colour, corner, thick / 2)
+        draw = _pygame().draw
+        corners = (np.asarray(points, dtype=float) * FINE).tolist()
+        thick = max(1, round(width * FINE))
+        self._stale.append(draw.lines(self._surface, colour, False, corners, thick))
+        if thick > 2 * FINE:
+            self._stale += [draw.circle(self._surface, colour, at, thick / 2) for at in corners]
 
     def circle(self, centre: Any, radius: float, colour: Any) -> None:
         """A filled disc."""
-        _pygame().draw.circle(
-            self._surface, colour, (centre[0] * FINE, centre[1] * FINE), radius * FINE
-        )
+        x, y = centre
+        disc = _pygame().draw.circle
+        self._stale.append(disc(self._surface, colour, (x * FINE, y * FINE), radius * FINE))
 
     def text(
         self,
@@ -137,80 +207,112 @@ class Canvas:
         part: float = 0,
     ) -> float:
         """Write words at the height of `at`, with `part` of their width to the left of it; returns their width."""
-        written = _font(size, bold).render(words, True, colour)
-        w, h = written.get_size()
-        self._surface.blit(written, (at[0] * FINE - part * w, at[1] * FINE - h / 2))
-        return w / FINE
+        lettering = _lettering(words, colour, size, bold)
+        width, height = lettering.get_size()
+        left = at[0] * FINE - part * width
+        top = at[1] * FINE - height / 2
+        self._stale.append(self._surface.blit(lettering, (left, top)))
+        return width / FINE
 
     def picture(self, pixels: np.ndarray, at: tuple[int, int] = (0, 0)) -> None:
-        """Lay RGB pixels (height, width, 3) on the canvas, the upper left corner at `at`."""
-        pygame, pixels = _pygame(), np.ascontiguousarray(pixels, dtype=np.uint8)
-        small = pygame.image.frombuffer(pixels, pixels.shape[1::-1], "RGB")
-        self._surface.blit(pygame.transform.scale_by(small, FINE), (at[0] * FINE, at[1] * FINE))
+        """Lay RGB pixels (height, width, 3), or packed ones (height, width), with the upper left corner at `at`."""
+        numbers = pixels if pixels.ndim == 2 else packed(pixels)
+        left, top = at
+        numbers = numbers[max(-top, 0) :, max(-left, 0) :]
+        corner = max(left, 0) * FINE, max(top, 0) * FINE
+        area = self._pixels()[corner[1] :, corner[0] :]
+        area = area[: len(numbers) * FINE, : numbers.shape[1] * FINE]
+        numbers = numbers[: len(area) // FINE, : area.shape[1] // FINE]
+        # A row becomes fine column after column, and then its copies: without large arrays in between.
+        for column in range(FINE):
+            area[::FINE, column::FINE] = numbers
+        for row in range(1, FINE):
+            area[row::FINE] = area[::FINE]
+        self._stale.append(_pygame().Rect(corner, area.shape[::-1]))
 
     def inset(self, pixels: np.ndarray, words: str, colour: str) -> None:
         """A small RGB picture (height, width, 3), magnified in a frame in the upper right corner, words beneath it."""
-        zoom = max(1, round(0.23 * self.size[0] / pixels.shape[1]))
+        width = self.size[0]
+        zoom = max(1, round(0.23 * width / pixels.shape[1]))
         large = np.pad(pixels.repeat(zoom, 0).repeat(zoom, 1), ((2, 2), (2, 2), (0, 0)))
-        large[[0, 1, -2, -1]] = large[:, [0, 1, -2, -1]] = rgb(colour)
-        left, top = (
-            self.size[0] - large.shape[1] - 6,
-            30,
-        )  # beneath what a film may write at the top
+        edge = [0, 1, -2, -1]
+        large[edge] = rgb(colour)
+        large[:, edge] = rgb(colour)
+        left = width - large.shape[1] - 6
+        top = BANNER + 6
         self.picture(large, (left, top))
-        self.text(words, (self.size[0] - 6, top + large.shape[0] + 8), colour, 10, part=1)
+        self.text(words, (width - 6, top + large.shape[0] + 8), colour, 10, part=1)
 
-    def solid(
-        self,
-        camera: Camera,
-        faces: list[tuple[np.ndarray, Any]],
-        pose: Any,
-        roll: float,
-        alpha: float,
-    ) -> None:
-        """Flat faces, in their order, those that look away left out.
+    def solid(self, camera: Camera, solid: Solid, pose: Any, roll: float, alpha: float) -> None:
+        """A solid's faces, in their order, those that look away left out.
 
         Args:
             camera: who looks.
-            faces: corners (n, 3) in metres, anticlockwise as seen from outside, and colours.
+            solid: its faces.
             pose: where the origin of the corners is put, (x, y, z), and how it is turned about z, radians.
             roll: how it is turned about its own x before, radians.
             alpha: how opaque it is, 0 to 1.
         """
-        (*place, angle), sizes = pose, np.cumsum([len(corners) for corners, _ in faces])
-        about_z = [[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
-        about_x = [[1, 0, 0], [0, np.cos(roll), -np.sin(roll)], [0, np.sin(roll), np.cos(roll)]]
-        corners = (
-            np.concatenate([c for c, _ in faces]) @ np.transpose(np.dot(about_z, about_x)) + place
-        )
-        seen = camera.project(corners)
-        with self.layer(alpha, seen[:, :2]):
-            for part, (_, colour) in zip(np.split(seen, sizes[:-1]), faces, strict=True):
-                (a, b, _), (c, d, _) = part[1] - part[0], part[2] - part[0]
-                if (
-                    a * d < b * c and part[:, 2].min() > NEAR
-                ):  # rows grow downwards, which turns the sense round
-                    self.polygon(part[:, :2], colour)
+        *place, angle = pose
+        spots = camera.project(solid.corners @ _turn(angle, roll).T + place)
+        fine = (spots[:, :2] * FINE).tolist()
+        faces = np.flatnonzero(_faces_us(spots, solid.first)).tolist()
+        shapes = [fine[solid.first[k] : solid.first[k + 1]] for k in faces]
+        with self.layer(alpha, spots[:, :2]):
+            self._fill(shapes, [solid.colours[k] for k in faces])
 
     def image(self) -> np.ndarray:
         """What has been painted, RGB (height, width, 3), uint8."""
-        pixels = _pygame().image.tobytes(
-            _pygame().transform.smoothscale(self._surface, self.size), "RGB"
-        )
-        return np.frombuffer(pixels, np.uint8).reshape(self.size[1], self.size[0], 3).copy()
+        self._average()
+        return self._shown.copy()
+
+    def _average(self) -> None:
+        """Bring `_shown` up to date."""
+        if not self._stale:
+            return
+        area = self._stale[0].unionall(self._stale[1:]).clip(self._surface.get_rect())
+        self._stale = []
+        left, top = area.x // FINE, area.y // FINE
+        wide = -(-area.right // FINE) - left
+        tall = -(-area.bottom // FINE) - top
+        fine = self._surface.subsurface((left * FINE, top * FINE, wide * FINE, tall * FINE))
+        small = _pygame().transform.smoothscale(fine, (wide, tall))
+        pixels = np.frombuffer(_pygame().image.tobytes(small, "RGB"), np.uint8)
+        self._shown[top : top + tall, left : left + wide] = pixels.reshape(tall, wide, 3)
+
+
+def _turn(angle: float, roll: float) -> np.ndarray:
+    """The matrix (3, 3) of a turn by `roll` about x, and then by `angle` about z."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    about_z = [[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]
+    cos, sin = np.cos(roll), np.sin(roll)
+    about_x = [[1, 0, 0], [0, cos, -sin], [0, sin, cos]]
+    return np.dot(about_z, about_x)
+
+
+def _faces_us(spots: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Which faces (m,) look at the camera and lie before it: columns, rows and depths (n, 3), `Solid.first` (m + 1,)."""
+    first = first[:-1]
+    one = spots[first + 1] - spots[first]
+    other = spots[first + 2] - spots[first]
+    # Rows grow downwards, which turns the sense round.
+    facing = one[:, 0] * other[:, 1] < one[:, 1] * other[:, 0]
+    return facing & (np.minimum.reduceat(spots[:, 2], first) > NEAR)
 
 
 def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Somebody's RGB picture (height, width, 3) as large as fits into `size` undistorted, in the middle of paper."""
-    pygame, pixels = _pygame(), np.ascontiguousarray(pixels, dtype=np.uint8)
-    h, w = pixels.shape[:2]
-    inner = tuple(max(1, round(n * min(size[0] / w, size[1] / h))) for n in (w, h))
-    small = pygame.transform.smoothscale(pygame.image.frombuffer(pixels, (w, h), "RGB"), inner)
+    pygame = _pygame()
+    tall, wide = pixels.shape[:2]
+    scale = min(size[0] / wide, size[1] / tall)
+    inner = max(1, round(wide * scale)), max(1, round(tall * scale))
+    whole = np.ascontiguousarray(pixels, dtype=np.uint8)
+    picture = pygame.image.frombuffer(whole, (wide, tall), "RGB")
+    small = pygame.surfarray.array3d(pygame.transform.smoothscale(picture, inner))
     out = np.full((size[1], size[0], 3), rgb(PAPER), np.uint8)
-    left, top = ((np.array(size) - inner) // 2).tolist()
-    out[top : top + inner[1], left : left + inner[0]] = pygame.surfarray.array3d(small).swapaxes(
-        0, 1
-    )
+    left = (size[0] - inner[0]) // 2
+    top = (size[1] - inner[1]) // 2
+    out[top : top + inner[1], left : left + inner[0]] = small.swapaxes(0, 1)
     return out
 
 
@@ -218,25 +320,29 @@ def bars(
     state: np.ndarray, ghost: np.ndarray | None, space: Any, size: tuple[int, int]
 ) -> np.ndarray:
     """A state (X,) of which nothing is known but the limits in `space`: a bar for each number, its twin's a mark."""
-    canvas, (w, h) = Canvas(size, "#f4f6f9"), size
-    known, wide = np.isfinite(space.low) & np.isfinite(space.high), w / (len(state) + 1)
-
-    def height(values: np.ndarray) -> np.ndarray:
-        scaled = 2 * (values - space.low) / np.where(known, space.high - space.low, 1) - 1
-        return h / 2 - 0.4 * h * np.where(known, scaled, np.tanh(values)).clip(-1, 1)
-
-    for i, row in enumerate(height(np.asarray(state))):
-        x, half = wide * (i + 1), 0.2 * wide
-        canvas.polygon(
-            [(x - half, h / 2), (x + half, h / 2), (x + half, row), (x - half, row)], SOFT
-        )
-        if ghost is not None:
-            mark = height(np.asarray(ghost))[i]
-            canvas.line(
-                [(x - 1.6 * half, mark), (x + 1.6 * half, mark)], COLOURS[0], max(2, h / 80)
-            )
-    canvas.line([(0, h / 2), (w, h / 2)], INK)
+    canvas = Canvas(size, "#f4f6f9")
+    wide, tall = size
+    step = wide / (len(state) + 1)
+    half = 0.2 * step
+    middle = tall / 2
+    columns = step * np.arange(1, len(state) + 1)
+    for x, row in zip(columns, middle - 0.4 * tall * _shares(state, space), strict=True):
+        left, right = x - half, x + half
+        canvas.polygon([(left, middle), (right, middle), (right, row), (left, row)], SOFT)
+    if ghost is not None:
+        for x, row in zip(columns, middle - 0.4 * tall * _shares(ghost, space), strict=True):
+            ends = [(x - 1.6 * half, row), (x + 1.6 * half, row)]
+            canvas.line(ends, COLOURS[0], max(2, tall / 80))
+    canvas.line([(0, middle), (wide, middle)], INK)
     return canvas.image()
+
+
+def _shares(values: np.ndarray, space: Any) -> np.ndarray:
+    """Where in their limits numbers (X,) lie, -1 to 1; their hyperbolic tangents where there are none."""
+    known = np.isfinite(space.low) & np.isfinite(space.high)
+    width = np.where(known, space.high - space.low, 1)
+    scaled = 2 * (values - space.low) / width - 1
+    return np.where(known, scaled, np.tanh(values)).clip(-1, 1)
 
 
 def squeezed(value: Any, unit: float, limit: float) -> Any:

@@ -6,55 +6,38 @@ Lengths are metres. A road is a line (n, 4) of metres along it, x, y, heading. H
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from .camera import NEAR, Camera
-from .canvas import Canvas, mix, rgb
+from .canvas import Canvas, Solid, mix, packed, rgb
 
-SKY, HAZE = (
-    ("#6fb1e4", "#e6f1f4"),
-    "#bcd6c6",
-)  # overhead and at the horizon; what distance fades into
+SKY = "#6fb1e4", "#e6f1f4"  # overhead and at the horizon
+HAZE = "#bcd6c6"  # what distance fades into
 
-
+# Of the hills: colour, size, phase, and how many waves around.
 HILLS = (
     ("#b7d0d9", 0.09, 0.3, (2, 5, 9)),
     ("#a5c6b4", 0.05, 2.1, (3, 7, 16)),
-)  # colour, size, phase, waves around
+)
 
-
-TREE = (
-    "#5d8f40",
-    "#6b4f3a",
-    "#3f7d3c",
-    "#55984a",
-)  # shadow, trunk, crown, the sunlit side of the crown
-
-
+TREE = "#5d8f40", "#6b4f3a", "#3f7d3c", "#55984a"  # shadow, trunk, crown, its sunlit side
 EVERY, ASIDE = 2.5, 6.0  # a tree every so many metres of road, and none nearer to it than this
-
 
 GLASS, TYRE, RIM, LAMP, SHADOW = "#2b3f55", "#15181d", "#9aa3ad", "#e5322d", "#434a4e"
 
+NIGHT, GLOW, STAR, RING = "#0b1026", "#3a2a63", "#ffffff", "#e9c9a0"
+PLANET = "#b9573f", "#e08a5a"  # in the shade and in the light
+STARS = 420  # all around
+BEARING, RISE = 0.35, 0.22  # where the planet stands, radians, and the tangent of its height
 
-NIGHT, GLOW, STAR, PLANET, RING = "#0b1026", "#3a2a63", "#ffffff", ("#b9573f", "#e08a5a"), "#e9c9a0"
-
-
-STARS, BEARING, RISE = (
-    420,
-    0.35,
-    0.22,
-)  # how many all around; where the planet stands, radians and its tangent
-
-
-ARM, FLAMES, SMOKE = (
-    0.4,
-    ((0.09, 0.45, "#ff8c2b"), (0.05, 0.27, "#ffe07a")),
-    "#6b6f76",
-)  # of a drone; metres
+ARM = 0.4  # of a drone, metres
+FLAMES = (0.09, 0.45, "#ff8c2b"), (0.05, 0.27, "#ffe07a")  # half-width and length, metres; colour
+SMOKE = "#6b6f76"
 
 
 def faded(colours: Any, depth: Any, clear: float) -> np.ndarray:
@@ -70,7 +53,21 @@ def along(road: np.ndarray, metres: Any) -> np.ndarray:
 def beside(pose: np.ndarray, left: Any) -> np.ndarray:
     """Points (..., 3) on the ground to the left of poses (..., 3) of x, y and heading."""
     x, y, angle = np.moveaxis(pose, -1, 0)
-    return np.stack((x - left * np.sin(angle), y + left * np.cos(angle), 0 * angle), -1)
+    east = x - left * np.sin(angle)
+    north = y + left * np.cos(angle)
+    return np.stack((east, north, np.zeros_like(east)), -1)
+
+
+def scattered(numbers: np.ndarray) -> np.ndarray:
+    """Three numbers from 0 to 1 (3, n) for each of n whole numbers, without order but always the same."""
+    rows = np.array([[1], [2], [3]])
+    return np.sin(numbers * 12.9898 + rows * 78.233) * 43758.5453 % 1
+
+
+def circle(count: int) -> np.ndarray:
+    """Points (n, 2) on the unit circle, the last one the first again."""
+    turn = np.linspace(0, 2 * np.pi, count)
+    return np.stack((np.cos(turn), np.sin(turn)), -1)
 
 
 def landscape(
@@ -78,50 +75,79 @@ def landscape(
 ) -> None:
     """The sky, hills that turn with the camera, and the ground in squares of two colours."""
     _sky(canvas, camera)
-    (w, h), first = camera.size, int(np.ceil(camera.horizon))
-    depth = camera.focal * camera.height / (np.arange(first, h) + 0.5 - camera.horizon)
-    (x, y, angle), side = camera.place, (w / 2 - 0.5 - np.arange(w)) / camera.focal
+    first = int(np.ceil(camera.horizon))
+    rows = np.arange(first, camera.size[1])
+    depth = camera.focal * camera.height / (rows + 0.5 - camera.horizon)
+    tones = packed(np.stack([faded(colour, depth, clear) for colour in colours], 1))
+    which = _odd_squares(camera, depth, cell)
+    which += 2 * np.arange(len(rows), dtype=np.int32)[:, None]
+    canvas.picture(tones.ravel().take(which), (0, first))
+
+
+def _odd_squares(camera: Camera, depth: np.ndarray, cell: float) -> np.ndarray:
+    """Where the squares of the ground are odd (height, width), 1 or 0, in rows that look as far as `depth`."""
+    x, y, angle = camera.place
+    width = camera.size[0]
+    side = (width / 2 - 0.5 - np.arange(width)) / camera.focal
     ahead = (depth / cell).astype(np.float32)
+    east = (np.cos(angle) - np.sin(angle) * side).astype(np.float32)
+    north = (np.sin(angle) + np.cos(angle) * side).astype(np.float32)
     # Far from zero, so that truncating to integers rounds down everywhere.
-    east = np.multiply.outer(ahead, (np.cos(angle) - np.sin(angle) * side).astype(np.float32)) + (
-        1e4 + x / cell
-    )
-    north = np.multiply.outer(ahead, (np.sin(angle) + np.cos(angle) * side).astype(np.float32)) + (
-        1e4 + y / cell
-    )
-    odd = (east.astype(np.int32) ^ north.astype(np.int32)) & 1
-    tones = (
-        np.stack([faded(colour, depth, clear) for colour in colours], 1)
-        .astype(np.uint8)
-        .reshape(-1, 3)
-    )
-    canvas.picture(tones.take(odd + 2 * np.arange(h - first)[:, None], axis=0), (0, first))
+    column = np.multiply.outer(ahead, east)
+    column += 1e4 + x / cell
+    row = np.multiply.outer(ahead, north)
+    row += 1e4 + y / cell
+    odd = column.astype(np.int32)
+    odd ^= row.astype(np.int32)
+    odd &= 1
+    return odd
 
 
 def _sky(canvas: Canvas, camera: Camera) -> None:
-    w, above = camera.size[0], int(np.ceil(camera.horizon))
-    canvas.picture(np.repeat(mix(*SKY, np.linspace(0, 1, above) ** 1.3)[:, None], w, 1))
-    column = np.linspace(0, w, 65)
-    bearing = camera.place[2] + np.arctan((w / 2 - column) / camera.focal)
+    width = camera.size[0]
+    above = int(np.ceil(camera.horizon))
+    blue = packed(mix(*SKY, np.linspace(0, 1, above) ** 1.3))
+    canvas.picture(np.broadcast_to(blue[:, None], (above, width)))
+    column = np.linspace(0, width, 65)
+    bearing = camera.place[2] + np.arctan((width / 2 - column) / camera.focal)
+    foot = [(width, above + 1), (0, above + 1)]
     for colour, size, phase, waves in HILLS:
-        rise = 1 + sum(np.sin(n * bearing + phase * n * n) / (i + 1.5) for i, n in enumerate(waves))
-        row = camera.horizon - camera.focal * size * np.maximum(rise, 0)
-        canvas.polygon([*zip(column, row, strict=True), (w, above + 1), (0, above + 1)], colour)
+        row = camera.horizon - camera.focal * size * _rise(bearing, phase, waves)
+        canvas.polygon(np.vstack((np.stack((column, row), -1), foot)), colour)
+
+
+def _rise(bearing: np.ndarray, phase: float, waves: tuple[int, ...]) -> np.ndarray:
+    """How high a chain of hills rises at some bearings, 0 and more."""
+    swings = [np.sin(n * bearing + phase * n * n) / (i + 1.5) for i, n in enumerate(waves)]
+    return np.maximum(1 + sum(swings), 0)
 
 
 def space(canvas: Canvas, camera: Camera) -> None:
     """Night on all sides: a glow along the horizon, stars that turn with the camera, and a planet with a ring."""
-    (w, h), n = camera.size, np.arange(STARS)
-    glow = np.exp(-(((np.arange(h) - camera.horizon) / (0.3 * h)) ** 2))
-    canvas.picture(np.repeat(mix(NIGHT, GLOW, glow)[:, None], w, 1))
-    chance = np.sin(n * 12.9898 + np.array([[1], [2], [3]]) * 78.233) * 43758.5453 % 1
-    spots = _far(camera, 2 * np.pi * chance[0], 1.5 * chance[1] - 0.9)
-    for (x, y, depth), light in zip(spots.tolist(), chance[2].tolist(), strict=True):
-        if depth > 0.2:
-            canvas.circle((x, y), 0.5 + light**4, mix(GLOW, STAR, 0.3 + 0.7 * light).tolist())
+    width, height = camera.size
+    from_horizon = (np.arange(height) - camera.horizon) / (0.3 * height)
+    night = packed(mix(NIGHT, GLOW, np.exp(-(from_horizon**2))))
+    canvas.picture(np.broadcast_to(night[:, None], (height, width)))
+    _stars(canvas, camera)
     x, y, depth = _far(camera, BEARING, RISE).tolist()
     if depth > 0.2:
-        _planet(canvas, x, y, 0.08 * camera.focal)
+        _planet(canvas, np.array([x, y]), 0.08 * camera.focal)
+
+
+def _stars(canvas: Canvas, camera: Camera) -> None:
+    around, rise, light = scattered(np.arange(STARS))
+    spots = _far(camera, 2 * np.pi * around, 1.5 * rise - 0.9)
+    shown = spots[:, 2] > 0.2
+    colours = packed(mix(GLOW, STAR, 0.3 + 0.7 * light)).tolist()
+    sizes = (0.5 + light**4).tolist()
+    for k in np.flatnonzero(shown & _inside(camera, spots, 2)).tolist():
+        canvas.circle(spots[k, :2].tolist(), sizes[k], colours[k])
+
+
+def _inside(camera: Camera, spots: np.ndarray, margin: Any) -> np.ndarray:
+    """Which spots (n, 3) lie in the picture, or within some pixels of it."""
+    from_middle = abs(spots[:, :2] - np.array(camera.size) / 2)
+    return (from_middle < np.array(camera.size) / 2 + np.reshape(margin, (-1, 1))).all(1)
 
 
 def _far(camera: Camera, bearing: Any, rise: Any) -> np.ndarray:
@@ -131,108 +157,171 @@ def _far(camera: Camera, bearing: Any, rise: Any) -> np.ndarray:
     return camera.project(here + far)
 
 
-def _planet(canvas: Canvas, x: float, y: float, size: float) -> None:
-    turn, (shade, lit) = np.linspace(0, 2 * np.pi, 40), PLANET
-    ring = np.stack(
-        (x + 1.9 * size * np.cos(turn), y + 0.4 * size * np.sin(turn) - 0.25 * size * np.cos(turn)),
-        -1,
-    )
+def _planet(canvas: Canvas, at: np.ndarray, size: float) -> None:
+    shade, lit = PLANET
+    tilted = np.array([[1.9, -0.25], [0, 0.4]])  # of the ring, which is seen from a little above
+    ring = at + size * circle(40) @ tilted
     canvas.line(ring[19:], RING, 0.1 * size)
-    canvas.circle((x, y), size, shade)
-    canvas.circle((x - 0.14 * size, y - 0.14 * size), 0.82 * size, lit)
+    canvas.circle(at, size, shade)
+    canvas.circle(at - 0.14 * size, 0.82 * size, lit)
     canvas.line(ring[:20], RING, 0.1 * size)
 
 
-def paint_road(canvas: Canvas, camera: Camera, road: np.ndarray, strips: Any, clear: float) -> None:
+def paint_road(
+    canvas: Canvas, camera: Camera, road: np.ndarray, strips: Sequence[Any], clear: float
+) -> None:
     """Strips along a road, the widest first: half-width, and the colours of its odd and its even metres.
 
-    Each is painted piece by piece, so that it stays whole where it folds in a bend tighter than it is wide.
+    Each is painted piece by piece, so that it stays whole where it folds in a bend tighter than it is wide. Pieces of
+    two metres and more show neither odd nor even metres but what both look like from afar.
     """
-    depth = camera.project(road[:, 1:] * (1, 1, 0))[:, 2]
-    for half, odd, even in strips:
-        left, right = (camera.project(beside(road[:, 1:], side * half)) for side in (1, -1))
-        pieces = np.stack((left[:-1], right[:-1], right[1:], left[1:]), 1)
-        seen = np.flatnonzero(pieces[..., 2].min(1) > NEAR)[::-1]
-        colours = faded(np.where(road[:, :1] % 2 < 1, rgb(even), rgb(odd)), depth, clear)
-        canvas.polygons(pieces[seen, :, :2], colours[seen].tolist())
+    tones, halves = _strips(tuple(strips))
+    way = road[:, 1:]
+    left, right = _cut(camera, beside(way, halves), beside(way, -halves))
+    ends = camera.project(np.stack((left, right)))  # (side, strip, sample, 3)
+    depth = camera.depth(way[:-1])
+    colours = packed(faded(_metre_colours(road[:, 0], tones), depth, clear))
+    corners = (ends[0, :, :-1], ends[1, :, :-1], ends[1, :, 1:], ends[0, :, 1:])
+    # The widest strip hides the others where it is not seen; the farthest pieces come first.
+    widest = np.stack([corner[0] for corner in corners], 1)
+    shown = np.flatnonzero(_may_show(camera, widest))[::-1]
+    pieces = np.stack([corner[:, shown, :2] for corner in corners], 2)
+    canvas.polygons(pieces.reshape(-1, 4, 2), colours[:, shown].ravel().tolist())
+
+
+@lru_cache(maxsize=8)
+def _strips(strips: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Colours (2, strip, 1, 3) of odd and even metres, and half-widths (strip, 1)."""
+    odd = np.stack([rgb(colour) for _, colour, _ in strips])
+    even = np.stack([rgb(colour) for _, _, colour in strips])
+    halves = np.array([half for half, _, _ in strips])
+    return np.stack((odd, even))[:, :, None], halves[:, None]
+
+
+def _metre_colours(metres: np.ndarray, tones: np.ndarray) -> np.ndarray:
+    """Colours (strip, piece, 3) of the pieces between some metres of a road, without haze."""
+    is_even = metres[:-1] % 2 < 1
+    odd, even = tones
+    return mix(odd, even, np.where(np.diff(metres) < 2, is_even, 0.5))
+
+
+def _cut(camera: Camera, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Lines across a road from left to right (..., 3), without what lies beneath the picture.
+
+    Painting takes time for every row of a polygon, seen or not, and close to the camera there are many.
+    """
+    over_left = camera.depth(left) - _nearest(camera)
+    over_right = camera.depth(right) - _nearest(camera)
+    crossing = over_left * over_right < 0
+    share = np.where(crossing, over_left / np.where(crossing, over_left - over_right, 1), 0)
+    border = left + share[..., None] * (right - left)
+    is_left_near = (crossing & (over_left < 0))[..., None]
+    is_right_near = (crossing & (over_right < 0))[..., None]
+    return np.where(is_left_near, border, left), np.where(is_right_near, border, right)
+
+
+def _nearest(camera: Camera) -> float:
+    """Depth of ground a little nearer than the picture's last row shows, metres."""
+    return 0.85 * camera.focal * camera.height / (camera.size[1] - camera.horizon)
+
+
+def _may_show(camera: Camera, shapes: np.ndarray) -> np.ndarray:
+    """Which shapes (n, corner, 3) lie before the camera and may touch its picture."""
+    column, row, depth = np.moveaxis(shapes, -1, 0)
+    width, height = camera.size
+    across = (column.max(1) > -1) & (column.min(1) < width + 1)
+    return across & (row.min(1) < height + 1) & (depth.min(1) > NEAR)
 
 
 def paint_trees(
     canvas: Canvas, camera: Camera, road: np.ndarray, here: float, reach: float, clear: float
 ) -> None:
     """Trees beside a road from `here` as far as `reach`: the same ones wherever they are seen from."""
-    n = np.arange(here // EVERY, (here + reach) // EVERY)
-    chance = np.sin(n * 12.9898 + np.array([[1], [2], [3]]) * 78.233) * 43758.5453 % 1
-    places = beside(
-        along(road, n * EVERY),
-        np.where(chance[0] < 0.5, -1, 1) * (ASIDE + 0.5 + 14 * chance[1] ** 1.5),
-    )
-    free = np.hypot(*(places[:, None, :2] - road[::4, 1:3]).transpose(2, 0, 1)).min(1) > ASIDE
-    spots, height = camera.project(places[free]), 2 + 2.4 * chance[2, free]
-    for i in np.argsort(-spots[:, 2])[: (spots[:, 2] > NEAR).sum()]:
-        _tree(
-            canvas,
-            spots[i, 0],
-            spots[i, 1],
-            height[i] * camera.focal / spots[i, 2],
-            faded(_TREE, spots[i, 2], clear),
-        )
+    number = np.arange(here // EVERY, (here + reach) // EVERY)
+    side, aside, tall = scattered(number)
+    left = np.where(side < 0.5, -1, 1) * (ASIDE + 0.5 + 14 * aside**1.5)
+    places = beside(along(road, number * EVERY), left)
+    spots = camera.project(places)
+    depth = np.maximum(spots[:, 2], NEAR)
+    sizes = (2 + 2.4 * tall) * camera.focal / depth
+    shown = _off_road(places, road) & (spots[:, 2] > NEAR) & _inside(camera, spots, sizes)
+    order = np.argsort(-depth)
+    order = order[shown[order]]
+    tones = packed(faded(_TREE, depth[order, None], clear)).tolist()
+    trees = zip(spots[order, :2].tolist(), sizes[order].tolist(), tones, strict=True)
+    for foot, size, colours in trees:
+        _tree(canvas, foot, size, colours)
 
 
 _TREE = np.stack([rgb(colour) for colour in TREE])
 
 
-def _tree(canvas: Canvas, x: float, y: float, size: float, tones: np.ndarray) -> None:
-    shadow, trunk, crown, light = tones.tolist()
+def _off_road(places: np.ndarray, road: np.ndarray) -> np.ndarray:
+    """Which places (n, 3) have no road within `ASIDE` of them."""
+    east = places[:, :1] - road[::4, 1]
+    north = places[:, 1:2] - road[::4, 2]
+    return (east * east + north * north).min(1) > ASIDE**2
+
+
+def _tree(canvas: Canvas, foot: list[float], size: float, tones: list[int]) -> None:
+    shadow, trunk, crown, light = tones
+    x, y = foot
     canvas.line([(x - 0.28 * size, y), (x + 0.28 * size, y)], shadow, 0.16 * size)
     canvas.line([(x, y), (x, y - 0.4 * size)], trunk, 0.1 * size)
     canvas.circle((x, y - 0.63 * size), 0.37 * size, crown)
     canvas.circle((x - 0.07 * size, y - 0.69 * size), 0.28 * size, light)
 
 
-@lru_cache(maxsize=8)
-def car(paint: str) -> list[tuple[np.ndarray, Any]]:
-    """The faces of a car on the origin, looking along x, for `Canvas.solid`: what others may hide comes first."""
-    ahead = (
-        -1.3,
-        -1.34,
-        -1.2,
-        -0.85,
-        0.1,
-        0.62,
-        1.25,
-        1.33,
-    )  # its outline, from the lower rear over the roof
-    aside, up = (
-        (0.7, 0.7, 0.7, 0.52, 0.52, 0.7, 0.7, 0.7),
-        (0.2, 0.62, 0.8, 1.22, 1.24, 0.84, 0.68, 0.2),
-    )
-    left = np.stack((ahead, aside, up), -1)
-    right = left * (1, -1, 1)
-    across = [np.stack((left[i], right[i], right[i + 1], left[i + 1])) for i in range(7)]
-    body, tones = (
-        (*across[:3:-1], left, right[::-1], *across[3::-1]),
-        (0.6, 1, 0.9, 0.78, 0.7, 1.15, 0.95, 1.05, 0.84),
-    )
-    turn = np.linspace(0, 2 * np.pi, 20)
-    shadow = np.stack((1.5 * np.cos(turn), 0.86 * np.sin(turn), 0 * turn), -1)
-    panels = [
-        (c, mix("#000000", paint, tone).clip(0, 255).tolist())
-        for c, tone in zip(body, tones, strict=True)
+# The left side of a car that looks along x, from its lower rear over the roof: x, y, z.
+OUTLINE = np.array(
+    [
+        (-1.3, 0.7, 0.2),
+        (-1.34, 0.7, 0.62),
+        (-1.2, 0.7, 0.8),
+        (-0.85, 0.52, 1.22),
+        (0.1, 0.52, 1.24),
+        (0.62, 0.7, 0.84),
+        (1.25, 0.7, 0.68),
+        (1.33, 0.7, 0.2),
     ]
-    panes = [(c + 0.17 * (c.mean(0) - c), GLASS) for c in (left[2:6], right[5:1:-1], across[2])]
-    return [(shadow, SHADOW), *panels, *panes, *_wheels_and_lamps()]
+)
+LIGHT = 0.84, 1.05, 0.95, 1.15, 0.9, 1.0, 0.6  # what its faces across reflect, in that order
+SIDES = 0.78, 0.7  # and what its left and its right side do
 
 
-def _wheels_and_lamps() -> list[tuple[np.ndarray, Any]]:
-    turn = np.linspace(0, 2 * np.pi, 20)
-    disc = np.stack((0.28 * np.cos(turn), 0 * turn, 0.28 * np.sin(turn)), -1)
+@lru_cache(maxsize=16)
+def car(paint: str, size: float = 1.0) -> Solid:
+    """A car on the origin, looking along x: of its faces those come first that others may hide."""
+    left = OUTLINE
+    right = OUTLINE * (1, -1, 1)
+    across = [np.stack((left[i], right[i], right[i + 1], left[i + 1])) for i in range(7)]
+    skins = list(zip(across, LIGHT, strict=True))
+    body = [*skins[:3:-1], (left, SIDES[0]), (right[::-1], SIDES[1]), *skins[3::-1]]
+    panels = [(face, mix("#000000", paint, tone).clip(0, 255).tolist()) for face, tone in body]
+    panes = [
+        (face + 0.17 * (face.mean(0) - face), GLASS)
+        for face in (left[2:6], right[5:1:-1], across[2])
+    ]
+    shadow = np.pad(circle(20) * (1.5, 0.86), ((0, 0), (0, 1)))
+    faces = [(shadow, SHADOW), *panels, *panes, *_wheels(), *_rear()]
+    return Solid.of([(size * face, colour) for face, colour in faces])
+
+
+def _wheels() -> list[tuple[np.ndarray, Any]]:
+    disc = 0.28 * np.insert(circle(20), 1, 0, axis=1)
+    faces: list[tuple[np.ndarray, Any]] = []
+    for side, x in itertools.product((1, -1), (-0.82, 0.8)):
+        hub = np.array([x, 0.71 * side, 0.28])
+        rolling = disc[::-side]
+        faces += [(rolling + hub, TYRE), (0.5 * rolling + hub, RIM)]
+    return faces
+
+
+def _rear() -> list[tuple[np.ndarray, Any]]:
+    """Wheels and lamps from behind."""
     square = np.array([(0, 1, 0), (0, -1, 0), (0, -1, 1), (0, 1, 1)])
     faces: list[tuple[np.ndarray, Any]] = []
     for side in (1, -1):
-        for x in (-0.82, 0.8):
-            hub = np.array([x, 0.71 * side, 0.28])
-            faces += [(disc[::-side] + hub, TYRE), (0.5 * disc[::-side] + hub, RIM)]
         faces.append((square * (1, 0.13, 0.21) + (-1.3, 0.57 * side, 0), TYRE))
         faces.append((square * (1, 0.15, 0.13) + (-1.36, 0.51 * side, 0.45), LAMP))
     return faces
@@ -257,40 +346,44 @@ def paint_drone(
         paint: its colour.
         alpha: how opaque it is, 0 to 1.
     """
-    (x, z, tilt), turn = pose, np.linspace(0, 2 * np.pi, 24)
-    ring = np.stack((np.cos(turn), np.sin(turn)), -1)
+    x, z, tilt = pose
     axes = np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]])
-    foot, metre = upright(camera, [(x, 0)])[0], camera.focal / -camera.place[0]
+    middle = x, max(z, 0.17 + ARM * abs(axes[0, 1]))
+    metre = camera.focal / -camera.place[0]
 
     def at(*points: Any) -> np.ndarray:
-        return upright(camera, np.array(points) @ axes + (x, max(z, 0.17 + ARM * abs(axes[0, 1]))))
+        return upright(camera, np.array(points) @ axes + middle)
 
-    shadow = foot + ring * metre * (1.2 * ARM, 0.06)
+    shadow = upright(camera, [(x, 0)])[0] + circle(24) * metre * (1.2 * ARM, 0.06)
     with canvas.layer(0.3 * alpha, shadow):
         canvas.polygon(shadow, "#000000")
     with canvas.layer(alpha, at((-0.7, -1.2), (0.7, -1.2), (0.7, 0.3), (-0.7, 0.3))):
-        _drone(canvas, at, ring, metre, thrusts, paint)
-    for i in range(4 if thrusts is None else 0):
-        puff, size = (
-            at((0, 0))[0] + metre * np.array([0.12 * np.sin(2 * i), -0.05 - 0.25 * i]),
-            (0.1 + 0.05 * i) * metre,
-        )
-        with canvas.layer(0.5 * alpha, (puff - size, puff + size)):
-            canvas.circle(puff, size, SMOKE)
+        _rotors(canvas, at, metre, (0, 0) if thrusts is None else thrusts)
+        _hull(canvas, at, metre, paint)
+    if thrusts is None:
+        _smoke(canvas, at((0, 0))[0], metre, 0.5 * alpha)
 
 
-def _drone(
-    canvas: Canvas, at: Any, ring: np.ndarray, metre: float, thrusts: Any, paint: Any
-) -> None:
-    for side, thrust in zip((-ARM, ARM), (0, 0) if thrusts is None else thrusts, strict=True):
+def _rotors(canvas: Canvas, at: Any, metre: float, thrusts: Any) -> None:
+    for side, thrust in zip((-ARM, ARM), thrusts, strict=True):
         for wide, long, colour in FLAMES if thrust > 0 else ():
-            canvas.polygon(
-                at((side - wide, 0), (side + wide, 0), (side, -0.06 - long * thrust)), colour
-            )
-        canvas.polygon(at(*(ring * (0.25, 0.025) + (side, 0.15))), RIM)
+            tip = side, -0.06 - long * thrust
+            canvas.polygon(at((side - wide, 0), (side + wide, 0), tip), colour)
+        canvas.polygon(at(*(circle(24) * (0.25, 0.025) + (side, 0.15))), RIM)
         canvas.line(at((side, -0.04), (side, 0.15)), GLASS, 0.07 * metre)
+
+
+def _hull(canvas: Canvas, at: Any, metre: float, paint: Any) -> None:
     canvas.line(at((-ARM, 0.02), (ARM, 0.02)), GLASS, 0.07 * metre)
     for foot in (-0.14, 0.14):
         canvas.line(at((0.6 * foot, 0), (1.4 * foot, -0.2)), GLASS, 0.035 * metre)
-    canvas.polygon(at(*(ring * (0.2, 0.12))), paint)
+    canvas.polygon(at(*(circle(24) * (0.2, 0.12))), paint)
     canvas.circle(at((0.06, 0.02))[0], 0.05 * metre, SKY[1])
+
+
+def _smoke(canvas: Canvas, source: np.ndarray, metre: float, alpha: float) -> None:
+    for i in range(4):
+        puff = source + metre * np.array([0.12 * np.sin(2 * i), -0.05 - 0.25 * i])
+        size = (0.1 + 0.05 * i) * metre
+        with canvas.layer(alpha, (puff - size, puff + size)):
+            canvas.circle(puff, size, SMOKE)
