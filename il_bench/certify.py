@@ -4,39 +4,53 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-
-import torch
+from typing import TYPE_CHECKING
 
 from .borders import resolve
-from .cli import flags
+from .cli import flags, light
 from .cli.told import told
-from .core.env import Certificate, Env
 from .core.settings import require
-from .measures import lipschitz
+
+if TYPE_CHECKING:
+    import torch
+
+    from .core.env import Certificate, Env
 
 PAIRS = 1_000_000
+
+ABOUT = """A certificate of an environment's Lipschitz constant, and what was tried against it.
+
+usage: python -m il_bench.certify ENV [--flags of the environment]; see python -m il_bench.certify lane --help"""
 
 
 @told
 def main(args: list[str]) -> None:
     """The command: `certify ENV`, then the environment's flags; exit code 1 when the certificate is refuted."""
+    if args in (["-h"], ["--help"]):
+        print(ABOUT)
+        return
     named = bool(args) and not args[0].startswith("-")
     require(
         named,
         f"certify: expected the name of an environment first, got {args[:1]}; try certify lane",
     )
-    env = flags.settings_of(
-        resolve.environment(args[0]), args[1:], f"python -m il_bench.certify {args[0]}"
-    )
-    torch.set_num_threads(1)
+    name, settings = args[0], args[1:]
+    with light.for_help(settings):
+        env_class = resolve.environment(name)
+        env = flags.settings_of(env_class, settings, f"python -m il_bench.certify {name}")
+    if not _withstands(name, env):
+        raise SystemExit(1)
+
+
+def _withstands(name: str, env: Env) -> bool:
+    """Show the certificate and each attempt to refute it; whether it withstood them all."""
     certificate = env.certificate()
-    print("\n".join(claims(args[0], env, certificate)))
-    held = True
+    print("\n".join(claims(name, env, certificate)))
+    withstood = True
     for text, holds in attempts(env, certificate):
         print(f"  {text}: {'holds' if holds else 'REFUTED'}", flush=True)
-        held = held and holds
-    if not held:
-        raise SystemExit(1)
+        withstood = withstood and holds
+    return withstood
 
 
 def claims(name: str, env: Env, certificate: Certificate) -> Iterator[str]:
@@ -57,18 +71,18 @@ def claims(name: str, env: Env, certificate: Certificate) -> Iterator[str]:
 
 def attempts(env: Env, certificate: Certificate) -> Iterator[tuple[str, bool]]:
     """What was tried against it, in words, and whether it held."""
+    from .measures import lipschitz
+
     if certificate.kind == "estimated":
-        yield (
-            "nothing is claimed beyond what those pairs have shown: there is nothing to refute",
-            True,
+        nothing = (
+            "nothing is claimed beyond what those pairs have shown: there is nothing to refute"
         )
+        yield nothing, True
         return
     if certificate.kind == "exact":
         wrong = list(lipschitz.attained(env, certificate))
-        yield (
-            wrong[0] if wrong else "the attaining pair is stretched by L to one part in 10^9",
-            not wrong,
-        )
+        fine = "the attaining pair is stretched by L to one part in 10^9"
+        yield (wrong[0] if wrong else fine), not wrong
     searches: dict[str, Callable[[], torch.Tensor]] = {
         f"{PAIRS:,} random pairs, 1e-6 to 100 times the states' scale apart": lambda: (
             lipschitz.many_pairs(env, PAIRS)

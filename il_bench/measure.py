@@ -1,4 +1,7 @@
-"""Agents that nobody learned here: a zip, a callable, anything with `predict`, named on a command line or handed over."""
+"""`python -m il_bench.measure RECORD`: everything that can be said about a Record, five lines in words first.
+
+With `--policy` about a policy trained elsewhere: a zip, a callable, anything with `predict`.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,44 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
 import tyro
 
 from .borders import resolve
-from .cli import flags
+from .cli import flags, light
 from .cli.told import told
-from .core.env import Env, Expert
 from .core.settings import build, combinations, nested_per_run_fields, require
-from .measures.assess import Measures, assess, of_record
-from .records import record
+
+if TYPE_CHECKING:
+    from .measures.table import Measures
+
+PROG = "python -m il_bench.measure"
+
+TABLE = "measures.json"
+"""The file of a Record's folder in which its table is left."""
 
 
 @dataclass(frozen=True)
-class MeasurePolicy:
-    """Measure everything about any agent, in twin rollouts with an expert; no Record is needed, and none is left."""
+class RecordOptions:
+    """Measure everything about a Record; with --policy about a policy trained elsewhere: see --policy NAME --help."""
+
+    record: Annotated[Path, tyro.conf.Positional]
+    """Folder of the Record."""
+    env: str | None = None
+    """module:Class, where the environment is a file's: a Record alone runs no stranger's code."""
+    expert: str | None = None
+    """module:name or sb3:PATH, where the expert is a file's."""
+    trust: bool = False
+    """The author of the zip in --expert sb3:PATH is trusted: opening it runs what was serialised into it."""
+
+
+@dataclass(frozen=True)
+class PolicyOptions:
+    """Measure everything about a policy trained elsewhere, in twin rollouts with an expert; no Record is needed."""
 
     policy: str = ""
-    """Whom: sb3:PATH, or module:name for a callable of observations or anything with predict."""
+    """Which policy: sb3:PATH, or module:name for a callable of observations or anything with predict."""
     env: str = "lane"
     """Environment: a registered name, module:Class, or a Gymnasium id such as Pendulum-v1."""
     expert: str | None = None
@@ -42,77 +63,76 @@ class MeasurePolicy:
     """JSON file for the table, which is printed anyway."""
 
 
-def parse(args: list[str]) -> tuple[Env, Expert, MeasurePolicy]:
-    """The environment of all runs, the expert in it, and what else a command line asks for."""
-    env_class = resolve.environment(flags.peek(args, "--env", MeasurePolicy.env))
-    groups = {
-        "agent": flags.flags_of(MeasurePolicy),
-        "environment": flags.flags_of(env_class, hide=("seed", "device")),
-    }
+@told
+def main(args: list[str]) -> None:
+    """The command."""
+    names = {arg.partition("=")[0] for arg in args}
+    table, out = _of_policy(args) if "--policy" in names else _of_record(args)
+    if out is not None:
+        _store(table, out)
+    print(table)
+    print(f"\nstored in {out}" if out else "")
+
+
+def _of_record(args: list[str]) -> tuple[Measures, Path]:
+    """The table of a Record, and where it goes."""
+    options = flags.parsed(RecordOptions, args, PROG)
+    from .measures.assess import of_record
+    from .records import record
+
+    stored = record.load(options.record)
+    table = of_record(stored, options.env, options.expert, options.trust)
+    return table, options.record / TABLE
+
+
+def _of_policy(args: list[str]) -> tuple[Measures, Path | None]:
+    """The table of a policy trained elsewhere, and where it goes, if anywhere."""
+    env, options = parse(args)
+    from .measures.assess import assess
+
+    expert = resolve.expert(env, options.expert, options.trust)
+    table = assess(env, expert, options.policy, options.rollouts, options.trust)
+    return table, options.out
+
+
+def parse(args: list[str]) -> tuple[Any, PolicyOptions]:
+    """The environment of all runs, and what else a command line asks for."""
+    with light.for_help(args):
+        env_class = resolve.environment(flags.peek(args, "--env", PolicyOptions.env))
+        groups = {
+            "policy": flags.flags_of(PolicyOptions),
+            "environment": flags.flags_of(env_class, hide=("seed", "device")),
+        }
     flags.require_distinct(*groups.values())
-    command = dataclasses.make_dataclass("Command", groups.items())
-    got = flags.parsed(
-        tyro.conf.OmitArgPrefixes[command],
-        args,
-        "python -m il_bench.measure",
-        str(MeasurePolicy.__doc__),
-    )  # type: ignore[misc, valid-type]
-    options = MeasurePolicy(**vars(got.agent))
-    require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
+    command: Any = dataclasses.make_dataclass("Command", groups.items())
+    about = str(PolicyOptions.__doc__)
+    parsed = flags.parsed(tyro.conf.OmitArgPrefixes[command], args, PROG, about)
+    options = PolicyOptions(**vars(parsed.policy))
+    _require_sound(options)
+    many = nested_per_run_fields(env_class)
+    settings = combinations(flags.flat(parsed.environment), many, options.seeds)
+    return build(env_class, settings), options
+
+
+def _require_sound(options: PolicyOptions) -> None:
+    """Refuse what no measurement can be made of, before anything is opened."""
+    rollouts = options.rollouts
+    require(rollouts >= 1, f"rollouts: expected at least 1, got {rollouts}; try 64")
     taken = options.out is not None and options.out.exists()
     require(not taken, f"out: {options.out} already exists; name another file")
-    zipped = any(str(name).startswith(resolve.ZIP) for name in (options.policy, options.expert))
+    names = (options.policy, options.expert or "")
+    zipped = any(name.startswith(resolve.ZIP) for name in names)
     require(
         zipped or not options.trust,
         "trust: expected sb3:PATH beside it, which alone needs it; leave it out",
     )
-    many = nested_per_run_fields(env_class)
-    env = build(env_class, combinations(flags.flat(got.environment), many, options.seeds))
-    return env, resolve.expert(env, options.expert, options.trust), options
 
 
-TABLE = "measures.json"
-
-
-@dataclass(frozen=True)
-class MeasureRecord:
-    """Measure everything about a Record; with --policy about any agent: see --policy NAME --help."""
-
-    record: Annotated[Path, tyro.conf.Positional]
-    """Folder of the Record."""
-    env: str | None = None
-    """module:Class, where the environment is a file's: a Record alone runs no stranger's code."""
-    expert: str | None = None
-    """module:name or sb3:PATH, where the expert is a file's."""
-    trust: bool = False
-    """The author of the zip in --expert sb3:PATH is trusted: opening it runs what was serialised into it."""
-
-
-def _stored(table: Measures, out: Path) -> None:
+def _store(table: Measures, out: Path) -> None:
+    """Write the table, whole or not at all."""
     draft = out.with_name(f".{out.name}")
     draft.write_text(json.dumps(table.as_json(), indent=1) + "\n")
     os.replace(draft, out)
-
-
-@told
-def main(args: list[str]) -> None:
-    """The command."""
-    torch.set_num_threads(1)
-    out: Path | None
-    if any(arg.partition("=")[0] == "--policy" for arg in args):
-        env, expert, options = parse(args)
-        table, out = (
-            assess(env, expert, options.policy, options.rollouts, options.trust),
-            options.out,
-        )
-    else:
-        asked = flags.parsed(MeasureRecord, args, "python -m il_bench.measure")
-        found = record.load(asked.record)
-        table, out = of_record(found, asked.env, asked.expert, asked.trust), asked.record / TABLE
-    if out is not None:
-        _stored(table, out)
-    print(table)
-    print(f"\nstored in {out}" if out else "")
 
 
 if __name__ == "__main__":

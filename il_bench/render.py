@@ -11,8 +11,6 @@ import tyro
 
 from .cli.flags import parsed
 from .cli.told import told
-from .records import record
-from .show import video
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,9 @@ class RenderOptions:
 def main(args: list[str]) -> None:
     """The command."""
     options = parsed(RenderOptions, args, "python -m il_bench.render")
+    from .records import record
+    from .show import video
+
     found = record.load(options.record)
     found.known_env = record.environment_of(found.config, options.env)
     stem = "-".join(str(n) for n in (options.run, options.episode) if n is not None)

@@ -6,16 +6,11 @@ sweep; `--list` shows what there is.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import importlib
-import sys
-import types
-from collections.abc import Iterator
 from typing import Any
 
 from .borders import resolve
-from .cli import flags
+from .cli import flags, light
 from .cli.options import RunOptions
 from .cli.told import told
 from .core import registry
@@ -30,7 +25,7 @@ def main(args: list[str]) -> None:
             args == ["--list"],
             f"list: expected no other flag, got {' '.join(args)}; give --list alone",
         )
-        with postponed("torch"):
+        with light.postponed("torch"):
             print(listing())
         return
     again = flags.peek(args, "--from", "")
@@ -42,27 +37,6 @@ def main(args: list[str]) -> None:
     from .jobs import session
 
     session.execute(*(parsed or session.repeated(args)))
-
-
-@contextlib.contextmanager
-def postponed(name: str) -> Iterator[None]:
-    """Within, `import name` succeeds at once and does its work when an attribute is first asked for.
-
-    Help is read from classes whose files import torch, which takes 1.5 s; help has half a second.
-    """
-
-    class Postponed(types.ModuleType):
-        def __getattr__(self, attribute: str) -> Any:
-            if attribute.startswith("__"):  # the import system looking around
-                raise AttributeError(attribute)
-            if sys.modules.get(name) is self:
-                del sys.modules[name]
-            return getattr(importlib.import_module(name), attribute)
-
-    standing_in = sys.modules.setdefault(name, Postponed(name))
-    yield
-    if isinstance(standing_in, Postponed) and sys.modules.get(name) is standing_in:
-        del sys.modules[name]
 
 
 def listing() -> str:
@@ -94,8 +68,7 @@ def parse(args: list[str]) -> tuple[RunOptions, Any, Any]:
     """
     import tyro
 
-    helping = not {"-h", "--help"}.isdisjoint(args)
-    with postponed("torch") if helping else contextlib.nullcontext():
+    with light.for_help(args):
         env_class = resolve.environment(flags.peek(args, "--env", RunOptions.env))
         algo = flags.peek(args, "--algo", RunOptions.algo)
         learner_class = registry.from_desk(registry.LEARNERS, algo)

@@ -7,16 +7,11 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import TYPE_CHECKING
 
-from .borders.sb3_training import Recipe, train
-from .borders.sb3_zips import PREFIX
+from .cli import light
 from .cli.flags import parsed
 from .cli.told import told
 from .core.settings import require
-
-if TYPE_CHECKING:
-    pass
 
 
 @told
@@ -27,6 +22,9 @@ def main(args: list[str]) -> None:
         named,
         f"sb3: expected train first, got {' '.join(args[:1]) or 'nothing'}; try train Hopper-v5",
     )
+    with light.for_help(args):
+        from .borders.sb3_training import Recipe, train
+        from .borders.sb3_zips import PREFIX
     recipe = parsed(Recipe, args[args[:1] == ["train"] :], "python -m il_bench.sb3 train")
     before = signal.signal(
         signal.SIGTERM, signal.default_int_handler

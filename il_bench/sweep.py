@@ -8,15 +8,16 @@ twice, and a sweep that has grown computes what is new.
 from __future__ import annotations
 
 from .cli.told import told
-from .jobs import store
 from .jobs.plan import asked, batched, memory, planned
-from .jobs.workers import carry_out, processes
 
 
 @told
 def main(args: list[str]) -> None:
     """The command."""
     options, settings = asked(args)
+    from .jobs import store
+    from .jobs.workers import carry_out, processes
+
     pairs = [(env, algo) for env in options.env for algo in options.algo]
     plan, skipped = planned(options, settings, pairs)
     done = store.keys(options.out) if options.resume and options.out.is_dir() else set()

@@ -5,18 +5,12 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
 from .cli.flags import parsed
 from .cli.told import told
-from .jobs import store
-from .show import report
-from .show.sweep_table import lines, pooled
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True)
@@ -36,9 +30,13 @@ class TableOptions:
 @told
 def main(args: list[str]) -> None:
     """The command."""
+    options = parsed(TableOptions, args, "python -m il_bench.table")
     from rich.console import Console
 
-    options = parsed(TableOptions, args, "python -m il_bench.table")
+    from .jobs import store
+    from .show import report
+    from .show.sweep_table import lines, pooled
+
     by = tuple(name.strip() for name in options.by.split(",") if name.strip())
     data = store.open(options.results)
     found = lines(data, by, options.at)

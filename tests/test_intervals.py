@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -14,6 +17,28 @@ def test_the_interval_of_a_median_covers_it_in_95_cases_of_100(runs):
     assert outside <= 0.05
     narrower = binom.cdf(low + 1, runs, 0.5) + binom.sf(high - 1, runs, 0.5)
     assert narrower > 0.05  # the narrowest symmetric one
+
+
+def test_the_interval_is_that_of_scipy_s_quantile_test():
+    from scipy.stats import quantile_test
+
+    for runs in range(intervals.FEWEST, 65):
+        ordered = np.arange(float(runs))
+        test = quantile_test(ordered, q=float(np.median(ordered)), p=0.5)
+        ends = test.confidence_interval(0.95)
+        assert intervals.order_statistics(runs) == (ends.low, ends.high)
+
+
+def test_no_part_of_scipy_is_imported_for_an_interval():
+    code = (
+        "import sys, numpy as np; from il_bench.stats.intervals import interval;"
+        "interval(np.arange(9.0)); sys.exit('scipy' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_value_alone_shows_no_interval():
+    assert str(intervals.interval(np.arange(9.0)).alone()) == "4.0"
 
 
 def test_the_interval_covers_as_often_in_simulation():

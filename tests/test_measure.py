@@ -13,7 +13,9 @@ import il_bench as il
 from il_bench import measure
 from il_bench.core.rollout import by_expert, rollout
 from il_bench.core.streams import Streams
-from il_bench.measures import assess, probes
+from il_bench.measures import assess, probes, table, words
+from il_bench.measures.quantities import HEADINGS
+from il_bench.stats.intervals import Interval, interval
 
 
 class Proportional(il.Expert):
@@ -60,9 +62,7 @@ def test_action_gain_and_sensitivity_of_the_linear_plant():
     env = linear()
     who = Proportional(env, 0.5)
     along = path(env, who)
-    assert probes.action_gain(env, along, Streams(env.seeds)).tolist() == pytest.approx(
-        [env.gain] * 2, rel=1e-6
-    )
+    assert probes.action_gain(env, along).tolist() == pytest.approx([env.gain] * 2, rel=1e-6)
     slope = probes.sensitivity(env, who.act, along)
     assert slope.tolist() == pytest.approx([(1.2 - 0.5) / env.gain] * 2, rel=1e-6)
 
@@ -76,7 +76,8 @@ def test_the_dial_s_coordinates_leave_the_context_out():
 @pytest.mark.parametrize("keep", [0.5, 0.8])
 def test_a_kick_is_forgotten_after_the_steps_that_its_decay_takes(keep):
     env = linear()
-    found = probes.kick(env, Proportional(env, keep), Streams(env.seeds), 6, size=1e-3, at=5)
+    who = Proportional(env, keep)
+    found = probes.kick(env, who, Streams(env.seeds), path(env, who, 6), size=1e-3, at=5)
     steps = math.floor(math.log(0.1) / math.log(keep)) + 1
     assert found.recovered.all()
     assert found.median().tolist() == [steps, steps]
@@ -84,7 +85,8 @@ def test_a_kick_is_forgotten_after_the_steps_that_its_decay_takes(keep):
 
 def test_a_kick_that_grows_is_censored_not_missing():
     env = linear()
-    found = probes.kick(env, Proportional(env, 1.05), Streams(env.seeds), 6, size=1e-3, at=5)
+    who = Proportional(env, 1.05)
+    found = probes.kick(env, who, Streams(env.seeds), path(env, who, 6), size=1e-3, at=5)
     assert not found.recovered.any()
     assert (found.steps == 35).all()
     assert found.median().tolist() == [math.inf, math.inf]
@@ -117,9 +119,8 @@ def test_the_plant_answers_a_constant_error_with_its_plateau(keep):
     turn = np.array([[math.cos(ANGLE), -math.sin(ANGLE)], [math.sin(ANGLE), math.cos(ANGLE)]])
     push = env.gain * np.ones(2) / math.sqrt(2)
     expected = np.linalg.norm(np.linalg.solve(np.eye(2) - keep * turn, push))
-    assert probes.response(
-        env, expert, "constant", Streams(env.seeds), 4
-    ).tolist() == pytest.approx([expected] * 2, rel=1e-4)
+    found = probes.response(env, expert, "constant", path(env, expert), Streams(env.seeds))
+    assert found.tolist() == pytest.approx([expected] * 2, rel=1e-4)
 
 
 def test_zero_mean_errors_leave_the_spread_of_an_autoregression():
@@ -133,7 +134,7 @@ def test_zero_mean_errors_leave_the_spread_of_an_autoregression():
     ]
     square = (env.distance(*ends) / 1e-3 / env.gain) ** 2
     assert square.mean().item() == pytest.approx(1 / 0.75, abs=3 * square.std().item() / 1000**0.5)
-    assert probes.response(env, expert, "zero-mean", streams, 50).item() > 0
+    assert probes.response(env, expert, "zero-mean", path(env, expert, 50), streams).item() > 0
 
 
 @pytest.mark.parametrize("keep", [0.5, 1.0, 1.1])
@@ -147,7 +148,8 @@ def test_the_worst_errors_add_up_as_the_envelope_says(keep):
         def act(self, state):
             return ((env.pull(state) - (1.2 - keep) * state[..., 0]) / env.gain)[..., None]
 
-    found = probes.response(env, Held(), "adversarial", Streams(env.seeds), 4, size=1e-6)
+    lead = path(env, Held())
+    found = probes.response(env, Held(), "adversarial", lead, Streams(env.seeds), size=1e-6)
     assert found.tolist() == pytest.approx([env.gain * envelope(1.0, keep, 30)[-1]] * 2, rel=1e-6)
 
 
@@ -155,7 +157,8 @@ def test_the_adversary_does_worse_than_a_constant_error_where_the_loop_turns():
     env = linear(horizon=60)
     expert, streams = Proportional(env, 0.95), Streams(env.seeds)
     worst, constant = (
-        probes.response(env, expert, way, streams, 4) for way in ("adversarial", "constant")
+        probes.response(env, expert, way, path(env, expert), streams)
+        for way in ("adversarial", "constant")
     )
     assert (worst > 2 * constant).all()
 
@@ -163,12 +166,15 @@ def test_the_adversary_does_worse_than_a_constant_error_where_the_loop_turns():
 def test_independent_noise_parts_two_experts_by_the_spread_of_an_autoregression():
     """q' = 0.36 q + sigma w in both: their difference has variance 2 sigma^2 / (1 - 0.36^2), its length a median."""
     env = il.make("tube", horizon=40, noise=0.01, seeds=1)
-    found = probes.independent(env, il.expert(env), Streams(env.seeds), 2000).item()
+    expert = il.expert(env)
+    found = probes.independent(env, expert, path(env, expert, 2000), Streams(env.seeds)).item()
     expected = 0.6745 * 0.01 * (2 / (1 - 0.36**2)) ** 0.5
     assert found == pytest.approx(expected, rel=0.08)  # a median of 2000: 2.4 % standard error
     quiet = il.make("tube", horizon=10)
+    expert = il.expert(quiet)
+    lead = path(quiet, expert)
     with pytest.raises(probes.Unanswerable, match="nothing is random"):
-        probes.independent(quiet, il.expert(quiet), Streams(quiet.seeds), 4)
+        probes.independent(quiet, expert, lead, Streams(quiet.seeds))
 
 
 def assessed(**changes):
@@ -182,9 +188,13 @@ def test_everything_is_measured_on_a_record_and_stored(tmp_path, capsys):
     folder = assessed().save(tmp_path / "kept")
     measure.main([str(folder)])
     said = capsys.readouterr().out
+    begun = [line.split()[0] for line in said.splitlines()[:5]]
+    assert begun == ["drift", "growth", "causes", "bounds", "cost"]
+    headings = [line.strip() for line in said.splitlines() if line.strip() in HEADINGS]
+    assert headings == begun
     held = json.loads((folder / "measures.json").read_text())
     values = held["rows"][0]["values"]
-    assert set(values) == set(measure.QUANTITIES)
+    assert set(values) == {name for part in HEADINGS.values() for name in part}
     fitted, derived = (
         values[f"growth a step, {how}"]["value"] for how in ("fitted", "Lyapunov, learner's path")
     )
@@ -252,15 +262,140 @@ def test_a_folder_that_is_no_record_is_a_sentence(capsys):
     assert "is not a Record" in capsys.readouterr().err
 
 
+KNOWN = words.Circumstances(horizon=100, indicator=False, counted=False)
+
+
+def row_with(classes=None, settings=None, learner="bc", **changes):
+    """A row of the table in which everything is as it should be, but for the changes: numbers of eight runs."""
+    values = dict.fromkeys((name for part in HEADINGS.values() for name in part), 1.0)
+    values |= {"D at the horizon, median": 0.5, "growth a step, fitted": 0.9} | changes
+    pooled = {
+        name: value if isinstance(value, str | Interval) else interval(np.full(8, value))
+        for name, value in values.items()
+    }
+    classes = classes or {"saturating": 8}
+    return {
+        "learner": learner,
+        "settings": settings or {},
+        "class": table.class_text(classes),
+        "classes": classes,
+        "values": pooled,
+    }
+
+
+@pytest.mark.parametrize(
+    ("heading", "row", "sentence"),
+    [
+        ("drift", row_with(**{"D at the horizon, median": 0}), "where its expert is (D = 0)"),
+        ("drift", row_with(**{"D at the horizon, median": np.inf}), "became NaN or infinite"),
+        ("drift", row_with(**{"D / ceiling": 0.7}), "(70 % of the distance between unrelated"),
+        (
+            "drift",
+            row_with(**{"D / ceiling": 0.1, "D / that": 0.9}),
+            "(no more than noise alone parts two experts)",
+        ),
+        ("drift", row_with(**{"D / ceiling": 0.1, "D / that": 20}), "(20 times what noise alone"),
+        ("drift", row_with(**{"D / ceiling": 0.004, "D / that": "n/a: quiet"}), "(less than 1 %"),
+        ("growth", row_with(), "errors are forgotten, by half every 7 steps (saturating in 8 of 8"),
+        (
+            "growth",
+            row_with({"explosive": 5, "marginal": 3}, **{"growth a step, fitted": 1.1}),
+            "a deviation by 1.10 a step: errors explode, doubled every 7 steps (explosive in 5 of 8",
+        ),
+        (
+            "growth",
+            row_with({"explosive": 4, "marginal": 4}, **{"growth a step, fitted": 1.0}),
+            "the runs differ (explosive 4, marginal 4)",
+        ),
+        ("growth", row_with(**{"growth a step, fitted": np.nan}), "too little"),
+        ("growth", row_with(**{"D at the horizon, median": 0}), "no deviation that could grow"),
+        (
+            "causes",
+            row_with(**{"exposure gap on / off": 3}),
+            "errs 3.0 times as much on its own states (1.0) as on its expert's (1.0): it meets what",
+        ),
+        ("causes", row_with(**{"exposure gap on / off": 0.3}), "drifts to where it errs less"),
+        (
+            "causes",
+            row_with(**{"exposure gap on / off": Interval(3, 0.5, 9, 8, 8)}),
+            "no clear exposure gap",
+        ),
+        ("causes", row_with(**{"action error off (expert's states)": 0}), "own alone, by 1.0"),
+        ("causes", row_with(**{"action error on (own states)": np.inf}), "without limit"),
+        (
+            "bounds",
+            row_with(
+                **{"naive bound L + L_a Lip(policy)": 2, "small gain rho + L_a Lip(error)": 0.7}
+            ),
+            "grow by 2.00 a step by the naive bound, 1.0 times the growth fitted, and by 0.700 by the "
+            "small gain: errors stay small",
+        ),
+        ("bounds", row_with(), "an explosion is not ruled out"),
+        (
+            "bounds",
+            row_with(**{"naive bound L + L_a Lip(policy)": "n/a: needs a derivative"}),
+            "no bound on its growth (needs a derivative)",
+        ),
+        (
+            "cost",
+            row_with(**{"cost gap": 3, "expert's return": 12, "seconds": 0.5, "labels": 1200}),
+            "loses 3.0 of its expert's return 12.0 (25 %), growing like T^1.0, and took 1,200 labels, "
+            "1 update and 0.50 s to learn (1 early end on the way)",
+        ),
+        (
+            "cost",
+            row_with(**{"cost gap": Interval(1, -1, 2, 8, 8), "labels": "n/a: elsewhere"}),
+            "loses nothing that these runs can tell of its expert's return 1.00 (cost gap 1.0 [-1.0, "
+            "2.0]), and was trained elsewhere",
+        ),
+        ("cost", row_with(**{"cost gap": -2}), "earns 2.0 more than its expert's return"),
+        ("cost", row_with(**{"cost gap": np.inf}), "loses without limit"),
+    ],
+)
+def test_each_line_in_words_follows_from_the_numbers(heading, row, sentence):
+    assert sentence in words.five_lines([row], KNOWN)[heading]
+
+
+def test_where_d_is_zero_or_one_the_words_speak_of_chances_and_bounds_on_the_loss():
+    known = words.Circumstances(horizon=1, indicator=True, counted=True)
+    row = row_with(**{"D at the horizon, arithmetic mean": 0.25, "cost gap / (T^2 error off)": 0.1})
+    lines = words.five_lines([row], known)
+    assert lines["drift"] == "After 1 step bc has parted from its expert in 25 % of the rollouts."
+    assert "loses 0.10 of the bound T^2 error and 1.0 of u T error" in lines["bounds"]
+    assert "nothing in between could grow" in lines["growth"]
+
+
+def test_the_words_speak_of_the_worst_setting_and_of_who_did_best_in_it():
+    drift = {(1.0, "bc"): 9, (1.2, "bc"): 70, (1.2, "dagger"): 5, (1.2, "smile"): 6}
+    rows = [
+        row_with(None, {"lipschitz": at}, name, **{"D at the horizon, median": far})
+        for (at, name), far in drift.items()
+    ]
+    line = words.five_lines(rows, KNOWN)["drift"]
+    assert line.startswith("At L = 1.2, after 100 steps bc is 70 from its expert")
+    assert "; dagger is 5.0 from" in line
+    assert "smile" not in line
+
+
+def test_measures_are_short_in_a_console_and_a_table_in_a_notebook():
+    env = il.make("tube", horizon=20, seeds=2)
+    found = il.assess(env, il.expert(env), il.expert(env), episodes=8)
+    assert repr(found) == "Measures(policy; 45 quantities in 1 rows; print it)"
+    assert [name for name, _ in found.__rich_repr__()] == list(HEADINGS)
+    html = found._repr_html_()
+    assert "D at the horizon, median" in html
+    assert "(expert&#x27;s states)" in html
+
+
 def test_the_horizon_law_tells_a_power_from_an_exponential():
-    from il_bench.measures.quantities import Assessment, horizon_law
+    from il_bench.measures.quantities import Assessment, Reference, horizon_law
 
     record = assessed(horizon=100)
     steps = np.arange(1, 101.0)
     for losses, power in ((steps, True), (np.exp(0.1 * steps), False)):
         record.arrays["reward"] = np.zeros_like(record.arrays["reward"])
         record.arrays["reward"][1] = -losses
-        slope, wins = horizon_law(Assessment(record, 1, "", "", ""))
+        slope, wins = horizon_law(Assessment(Reference(record, "", ""), 1, ""))
         assert wins.tolist() == [power] * 3
         if power:
             assert slope.tolist() == pytest.approx(

@@ -10,14 +10,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_origin, get_type_hints
 
 from ..borders import resolve
 from ..cli import flags
 from ..core import registry
 from ..core.settings import build, combinations, nested_per_run_fields, parts, plugs, require
 from . import digest
-from .footprint import Memory, needed
+
+if TYPE_CHECKING:
+    from .footprint import Memory
 
 RANGE_DIGITS = 12
 EARLY = 16
@@ -263,6 +265,8 @@ def _refusal(one: Group) -> str:
 
 def memory(group: Group) -> Memory:
     """What the runs of a group take side by side."""
+    from .footprint import needed
+
     env, learner = group.things()
     return needed(env, [learner], group.common["rollouts"])
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import spaces
 
 from ..borders import resolve
 from ..core.env import Env, Expert
 from ..core.policy import Policy
-from ..core.rollout import action_error, flat_ask, replay
+from ..core.rollout import Rollout, action_error, flat_ask, replay
+from ..core.threads import few_threads
 from ..fit.fitting import restore
 from ..records import record
 from ..records.record import Record
@@ -21,122 +21,147 @@ from ..records.rows import broken
 from ..records.twins import compare
 from ..stats.intervals import Interval, interval, mean_error
 from .probes import Unanswerable
-from .quantities import QUANTITIES, Assessment, Quantity, classes
+from .quantities import HEADINGS, PROBED, Assessment, Quantity, Reference, classes
+from .table import Matrix, Measures, class_text
+from .words import Circumstances, Row
 
 
-def error_matrix(
-    found: Record, env: Env, expert: Expert, policies: dict[str, Any]
-) -> dict[str, dict[str, Interval]]:
-    """e(i on j): the mean action error of i on the states of j, for the expert and every learner at hand."""
-    out: dict[str, dict[str, Interval]] = {}
-    for j, where in enumerate(found.learners):
-        path = Assessment(found, j, env, expert, expert).path(j)
-        labels = flat_ask(env, expert, path.state[:, :, :-1])
-        for name, policy in policies.items():
-            wrong = action_error(env, replay(env, policy, path), labels).cpu().numpy()
-            out.setdefault(name, {})[where] = interval(mean_error(wrong, path.broke.cpu().numpy()))
-    return out
-
-
-@dataclass(frozen=True)
-class Measures:
-    """The table of one Record.
-
-    Attributes:
-        rows: for each learner and setting, quantity to interval or reason.
-        errors: the action error matrix, e[i][j], or the reason why there is none.
-        broken: who left the finite numbers, in which run and at which step, a sentence each.
-    """
-
-    rows: list[dict[str, Any]]
-    errors: dict[str, dict[str, Interval]] | str
-    broken: list[str]
-
-    def as_json(self) -> dict[str, Any]:
-        """Everything, as JSON holds it."""
-        rows = [
-            {**row, "values": {k: _plain(v) for k, v in row["values"].items()}} for row in self.rows
-        ]
-        errors = self.errors if isinstance(self.errors, str) else {
-            i: {j: _plain(v) for j, v in part.items()} for i, part in self.errors.items()
-        }  # fmt: skip
-        return {"rows": rows, "action_error_matrix": errors, "left_the_finite_numbers": self.broken}
-
-    def __str__(self) -> str:
-        blocks = []
-        for row in self.rows:
-            where = ", ".join(f"{k} = {v:g}" for k, v in row["settings"].items())
-            lines = [f"{row['learner']}  {where}", f"  {'growth class':<44} {row['class']}"]
-            lines += [
-                f"  {name:<44} {_shown(name, value)}" for name, value in row["values"].items()
-            ]
-            blocks.append("\n".join(lines))
-        blocks += self.broken
-        if isinstance(self.errors, str):
-            return "\n\n".join([*blocks, f"action error matrix: {self.errors}"])
-        head = "action error of i (rows) on the states of j (columns)"
-        names = list(next(iter(self.errors.values()), {}))
-        lines = [head, " " * 12 + "".join(f"{n:>28}" for n in names)]
-        lines += [
-            f"  {i:<10}" + "".join(f"{part[n]!s:>28}" for n in names)
-            for i, part in self.errors.items()
-        ]
-        return "\n\n".join([*blocks, "\n".join(lines)])
-
-
-def _shown(name: str, value: Interval | str) -> str:
-    return (
-        value
-        if isinstance(value, str)
-        else " ".join(value.texts(3 if "growth" in name else 2)).strip()
-    )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, str):
-        return {"none_because": value}
-    return {k: v if math.isfinite(v) else str(v) for k, v in dataclasses.asdict(value).items()}
-
-
+@few_threads
 def measures(
-    found: Record, env: Env | str, expert: Expert | str, policies: dict[str, Any]
+    compared: Record, env: Env | str, expert: Expert | str, policies: Mapping[str, Any]
 ) -> Measures:
     """Measure everything about every learner of a Record.
 
     Args:
-        found: the comparison.
+        compared: the comparison.
         env: of all runs, or the reason why it cannot be had; so for the expert.
         expert: who was imitated.
         policies: the learners' policies by name, those that are at hand.
     """
-    rows = []
-    for k, name in list(enumerate(found.learners))[1:]:
-        a = Assessment(found, k, env, expert, policies.get(name, "its policy is not at hand"))
-        values = {quantity: _asked(measure, a) for quantity, measure in QUANTITIES.items()}
-        for key, runs in found.groups().items():
-            shown = {q: v if isinstance(v, str) else interval(v[runs]) for q, v in values.items()}
-            rows.append(
-                {"learner": name, "settings": dict(key), "class": classes(a, runs), "values": shown}
-            )
-    if isinstance(env, str) or isinstance(expert, str):
-        return Measures(rows, env if isinstance(env, str) else str(expert), broken(found))
-    networks = {name: p for name, p in policies.items() if isinstance(p, Policy)}
-    errors = (
-        error_matrix(found, env, expert, networks)
-        if networks
-        else "needs a policy; an expert has no such row"
+    reference = Reference(compared, env, expert)
+    rows: list[Row] = []
+    for number, name in list(enumerate(compared.learners))[1:]:
+        policy = policies.get(name, "its policy is not at hand")
+        rows += _rows(Assessment(reference, number, policy))
+    circumstances = Circumstances(
+        horizon=int(compared.arrays["reward"].shape[-1]),
+        indicator=compared.indicator,
+        counted=_errors_are_counted(compared, env),
     )
-    return Measures(rows, errors, broken(found))
+    notes = [
+        _one_in_all(compared, name) for name in compared.learners[1:] if _is_one(compared, name)
+    ]
+    errors = _errors(reference, policies)
+    return Measures(rows, errors, broken(compared), circumstances, notes)
 
 
-def _asked(measure: Quantity, a: Assessment) -> np.ndarray | str:
+def _rows(a: Assessment) -> list[Row]:
+    """What is said of one learner: a row for each setting."""
+    name = a.record.learners[a.learner]
+    quantities = {title: ask for part in HEADINGS.values() for title, ask in part.items()}
+    answers = {title: _asked(ask, a) for title, ask in quantities.items()}
+    one = _is_one(a.record, name)
+    rows = []
+    for setting, runs in a.record.groups().items():
+        kinds = classes(a, runs)
+        rows.append(
+            {
+                "learner": name,
+                "settings": dict(setting),
+                "class": class_text(kinds),
+                "classes": kinds,
+                "values": {title: _pooled(answer, runs, one) for title, answer in answers.items()},
+            }
+        )
+    return rows
+
+
+def _asked(quantity: Quantity, a: Assessment) -> np.ndarray | str:
+    """The numbers of each run (R,), or the reason why there are none."""
     try:
-        with np.errstate(
-            invalid="ignore"
-        ):  # inf - inf, of runs that left the finite numbers, is shown as n/a
-            return np.asarray(measure(a), dtype=float)
+        # inf - inf, of runs that became infinite, is shown as n/a.
+        with np.errstate(invalid="ignore"):
+            return np.asarray(quantity(a), dtype=float)
     except Unanswerable as reason:
         return f"n/a: {reason}"
+
+
+def _pooled(answer: np.ndarray | str, runs: np.ndarray, one: bool) -> Interval | str:
+    """What is said of some of the runs; of one and the same policy without an interval."""
+    if isinstance(answer, str):
+        return answer
+    pooled = interval(answer[runs])
+    return pooled.alone() if one else pooled
+
+
+def _is_one(compared: Record, learner: str) -> bool:
+    """Whether a learner is one policy in all its runs, and not one of each run's own."""
+    return learner in compared.config.get("one", ())
+
+
+def _one_in_all(compared: Record, learner: str) -> str:
+    runs = len(compared.arrays["reward"][0])
+    return (
+        f"{learner} is one policy in all {runs} runs, which differ by their starts and noise alone: medians stand "
+        "without an interval over runs."
+    )
+
+
+def _errors_are_counted(compared: Record, env: Env | str) -> bool:
+    """Whether action errors are 0 or 1: by the action space, or where none is at hand by the errors themselves."""
+    if not isinstance(env, str):
+        return isinstance(env.action_space, spaces.Discrete)
+    errors = compared.arrays["error_off"]
+    return bool(np.isin(errors, (0, 1)).all())
+
+
+def _errors(reference: Reference, policies: Mapping[str, Any]) -> Matrix | str:
+    """The action error matrix, or the reason why there is none."""
+    try:
+        env, expert = reference.env, reference.expert
+    except Unanswerable as reason:
+        return str(reason)
+    networks = {name: policy for name, policy in policies.items() if isinstance(policy, Policy)}
+    if not networks:
+        return "needs a policy; an expert has no such row"
+    return error_matrix(reference, env, expert, networks)
+
+
+def error_matrix(
+    reference: Reference, env: Env, expert: Expert, policies: Mapping[str, Policy]
+) -> Matrix:
+    """e(i on j): the mean action error of i on the states of j, for the expert and every learner at hand.
+
+    On its expert's states and on its own a learner's errors are in the Record; on others' it is asked again.
+    """
+    compared = reference.record
+    matrix: Matrix = {name: {} for name in policies}
+    for number, where in enumerate(compared.learners):
+        path = reference.path(number)
+        asked = [name for name in policies if number > 0 and name != where]
+        labels = flat_ask(env, expert, path.state[:, :, :-1]) if asked else None
+        for name in policies:
+            if name in asked:
+                errors = _replayed(reference, env, policies[name], path, labels)
+            else:
+                errors = _stored_errors(compared, name, number)
+            matrix[name][where] = interval(mean_error(errors, path.broke.cpu().numpy()))
+    return matrix
+
+
+def _stored_errors(compared: Record, name: str, number: int) -> np.ndarray:
+    """A learner's errors (R, E, T, U) in its first rollouts, on its own states or on the expert's, number 0."""
+    array = "error_off" if number == 0 else "error_on"
+    return compared.arrays[array][compared.learners.index(name)][:, :PROBED]
+
+
+def _replayed(
+    reference: Reference, env: Env, policy: Policy, path: Rollout, labels: Any
+) -> np.ndarray:
+    """A learner's errors (R, E, T, U) along somebody else's path, by chance if it acted so in the Record."""
+    chance = reference.streams if reference.record.config.get("sample") else None
+    errors = action_error(env, replay(env, policy, path, chance), labels)
+    return errors.cpu().numpy()
 
 
 def assess(
@@ -148,42 +173,49 @@ def assess(
         env: R runs; a foreign environment included (what it cannot be asked says why).
         expert: who is imitated, or who is to be compared with.
         policy: a Policy of R runs, an Expert, a callable of observations (n, O), anything with stable-baselines3's
-            `predict`, or the name of one, see `agents.named`.
+            `predict`, or the name of one, see `resolve.named`.
         episodes: twin rollouts of each run.
         trust: the author of the zip in "sb3:PATH" is trusted.
+
+    Returns:
+        The table; printed, it begins with five lines in words. Of one policy that acts in all the runs there is no
+        interval over runs.
     """
     who = resolve.named(env, policy, trust)
-    return measures(
-        compare(env, expert, {"policy": who}, episodes=episodes), env, expert, {"policy": who}
-    )
+    compared = compare(env, expert, {"policy": who}, episodes=episodes)
+    return measures(compared, env, expert, {"policy": who})
 
 
 def of_record(
-    found: Record, env_name: str | None = None, expert_name: str | None = None, trust: bool = False
+    compared: Record,
+    env_name: str | None = None,
+    expert_name: str | None = None,
+    trust: bool = False,
 ) -> Measures:
     """Measure everything about a Record, its environment, expert and policies brought back from it."""
     try:
-        env = record.environment_of(found.config, env_name)
+        env = record.environment_of(compared.config, env_name)
     except ValueError as reason:
-        return measures(found, str(reason), str(reason), {})
-    held = found.config["expert"]
-    stranger = ":" in held and expert_name is None and env_name is None
+        return measures(compared, str(reason), str(reason), {})
+    policies = restored_policies(compared, env)
+    name = compared.config["expert"]
+    stranger = ":" in name and expert_name is None and env_name is None
     if stranger:
-        missing = f"its expert {held!r} is a file's; name it with --expert"
-        return measures(found, env, missing, restored_policies(found, env))
-    expert = resolve.expert(env, expert_name or held, trust)
-    return measures(found, env, expert, restored_policies(found, env))
+        missing = f"its expert {name!r} is a file's; name it with --expert"
+        return measures(compared, env, missing, policies)
+    expert = resolve.expert(env, expert_name or name, trust)
+    return measures(compared, env, expert, policies)
 
 
-def restored_policies(found: Record, env: Env) -> dict[str, Policy]:
+def restored_policies(compared: Record, env: Env) -> dict[str, Policy]:
     """The policies whose weights a Record holds, by name."""
-    out: dict[str, Policy] = {}
-    for name, kind in found.config["kinds"].items():
-        arrays = {
-            k.partition("/")[2]: torch.from_numpy(v)
-            for k, v in found.weights.items()
-            if k.startswith(f"{name}/")
-        }
-        if arrays:
-            out[name] = restore(kind, arrays, env.action_space)
-    return out
+    arrays: dict[str, dict[str, torch.Tensor]] = {}
+    for key, weights in compared.weights.items():
+        learner, _, name = key.partition("/")
+        arrays.setdefault(learner, {})[name] = torch.from_numpy(weights)
+    kinds = compared.config["kinds"]
+    return {
+        learner: restore(kind, arrays[learner], env.action_space)
+        for learner, kind in kinds.items()
+        if learner in arrays
+    }

@@ -32,36 +32,72 @@ def driver(env: Env, who: Policy | Expert) -> Driver:
 
 def dial_coordinates(env: Env, state: torch.Tensor) -> torch.Tensor:
     """Which coordinates (X,) bool of states (R, E, X) the dial acts on: moving one alone makes a distance."""
-    found = []
+    acted_on = []
     for i in range(state.shape[-1]):
         moved = state.clone()
         moved[..., i] += 1e-3
-        found.append(bool((env.distance(state, moved) > 0).any()))
-    return torch.tensor(found, device=state.device)
+        distance = env.distance(state, moved)
+        acted_on.append(bool((distance > 0).any()))
+    return torch.tensor(acted_on, device=state.device)
 
 
-def _require_pure(env: Env) -> None:
+def require_pure(env: Env) -> None:
+    """Refuse an environment that cannot be put into a state."""
     if hasattr(type(env), "gymnasium_id"):
         raise Unanswerable(
             "needs an environment that can be put into a state; this one only steps on"
         )
 
 
+def require_gradual(env: Env) -> None:
+    """Refuse actions that are right or wrong and nothing in between."""
+    if isinstance(env.action_space, spaces.Discrete):
+        raise Unanswerable("needs actions that can be wrong by a little; these are Discrete")
+
+
 def _require_smooth(env: Env) -> None:
-    _require_pure(env)
+    require_pure(env)
     if isinstance(env.action_space, spaces.Discrete):
         raise Unanswerable("needs a derivative; Discrete actions have none")
 
 
 def acting(env: Env, who: Policy | Expert) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Somebody's actions (R, E, U) as a function of the state (R, E, X), without memory."""
-    return who.act if isinstance(who, Expert) else lambda state: who.act(env.observation(state))[0]
+    """Somebody's actions (R, E, U) as a function of the state (R, E, X).
+
+    Raises:
+        Unanswerable: when it is asked and remembers: its action is then no function of the state alone.
+    """
+    if isinstance(who, Expert):
+        return who.act
+
+    def act(state: torch.Tensor) -> torch.Tensor:
+        action, memory = who.act(env.observation(state))
+        if memory is not None:
+            raise Unanswerable("needs a policy without memory: a function of the state alone")
+        return action
+
+    return act
 
 
 STEP = 1e-6
 """Half the width of central differences: in float64 they are then right to nine digits, clipped policies included."""
 
+TINY = 1e-300
+"""What lengths are kept above before they divide, or their logarithm is taken."""
 
+
+def _of_length_one(env: Env, state: torch.Tensor, way: torch.Tensor) -> torch.Tensor:
+    """Directions (R, E, X) at states (R, E, X), scaled to length one in the dial's metric."""
+    length = env.distance(state, state + STEP * way)
+    return way / length[..., None].clamp_min(TINY) * STEP
+
+
+def _noise(env: Env, streams: Streams, episodes: int) -> tuple[torch.Tensor, ...]:
+    """What a rollout under these streams is disturbed by, (R, E, W) for each step."""
+    return streams.normal("noise", episodes, env.horizon, env.noise_size).unbind(2)
+
+
+@torch.no_grad()
 def lyapunov(env: Env, who: Policy | Expert, path: Rollout, streams: Streams) -> torch.Tensor:
     """Growth a step (R,) of an infinitesimal deviation along somebody's path, exp of the largest Lyapunov exponent.
 
@@ -69,49 +105,48 @@ def lyapunov(env: Env, who: Policy | Expert, path: Rollout, streams: Streams) ->
     at each step; the geometric mean of its stretches is the number.
 
     Raises:
-        Unanswerable: for Discrete actions, or an environment that cannot be put into a state.
+        Unanswerable: for Discrete actions, an environment that cannot be put into a state, or a policy that remembers.
     """
     _require_smooth(env)
     episodes, horizon = path.action.shape[1:3]
-    noise = streams.normal("noise", episodes, env.horizon, env.noise_size).unbind(2)
+    noise = _noise(env, streams, episodes)
     keep, act = dial_coordinates(env, path.state[:, :, 0]), acting(env, who)
-    way = streams.fork("tangent").normal("start", episodes, path.state.shape[-1]) * keep
+    start = streams.fork("tangent").normal("start", episodes, path.state.shape[-1])
+    way = start * keep
     total = torch.zeros(path.length.shape, dtype=torch.float64, device=way.device)
-    with torch.no_grad():
-        for t in range(horizon):
-            state = path.state[:, :, t]
-            way = (
-                way / env.distance(state, state + STEP * way)[..., None].clamp_min(1e-300) * STEP
-            )  # of length one
-            ends = [
-                env.transition(s, act(s), noise[t])
-                for s in (state + STEP * way, state - STEP * way)
-            ]
-            size = env.distance(*ends) / (2 * STEP)
-            total += torch.where(
-                t < path.length, size.clamp_min(1e-300).log(), torch.zeros_like(size)
-            )
-            moved = (ends[0] - ends[1]) * keep
-            way = torch.where(size[..., None] > 0, moved, way)
-    return (total.sum(1) / path.length.sum(1).clamp_min(1)).exp()
+    for t in range(horizon):
+        state = path.state[:, :, t]
+        way = _of_length_one(env, state, way)
+        above, below = state + STEP * way, state - STEP * way
+        end_above = env.transition(above, act(above), noise[t])
+        end_below = env.transition(below, act(below), noise[t])
+        stretch = env.distance(end_above, end_below) / (2 * STEP)
+        logarithm = stretch.clamp_min(TINY).log()
+        total += torch.where(t < path.length, logarithm, torch.zeros_like(stretch))
+        moved = (end_above - end_below) * keep
+        way = torch.where(stretch[..., None] > 0, moved, way)
+    steps = path.length.sum(1).clamp_min(1)
+    return (total.sum(1) / steps).exp()
 
 
-def action_gain(env: Env, path: Rollout, streams: Streams) -> torch.Tensor:
+def action_gain(env: Env, path: Rollout) -> torch.Tensor:
     """L_a (R,): the largest stretch from an action to the next state that is met along a path."""
     _require_smooth(env)
-    state, action = (a[:, :, ::10].flatten(1, 2) for a in (path.state[:, :, :-1], path.action))
+    state = path.state[:, :, :-1:10].flatten(1, 2)
+    action = path.action[:, :, ::10].flatten(1, 2)
     noise = torch.zeros(*state.shape[:2], env.noise_size, dtype=torch.float64, device=state.device)
     columns = []
     for i in range(action.shape[-1]):
         moved = action.clone()
-        moved[..., i] += STEP * torch.where(action[..., i] > 0, -1.0, 1.0)  # inwards, off the clip
-        apart = env.difference(
-            env.transition(state, moved, noise), env.transition(state, action, noise)
-        )
-        columns.append(apart / (moved - action)[..., i, None])
-    return torch.linalg.matrix_norm(torch.stack(columns, -1), 2).amax(1)
+        inwards = torch.where(action[..., i] > 0, -1.0, 1.0)  # off the clip
+        moved[..., i] += STEP * inwards
+        ends = env.transition(state, moved, noise), env.transition(state, action, noise)
+        shift = moved - action
+        columns.append(env.difference(*ends) / shift[..., i, None])
+    return _largest_norm(columns)
 
 
+@torch.no_grad()
 def sensitivity(
     env: Env, act: Callable[[torch.Tensor], torch.Tensor], path: Rollout
 ) -> torch.Tensor:
@@ -119,13 +154,19 @@ def sensitivity(
     _require_smooth(env)
     state = path.state[:, :, :-1:10].flatten(1, 2)
     columns = []
-    with torch.no_grad():
-        for i in dial_coordinates(env, state).nonzero()[:, 0].tolist():
-            shift = torch.zeros_like(state)
-            shift[..., i] = STEP
-            apart = env.distance(state + shift, state - shift)[..., None].clamp_min(1e-300)
-            columns.append((act(state + shift) - act(state - shift)) / apart)
-    return torch.linalg.matrix_norm(torch.stack(columns, -1), 2).amax(1)
+    for i in dial_coordinates(env, state).nonzero()[:, 0].tolist():
+        shift = torch.zeros_like(state)
+        shift[..., i] = STEP
+        apart = env.distance(state + shift, state - shift)[..., None]
+        change = act(state + shift) - act(state - shift)
+        columns.append(change / apart.clamp_min(TINY))
+    return _largest_norm(columns)
+
+
+def _largest_norm(columns: list[torch.Tensor]) -> torch.Tensor:
+    """The largest spectral norm (R,) of the Jacobians (R, n, D, columns)."""
+    norms = torch.linalg.matrix_norm(torch.stack(columns, -1), 2)
+    return norms.amax(1)
 
 
 def recoverability(
@@ -139,17 +180,18 @@ def recoverability(
     Raises:
         Unanswerable: for an environment that cannot be put into a state.
     """
-    _require_pure(env)
+    require_pure(env)
     streams = streams.fork("recoverability")
     runs, episodes, horizon = path.action.shape[:3]
-    pick = streams.integers("pick", episodes, samples), streams.integers("time", horizon, samples)
     row = torch.arange(runs, device=path.state.device)[:, None]
-    pick = pick[0], torch.minimum(pick[1], (path.length[row, pick[0]] - 1).clamp_min(0))
-    start, left = path.state[row, pick[0], pick[1]], horizon - pick[1]
+    episode = streams.integers("pick", episodes, samples)
+    last = (path.length[row, episode] - 1).clamp_min(0)
+    time = torch.minimum(streams.integers("time", horizon, samples), last)
+    start, left = path.state[row, episode, time], horizon - time
     noise = streams.normal("noise", samples, horizon, env.noise_size).unbind(2)
-    first = _any_action(env, streams, samples)
-    costs = [_return(env, expert, start, left, noise, opening) for opening in (None, first)]
-    return torch.quantile(costs[0] - costs[1], 0.95, dim=1)
+    wrong = _any_action(env, streams, samples)
+    value = _return(env, expert, start, left, noise, None)
+    return torch.quantile(value - _return(env, expert, start, left, noise, wrong), 0.95, dim=1)
 
 
 def _any_action(env: Env, streams: Streams, samples: int) -> torch.Tensor:
@@ -161,26 +203,22 @@ def _any_action(env: Env, streams: Streams, samples: int) -> torch.Tensor:
     return low + (high - low) * draw
 
 
+@torch.no_grad()
 def _return(
     env: Env, expert: Expert, state: torch.Tensor, left: torch.Tensor, noise: Any, opening: Any
 ) -> torch.Tensor:
     """The expert's return (R, n) over the `left` steps from `state`, after an opening action where one is given."""
-    total, over = (
-        torch.zeros(state.shape[:2], dtype=torch.float64, device=state.device),
-        env.terminal(state),
-    )
-    with torch.no_grad():
-        for t in range(int(left.max())):
-            action = (
-                opening if t == 0 and opening is not None else expert.act(state).to(torch.float64)
-            )
-            following = env.transition(state, action, noise[t])
-            live = ~over & (t < left)
-            total += torch.where(
-                live, env.reward(state, action, following), torch.zeros_like(total)
-            )
-            state = torch.where(live[..., None], following, state)
-            over = over | env.terminal(state)
+    total = torch.zeros(state.shape[:2], dtype=torch.float64, device=state.device)
+    over = env.terminal(state)
+    for t in range(int(left.max())):
+        opens = t == 0 and opening is not None
+        action = opening if opens else expert.act(state).to(torch.float64)
+        following = env.transition(state, action, noise[t])
+        live = ~over & (t < left)
+        reward = env.reward(state, action, following)
+        total += torch.where(live, reward, torch.zeros_like(total))
+        state = torch.where(live[..., None], following, state)
+        over = over | env.terminal(state)
     return total
 
 
@@ -214,7 +252,7 @@ def kaplan_meier_median(times: np.ndarray, happened: np.ndarray) -> float:
 
 
 def kick(
-    env: Env, who: Policy | Expert, streams: Streams, episodes: int, size: float, at: int
+    env: Env, who: Policy | Expert, streams: Streams, calm: Rollout, size: float, at: int
 ) -> Recovery:
     """Push somebody by `size` in a random direction at step `at`, and see how long the push is felt.
 
@@ -222,45 +260,62 @@ def kick(
         env: the environment, R runs.
         who: policy or expert.
         streams: start, noise and direction.
-        episodes: rollouts of each run, E.
+        calm: the same driver's rollouts under these streams, E of each run.
         size: length of the kick in the dial's metric.
         at: the step of the kick.
 
     Raises:
         Unanswerable: for an environment that cannot be put into a state.
     """
-    _require_pure(env)
+    require_pure(env)
     require(
         0 <= at < env.horizon,
         f"at: expected a step from 0 to {env.horizon - 1}, got {at}; kick within the horizon",
     )
-    calm = rollout(env, driver(env, who), streams, episodes).state[:, :, at:]
-    state = calm[:, :, 0]
-    way = streams.fork("kick").normal("way", episodes, state.shape[-1]) * dial_coordinates(
-        env, state
-    )
-    way = way / env.distance(state, state + 1e-6 * way)[..., None].clamp_min(1e-300) * 1e-6
-    noise = streams.normal("noise", episodes, env.horizon, env.noise_size)[:, :, at:].unbind(2)
-    felt = torch.stack(list(_apart(env, who, state + size * way, calm, noise)), -1)
-    quiet = (felt < 0.1 * size).flip(-1).int().cummin(-1).values.flip(-1)  # from here on, for good
-    recovered = quiet.any(-1)
-    return Recovery(torch.where(recovered, quiet.argmax(-1) + 1, felt.shape[-1]), recovered)
+    episodes, state = calm.state.shape[1], calm.state[:, :, at]
+    draw = streams.fork("kick").normal("way", episodes, state.shape[-1])
+    way = _of_length_one(env, state, draw * dial_coordinates(env, state))
+    kicked = state + size * way
+    felt = torch.stack(list(_apart(env, who, kicked, calm, _noise(env, streams, episodes), at)), -1)
+    return _recovery(felt < 0.1 * size)
 
 
+def _recovery(quiet: torch.Tensor) -> Recovery:
+    """When a deviation that is small at some steps (R, E, n) is small for good."""
+    backwards = quiet.flip(-1).int().cummin(-1).values
+    for_good = backwards.flip(-1)
+    recovered = for_good.any(-1)
+    first = for_good.argmax(-1) + 1
+    return Recovery(torch.where(recovered, first, quiet.shape[-1]), recovered)
+
+
+@torch.no_grad()
 def _apart(
-    env: Env, who: Policy | Expert, state: torch.Tensor, calm: torch.Tensor, noise: Any
+    env: Env,
+    who: Policy | Expert,
+    state: torch.Tensor,
+    calm: Rollout,
+    noise: tuple[torch.Tensor, ...],
+    at: int = 0,
 ) -> Iterator[torch.Tensor]:
-    """Deviations (R, E) from a calm path (R, E, T+1, X), step by step, of one that begins in `state`."""
-    drive, memory, over = driver(env, who), None, env.terminal(state)
-    with torch.no_grad():
-        for t, gust in enumerate(noise):
-            action, memory = drive(t, state, memory)
-            following = env.transition(state, action.to(torch.float64), gust)
-            state = torch.where(
-                over[..., None] | ~following.isfinite().all(-1, keepdim=True), state, following
-            )
-            over = over | env.terminal(state)
-            yield env.distance(state, calm[:, :, t + 1])
+    """Deviations (R, E) from a calm path, step by step, of one that is in `state` at step `at`."""
+    drive, over = driver(env, who), env.terminal(state)
+    memory = _memory(drive, calm, at)
+    for t in range(at, len(noise)):
+        action, memory = drive(t, state, memory)
+        following = env.transition(state, action.to(torch.float64), noise[t])
+        broke = ~following.isfinite().all(-1, keepdim=True)
+        state = torch.where(over[..., None] | broke, state, following)
+        over = over | env.terminal(state)
+        yield env.distance(state, calm.state[:, :, t + 1])
+
+
+def _memory(drive: Driver, calm: Rollout, at: int) -> Any:
+    """What a driver remembers at step `at` of its own path."""
+    memory = None
+    for t in range(at):
+        _, memory = drive(t, calm.state[:, :, t], memory)
+    return memory
 
 
 class Shifted(Expert):
@@ -280,29 +335,27 @@ class Shifted(Expert):
         require(
             way in ("constant", "zero-mean"), f"way: expected constant or zero-mean, got {way!r}"
         )
-        self.env, self.expert, self.size, self.way, self.streams, self.asked = (
-            env,
-            expert,
-            size,
-            way,
-            streams,
-            0,
-        )
+        self.env, self.expert, self.streams = env, expert, streams
+        self.size, self.way = size, way
+        self.asked = 0
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`; each call takes the next sign."""
         label = self.expert.act(state)
-        sign = torch.ones_like(label)
-        if self.way == "zero-mean":
-            draw = self.streams.fork("sign", self.asked).uniform(
-                "sign", state.shape[1], label.shape[-1]
-            )
-            sign, self.asked = torch.where(draw < 0.5, -1.0, 1.0), self.asked + 1
-        return label + self.size * sign / math.sqrt(label.shape[-1])
+        length = math.sqrt(label.shape[-1])
+        return label + self.size * self._sign(label) / length
+
+    def _sign(self, label: torch.Tensor) -> torch.Tensor:
+        if self.way == "constant":
+            return torch.ones_like(label)
+        streams = self.streams.fork("sign", self.asked)
+        draw = streams.uniform("sign", label.shape[1], label.shape[-1])
+        self.asked += 1
+        return torch.where(draw < 0.5, -1.0, 1.0)
 
 
 def response(
-    env: Env, expert: Expert, way: str, streams: Streams, episodes: int, size: float = 1e-3
+    env: Env, expert: Expert, way: str, lead: Rollout, streams: Streams, size: float = 1e-3
 ) -> torch.Tensor:
     """Deviation a unit of error leaves at the horizon, D_T / epsilon (R,), median over rollouts, for one kind of error.
 
@@ -310,60 +363,63 @@ def response(
         env: the environment, R runs.
         expert: who errs by a little.
         way: "constant" or "zero-mean", see `Shifted`, or "adversarial", see `_worst_end`.
+        lead: the expert's rollouts without an error, E of each run.
         streams: start, noise and signs.
-        episodes: rollouts of each run, E.
         size: epsilon, the length of the error of an action.
 
     Raises:
         Unanswerable: where actions are Discrete, or an adversary cannot try before it errs.
     """
-    if isinstance(env.action_space, spaces.Discrete):
-        raise Unanswerable("needs actions that can be wrong by a little; these are Discrete")
-    lead = rollout(env, by_expert(env, expert), streams, episodes)
+    require_gradual(env)
     if way == "adversarial":
         end = _worst_end(env, expert, lead, streams, size)
     else:
         shifted = Shifted(env, expert, size, way, streams.fork("probe"))
+        episodes = lead.state.shape[1]
         end = rollout(env, by_expert(env, shifted), streams, episodes).state[:, :, -1]
-    return env.distance(end, lead.state[:, :, -1]).median(1).values / size
+    apart = env.distance(end, lead.state[:, :, -1])
+    return apart.median(1).values / size
 
 
+@torch.no_grad()
 def _worst_end(
     env: Env, expert: Expert, lead: Rollout, streams: Streams, size: float
 ) -> torch.Tensor:
     """Last states (R, E, X) under a greedy adversary: of the errors +-epsilon in each action it makes the one after
     which the twins are furthest apart.
     """
-    _require_pure(env)
-    episodes, size_of_action = lead.action.shape[1], lead.action.shape[-1]
-    noise = streams.normal("noise", episodes, env.horizon, env.noise_size).unbind(2)
-    errors = size * torch.eye(size_of_action, dtype=torch.float64, device=lead.state.device)
-    state, over = lead.state[:, :, 0], env.terminal(lead.state[:, :, 0])
-    with torch.no_grad():
-        for t in range(env.horizon):
-            label = expert.act(state).to(torch.float64)
-            tried = torch.stack(
-                [env.transition(state, label + e, noise[t]) for e in torch.cat((errors, -errors))]
-            )
-            apart = torch.stack([env.distance(one, lead.state[:, :, t + 1]) for one in tried])
-            worst = tried.gather(0, apart.argmax(0)[None, ..., None].expand(1, *state.shape))[0]
-            state = torch.where(over[..., None], state, worst)
-            over = over | env.terminal(state)
+    require_pure(env)
+    episodes, action_numbers = lead.action.shape[1], lead.action.shape[-1]
+    noise = _noise(env, streams, episodes)
+    upwards = size * torch.eye(action_numbers, dtype=torch.float64, device=lead.state.device)
+    errors = torch.cat((upwards, -upwards))
+    state = lead.state[:, :, 0]
+    over = env.terminal(state)
+    for t in range(env.horizon):
+        label = expert.act(state).to(torch.float64)
+        ends = torch.stack([env.transition(state, label + error, noise[t]) for error in errors])
+        apart = torch.stack([env.distance(end, lead.state[:, :, t + 1]) for end in ends])
+        chosen = apart.argmax(0)[None, ..., None].expand(1, *state.shape)
+        state = torch.where(over[..., None], state, ends.gather(0, chosen)[0])
+        over = over | env.terminal(state)
     return state
 
 
-def independent(env: Env, expert: Expert, streams: Streams, episodes: int) -> torch.Tensor:
+def independent(env: Env, expert: Expert, lead: Rollout, streams: Streams) -> torch.Tensor:
     """Distance (R,) at the horizon of two expert runs with one start and independent noise, median over rollouts.
+
+    Args:
+        env: the environment, R runs.
+        expert: who drives both.
+        lead: the one rollout of each pair, E of each run.
+        streams: those of the lead.
 
     Raises:
         Unanswerable: where nothing is random after the start, or the environment only steps on.
     """
-    _require_pure(env)
-    path = rollout(env, by_expert(env, expert), streams, episodes).state
-    noise = (
-        streams.fork("independent").normal("noise", episodes, env.horizon, env.noise_size).unbind(2)
-    )
-    *_, last = _apart(env, expert, path[:, :, 0], path, noise)
+    require_pure(env)
+    noise = _noise(env, streams.fork("independent"), lead.state.shape[1])
+    *_, last = _apart(env, expert, lead.state[:, :, 0], lead, noise)
     if not last.any():
         raise Unanswerable("nothing is random after the start: two expert runs are one")
     return last.median(1).values

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
 from ..core.env import Env, Expert
 from ..core.policy import Policy
-from ..core.rollout import Rollout
+from ..core.rollout import Rollout, by_expert, rollout
 from ..core.streams import Streams
 from ..records.record import Record
 from ..stats.growth import Growth
@@ -33,329 +33,491 @@ KICK = 1e-3
 """Length of the kick whose recovery is timed, as a part of the ceiling."""
 
 
+DISAGREEMENT = 0.1
+"""Box actions disagree where they differ by more than this part of the expert's own spread."""
+
+
+def asked_once(question: Callable[[Any], Any]) -> Any:
+    """A property whose answer is kept in `answers`; so is the reason why there is none."""
+    name = question.__name__
+
+    def answer(self: Any) -> Any:
+        if name not in self.answers:
+            try:
+                self.answers[name] = question(self)
+            except Unanswerable as reason:
+                self.answers[name] = reason
+        kept = self.answers[name]
+        if isinstance(kept, Unanswerable):
+            raise Unanswerable(*kept.args)
+        return kept
+
+    answer.__doc__ = question.__doc__
+    return property(answer)
+
+
+def _available(thing: Any) -> Any:
+    """The thing itself; a text is the reason why it cannot be had."""
+    if isinstance(thing, str):
+        raise Unanswerable(thing)
+    return thing
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The expert in its environment: what these answer is the same for every learner of a Record, and is asked once.
+
+    Attributes:
+        record: the comparison.
+        env_or_reason: the environment of all runs, or the reason why it cannot be had.
+        expert_or_reason: likewise.
+        answers: what was asked so far.
+    """
+
+    record: Record
+    env_or_reason: Env | str
+    expert_or_reason: Expert | str
+    answers: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def env(self) -> Env:
+        """The environment.
+
+        Raises:
+            Unanswerable: with the reason why it cannot be had; so do all that need it.
+        """
+        env: Env = _available(self.env_or_reason)
+        return env
+
+    @property
+    def expert(self) -> Expert:
+        """The expert."""
+        expert: Expert = _available(self.expert_or_reason)
+        return expert
+
+    @asked_once
+    def streams(self) -> Streams:
+        """Those that the rollouts of the Record were made with; earlier Records name none."""
+        env, drawn = self.env, self.record.config.get("streams")
+        if drawn is None:
+            return Streams(env.seeds, env.device).fork("evaluation")
+        return Streams(drawn["seeds"], env.device, drawn["path"], drawn["first"])
+
+    def path(self, learner: int = 0) -> Rollout:
+        """A learner's first rollouts of each run, as `rollout` gave them; the expert's are those of number 0."""
+        names = ("state", "action", "reward", "length", "terminated", "broke")
+        first = {name: self.record.arrays[name][learner][:, :PROBED].copy() for name in names}
+        return Rollout(**{name: torch.from_numpy(array) for name, array in first.items()})
+
+    @asked_once
+    def lead(self) -> Rollout:
+        """The expert's first rollouts, driven here: on another machine than the Record's they may differ by rounding."""
+        return rollout(self.env, by_expert(self.env, self.expert), self.streams, PROBED)
+
+    @asked_once
+    def independent(self) -> np.ndarray:
+        """How far noise alone puts two experts apart, for each run (R,), see `probes.independent`."""
+        env, expert = self.env, self.expert
+        probes.require_pure(env)
+        return probes.independent(env, expert, self.lead, self.streams).cpu().numpy()
+
+    @asked_once
+    def action_gain(self) -> np.ndarray:
+        """L_a of each run (R,), see `probes.action_gain`."""
+        return probes.action_gain(self.env, self.path()).cpu().numpy()
+
+    @asked_once
+    def growth(self) -> np.ndarray:
+        """The expert's own growth a step on its path, for each run (R,), see `probes.lyapunov`."""
+        env, expert = self.env, self.expert
+        return probes.lyapunov(env, expert, self.path(), self.streams).cpu().numpy()
+
+    @asked_once
+    def ceilings(self) -> np.ndarray:
+        """The deviation of two unrelated states of each run (R,)."""
+        runs = len(self.record.arrays["reward"][0])
+        return np.array([self.record.ceiling(run) for run in range(runs)])
+
+    @asked_once
+    def kick(self) -> np.ndarray:
+        """Steps after which the expert has forgotten a kick, for each run (R,), see `probes.kick`."""
+        env, expert = self.env, self.expert
+        probes.require_pure(env)
+        return self.kicked(expert, self.lead)
+
+    def kicked(self, who: Policy | Expert, calm: Rollout) -> np.ndarray:
+        """Steps after which somebody, whose calm path is given, has forgotten a kick, for each run (R,)."""
+        size = KICK * float(np.min(self.ceilings))
+        at = self.env.horizon // 4
+        return probes.kick(self.env, who, self.streams, calm, size, at).median()
+
+    @asked_once
+    def constant_response(self) -> np.ndarray:
+        """What a constant error of the expert leaves at the horizon, for each run (R,), see `probes.response`."""
+        return self._response("constant")
+
+    @asked_once
+    def zero_mean_response(self) -> np.ndarray:
+        """The same of errors that change their sign at random."""
+        return self._response("zero-mean")
+
+    @asked_once
+    def worst_response(self) -> np.ndarray:
+        """The same of the errors that do most harm."""
+        return self._response("adversarial")
+
+    def _response(self, way: str) -> np.ndarray:
+        env, expert = self.env, self.expert
+        probes.require_gradual(env)
+        return probes.response(env, expert, way, self.lead, self.streams).cpu().numpy()
+
+    @asked_once
+    def demonstrated(self) -> np.ndarray:
+        """What the expert's states differ by from their mean, (R, E T, D), along the directions of the dial."""
+        env = self.env
+        state = torch.from_numpy(self.record.arrays["state"][0]).flatten(1, 2)
+        mean = state.mean(1, keepdim=True)
+        return env.difference(state, mean.expand_as(state)).cpu().numpy()
+
+    @asked_once
+    def spreads(self) -> np.ndarray:
+        """Standard deviations (R, D) of the expert's states along their directions, the most visited first."""
+        away = self.demonstrated
+        return np.linalg.svd(away, compute_uv=False) / math.sqrt(away.shape[1])
+
+
 @dataclass(frozen=True)
 class Assessment:
     """One learner of a Record, and whatever is at hand to ask further.
 
     Attributes:
-        found: the comparison.
+        reference: the Record, its environment and its expert.
         learner: the learner's number in it; 0 is the expert.
-        env: of all runs, or the reason why it cannot be had.
-        expert: likewise.
-        policy: likewise.
+        policy_or_reason: the policy, or the reason why it cannot be had.
+        answers: what was asked so far.
     """
 
-    found: Record
+    reference: Reference
     learner: int
-    env: Env | str
-    expert: Expert | str
-    policy: Policy | Expert | str
+    policy_or_reason: Policy | Expert | str
+    answers: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def record(self) -> Record:
+        """The comparison."""
+        return self.reference.record
+
+    @property
+    def env(self) -> Env:
+        """The environment."""
+        return self.reference.env
+
+    @property
+    def policy(self) -> Policy | Expert:
+        """The learner's policy.
+
+        Raises:
+            Unanswerable: with the reason why it cannot be had.
+        """
+        policy: Policy | Expert = _available(self.policy_or_reason)
+        return policy
 
     @property
     def horizon(self) -> int:
         """Steps in a rollout, T."""
-        return int(self.found.arrays["reward"].shape[-1])
+        return int(self.record.arrays["reward"].shape[-1])
 
-    def array(self, name: str, learner: int | None = None) -> np.ndarray:
-        """One array of the learner (or of another) in the Record, (R, E, ...)."""
-        return self.found.arrays[name][self.learner if learner is None else learner]
+    def array(self, name: str) -> np.ndarray:
+        """One array of the learner in the Record, (R, E, ...)."""
+        return self.record.arrays[name][self.learner]
 
-    def alive(self, learner: int) -> np.ndarray:
-        """(R, E, T) bool."""
-        return np.arange(self.horizon) < self.array("length", learner)[..., None]
+    def experts(self, name: str) -> np.ndarray:
+        """The same array of the expert, (R, E, ...)."""
+        return self.record.arrays[name][0]
 
-    def having(self) -> tuple[Env, Expert, Any]:
-        """Environment, expert and policy.
+    @property
+    def path(self) -> Rollout:
+        """The learner's first rollouts of each run."""
+        return self.reference.path(self.learner)
 
-        Raises:
-            Unanswerable: with the reason why one of them cannot be had.
-        """
-        for thing in (self.env, self.expert, self.policy):
-            if isinstance(thing, str):
-                raise Unanswerable(thing)
-        return self.env, self.expert, self.policy  # type: ignore[return-value]
-
-    @cached_property
-    def streams(self) -> Streams:
-        """Those that the rollouts of the Record were made with."""
-        env = self.having()[0]
-        return Streams(env.seeds, env.device).fork("evaluation")
-
-    def path(self, learner: int) -> Rollout:
-        """The first rollouts of each run, as `rollout` gave them."""
-        parts = {
-            n: torch.from_numpy(self.array(n, learner)[:, :PROBED].copy())
-            for n in ("state", "action", "reward")
-        }
-        ends = {
-            n: torch.from_numpy(self.array(n, learner)[:, :PROBED].copy())
-            for n in ("length", "terminated", "broke")
-        }
-        return Rollout(**parts, **ends)
+    @property
+    def final(self) -> np.ndarray:
+        """Divergence (R, E) at the horizon."""
+        return self.array("divergence")[..., -1]
 
     @cached_property
     def growth(self) -> list[Growth]:
         """The growth fit of each run, its class and interval included."""
-        return self.found.growth(self.learner, resamples=300)
-
-    @cached_property
-    def errors(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean action error of each run (R,) on the expert's states and on the learner's own."""
-        off = mean_error(self.array("error_off"), self.array("broke", 0))
-        return off, mean_error(self.array("error_on"), self.array("broke"))
-
-    @cached_property
-    def gap(self) -> np.ndarray:
-        """What each run (R,) loses of the expert's return, paired."""
-        return self.found.cost_gap(self.learner)
-
-    @cached_property
-    def recoverability(self) -> np.ndarray:
-        """What one wrong action costs, u of each run (R,), see `probes.recoverability`."""
-        env, expert, _ = self.having()
-        return (
-            probes.recoverability(env, expert, self.path(self.learner), self.streams).cpu().numpy()
-        )
-
-    @cached_property
-    def independent(self) -> np.ndarray:
-        """How far noise alone puts two experts apart, for each run (R,), see `probes.independent`."""
-        env, expert, _ = self.having()
-        return probes.independent(env, expert, self.streams, PROBED).cpu().numpy()
-
-    @cached_property
-    def naive(self) -> np.ndarray:
-        """L + L_a Lip(policy) of each run (R,): the bound that credits no cancellation."""
-        env, _, policy = self.having()
-        slope = probes.sensitivity(env, probes.acting(env, policy), self.path(0))
-        return np.array(env.certificate().value) + self.action_gain * slope.cpu().numpy()
-
-    @cached_property
-    def small_gain(self) -> np.ndarray:
-        """The expert's own growth on its path plus L_a Lip(policy - expert), for each run (R,)."""
-        env, expert, policy = self.having()
-        path, act, label = self.path(0), probes.acting(env, policy), probes.acting(env, expert)
-        own = probes.lyapunov(env, expert, path, self.streams).cpu().numpy()
-        slope = probes.sensitivity(env, lambda state: act(state) - label(state), path)
-        return own + self.action_gain * slope.cpu().numpy()
-
-    @cached_property
-    def action_gain(self) -> np.ndarray:
-        """L_a of each run (R,), see `probes.action_gain`."""
-        return probes.action_gain(self.having()[0], self.path(0), self.streams).cpu().numpy()
+        return self.record.growth(self.learner, resamples=300)
 
     @cached_property
     def alpha(self) -> np.ndarray:
         """Fitted growth a step of each run (R,)."""
-        return np.array([g.alpha for g in self.growth])
+        return np.array([fit.alpha for fit in self.growth])
 
     @cached_property
-    def disagreement(self) -> tuple[np.ndarray, np.ndarray]:
-        """First step (R, E) at which the learner on the expert's path disagrees, and whether it does (R, E).
+    def error_off(self) -> np.ndarray:
+        """Mean action error of each run (R,) on the expert's states."""
+        return mean_error(self.array("error_off"), self.experts("broke"))
 
-        Discrete actions disagree where they differ, Box actions by more than a tenth of the expert's own spread.
+    @cached_property
+    def error_on(self) -> np.ndarray:
+        """Mean action error of each run (R,) on the learner's own states."""
+        return mean_error(self.array("error_on"), self.array("broke"))
+
+    @cached_property
+    def gap(self) -> np.ndarray:
+        """What each run (R,) loses of the expert's return, paired."""
+        return self.record.cost_gap(self.learner)
+
+    @asked_once
+    def recoverability(self) -> np.ndarray:
+        """What one wrong action costs, u of each run (R,), see `probes.recoverability`."""
+        env, expert, streams = self.env, self.reference.expert, self.reference.streams
+        return probes.recoverability(env, expert, self.path, streams).cpu().numpy()
+
+    @asked_once
+    def naive(self) -> np.ndarray:
+        """L + L_a Lip(policy) of each run (R,): the bound that credits no cancellation."""
+        env, policy = self.env, self.policy
+        slope = probes.sensitivity(env, probes.acting(env, policy), self.reference.path())
+        lipschitz = np.array(env.certificate().value)
+        return lipschitz + self.reference.action_gain * slope.cpu().numpy()
+
+    @asked_once
+    def small_gain(self) -> np.ndarray:
+        """The expert's own growth on its path plus L_a Lip(policy - expert), for each run (R,)."""
+        env, policy = self.env, self.policy
+        act, label = probes.acting(env, policy), probes.acting(env, self.reference.expert)
+        own = self.reference.growth
+        error = probes.sensitivity(
+            env, lambda state: act(state) - label(state), self.reference.path()
+        )
+        return own + self.reference.action_gain * error.cpu().numpy()
+
+    @cached_property
+    def disagrees(self) -> np.ndarray:
+        """Whether the learner disagrees with the expert at a living step of the expert's path, (R, E, T) bool.
+
+        Discrete actions disagree where they differ, Box actions by more than a part of the expert's own spread.
         """
         error = np.linalg.norm(self.array("error_off"), axis=-1)
-        spread = np.linalg.norm(self.array("action", 0).std((0, 1, 2)))
-        wrong = (error > (0.1 * spread if spread > 0 else 0)) & self.alive(0)
-        return np.where(wrong.any(-1), wrong.argmax(-1), self.horizon), wrong.any(-1)
+        spread = np.linalg.norm(self.experts("action").std((0, 1, 2)))
+        allowed = DISAGREEMENT * spread if spread > 0 else 0
+        alive = np.arange(self.horizon) < self.experts("length")[..., None]
+        return (error > allowed) & alive
+
+    @cached_property
+    def ever_disagrees(self) -> np.ndarray:
+        """Whether it does so anywhere, (R, E) bool."""
+        return self.disagrees.any(-1)
+
+    @cached_property
+    def first_disagreement(self) -> np.ndarray:
+        """First step (R, E) at which it does; the horizon where it never does."""
+        return np.where(self.ever_disagrees, self.disagrees.argmax(-1), self.horizon)
 
 
-Quantity = Callable[[Assessment], np.ndarray]
+Quantity: TypeAlias = "Callable[[Assessment], np.ndarray]"
+"""One number for each run (R,)."""
 
 
 def _drift(part: float) -> Quantity:
-    return lambda a: np.quantile(
-        a.array("divergence")[..., -1], part, axis=1, method="inverted_cdf"
-    )
+    return lambda a: np.quantile(a.final, part, axis=1, method="inverted_cdf")
+
+
+_median_drift = _drift(0.5)
 
 
 def _geometric(a: Assessment) -> np.ndarray:
-    drift = a.array("divergence")[..., -1]
-    if (drift == 0).any():
+    if (a.final == 0).any():
         raise Unanswerable("some rollouts end without any drift, whose logarithm there is none")
-    return np.exp(np.log(drift).mean(1))
-
-
-def _ceiling(a: Assessment) -> np.ndarray:
-    return np.array([a.found.ceiling(r) for r in range(len(a.gap))])
+    return np.exp(np.log(a.final).mean(1))
 
 
 def _late_against_plateau(a: Assessment) -> np.ndarray:
     """Late median drift over the plateau that the fit predicts, for the saturating runs."""
     late = np.median(a.array("divergence")[..., a.horizon // 2 :], axis=(1, 2))
-    level = np.array(
-        [g.plateau if g.kind == "saturating" and g.plateau > 0 else np.nan for g in a.growth]
-    )
+    level = np.array([_plateau(fit) for fit in a.growth])
     if np.isnan(level).all():
         raise Unanswerable("no run is saturating")
     return late / level
 
 
-def _lyapunov(learner_path: bool) -> Quantity:
-    def measure(a: Assessment) -> np.ndarray:
-        env, _, policy = a.having()
-        path = a.path(a.learner if learner_path else 0)
-        return probes.lyapunov(env, policy, path, a.streams).cpu().numpy()
-
-    return measure
+def _plateau(fit: Growth) -> float:
+    saturates = fit.kind == "saturating" and fit.plateau > 0
+    return fit.plateau if saturates else math.nan
 
 
-def _kick(who: str) -> Quantity:
-    def measure(a: Assessment) -> np.ndarray:
-        env, expert, policy = a.having()
-        size = KICK * float(np.min(_ceiling(a)))
-        chosen = expert if who == "expert" else policy
-        return probes.kick(env, chosen, a.streams, PROBED, size, at=env.horizon // 4).median()
-
-    return measure
+def _lyapunov(a: Assessment, path: Rollout) -> np.ndarray:
+    env, policy, streams = a.env, a.policy, a.reference.streams
+    return probes.lyapunov(env, policy, path, streams).cpu().numpy()
 
 
-def _bound(denominator: Callable[[Assessment], np.ndarray]) -> Quantity:
-    return lambda a: ratio(a.gap, denominator(a))
-
-
-def _reward_range(a: Assessment) -> np.ndarray:
-    """The largest return seen, R of the trajectory bound, times the chance of a first disagreement."""
-    largest = a.array("reward", 0).sum(-1).max(-1)
-    return largest * a.disagreement[1].mean(-1)
-
-
-def horizon_law(a: Assessment) -> tuple[np.ndarray, np.ndarray]:
-    """Slope of log gap on log T for each run (R,), and whether a power explains it better than an exponential (R,)."""
-    gaps = (a.array("reward", 0) - a.array("reward")).cumsum(-1).mean(1)
-    horizons = np.unique(np.geomspace(max(4, a.horizon // 16), a.horizon, 6).astype(int))
-    if len(horizons) < 5 or (gaps[:, horizons - 1] <= 0).any():
-        raise Unanswerable("needs a loss at five horizons or more; some show none")
-    logs, x = np.log(gaps[:, horizons - 1]).T, np.log(horizons)
-    power, exponential = (np.polyfit(at, logs, 1, full=True) for at in (x, horizons))
-    return power[0][0], power[1] < exponential[1]
-
-
-def _demonstrated(a: Assessment) -> np.ndarray:
-    """What the expert's states differ by from their mean, (R, E T, D), along the directions of the dial."""
-    env = a.having()[0]
-    state = torch.from_numpy(a.array("state", 0)).flatten(1, 2)
-    return env.difference(state, state.mean(1, keepdim=True).expand_as(state)).cpu().numpy()
-
-
-def _coverage(which: int) -> Quantity:
-    """Standard deviation of the expert's states along their most (0) or least (-1) visited direction of the dial."""
-
-    def measure(a: Assessment) -> np.ndarray:
-        away = _demonstrated(a)
-        return np.linalg.svd(away, compute_uv=False)[:, which] / math.sqrt(away.shape[1])
-
-    return measure
-
-
-def _unexcited_angle(a: Assessment) -> np.ndarray:
-    """Angle in degrees between the drift's main direction and the least visited direction of the demonstrations."""
-    away = _demonstrated(a)
-    if away.shape[-1] < 2:
-        raise Unanswerable("there is one direction only")
-    delta = np.clip(a.array("delta"), -1e100, 1e100).reshape(len(away), -1, away.shape[-1])
-    least = np.linalg.svd(away, full_matrices=False)[2][:, -1]
-    main = np.linalg.svd(delta, full_matrices=False)[2][:, 0]
-    return np.degrees(np.arccos(np.clip(np.abs((least * main).sum(-1)), 0, 1)))
-
-
-def _response(way: str) -> Quantity:
-    def measure(a: Assessment) -> np.ndarray:
-        env, expert, _ = a.having()
-        return probes.response(env, expert, way, a.streams, PROBED).cpu().numpy()
-
-    return measure
-
-
-def _budget(name: str) -> Quantity:
-    def measure(a: Assessment) -> np.ndarray:
-        budget = a.found.config["budgets"].get(a.found.learners[a.learner])
-        if budget is None:
-            raise Unanswerable("no learner signed this policy")
-        return np.broadcast_to(np.asarray(budget[name], dtype=float), a.gap.shape)
-
-    return measure
-
-
-def _collecting(a: Assessment) -> tuple[int, np.ndarray, np.ndarray]:
-    """Episodes that were driven to learn from; their returns and early ends, summed, (R,) each.
-
-    Raises:
-        Unanswerable: where nobody drove, since the demonstrations were there before.
-    """
-    collected, falls = _budget("collected")(a), _budget("falls")(a)
-    episodes = a.found.config["budgets"][a.found.learners[a.learner]]["episodes"]
-    if not episodes:
-        raise Unanswerable("no episodes were driven to learn from")
-    return episodes, collected, falls
-
-
-def _lost_collecting(a: Assessment) -> np.ndarray:
-    """What the collecting policy lost of the expert's return, per episode; other episodes, so that it is not paired."""
-    episodes, collected, _ = _collecting(a)
-    return a.array("reward", 0).sum(-1).mean(-1) - collected / episodes
-
-
-QUANTITIES: dict[str, Quantity] = {
-    "D at the horizon, median": _drift(0.5),
-    "D at the horizon, 10 %": _drift(0.1),
-    "D at the horizon, 90 %": _drift(0.9),
-    "D at the horizon, geometric mean": _geometric,
-    "D at the horizon, arithmetic mean": lambda a: a.array("divergence")[..., -1].mean(1),
-    "ceiling": _ceiling,
-    "D of two experts under independent noise": lambda a: a.independent,
-    "D / that": lambda a: ratio(_drift(0.5)(a), a.independent),
-    "D / ceiling": lambda a: _drift(0.5)(a) / _ceiling(a),
-    "growth a step, fitted": lambda a: a.alpha,
-    "deviation that a step adds": lambda a: np.array([g.epsilon for g in a.growth]),
-    "late D / predicted plateau": _late_against_plateau,
-    "growth a step, Lyapunov, learner's path": _lyapunov(True),
-    "growth a step, Lyapunov, expert's path": _lyapunov(False),
-    "naive bound L + L_a Lip(policy)": lambda a: a.naive,
-    "small gain rho + L_a Lip(error)": lambda a: a.small_gain,
-    "naive bound / fitted growth": lambda a: a.naive / a.alpha,
-    "small gain / fitted growth": lambda a: a.small_gain / a.alpha,
-    "action error off (expert's states)": lambda a: a.errors[0],
-    "action error on (own states)": lambda a: a.errors[1],
-    "exposure gap on - off": lambda a: a.errors[1] - a.errors[0],
-    "exposure gap on / off": lambda a: ratio(a.errors[1], a.errors[0]),
-    "first disagreement, median step": lambda a: _first(a),
-    "no disagreement until the horizon": lambda a: 1 - a.disagreement[1].mean(-1),
-    "recoverability u": lambda a: a.recoverability,
-    "kick forgotten after, learner": _kick("learner"),
-    "kick forgotten after, expert": _kick("expert"),
-    "cost gap": lambda a: a.gap,
-    "cost gap / (T^2 error off)": _bound(lambda a: a.horizon**2 * a.errors[0]),
-    "cost gap / (u T error on)": _bound(lambda a: a.recoverability * a.horizon * a.errors[1]),
-    "cost gap / (R first disagreement)": _bound(_reward_range),
-    "horizon exponent of the cost gap": lambda a: horizon_law(a)[0],
-    "labels": _budget("labels"),
-    "environment steps": _budget("steps"),
-    "return lost an episode while collecting": _lost_collecting,
-    "episodes ended early while collecting": lambda a: _collecting(a)[2],
-    "updates": _budget("updates"),
-    "seconds": _budget("seconds"),
-    "demonstrations' smallest deviation": _coverage(-1),
-    "demonstrations' largest deviation": _coverage(0),
-    "drift to least covered direction, degrees": _unexcited_angle,
-    "plant's response to a constant error": _response("constant"),
-    "plant's response to zero-mean errors": _response("zero-mean"),
-    "plant's response to the worst errors": _response("adversarial"),
-}
-"""What is measured, in the order of the table; each gives one number for each run (R,)."""
+def _learners_kick(a: Assessment) -> np.ndarray:
+    env, policy, streams = a.env, a.policy, a.reference.streams
+    probes.require_pure(env)
+    calm = rollout(env, probes.driver(env, policy), streams, PROBED)
+    return a.reference.kicked(policy, calm)
 
 
 def _first(a: Assessment) -> np.ndarray:
     """Kaplan-Meier median step of the first disagreement on the expert's path; inf where most never disagree."""
-    return np.array(
-        [probes.kaplan_meier_median(s, d) for s, d in zip(*a.disagreement, strict=True)]
-    )
+    rows = zip(a.first_disagreement, a.ever_disagrees, strict=True)
+    return np.array([probes.kaplan_meier_median(steps, happened) for steps, happened in rows])
 
 
-def classes(a: Assessment, runs: np.ndarray) -> str:
-    """The classes of the growth of some runs, the most frequent first, such as "explosive 7, marginal 1"."""
-    kinds = [a.growth[r].kind for r in runs]
-    return ", ".join(
-        f"{kind} {kinds.count(kind)}" for kind in sorted(set(kinds), key=kinds.count, reverse=True)
-    )
+def _expert_return(a: Assessment) -> np.ndarray:
+    return a.experts("reward").sum(-1).mean(-1)
+
+
+def _trajectory_bound(a: Assessment) -> np.ndarray:
+    """The largest return met, R of the trajectory bound, times the chance of a first disagreement."""
+    largest = a.experts("reward").sum(-1).max(-1)
+    return largest * a.ever_disagrees.mean(-1)
+
+
+def horizon_law(a: Assessment) -> tuple[np.ndarray, np.ndarray]:
+    """Slope of log gap on log T for each run (R,), and whether a power explains it better than an exponential (R,)."""
+    lost = (a.experts("reward") - a.array("reward")).cumsum(-1).mean(1)
+    spaced = np.geomspace(max(4, a.horizon // 16), a.horizon, 6)
+    horizons = np.unique(spaced.astype(int))
+    gaps = lost[:, horizons - 1]
+    if len(horizons) < 5 or (gaps <= 0).any():
+        raise Unanswerable("needs a loss at five horizons or more; some show none")
+    logs = np.log(gaps).T
+    slopes, power = np.polyfit(np.log(horizons), logs, 1, full=True)[:2]
+    exponential = np.polyfit(horizons, logs, 1, full=True)[1]
+    return slopes[0], power < exponential
+
+
+def _unexcited_angle(a: Assessment) -> np.ndarray:
+    """Angle in degrees between the drift's main direction and the least visited direction of the demonstrations."""
+    away = a.reference.demonstrated
+    runs, _, size = away.shape
+    if size < 2:
+        raise Unanswerable("there is one direction only")
+    delta = np.clip(a.array("delta"), -1e100, 1e100).reshape(runs, -1, size)
+    least = np.linalg.svd(away, full_matrices=False)[2][:, -1]
+    main = np.linalg.svd(delta, full_matrices=False)[2][:, 0]
+    cosine = np.abs((least * main).sum(-1))
+    return np.degrees(np.arccos(np.clip(cosine, 0, 1)))
+
+
+def _budget_of(a: Assessment) -> dict[str, Any]:
+    """What the learner's log counted.
+
+    Raises:
+        Unanswerable: where the policy was trained elsewhere.
+    """
+    budget = a.record.config["budgets"].get(a.record.learners[a.learner])
+    if budget is None:
+        raise Unanswerable("the policy was trained elsewhere")
+    return dict(budget)
+
+
+def _budget(name: str) -> Quantity:
+    def measure(a: Assessment) -> np.ndarray:
+        spent = np.asarray(_budget_of(a)[name], dtype=float)
+        return np.broadcast_to(spent, a.gap.shape)
+
+    return measure
+
+
+def _driven_episodes(a: Assessment) -> int:
+    """Episodes that were driven to learn from.
+
+    Raises:
+        Unanswerable: where nobody drove, since the demonstrations were there before.
+    """
+    episodes = int(_budget_of(a)["episodes"])
+    if not episodes:
+        raise Unanswerable("no episodes were driven to learn from")
+    return episodes
+
+
+def _lost_collecting(a: Assessment) -> np.ndarray:
+    """What the collecting policy lost of the expert's return, per episode; other episodes, so that it is not paired."""
+    return _expert_return(a) - _budget("collected")(a) / _driven_episodes(a)
+
+
+def _early_ends(a: Assessment) -> np.ndarray:
+    _driven_episodes(a)
+    return _budget("falls")(a)
+
+
+DRIFT: dict[str, Quantity] = {
+    "D at the horizon, median": _median_drift,
+    "D at the horizon, 10 %": _drift(0.1),
+    "D at the horizon, 90 %": _drift(0.9),
+    "D at the horizon, geometric mean": _geometric,
+    "D at the horizon, arithmetic mean": lambda a: a.final.mean(1),
+    "ceiling": lambda a: a.reference.ceilings,
+    "D of two experts under independent noise": lambda a: a.reference.independent,
+    "D / that": lambda a: ratio(_median_drift(a), a.reference.independent),
+    "D / ceiling": lambda a: _median_drift(a) / a.reference.ceilings,
+}
+
+GROWTH: dict[str, Quantity] = {
+    "growth a step, fitted": lambda a: a.alpha,
+    "deviation that a step adds": lambda a: np.array([fit.epsilon for fit in a.growth]),
+    "late D / predicted plateau": _late_against_plateau,
+    "growth a step, Lyapunov, learner's path": lambda a: _lyapunov(a, a.path),
+    "growth a step, Lyapunov, expert's path": lambda a: _lyapunov(a, a.reference.path()),
+    "kick forgotten after, learner": _learners_kick,
+    "kick forgotten after, expert": lambda a: a.reference.kick,
+}
+
+CAUSES: dict[str, Quantity] = {
+    "action error off (expert's states)": lambda a: a.error_off,
+    "action error on (own states)": lambda a: a.error_on,
+    "exposure gap on - off": lambda a: a.error_on - a.error_off,
+    "exposure gap on / off": lambda a: ratio(a.error_on, a.error_off),
+    "first disagreement, median step": _first,
+    "no disagreement until the horizon": lambda a: 1 - a.ever_disagrees.mean(-1),
+    "demonstrations' smallest deviation": lambda a: a.reference.spreads[:, -1],
+    "demonstrations' largest deviation": lambda a: a.reference.spreads[:, 0],
+    "drift to least covered direction, degrees": _unexcited_angle,
+    "plant's response to a constant error": lambda a: a.reference.constant_response,
+    "plant's response to zero-mean errors": lambda a: a.reference.zero_mean_response,
+    "plant's response to the worst errors": lambda a: a.reference.worst_response,
+}
+
+BOUNDS: dict[str, Quantity] = {
+    "naive bound L + L_a Lip(policy)": lambda a: a.naive,
+    "small gain rho + L_a Lip(error)": lambda a: a.small_gain,
+    "naive bound / fitted growth": lambda a: a.naive / a.alpha,
+    "small gain / fitted growth": lambda a: a.small_gain / a.alpha,
+    "recoverability u": lambda a: a.recoverability,
+    "cost gap / (T^2 error off)": lambda a: ratio(a.gap, a.horizon**2 * a.error_off),
+    "cost gap / (u T error on)": lambda a: ratio(a.gap, a.recoverability * a.horizon * a.error_on),
+    "cost gap / (R first disagreement)": lambda a: ratio(a.gap, _trajectory_bound(a)),
+}
+
+COST: dict[str, Quantity] = {
+    "expert's return": _expert_return,
+    "cost gap": lambda a: a.gap,
+    "horizon exponent of the cost gap": lambda a: horizon_law(a)[0],
+    "labels": _budget("labels"),
+    "environment steps": _budget("steps"),
+    "return lost an episode while collecting": _lost_collecting,
+    "episodes ended early while collecting": _early_ends,
+    "updates": _budget("updates"),
+    "seconds": _budget("seconds"),
+}
+
+HEADINGS: dict[str, dict[str, Quantity]] = {
+    "drift": DRIFT,
+    "growth": GROWTH,
+    "causes": CAUSES,
+    "bounds": BOUNDS,
+    "cost": COST,
+}
+"""What is measured, in the order of the table, by what it answers: how far, how fast, why, how bad at most, at what cost."""
+
+
+def classes(a: Assessment, runs: np.ndarray) -> dict[str, int]:
+    """How many of some runs are of which class of growth, the most frequent first."""
+    kinds = [a.growth[run].kind for run in runs]
+    ordered = sorted(set(kinds), key=kinds.count, reverse=True)
+    return {kind: kinds.count(kind) for kind in ordered}

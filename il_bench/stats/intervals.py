@@ -8,7 +8,9 @@ the bootstrap's are not at few runs (8 runs: 93 %, 4 runs: 89 %, 2 runs: 52 % in
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -46,25 +48,35 @@ class Interval:
         part = f"({self.known} of {self.runs})" if self.known < self.runs else ""
         if np.isnan(self.value) or 2 * self.known < self.runs:
             return "n/a", part
+        value = short(self.value, digits)
         if self.low == self.high:
-            return short(self.value, digits), part
-        return short(
-            self.value, digits
-        ), f"[{short(self.low, digits)}, {short(self.high, digits)}] {part}".strip()
+            return value, part
+        ends = f"[{short(self.low, digits)}, {short(self.high, digits)}]"
+        return value, f"{ends} {part}".strip()
+
+    def alone(self) -> Interval:
+        """The value without an interval: runs of one and the same policy are no evidence about a learner."""
+        return dataclasses.replace(self, low=self.value, high=self.value)
 
     def __str__(self) -> str:
         return " ".join(self.texts()).strip()
 
 
+@lru_cache
 def order_statistics(count: int) -> tuple[int, int]:
     """Which two of `count` ordered values enclose the median with 95 % chance, whatever the distribution (from 0).
 
     The median lies below the value number j when at most j values lie below it: j heads or fewer in `count` tosses.
+    From six values on these are the ends of `scipy.stats.quantile_test`, whose import would take longer than all else.
     """
-    from scipy.stats import binom
-
-    j = int(np.flatnonzero(binom.cdf(np.arange(count), count, 0.5) <= 0.025).max(initial=0))
-    return j, count - 1 - j
+    # Whole numbers, so that nothing rounds: `tail` is how many of the 2**count cases have `heads` heads or fewer.
+    heads, ways, tail = 0, 1, 1
+    while 40 * tail <= 2**count:
+        ways = ways * (count - heads) // (heads + 1)
+        heads += 1
+        tail += ways
+    lower = max(heads - 1, 0)
+    return lower, count - 1 - lower
 
 
 def interval(values: np.ndarray) -> Interval:
@@ -74,10 +86,14 @@ def interval(values: np.ndarray) -> Interval:
     if len(known) == 0:
         return Interval(np.nan, np.nan, np.nan, 0, len(values))
     low, high = order_statistics(len(known))
-    with np.errstate(invalid="ignore"):  # the middle of two infinities
-        middle = float(np.median(known))
-    middle = float(known[len(known) // 2]) if np.isnan(middle) else middle
-    return Interval(middle, float(known[low]), float(known[high]), len(known), len(values))
+    return Interval(_middle(known), float(known[low]), float(known[high]), len(known), len(values))
+
+
+def _middle(ordered: np.ndarray) -> float:
+    """The median of ordered values (n,); between two infinities the upper one."""
+    with np.errstate(invalid="ignore"):
+        middle = float(np.median(ordered))
+    return float(ordered[len(ordered) // 2]) if np.isnan(middle) else middle
 
 
 def verdict(ours: np.ndarray, theirs: np.ndarray) -> Verdict:
@@ -86,15 +102,23 @@ def verdict(ours: np.ndarray, theirs: np.ndarray) -> Verdict:
     "better" or "worse" where the exact interval of the median log ratio excludes zero, "same" where it lies within a
     factor `ALIKE`, "underpowered" where it does neither or there are fewer than six pairs.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.log(np.asarray(ours, dtype=float)) - np.log(np.asarray(theirs, dtype=float))
-    ratios = np.where(np.asarray(ours) == np.asarray(theirs), 0.0, ratios)
-    found = interval(ratios)
-    if found.known < max(FEWEST, len(ratios) / 2):
+    ratios = _log_ratios(np.asarray(ours, dtype=float), np.asarray(theirs, dtype=float))
+    pooled = interval(ratios)
+    if pooled.known < max(FEWEST, len(ratios) / 2):
         return "underpowered"
-    if found.high < 0 or found.low > 0:
-        return "better" if found.high < 0 else "worse"
-    return "same" if max(-found.low, found.high) <= np.log(ALIKE) else "underpowered"
+    if pooled.high < 0:
+        return "better"
+    if pooled.low > 0:
+        return "worse"
+    furthest = max(-pooled.low, pooled.high)
+    return "same" if furthest <= np.log(ALIKE) else "underpowered"
+
+
+def _log_ratios(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """log(ours / theirs) (R,), where equals are alike, two zeros and two infinities too."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.log(ours) - np.log(theirs)
+    return np.where(ours == theirs, 0.0, ratios)
 
 
 def paired_gain(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> tuple[float, float, float]:
@@ -106,23 +130,30 @@ def paired_gain(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> tuple[fl
 
     tiny = np.finfo(float).tiny
     logs = np.log(np.maximum(theirs, tiny)) - np.log(np.maximum(ours, tiny))
-    rng, (runs, episodes) = np.random.default_rng(seed), logs.shape
-    pick = rng.integers(runs, size=(2000, runs))
-    within = np.stack(
-        [logs[r][rng.integers(episodes, size=(2000, episodes))].mean(1) for r in range(runs)], 1
-    )
-    drawn = np.take_along_axis(within, pick, 1)
-    low, high = np.quantile(trim_mean(drawn, 0.25, axis=1), (0.025, 0.975))
-    return tuple(float(np.exp(v)) for v in (trim_mean(logs.mean(1), 0.25), low, high))  # type: ignore[return-value]
+    middle = trim_mean(logs.mean(1), 0.25)
+    samples = _resampled(logs, np.random.default_rng(seed))
+    low, high = np.quantile(trim_mean(samples, 0.25, axis=1), (0.025, 0.975))
+    return float(np.exp(middle)), float(np.exp(low)), float(np.exp(high))
+
+
+def _resampled(values: np.ndarray, rng: np.random.Generator, samples: int = 2000) -> np.ndarray:
+    """Bootstrap samples (samples, R) of the runs' means of values (R, E): of runs, and of the rollouts of each."""
+    runs, episodes = values.shape
+    chosen = rng.integers(runs, size=(samples, runs))
+    means = [
+        values[run][rng.integers(episodes, size=(samples, episodes))].mean(1) for run in range(runs)
+    ]
+    return np.take_along_axis(np.stack(means, 1), chosen, 1)
 
 
 def short(value: float, digits: int = 2) -> str:
     """A number to read in passing: two significant digits, powers of ten outside 0.01 to 100,000."""
     if value == 0 or not np.isfinite(value):
         return f"{value:g}"
-    power = int(np.floor(np.log10(abs(float(f"{value:.{digits - 1}e}")))))
+    scientific = f"{value:.{digits - 1}e}"
+    power = int(np.floor(np.log10(abs(float(scientific)))))
     if not -2 <= power < 5:
-        return f"{value:.{digits - 1}e}".replace("e-0", "e-").replace("e+0", "e")
+        return scientific.replace("e-0", "e-").replace("e+0", "e")
     return f"{value:.{max(digits - 1 - power, 0)}f}"
 
 
@@ -131,24 +162,23 @@ def typical(divergence: np.ndarray, indicator: bool) -> np.ndarray:
 
     Under the 0/1 metric (`indicator`) it is the mean, the chance to be apart: the median of an indicator says nothing.
     """
-    return (
-        divergence.mean(1)
-        if indicator
-        else np.quantile(divergence, 0.5, axis=1, method="inverted_cdf")
-    )
+    if indicator:
+        return divergence.mean(1)
+    return np.quantile(divergence, 0.5, axis=1, method="inverted_cdf")
 
 
 def mean_error(error: np.ndarray, broke: np.ndarray) -> np.ndarray:
     """Mean length of the action errors (R, E, T, U) of each run (R,), over all its steps.
 
     A finished episode goes on erring in the state in which it was frozen: leaving it out would flatter whoever crashes.
-    One that left the finite numbers (`broke` (R, E) >= 0) errs infinitely.
+    One that became NaN or infinite (`broke` (R, E) >= 0) errs infinitely.
     """
-    length = np.linalg.norm(np.nan_to_num(error, nan=np.inf), axis=-1).mean(-1)
-    return np.where(broke >= 0, np.inf, length).mean(1)
+    lengths = np.linalg.norm(np.nan_to_num(error, nan=np.inf), axis=-1)
+    return np.where(broke >= 0, np.inf, lengths.mean(-1)).mean(1)
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     """Above / below, with 0/0 = 1: no error on either side is no gap."""
+    nothing = (above == 0) & (below == 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where((above == 0) & (below == 0), 1.0, above / below)
+        return np.where(nothing, 1.0, above / below)

@@ -1,0 +1,153 @@
+"""Table: everything that was measured, five lines in words first, then each quantity under its heading."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any, TypeAlias
+
+from ..core.html import html_table
+from ..stats.intervals import Interval
+from .quantities import HEADINGS
+from .words import Circumstances, Row, five_lines, place
+
+Matrix: TypeAlias = "dict[str, dict[str, Interval]]"
+"""e[i][j], the mean action error of i on the states of j."""
+
+WIDTH = 44
+"""Characters of the longest name of a quantity."""
+
+MATRIX = "action error of i (rows) on the states of j (columns)"
+
+
+@dataclass(frozen=True, repr=False)
+class Measures:
+    """The table of one Record; printed, it begins with five lines in words.
+
+    Attributes:
+        rows: for each learner and setting "learner", "settings", "classes" of growth with their runs, "class" in words,
+            and "values": quantity to interval or reason.
+        errors: the action error matrix, or the reason why there is none.
+        broken: who became NaN or infinite, in which run and at which step, a sentence each.
+        circumstances: what the words need to know besides.
+        notes: what a reader should know first, a sentence each.
+    """
+
+    rows: list[Row]
+    errors: Matrix | str
+    broken: list[str]
+    circumstances: Circumstances
+    notes: Sequence[str] = ()
+
+    @property
+    def summary(self) -> dict[str, str]:
+        """Five lines in words, by heading."""
+        return five_lines(self.rows, self.circumstances)
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, as JSON holds it."""
+        rows = [{**row, "values": _plain_values(row["values"])} for row in self.rows]
+        errors: Any = self.errors
+        if not isinstance(errors, str):
+            errors = {name: _plain_values(part) for name, part in errors.items()}
+        return {
+            "summary": self.summary,
+            "notes": list(self.notes),
+            "rows": rows,
+            "action_error_matrix": errors,
+            "became_nan_or_infinite": self.broken,
+        }
+
+    def __str__(self) -> str:
+        first = [f"{heading:<8}{line}" for heading, line in self.summary.items()]
+        blocks = ["\n".join(first)]
+        blocks += ["\n".join(remarks) for remarks in (self.notes, self.broken) if remarks]
+        blocks += [_block(row) for row in self.rows]
+        return "\n\n".join([*blocks, _matrix(self.errors)])
+
+    def __repr__(self) -> str:
+        """What is in it, not all of it."""
+        names = ", ".join(dict.fromkeys(row["learner"] for row in self.rows))
+        count = sum(map(len, HEADINGS.values()))
+        return f"Measures({names}; {count} quantities in {len(self.rows)} rows; print it)"
+
+    def __rich_repr__(self) -> Iterator[tuple[str, str]]:
+        """The five lines."""
+        yield from self.summary.items()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the five lines, then a table under each heading."""
+        first = html_table("In words", self.summary)
+        remarks = "".join(f"<p>{escape(line)}</p>" for line in (*self.notes, *self.broken))
+        tables = "".join(html_table(_title(row), _under_headings(row)) for row in self.rows)
+        return f"{first}{remarks}{tables}<pre>{escape(_matrix(self.errors))}</pre>"
+
+
+def class_text(classes: Mapping[str, int]) -> str:
+    """Classes of growth and their runs, such as "explosive 7, marginal 1"."""
+    return ", ".join(f"{kind} {runs}" for kind, runs in classes.items())
+
+
+def _title(row: Row) -> str:
+    return f"{row['learner']}  {place(row['settings'])}".strip()
+
+
+def _block(row: Row) -> str:
+    """One learner in one setting: its quantities under their headings."""
+    lines = [_title(row)]
+    for heading, texts in _texts(row).items():
+        lines += ["", f"  {heading}"]
+        lines += [f"    {name:<{WIDTH}} {text}" for name, text in texts.items()]
+    return "\n".join(lines)
+
+
+def _texts(row: Row) -> dict[str, dict[str, str]]:
+    """What is shown of a row, by heading and quantity; the class of growth is the first of its heading."""
+    values = row["values"]
+    texts = {
+        heading: {name: _text(name, values[name]) for name in quantities}
+        for heading, quantities in HEADINGS.items()
+    }
+    texts["growth"] = {"growth class": row["class"], **texts["growth"]}
+    return texts
+
+
+def _under_headings(row: Row) -> dict[str, str]:
+    """The same in one flat table, an empty value behind each heading."""
+    flat: dict[str, str] = {}
+    for heading, texts in _texts(row).items():
+        flat |= {heading.upper(): "", **texts}
+    return flat
+
+
+def _text(name: str, value: Interval | str) -> str:
+    if isinstance(value, str):
+        return value
+    digits = 3 if "growth" in name else 2
+    return " ".join(value.texts(digits)).strip()
+
+
+def _matrix(errors: Matrix | str) -> str:
+    """The action error matrix as text."""
+    if isinstance(errors, str):
+        return f"action error matrix: {errors}"
+    columns = list(next(iter(errors.values()), {}))
+    lines = [MATRIX, " " * 12 + "".join(f"{name:>28}" for name in columns)]
+    for name, part in errors.items():
+        cells = "".join(f"{part[column]!s:>28}" for column in columns)
+        lines.append(f"  {name:<10}{cells}")
+    return "\n".join(lines)
+
+
+def _plain_values(values: Mapping[str, Interval | str]) -> dict[str, Any]:
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Interval | str) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"none_because": value}
+    numbers = dataclasses.asdict(value)
+    return {name: v if math.isfinite(v) else str(v) for name, v in numbers.items()}
