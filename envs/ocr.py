@@ -61,6 +61,7 @@ class Ocr(Env):
     previous: bool = True
     """Whether one sees the letter that one wrote before; without, each letter is read for itself."""
 
+    indicator: ClassVar = True
     states: ClassVar = {
         "word": "number of the word",
         "position": "letters written",

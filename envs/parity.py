@@ -42,6 +42,7 @@ class Parity(Env):
     fog: Values = 0.02
     """Chance, at each step, that the bit cannot be read; twice the teacher-forced error epsilon."""
 
+    indicator: ClassVar = True
     arrays: ClassVar = "any"
     states: ClassVar = {
         "own": "last symbol said",

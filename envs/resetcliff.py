@@ -45,6 +45,7 @@ class ResetCliff(Env):
     recoverable: bool = True
     """Whether the expert's action leads out of the bad state."""
 
+    indicator: ClassVar = True
     states: ClassVar = {"state": "number of the state"}
 
     def validate(self) -> None:

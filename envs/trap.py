@@ -42,6 +42,7 @@ class Trap(Env):
     fog: Values = 0.2
     """Chance that the safe side cannot be read at the fork; half of these episodes are lost, 2 epsilon T of them."""
 
+    indicator: ClassVar = True
     arrays: ClassVar = "any"
     states: ClassVar = {
         "place": "0 fork, 1 path, 2 pit",

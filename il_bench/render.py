@@ -1,7 +1,8 @@
-"""`python -m il_bench.render RECORD --run 3`: draw a Record's film again."""
+"""`python -m il_bench.render RECORD --run 3`: draw a Record's film again, into its folder."""
 
 from __future__ import annotations
 
+import itertools
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import tyro
 
 from .cli.flags import parsed
 from .cli.told import told
+from .core.settings import require
 
 
 @dataclass(frozen=True)
@@ -23,10 +25,12 @@ class RenderOptions:
     """Which run; by default a typical one."""
     episode: int | None = None
     """Which rollout of it; by default a typical one."""
+    by: str | None = None
+    """A setting whose values stand side by side (six at most, evenly chosen), such as lipschitz."""
     learners: tuple[str, ...] = ()
-    """Which learners, the expert among them; all by default."""
+    """Which learners, the expert among them; all by default, and under --by all but the expert."""
     out: Path | None = None
-    """Where the film goes, .mp4; by default rollout-run-episode.mp4 in the working directory."""
+    """Where the film goes, .mp4; by default the next free rollout-....mp4 in the Record's folder."""
     gif: Path | None = None
     """Where a GIF goes, if one is wanted."""
     env: str | None = None
@@ -40,12 +44,34 @@ def main(args: list[str]) -> None:
     from .records import record
     from .show import video
 
-    found = record.load(options.record)
-    found.known_env = record.environment_of(found.config, options.env)
-    stem = "-".join(str(n) for n in (options.run, options.episode) if n is not None)
-    out = options.out or Path(f"rollout-{stem}.mp4" if stem else "rollout.mp4")
-    learners = list(options.learners) or None
-    print(video.film(found, out, options.run, options.episode, learners=learners, gif=options.gif))
+    source = record.load(options.record)
+    source.known_env = record.environment_of(source.config, options.env)
+    out = options.out or _free_path(options)
+    for path in (out, options.gif):
+        taken = path is not None and path.exists()
+        require(not taken, f"out: {path} is there already; name another, or move it away")
+    path = video.film(
+        source,
+        out,
+        options.run,
+        options.episode,
+        learners=options.learners or None,
+        gif=options.gif,
+        by=options.by,
+    )
+    for written in (path, options.gif):
+        if written is not None:
+            print(written.absolute())
+
+
+def _free_path(options: RenderOptions) -> Path:
+    """A name in the Record's folder that says what is shown and that no file has."""
+    said = {"by": options.by, "run": options.run, "episode": options.episode}
+    parts = [f"{name}-{value}" for name, value in said.items() if value is not None]
+    stem = "-".join(["rollout", *parts, *options.learners])
+    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+    paths = (options.record / f"{name}.mp4" for name in names)
+    return next(path for path in paths if not path.exists())
 
 
 if __name__ == "__main__":

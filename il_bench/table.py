@@ -25,6 +25,8 @@ class TableOptions:
     """Times of the divergence; by default the last one of each line."""
     csv: Path | None = None
     """Where to write the lines as CSV as well."""
+    plot: Path | None = None
+    """Where to draw the last divergence over the settings, as curves or as a map: grid.png."""
 
 
 @told
@@ -54,6 +56,10 @@ def main(args: list[str]) -> None:
             writer.writerow(found[0])
             writer.writerows([" ".join(cell).strip() for cell in line.values()] for line in found)
         print(options.csv)
+    if options.plot is not None:
+        from .show.plots import plot
+
+        print(plot(data, options.plot, by).absolute())
 
 
 if __name__ == "__main__":

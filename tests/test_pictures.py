@@ -1,8 +1,11 @@
 """Canvas, the lane's picture and films: pure, antialiased, without a display, whole or not at all."""
 
+import inspect
 import subprocess
 import sys
 import types
+from dataclasses import dataclass
+from typing import ClassVar
 
 import imageio_ffmpeg
 import numpy as np
@@ -13,7 +16,7 @@ import xarray
 import il_bench as il
 from il_bench.core.rollout import by_expert, rollout
 from il_bench.paint import camera, canvas, scenery
-from il_bench.show import encode, video
+from il_bench.show import axes, encode, painter, sheet, style, take, video
 
 SIZE = (80, 60)
 SKY_BLUE, YELLOW = np.array([86, 180, 233]), np.array([242, 183, 5])
@@ -31,7 +34,7 @@ def weight_left(picture, colour, near=60):
 
 def page_size(record):
     """Height and width of a film's frames."""
-    return video._Page(record, None, None, None, None).size[::-1]
+    return video.sheet_of(record).size[::-1]
 
 
 @pytest.fixture(scope="module")
@@ -200,27 +203,47 @@ def test_a_film_is_readable_and_as_long_as_its_episode(record, tmp_path):
     read = subprocess.run(command, capture_output=True, check=True)
     about = next(line for line in read.stderr.decode().splitlines() if "Video: h264" in line)
     frames = np.frombuffer(read.stdout, np.uint8).reshape(-1, *page_size(record), 3)
-    assert all(words in about for words in ("yuv420p(tv, bt709", f"{video.WIDE}x", " 10 fps"))
+    assert all(words in about for words in ("yuv420p(tv, bt709", f"{sheet.WIDE}x", " 10 fps"))
     assert len(frames) == 13 + 10  # T + 1 states, and the last one for a second
     assert np.abs(frames[0].astype(int) - frames[12]).mean() > 1
     assert (tmp_path / "film.gif").read_bytes()[:4] == b"GIF8"
     assert [p.name for p in path.parent.iterdir()] == ["film.mp4"]
 
 
-def test_a_page_tells_who_left_the_road_and_when(record):
+def near(picture, colour, within=6):
+    """Which pixels are close to a colour."""
+    return np.abs(picture.astype(float) - canvas.rgb(colour)).sum(-1) < within
+
+
+def test_a_page_tells_who_left_the_road_and_when_and_hides_nothing_of_the_picture(record):
     gone = np.argwhere(record.data["terminated"].values[1])
     run, episode = gone[0].tolist()
-    page = video._Page(record, run, episode, None, None)
+    page = video.sheet_of(record, run, episode)
+    block = page.blocks[0]
     end = int(record.data["length"].values[1, run, episode])
-    orange = np.abs(page.image(end).astype(float) - canvas.rgb(canvas.colour_of(1))).sum(-1) < 6
-    before = (
-        np.abs(page.image(page.parted[1] - 1).astype(float) - canvas.rgb(canvas.colour_of(1))).sum(
-            -1
-        )
-        < 6
-    )
-    assert orange.sum() > before.sum() + video.BAR * page.panel[0] / 2
-    assert page.image(0).shape == (page.size[1], page.size[0], 3)
+    before = block.panels[1]._take.parted(1) - 1
+    orange, none = (near(page.image(t), canvas.colour_of(1)).sum() for t in (end, before))
+    assert orange > none + sheet.BAR * block.panel[0] / 2
+    assert page.image(0).shape == (*page.size[::-1], 3)
+    left, top = block._left + block.panel[0] + sheet.GAP, sheet.HEAD + sheet.CAPTION
+    shown = page.image(end)[top : top + block.panel[1], left : left + block.panel[0]]
+    state = record.data["state"].values[:, run, episode, end]
+    assert (shown == block.panels[1]._painter.picture(1, end)).all()
+    assert shown.tobytes() == drawn_by_hand(record.env[run], state[1], block.panel, state[0])
+
+
+def drawn_by_hand(env, state, size, ghost):
+    """The first learner's picture, in its colour where `draw` knows one."""
+    parameters = inspect.signature(env.draw).parameters
+    how = {"colour": canvas.colour_of(1)} if "colour" in parameters else {}
+    return env.draw(state, size, ghost, **how).tobytes()
+
+
+def test_a_page_is_the_same_whatever_was_painted_before(record):
+    page, fresh = (video.sheet_of(record, 0, 0) for _ in range(2))
+    for t in (3, 12, 7):
+        page.image(t)
+    assert (page.image(5) == fresh.image(5)).all()
 
 
 @pytest.mark.parametrize(
@@ -255,8 +278,91 @@ def test_what_breaks_off_leaves_nothing(tmp_path):
 def test_an_infinite_divergence_stands_at_the_head_of_the_axes(record):
     data = record.data.copy(deep=True)
     data["divergence"][1, :, :, 5:] = np.inf
-    data["divergence"][2] = 0.0  # a perfect copy has no place on a log axis
-    page = video._Page(types.SimpleNamespace(data=data, env=record.env), 0, 0, None, None)
-    assert page.parted[1] <= 5
-    assert np.isfinite(page.axes.place(12, np.inf)).all()
+    data["divergence"][2] = 0.0
+    page = video.sheet_of(types.SimpleNamespace(data=data, env=record.env), 0, 0)
+    block = page.blocks[0]
+    assert block.panels[1]._take.parted(1) <= 5
+    assert np.isfinite(block.trace._axes.place(12, np.inf)).all()
     assert page.image(12).shape[2] == 3
+
+
+def test_zero_has_a_place_of_its_own_below_the_decades_and_a_chance_goes_from_0_to_1():
+    decades = axes.Axes((100, 100), (10, 10, 10, 10), 10, low=-3, high=1)
+    rows = decades.place(0, [0.0, 1e-9, 1e-3, 10.0, np.inf])[:, 1]
+    assert rows.tolist() == [90, 90 - axes.NOUGHT, 90 - axes.NOUGHT, 10, 10]
+    chance = axes.Axes((100, 100), (10, 10, 10, 10), 10)
+    assert chance.place(0, [0.0, 0.5, 1.0])[:, 1].tolist() == [90, 50, 10]
+
+
+def test_colour_and_pattern_of_a_learner_never_repeat_and_at_most_eight_colours_do_it():
+    looks = {(canvas.colour_of(k), style.pattern_of(k)) for k in range(40)}
+    assert len(looks) == 40
+    assert len({colour for colour, _ in looks}) <= 8
+    assert not any(style.pattern_of(k) for k in range(7))
+
+
+def test_a_pattern_leaves_out_what_it_says():
+    strip = canvas.Canvas((200, 8))
+    style.paint_line(strip, np.array([(0.0, 4.0), (200.0, 4.0)]), 7)
+    row = near(strip.image()[4:5], canvas.colour_of(7))
+    assert 0.5 < row.mean() < 0.9
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A picture of a square at x, by a `draw` that knows no ghost, or no colour."""
+
+    indicator: ClassVar = False
+    ending: ClassVar = "ended"
+
+    def draw(self, state, size, ghost=None):
+        picture = np.full((size[1], size[0], 3), 250, np.uint8)
+        left = int(state[0])
+        picture[10:20, left : left + 10] = (120, 20, 20)
+        return picture
+
+
+def screen_take(env):
+    state = np.zeros((2, 4, 1))
+    state[1] += np.array([0, 10, 20, 30])[:, None]
+    drift, end = np.abs(state[..., 0]), np.array([4, 4])
+    return take.Take(env, "", ("expert", "bc"), state, drift, end, 1.0, bounded=False)
+
+
+def test_the_twin_is_laid_over_a_picture_that_cannot_show_it():
+    pictures = painter.Painter(screen_take(Screen()), (80, 60))
+    shown = pictures.picture(1, 3)
+    assert (shown[15, 35] == (120, 20, 20)).all()
+    twin = shown[15, 5].astype(float)
+    assert np.abs(twin - canvas.rgb(canvas.colour_of(0))).sum() < 150
+    assert (shown[40] == 250).all()
+
+
+def test_a_body_has_its_learner_s_colour_where_draw_knows_one():
+    class Coloured(Screen):
+        def draw(self, state, size, ghost=None, colour=None):
+            return np.full((size[1], size[0], 3), canvas.rgb(colour), np.uint8)
+
+    pictures = painter.Painter(screen_take(Coloured()), (8, 6))
+    for k in (0, 1):
+        assert (pictures.picture(k, 2) == canvas.rgb(canvas.colour_of(k))).all()
+
+
+def test_several_settings_stand_side_by_side(record, tmp_path):
+    page = video.sheet_of(record, by="lipschitz")
+    assert [block.trace._take.words.split("    ")[0] for block in page.blocks] == [
+        "L = 1.2",
+        "L = 1.4",
+    ]
+    assert [panel._learner for panel in page.blocks[0].panels] == [1, 2]
+    assert page.image(12).shape == (*page.size[::-1], 3)
+    assert video.film(record, tmp_path / "by.mp4", by="lipschitz").stat().st_size > 1000
+    with pytest.raises(ValueError, match=r"by: expected a setting .* \(lipschitz\), got wind"):
+        video.sheet_of(record, by="wind")
+
+
+def test_a_notebook_plays_a_film_that_no_file_holds(record, tmp_path):
+    clip = video.film(record, fps=5)
+    assert clip._repr_html_().startswith("<video controls")
+    assert b"ftyp" in clip.mp4[:16]
+    assert clip.save(tmp_path / "clip.mp4").read_bytes() == clip.mp4

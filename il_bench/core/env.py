@@ -90,6 +90,8 @@ class Env(ABC):
 
     ending: ClassVar[str] = "ended"
     """What is said of an episode that the environment ended: "off the road"."""
+    indicator: ClassVar[bool] = False
+    """Whether `distance` is 0 or 1: the divergence of a run is then a chance, and drawn as one."""
 
     @final
     def __post_init__(self) -> None:
@@ -205,11 +207,22 @@ class Env(ABC):
 
     @abstractmethod
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
-        """One RGB frame (height, width, 3), uint8, of one state (X,); `ghost` is the twin's state.
+        """One RGB frame (height, width, 3), uint8, of one state (X,), as large as `size` (width, height) says.
 
-        Pure, so that a film can be made from a Record; called on the environment of one run, `env[run]`.
+        Pure, so that a film can be made from a Record; called on the environment of one run, `env[run]`. A picture
+        that cannot show a ghost may leave it out: a film then lays the twin's picture over it.
+
+        Args:
+            state: who is drawn.
+            size: pixels.
+            ghost: the state of the expert's twin.
+            colour: of the body, "#rrggbb": its learner's own; the first learner's unless given.
         """
 
 

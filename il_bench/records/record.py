@@ -21,6 +21,7 @@ import numpy as np
 
 from ..borders.resolve import environment
 from ..core.env import Env
+from ..core.registry import ENVS
 from ..core.settings import require
 from ..stats import growth, intervals
 from .rows import cell_texts
@@ -141,10 +142,13 @@ class Record:
             for key in dict.fromkeys(keys)
         }
 
-    @property
+    @cached_property
     def indicator(self) -> bool:
-        """Whether the divergence is 0 or 1."""
-        return self.config["metric"] == "0/1"
+        """Whether the divergence is 0 or 1: what the index says, else the class of the environment, else its metric."""
+        name = self.config["env"]["name"]
+        by_metric = self.config["metric"].startswith("0/1")
+        by_class = ENVS[name].indicator if name in ENVS else by_metric
+        return bool(self.config.get("indicator", by_class))
 
     def drift(self, learner: int, at: int) -> np.ndarray:
         """Typical divergence of each run (R,) at a time, see `intervals.typical`."""

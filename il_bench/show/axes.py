@@ -1,4 +1,4 @@
-"""Axes: logarithmic ones, painted on a canvas."""
+"""Axes of a divergence over time, painted on a canvas: by decades with a place for zero, or from 0 to 1 for a chance."""
 
 from __future__ import annotations
 
@@ -10,44 +10,68 @@ import numpy as np
 from ..paint.canvas import RULE, SOFT, Canvas
 
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+NOUGHT = 14  # pixels between zero and the lowest decade: a logarithm has no zero, so the axis is broken there
 
 
 @dataclass(frozen=True)
-class LogAxes:
-    """Axes of a curve that grows by decades.
+class Axes:
+    """Axes of one curve or several.
 
     Attributes:
-        size: width and height of the picture, and `margin`, around the axes: left, above, right, below; pixels.
+        size: width and height of the picture, pixels.
+        margin: around the axes: left, above, right, below; pixels.
         horizon: the last time.
-        low: power of ten at the foot, and `high`, at the head.
+        low: power of ten of the lowest decade; None for axes that go from 0 to 1.
+        high: power of ten at the head.
     """
 
     size: tuple[int, int]
     margin: tuple[int, int, int, int]
     horizon: int
-    low: int
-    high: int
+    low: int | None = None
+    high: int = 0
 
     def place(self, time: Any, value: Any) -> np.ndarray:
         """Where values at times stand, pixels (..., 2); what is off the axes stands at their edge."""
-        (w, h), (left, above, right, below) = self.size, self.margin
-        up = (np.log10(np.clip(value, 10.0**self.low, 10.0**self.high)) - self.low) / (
-            self.high - self.low
-        )
-        x, y = (
-            left + np.asarray(time) / self.horizon * (w - left - right),
-            h - below - up * (h - above - below),
-        )
-        return np.stack(np.broadcast_arrays(x, y), -1)
+        left, _, right, _ = self.margin
+        x = left + np.asarray(time) / self.horizon * (self.size[0] - left - right)
+        return np.stack(np.broadcast_arrays(x, self._row(np.asarray(value, dtype=float))), -1)
+
+    def _row(self, value: np.ndarray) -> np.ndarray:
+        _, head, _, below = self.margin
+        foot = self.size[1] - below
+        if self.low is None:
+            return foot - np.clip(value, 0, 1) * (foot - head)
+        inside = np.clip(value, 10.0**self.low, 10.0**self.high)
+        share = (np.log10(inside) - self.low) / (self.high - self.low)
+        row = foot - NOUGHT - share * (foot - NOUGHT - head)
+        return np.where(value > 0, row, foot)
 
     def paint(self, canvas: Canvas) -> None:
-        """A line for each decade, a number for each if there is room, and some times."""
-        steps = [m * 10**p for p in range(6) for m in (1, 2, 5)]
-        for power in range(self.low, self.high + 1):
-            ends = self.place([0, self.horizon], 10.0**power)
+        """Rules with their values, and some times."""
+        for value, words in self._values():
+            ends = self.place([0, self.horizon], value)
             canvas.line(ends, RULE)
-            if (self.high - power) % (1 + (self.high - self.low) // 7) == 0:
-                canvas.text("10" + str(power).translate(RAISED), ends[0] - (8, 0), SOFT, 11, part=1)
-        for time in range(0, self.horizon + 1, next(s for s in steps if self.horizon / s <= 10)):
+            canvas.text(words, ends[0] - (8, 0), SOFT, 11, part=1)
+        for time in range(0, self.horizon + 1, self._step()):
             x, y = self.place(time, 0)
             canvas.text(str(time), (x, y + 12), SOFT, 11, part=0.5)
+
+    def _values(self) -> list[tuple[float, str]]:
+        """Values with a rule, and what is written beside it: no more words than there is room for."""
+        if self.low is None:
+            return [(0.0, "0"), (0.5, "½"), (1.0, "1")]
+        every = 1 + (self.high - self.low) // 7
+        powers = range(self.low, self.high + 1)
+        words = [_power(p) if (self.high - p) % every == 0 else "" for p in powers]
+        return [(0.0, "0"), *((10.0**p, w) for p, w in zip(powers, words, strict=True))]
+
+    def _step(self) -> int:
+        """Between the times that are written: 1, 2 or 5 of some power of ten."""
+        most = 10 if self.size[0] > 400 else 5
+        steps = (m * 10**p for p in range(6) for m in (1, 2, 5))
+        return next(step for step in steps if self.horizon / step <= most)
+
+
+def _power(exponent: int) -> str:
+    return "10" + str(exponent).translate(RAISED)

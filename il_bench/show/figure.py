@@ -1,0 +1,143 @@
+"""Figure: paper, axes and legend that all figures share; no pyplot, so no global state and no display."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from ..paint.canvas import colour_of
+from .style import pattern_of
+
+INK, SOFT, RULE = "0.15", "0.45", "0.9"
+HIGHEST = 1e12
+"""Divergences above this are drawn at the head of the axis, marked as infinite."""
+LOWEST = 1e-9
+"""The lowest decade of any axis: what is smaller is rounding."""
+
+
+class Drawing(Figure):
+    """A figure that a notebook shows, whether or not pyplot was imported before."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()
+
+
+def panels(rows: int, columns: int, **shared: Any) -> tuple[Drawing, np.ndarray]:
+    """Paper with panels (rows, columns) of about 4.6 by 3 inches."""
+    each = (6.2, 3.7) if rows * columns == 1 else (4.6, 3.0)
+    width = 1.2 + each[0] * columns
+    height = 1.5 + each[1] * rows
+    figure = Drawing(figsize=(width, height), layout="constrained", dpi=130)
+    axes = figure.subplots(rows, columns, squeeze=False, **shared)
+    for axis in axes.flatten():
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.spines[["left", "bottom"]].set_color(SOFT)
+        axis.tick_params(color=SOFT, labelcolor=INK, labelsize=9)
+        axis.grid(True, which="major", color=RULE, lw=0.7)
+    return figure, axes
+
+
+def headline(figure: Figure, title: str, note: str) -> None:
+    """What is shown, in bold, and of how much it is made."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
+    figure.text(0.99, 0.985, note, ha="right", va="top", fontsize=9, color=SOFT)
+
+
+def legend(figure: Figure, handles: Sequence[Any]) -> None:
+    """The one legend, beneath the panels, in as many columns as fit."""
+    width = figure.get_size_inches()[0] - 0.3
+    labels = [handle.get_label() for handle in handles]
+    counts = range(len(labels), 1, -1)
+    columns = next((n for n in counts if _legend_width(labels, n) <= width), 1)
+    place = {"loc": "outside lower left", "ncols": columns}
+    figure.legend(handles=handles, frameon=False, fontsize=9, handlelength=2.6, **place)
+
+
+def _legend_width(labels: Sequence[str], columns: int) -> float:
+    """Inches, about: a line and a gap a column, and its longest label; columns are filled one after the other."""
+    tall = -(-len(labels) // columns)
+    longest = (max(map(len, labels[i : i + tall])) for i in range(0, len(labels), tall))
+    return sum(0.8 + 0.075 * letters for letters in longest)
+
+
+def line_of(learner: int, width: float = 2.0) -> dict[str, Any]:
+    """Matplotlib's keywords for a learner's line."""
+    dashes = pattern_of(learner)
+    style = (0, dashes) if dashes else "-"
+    return {"color": colour_of(learner), "lw": width, "ls": style}
+
+
+def decades(values: np.ndarray, ceiling: float) -> tuple[float, float]:
+    """The lowest and the highest power of ten that an axis needs for some values, zero and infinity apart."""
+    shown = values[np.isfinite(values) & (values > 0)]
+    most = max([1.2 * v for v in (shown.max(initial=0), ceiling) if np.isfinite(v)])
+    head = _power_above(np.clip(most or 1.0, 1e-6, HIGHEST))
+    least = shown[shown >= LOWEST].min(initial=head / 100)
+    return min(_power_below(least), head / 100), head
+
+
+def _power_below(value: float) -> float:
+    return float(10 ** np.floor(np.log10(value)))
+
+
+def _power_above(value: float) -> float:
+    return float(10 ** np.ceil(np.log10(value)))
+
+
+def by_decades(axis: Any, values: np.ndarray, ceiling: float = np.inf) -> float:
+    """Make the vertical axis one of decades, zero at its foot and infinity at its head where they occur.
+
+    Args:
+        axis: matplotlib's.
+        values: all that is to be shown.
+        ceiling: what shall lie on the axis besides, unless infinite.
+
+    Returns:
+        Where infinity stands.
+    """
+    floor, head = decades(values, ceiling)
+    infinity = 2.5 * head
+    endless = bool((values > head).any())
+    top = 4 * head if endless else head
+    if (values < floor).any():
+        axis.set_yscale("symlog", linthresh=floor, linscale=0.5)
+        axis.set_ylim(-floor / 5, top)
+    else:
+        axis.set_yscale("log")
+        axis.set_ylim(floor, top)
+    ticks = _ticks(floor, head, values) + [infinity] * endless
+    axis.yaxis.set_major_locator(FixedLocator(ticks))
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda v, _: "∞" if v > head else _tick_text(v)))
+    return infinity
+
+
+def _ticks(floor: float, head: float, values: np.ndarray) -> list[float]:
+    """Powers of ten, at most nine of them, and zero where a value lies below them."""
+    low, high = round(np.log10(floor)), round(np.log10(head))
+    every = 1 + (high - low) // 9
+    nought = [0.0] if (values < floor).any() else []
+    return nought + [10.0**p for p in range(low, high + 1) if (high - p) % every == 0]
+
+
+def _tick_text(value: float) -> str:
+    return f"$10^{{{round(np.log10(value))}}}$" if value > 0 else "0"
+
+
+def as_chance(axis: Any) -> None:
+    """Make the vertical axis one from 0 to 1."""
+    axis.set_ylim(-0.02, 1.02)
+    axis.yaxis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+
+
+def without_nan(values: Any) -> np.ndarray:
+    """Divergences with what is not a number as infinite: a number that was lost is as far away as can be."""
+    return np.nan_to_num(np.asarray(values, dtype=float), nan=np.inf, posinf=np.inf)

@@ -1,0 +1,273 @@
+"""The figure of a sweep: how far the copies are apart at the end, over one setting or two, laid out as its grid."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ..core.registry import ENVS
+from ..core.settings import require
+from ..paint.canvas import colour_of
+from ..stats.intervals import Interval, interval, short
+from .figure import (
+    INK,
+    SOFT,
+    as_chance,
+    by_decades,
+    decades,
+    headline,
+    legend,
+    line_of,
+    panels,
+    without_nan,
+)
+from .words import settings_text, symbol, value_text
+
+if TYPE_CHECKING:
+    import xarray
+
+MOST_PANELS = 36
+MAP = "YlOrRd"
+DARK = 0.6  # part of the colours from which on letters are white
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How the runs of a sweep are laid out.
+
+    Attributes:
+        data: what `il.open` gives.
+        last: the last known divergence of each run (R,).
+        axes: names of the settings along the axes of a panel: none, one, or the horizontal and the vertical one.
+        facets: names of the other coordinates of which there are several values, seeds and learners apart.
+        algos: names of the learners, in their order.
+    """
+
+    data: xarray.Dataset
+    last: np.ndarray
+    axes: tuple[str, ...]
+    facets: tuple[str, ...]
+    algos: tuple[str, ...]
+
+    def values(self, name: str) -> list[Any]:
+        """Values of a coordinate in their order, those that are unknown left out."""
+        return _values(self.data, name)
+
+    @property
+    def chance(self) -> bool:
+        """Whether every divergence is one: the chance to be apart."""
+        return all(name in ENVS and ENVS[name].indicator for name in self.values("env"))
+
+    def parts(self) -> list[dict[str, Any]]:
+        """The facets: each combination of their values that has runs."""
+        columns = [self.data[name].values.tolist() for name in self.facets]
+        rows = dict.fromkeys(zip(*columns, strict=True)) if columns else {(): None}
+        return [dict(zip(self.facets, row, strict=True)) for row in rows]
+
+    def summary(self, **where: Any) -> Interval:
+        """Median over the runs at some coordinates, and its interval."""
+        chosen = np.ones(len(self.last), dtype=bool)
+        for name, value in where.items():
+            chosen &= _equal(self.data[name].values, value)
+        return interval(self.last[chosen])
+
+
+def drawn(data: xarray.Dataset, by: tuple[str, ...] = ()) -> Figure:
+    """The figure; see `plots.plot`."""
+    grid = grid_of(data, by)
+    figure = _maps(grid) if len(grid.axes) == 2 else _curves(grid)
+    envs = ", ".join(map(str, grid.values("env")))
+    seeds = len(set(data["seed"].values.tolist()))
+    headline(figure, envs, f"medians over {seeds} seed{'s' * (seeds > 1)}, at the end")
+    return figure
+
+
+def grid_of(data: xarray.Dataset, by: tuple[str, ...] = ()) -> Grid:
+    """Lay the runs of a sweep out.
+
+    Args:
+        data: what `il.open` gives.
+        by: the one or two settings along the axes; those with the most values unless given.
+
+    Raises:
+        ValueError: for a setting that has no numbers, or more panels than a picture can hold.
+    """
+    several = [str(n) for n in data.coords if n != "seed" and len(_values(data, str(n))) > 1]
+    numeric = [n for n in several if data[n].dtype.kind in "if"]
+    wanted = tuple(name for name in by if name not in ("env", "algo"))
+    wrong = [name for name in wanted if name not in numeric]
+    require(
+        not wrong,
+        f"by: expected settings of which there are several numbers ({', '.join(numeric) or 'none'}), "
+        f"got {', '.join(wrong)}; choose of these",
+    )
+    require(
+        len(wanted) <= 2, f"by: expected two settings at most, got {len(wanted)}; leave some out"
+    )
+    most_first = sorted(numeric, key=lambda name: -len(_values(data, name)))
+    axes = wanted or tuple(most_first[:2])
+    facets = tuple(name for name in several if name not in (*axes, "algo"))
+    algos = tuple(str(name) for name in _values(data, "algo"))
+    grid = Grid(data, _last(data), axes, facets, algos)
+    count = len(grid.parts()) * (len(algos) if len(axes) == 2 else 1)
+    require(
+        count <= MOST_PANELS,
+        f"plot: expected at most {MOST_PANELS} panels, these results need {count}; "
+        "pick some of them, as in il.open(folder).isel(run=...)",
+    )
+    return grid
+
+
+def _values(data: xarray.Dataset, name: str) -> list[Any]:
+    values = set(data[name].values.tolist())
+    return sorted(value for value in values if value == value and value != "")
+
+
+def _last(data: xarray.Dataset) -> np.ndarray:
+    """The divergence of each run at its own last time, (R,)."""
+    drift = data["drift"].values
+    ends = np.where(np.isnan(drift), 0, np.arange(drift.shape[1])).argmax(1)
+    return without_nan(drift[np.arange(len(drift)), ends])
+
+
+def _equal(values: np.ndarray, value: Any) -> np.ndarray:
+    """Where a coordinate has a value; what is unknown equals what is unknown."""
+    if value != value:
+        return np.isnan(values)
+    return np.asarray(values == value)
+
+
+def _curves(grid: Grid) -> Figure:
+    """A panel for each facet: the last divergence over one setting, a curve a learner with its interval over runs."""
+    parts = grid.parts()
+    columns = min(len(parts), 3)
+    rows = -(-len(parts) // columns)
+    figure, axes = panels(rows, columns, sharey=True)
+    summaries = [_summaries(grid, part) for part in parts]
+    infinity = _scale(grid, axes[0, 0], summaries)
+    for axis, part, table in zip(axes.flatten(), parts, summaries, strict=False):
+        for k, row in enumerate(table, start=1):
+            _curve(axis, k, row, infinity)
+        _label_positions(axis, grid)
+        axis.set_title(settings_text(part.items()), loc="left", fontsize=11, color=INK)
+    for axis in axes.flatten()[len(parts) :]:
+        axis.set_visible(False)
+    figure.supylabel(_quantity(grid), fontsize=9.5, color=INK)
+    names = enumerate(grid.algos, start=1)
+    legend(figure, [Line2D([], [], label=name, marker="o", **line_of(k)) for k, name in names])
+    return figure
+
+
+def _quantity(grid: Grid) -> str:
+    if grid.chance:
+        return "chance to be apart from the expert's twin at the end"
+    return "divergence $D$ from the expert's twin at the end"
+
+
+def _scale(grid: Grid, axis: Any, summaries: list[list[list[Interval]]]) -> float:
+    """Scale the vertical axis, which all panels share; returns where infinity stands."""
+    if grid.chance:
+        as_chance(axis)
+        return 1.0
+    points = [point for table in summaries for row in table for point in row]
+    shown = np.array([(point.low, point.value, point.high) for point in points])
+    return by_decades(axis, shown[~np.isnan(shown)])
+
+
+def _summaries(grid: Grid, part: dict[str, Any]) -> list[list[Interval]]:
+    """For each learner, the medians along the axis."""
+    places = [dict(zip(grid.axes, key, strict=True)) for key in _keys(grid)]
+    return [[grid.summary(**part, **place, algo=algo) for place in places] for algo in grid.algos]
+
+
+def _keys(grid: Grid) -> list[tuple[Any, ...]]:
+    return list(itertools.product(*(grid.values(name) for name in grid.axes)))
+
+
+def _curve(axis: Any, learner: int, row: list[Interval], infinity: float) -> None:
+    low, middle, high = (
+        np.minimum([getattr(point, name) for point in row], infinity)
+        for name in ("low", "value", "high")
+    )
+    if len(row) == 1:
+        spread = [middle - low, high - middle]
+        look = {**line_of(learner), "ls": "none"}
+        axis.errorbar([learner - 1], middle, spread, marker="o", capsize=4, **look)
+        return
+    places = np.arange(len(row))
+    axis.fill_between(places, low, high, color=colour_of(learner), alpha=0.15, lw=0)
+    axis.plot(places, middle, marker="o", ms=4.5, **line_of(learner))
+
+
+def _label_positions(axis: Any, grid: Grid) -> None:
+    """Values stand side by side, equally far apart: a sweep may go by steps or by powers."""
+    labels = [value_text(key[0]) for key in _keys(grid) if key]
+    labels = labels if len(labels) > 1 else list(grid.algos)
+    axis.set_xlim(-0.5, len(labels) - 0.5)
+    axis.set_xticks(range(len(labels)), labels)
+    axis.set_xlabel(symbol(grid.axes[0]) if grid.axes else "", fontsize=10, color=INK)
+
+
+def _maps(grid: Grid) -> Figure:
+    """A row for each facet, a column for each learner: the last divergence over two settings, as numbers and colours."""
+    parts = grid.parts()
+    figure, axes = panels(len(parts), len(grid.algos), sharex=True, sharey=True)
+    tables = [[_table(grid, {**part, "algo": algo}) for algo in grid.algos] for part in parts]
+    norm = _norm(grid, np.concatenate([table.ravel() for line in tables for table in line]))
+    image = None
+    for row, part, line in zip(axes, parts, tables, strict=True):
+        for k, (axis, table) in enumerate(zip(row, line, strict=True), start=1):
+            image = _map(axis, table, norm)
+            _map_title(axis, grid, k, part)
+        row[0].set_ylabel(symbol(grid.axes[1]), fontsize=10, color=INK)
+    for axis in axes[-1]:
+        axis.set_xlabel(symbol(grid.axes[0]), fontsize=10, color=INK)
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.01)
+    bar.set_label(_quantity(grid), fontsize=9.5, color=INK)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def _norm(grid: Grid, values: np.ndarray) -> Normalize:
+    return Normalize(0, 1) if grid.chance else LogNorm(*decades(values, np.inf))
+
+
+def _table(grid: Grid, where: dict[str, Any]) -> np.ndarray:
+    """Medians over two settings, the second one downwards; NaN where there are no runs."""
+    across, up = grid.axes
+    return np.array(
+        [
+            [grid.summary(**where, **{across: a, up: b}).value for a in grid.values(across)]
+            for b in grid.values(up)
+        ]
+    )
+
+
+def _map(axis: Any, table: np.ndarray, norm: Normalize) -> Any:
+    shown = np.clip(table, norm.vmin, norm.vmax)
+    image = axis.imshow(shown, cmap=MAP, norm=norm, aspect="auto", origin="lower")
+    axis.grid(False)
+    axis.spines[:].set_visible(False)
+    size = 8.5 if table.shape[1] <= 8 else 6.5
+    for (row, column), value in np.ndenumerate(table):
+        if not np.isnan(value):
+            colour = "white" if norm(shown[row, column]) > DARK else INK
+            words = "∞" if np.isinf(value) else short(value)
+            axis.text(column, row, words, ha="center", va="center", fontsize=size, color=colour)
+    return image
+
+
+def _map_title(axis: Any, grid: Grid, learner: int, part: dict[str, Any]) -> None:
+    """The learner in its colour, the facet after it, and the values along the axes."""
+    across, up = ([value_text(v) for v in grid.values(name)] for name in grid.axes)
+    axis.set_xticks(range(len(across)), across)
+    axis.set_yticks(range(len(up)), up)
+    name = grid.algos[learner - 1]
+    axis.set_title(name, loc="left", fontsize=11, fontweight="bold", color=colour_of(learner))
+    axis.set_title(settings_text(part.items()), loc="right", fontsize=9.5, color=SOFT)

@@ -1,0 +1,23 @@
+"""Words: how settings are written wherever something is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+
+def symbol(name: str) -> str:
+    """A setting's name as it is shown: the dial is called L."""
+    return "L" if name == "lipschitz" else name
+
+
+def settings_text(settings: Iterable[tuple[str, Any]]) -> str:
+    """Names and values: "L = 1.2, noise = 0.05"."""
+    return ", ".join(f"{symbol(name)} = {value_text(value)}" for name, value in settings)
+
+
+def value_text(value: Any) -> str:
+    """A value of a setting: a number without idle zeros, nothing where it is unknown, else its text."""
+    if not isinstance(value, int | float):
+        return str(value)
+    return "" if value != value else f"{value:g}"
