@@ -27,12 +27,14 @@ class Policy(ABC):
         action_space: Gymnasium's space of one action.
         runs: how many policies, R.
         log: what it cost to learn, where a learner signed it.
+        shared: whether one policy acts in all the runs, so that they are no independent evidence about a learner.
     """
 
     action_space: spaces.Box | spaces.Discrete
     runs: int
     device: str = "cpu"
     log: Log | None = None
+    shared: bool = False
 
     @property
     def kind(self) -> str:
@@ -117,7 +119,7 @@ class Log:
         collected: their returns, summed, for each run (R,): what it costs to let a learner drive while it learns.
         falls: how many of them the environment ended early, likewise.
         updates: gradient updates, the same for every run.
-        broke: for each run that left the finite numbers in training, the update at which it did.
+        broke: for each run that became NaN or infinite in training, the update at which it did.
         report: called with the done fraction in [0, 1] and a few words.
         loss: of the last updates, for each run (R,).
         iterate: called with the number of each round, from 0, and the policy after it, by learners that have rounds.
