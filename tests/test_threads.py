@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from conftest import SMALL, tiny
 
 import il_bench as il
-from conftest import SMALL, tiny
 from il_bench.core.threads import few_threads, threads
 
 

@@ -8,12 +8,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol, final
 
 import numpy as np
 import torch
 from gymnasium import spaces
 
+from . import policy_file
 from .env import Env, Expert
 from .registry import NETS
 from .settings import require
@@ -62,6 +64,15 @@ class Policy(ABC):
         """The policy of one run, R = 1."""
 
     @final
+    def save(self, path: str | Path) -> Path:
+        """Write this policy as one file, whole or not at all; `il.load_policy(path)` opens it, and runs no code.
+
+        Raises:
+            ValueError: for a policy that no net fitted, or where the file cannot be written.
+        """
+        return policy_file.write(self, path)
+
+    @final
     def predict(
         self,
         observation: np.ndarray,
@@ -108,6 +119,10 @@ SPENT = ("labels", "steps", "collected", "falls")
 """What a log counts for each run."""
 
 
+def _unheard(*news: object) -> None:
+    """Nobody listens."""
+
+
 @dataclass
 class Log:
     """What a learner leaves behind besides its policy: its budget, and its progress.
@@ -135,13 +150,18 @@ class Log:
     falls: Any = 0
     updates: int = 0
     broke: dict[int, int] = field(default_factory=dict)
-    report: Callable[[float, str], None] = lambda done, words: None
+    report: Callable[[float, str], None] = _unheard
     loss: Any = math.nan
-    iterate: Callable[[int, Policy], None] = lambda i, policy: None
+    iterate: Callable[[int, Policy], None] = _unheard
     checkpoint: Any = None
     began: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
     learner: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickle keeps: all but those who listened while it was written."""
+        silent = {"report": _unheard, "iterate": _unheard, "checkpoint": None}
+        return vars(self) | silent
 
     def close(self, learner: Learner, policy: Policy) -> Policy:
         """Sign the finished policy with what it cost."""

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from ..borders import resolve
 from ..core.env import Env, Expert
 from ..core.policy import Policy
 from ..core.rollout import action_error, flat_ask, replay
-from ..fit.fitting import restore
 from ..records import record
 from ..records.record import Record
 from ..records.rows import broken
@@ -166,24 +164,11 @@ def of_record(
         env = record.environment_of(found.config, env_name)
     except ValueError as reason:
         return measures(found, str(reason), str(reason), {})
+    found.known_env = env
     held = found.config["expert"]
     stranger = ":" in held and expert_name is None and env_name is None
     if stranger:
         missing = f"its expert {held!r} is a file's; name it with --expert"
-        return measures(found, env, missing, restored_policies(found, env))
+        return measures(found, env, missing, found.policies())
     expert = resolve.expert(env, expert_name or held, trust)
-    return measures(found, env, expert, restored_policies(found, env))
-
-
-def restored_policies(found: Record, env: Env) -> dict[str, Policy]:
-    """The policies whose weights a Record holds, by name."""
-    out: dict[str, Policy] = {}
-    for name, kind in found.config["kinds"].items():
-        arrays = {
-            k.partition("/")[2]: torch.from_numpy(v)
-            for k, v in found.weights.items()
-            if k.startswith(f"{name}/")
-        }
-        if arrays:
-            out[name] = restore(kind, arrays, env.action_space)
-    return out
+    return measures(found, env, expert, found.policies())

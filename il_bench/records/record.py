@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,10 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from ..borders.resolve import environment
 from ..core.env import Env
-from ..core.settings import require
+from ..core.files import readable_by_others, whole
+from ..core.policy import Policy
+from ..core.settings import plain, require
+from ..fit.fitting import restore
 from ..stats import growth, intervals
 from . import rows
 from .schema import DIMS, FORMAT, INDEX, flaws
@@ -83,6 +85,51 @@ class Record:
             variables, {"learner": self.learners, "x": list(self.config["states"]), **runs}
         )
 
+    def policies(self) -> dict[str, Policy]:
+        """The policies by name, those whose weights are kept: what a net fitted, and no function or foreign model.
+
+        Raises:
+            ValueError: when the environment is a file's (see `load`), or a net is.
+        """
+        return {name: self.policy(name) for name in self.config["kinds"] if self._arrays_of(name)}
+
+    def policy(self, learner: str) -> Policy:
+        """The policy of one learner, R runs, ready to act: `il.load(folder).policy("dagger")[3].predict(observation)`.
+
+        Raises:
+            ValueError: when there is no such learner or none of its weights, or the environment or its net is a file's.
+        """
+        self.number_of(learner)
+        arrays = self._arrays_of(learner)
+        require(
+            bool(arrays),
+            f"learner: this Record keeps no weights of {learner!r}; it was no net that il_bench fitted",
+        )
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        return restore(self.config["kinds"][learner], tensors, self.env.action_space)
+
+    def _arrays_of(self, learner: str) -> dict[str, np.ndarray]:
+        """A policy's own arrays by name."""
+        start = f"{learner}/"
+        return {
+            name.removeprefix(start): array
+            for name, array in self.weights.items()
+            if name.startswith(start)
+        }
+
+    def number_of(self, learner: str) -> int:
+        """Where a learner stands in the arrays.
+
+        Raises:
+            ValueError: when there is no such learner.
+        """
+        known = " or ".join(self.learners)
+        require(
+            learner in self.learners,
+            f"learner: expected {known}, got {learner!r}; name one of this Record",
+        )
+        return self.learners.index(learner)
+
     def to_netcdf(self, path: str | Path) -> None:
         """Write the labelled dataset as NetCDF (needs scipy alone)."""
         data = self.data.copy()
@@ -110,16 +157,11 @@ class Record:
         """
         from ..borders.minari_out import write_arrays
 
-        known = learner in self.learners
-        require(
-            known,
-            f"learner: expected {' or '.join(self.learners)}, got {learner!r}; name one of this Record",
-        )
-        arrays = {name: array[self.learners.index(learner)] for name, array in self.arrays.items()}
+        number = self.number_of(learner)
+        arrays = {name: array[number] for name, array in self.arrays.items()}
         metadata = {"algorithm_name": learner, **metadata}
-        return write_arrays(
-            identifier, self.env, arrays, self.config.get("streams"), runs, **metadata
-        )
+        streams = self.config.get("streams")
+        return write_arrays(identifier, self.env, arrays, streams, runs, **metadata)
 
     @property
     def runs(self) -> int:
@@ -236,29 +278,17 @@ class Record:
         from safetensors.numpy import save_file
 
         path = free_folder(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-        try:
+        index = {"format": FORMAT, **self.config}
+        with whole(path) as draft:
+            draft.mkdir()
             for name, arrays in ((ARRAYS, self.arrays), (WEIGHTS, self.weights)):
-                save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, draft / name)
-                (draft / name).chmod(0o666 & ~_umask())
-            (draft / INDEX).write_text(
-                json.dumps({"format": FORMAT, **self.config}, indent=1) + "\n"
-            )
+                whole_arrays = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
+                save_file(whole_arrays, draft / name)
+                readable_by_others(draft / name)
+            (draft / INDEX).write_text(json.dumps(index, indent=1, default=plain) + "\n")
             extras(draft)
-            draft.chmod(0o777 & ~_umask())
-            os.replace(draft, path)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
         self.path = path
         return path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def free_folder(path: str | Path) -> Path:

@@ -20,7 +20,6 @@ from ..core.rollout import (
     Driver,
     Rollout,
     action_error,
-    ask,
     by_expert,
     by_policy,
     flat_ask,
@@ -136,8 +135,9 @@ class _Twins:
             ValueError: when it cannot be repeated, or became NaN or infinite.
         """
         lead = self.rollout(by_expert(self.env, self.expert))
-        again = self.rollout(_once_more(self.env, self.expert, lead))
-        _require_coupling(self.env, lead, again)
+        _require_same_answers(self.env, self.expert, lead)
+        if not _repeats(self.env, lead, self.streams):
+            _require_coupling(self.env, lead, self.rollout(_same_actions(lead)))
         _require_finite(self.env, lead)
         return lead
 
@@ -156,31 +156,61 @@ class _Twins:
         return _arrays(env, own, lead, error_on, action_error(env, taken, lead.action))
 
 
-def _once_more(env: Env, expert: Expert, lead: Rollout) -> Driver:
-    """The actions of a rollout again, step by step, for a second rollout that must be equal to the first.
+ASKED_AGAIN = 8
+"""Steps at which the expert is asked a second time: whoever answers by a chance of his own is caught at the first."""
 
-    The expert has given them, and is asked again only at steps 0, 1, 2, 4, 8 and so on: one who answers by a chance of
-    his own is caught at the first of them.
-    """
 
-    def drive(step: int, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
+AT_ONCE = 65_536
+"""States whose transitions are computed in one call: more of them would not be faster, and take memory."""
+
+
+def _require_same_answers(env: Env, expert: Expert, lead: Rollout) -> None:
+    """Ask the expert again in the first states of his own rollout, in their order: the same answers, or no twins."""
+    drive, memory = by_expert(env, expert), None
+    for step, state in enumerate(lead.state[:, :, :ASKED_AGAIN].unbind(2)[: env.horizon]):
+        with torch.no_grad():
+            answer, memory = drive(step, state, memory)
         given = lead.action[:, :, step]
-        same_states = bool(((state == lead.state[:, :, step]) | state.isnan()).all())
-        if step & (step - 1) == 0 and same_states:
-            _require_same_answers(given, ask(env, expert, state), step)
-        return given, memory
+        apart = _apart(given, answer).nonzero().tolist()
+        if apart:
+            run, episode = apart[0]
+            one, two = given[run, episode].tolist(), answer[run, episode].tolist()
+            raise ValueError(
+                f"expert: expected one answer to one state, got {one} and {two} at run {run}, episode {episode}, "
+                f"step {step}; let it act without a chance of its own"
+            )
 
-    return drive
+
+def _repeats(env: Env, lead: Rollout, streams: Streams) -> bool:
+    """Whether starts and transitions of a rollout are the same bits when they are asked for once more.
+
+    Many steps at once, which costs a fraction of a second rollout. False proves nothing: an environment may only step
+    on, or round otherwise in another company; then the second rollout decides.
+    """
+    runs, episodes, steps, _ = lead.action.shape
+    noise = streams.normal("noise", episodes, steps, env.noise_size).to(lead.state.device)
+    span = max(1, AT_ONCE // (runs * episodes))
+    parts = [slice(first, first + span) for first in range(0, steps, span)]
+    try:
+        with torch.no_grad():
+            steady = all(_same_steps(env, lead, noise, part) for part in parts)
+            return steady and not _apart(env.initial(streams, episodes), lead.state[:, :, 0]).any()
+    except (ValueError, RuntimeError):
+        return False
 
 
-def _require_same_answers(first: torch.Tensor, second: torch.Tensor, step: int) -> None:
-    apart = _apart(first, second).nonzero().tolist()
-    if apart:
-        run, episode = apart[0]
-        raise ValueError(
-            f"expert: asked twice in the same state, at run {run}, episode {episode}, step {step}, it gave "
-            f"{first[run, episode].tolist()} and {second[run, episode].tolist()}; let it answer without chance or memory"
-        )
+def _same_steps(env: Env, lead: Rollout, noise: torch.Tensor, part: slice) -> bool:
+    """Whether some steps of all episodes lead to the same states again, as far as these were alive."""
+    before, after = lead.state[:, :, :-1][:, :, part], lead.state[:, :, 1:][:, :, part]
+    action = lead.action[:, :, part]
+    flat = [array.flatten(1, 2) for array in (before, action, noise[:, :, part])]
+    again = env.transition(*flat).reshape(after.shape)
+    return not (_apart(again, after) & lead.alive[:, :, part]).any()
+
+
+def _same_actions(lead: Rollout) -> Driver:
+    """The actions of a rollout once more."""
+    return lambda step, state, memory: (lead.action[:, :, step], memory)
 
 
 def _apart(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
