@@ -20,7 +20,6 @@ from publish import publish, table
 import il_bench as il
 from il_bench import sweep
 from il_bench.jobs import plan, workers
-from il_bench.measures import assess
 
 KILLS, INPUTS, BATCHES = 24, 12_000, 1000
 SPEAKERS = "record: ", "results: ", "policy: "
@@ -181,7 +180,7 @@ def _tried(record: Path, folder: Path, rows: bool) -> str:
         else:
             found = il.load(record)
             found.table()
-            assess.restored_policies(found, found.env)
+            found.policies()
         return "read"
     except Exception as error:
         sentence = (

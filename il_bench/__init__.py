@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
     from .core.registry import ENVS, EXPERTS, learner, net
     from .core.settings import Values, as_tuple, require
     from .core.streams import Streams, white
+    from .fit.fitting import load_policy
     from .fit.training import Training
     from .jobs.store import open
     from .learners.bc import BC
@@ -52,6 +53,7 @@ _HOMES = {
     "core.registry": "ENVS EXPERTS LEARNERS NETS learner net",
     "core.settings": "Values as_tuple require",
     "core.streams": "Streams white",
+    "fit.fitting": "load_policy",
     "fit.training": "Training",
     "jobs.store": "open",
     "measures.assess": "assess",

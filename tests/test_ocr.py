@@ -23,7 +23,6 @@ from il_bench.core.streams import Streams
 from il_bench.datasets import letters, letters_source
 from il_bench.fit.dataset import Dataset
 from il_bench.fit.fitting import assemble, fit, restore
-from il_bench.measures.assess import restored_policies
 from il_bench.nets.svm import VotePolicy
 
 COUNT = len(WORDS) * letters.FOLDS
@@ -364,7 +363,7 @@ def test_a_record_holds_the_machines_and_the_command_trains_them(capsys):
     ]
     run.main([*args, "--no-video", "--out", "a"])
     record = il.load("a")
-    policies = restored_policies(record, record.env)
+    policies = record.policies()
     obs = record.env.observation(record.env.initial(Streams((5, 6)), 3))
     assert policies["dagger"].act(obs)[0].shape == (2, 3, 1)
     assert isinstance(policies["bc"], VotePolicy)

@@ -8,9 +8,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import il_bench as il
+from il_bench.borders.resolve import named
+from il_bench.core.streams import Streams
 from il_bench.fit.fitting import restore
+from il_bench.records import rows
 from il_bench.records.record import ARRAYS
 from il_bench.records.schema import DIMS, INDEX, SHAPE
+from il_bench.show.report import sentence
+from il_bench.stats import growth
 
 
 def compared(**changes):
@@ -118,6 +123,153 @@ def test_the_table_fits_its_columns(record):
     assert "D at t=12" in lines[0]
     assert len(lines) == 6
     assert lines[2].startswith("bc")
+
+
+def test_the_return_stands_beside_the_experts(record):
+    row = record.rows()[0]
+    returns = record.arrays["reward"].sum(-1).mean(-1)
+    own, experts = returns[1, :2], returns[0, :2]
+    assert row["return"].value == pytest.approx(np.median(own))
+    assert row["expert_return"].value == pytest.approx(np.median(experts))
+    assert row["share"].ratio == bool((experts > 0).all() and (own > 0).all())
+    assert "of expert's" in record.table().splitlines()[0]
+    np.testing.assert_allclose(record.cost_gap(1), returns[0] - returns[1])
+
+
+def test_a_share_is_a_ratio_of_positive_returns_and_else_a_difference():
+    eight = np.full(8, 1.0)
+    assert rows.share(9.0 * eight, 10.0 * eight).texts() == ("90%", "of 10.0")
+    assert rows.share(-13.0 * eight, -10.0 * eight).texts() == ("-3.0", "from -10.0")
+    assert rows.share(-8.0 * eight, -10.0 * eight).texts()[0] == "+2.0"
+    one_broke = np.where(np.arange(8) == 0, -np.inf, 9.0)
+    assert rows.share(one_broke, 10.0 * eight).part.value == 0.9
+    assert rows.share(np.linspace(8, 9, 8), 10.0 * eight).texts() == ("85%", "[80, 90] of 10.0")
+
+
+def test_a_sweep_keeps_and_shows_what_a_record_shows(record):
+    numbers = rows.numbers(record, 2)
+    assert set(numbers) == set(rows.VARIABLES)
+    for name, variable in rows.VARIABLES.items():
+        shape = (4,) if variable.dims == ("run",) else (4, 13)
+        assert numbers[name].shape == shape
+    pooled = rows.line({name: array[2:] for name, array in numbers.items()})
+    row = record.rows()[3]
+    assert {name: row[name] for name in pooled} == pooled
+    shown = rows.cell_texts(row)
+    assert shown | rows.line_texts(pooled) == shown
+
+
+def test_growth_is_fitted_once_for_each_learner_and_run(monkeypatch, tmp_path):
+    fits, fit = [], growth.fit
+
+    def counted(*arguments):
+        fits.append(arguments)
+        return fit(*arguments)
+
+    monkeypatch.setattr(growth, "fit", counted)
+    record = compared()
+    record.rows()
+    record.table()
+    sentence(record)
+    il.plot(record, tmp_path / "drift.png")
+    rows.numbers(record, 1)
+    assert len(fits) == 2 * 4
+
+
+def test_groups_are_found_in_one_pass(record):
+    assert [(dict(key), runs.tolist()) for key, runs in record.groups().items()] == [
+        ({"lipschitz": 1.1}, [0, 1]),
+        ({"lipschitz": 1.2}, [2, 3]),
+    ]
+
+
+def test_policies_come_back(record, saved):
+    again = il.load(saved)
+    policies = again.policies()
+    assert list(policies) == ["bc", "dagger"]
+    state = again.env.initial(Streams(again.env.seeds), 2)
+    drift = il.compare(again.env, il.expert(again.env), policies, episodes=3)
+    np.testing.assert_array_equal(drift.arrays["state"], record.arrays["state"])
+    one = again.policy("dagger")[3]
+    action, _ = one.predict(again.env.observation(state)[3, 0].numpy())
+    assert action.shape == (1,)
+    with pytest.raises(ValueError, match="learner: expected expert or bc or dagger, got 'pd'"):
+        again.policy("pd")
+    with pytest.raises(ValueError, match="this Record keeps no weights of 'expert'"):
+        again.policy("expert")
+
+
+def test_numpys_numbers_are_numbers(tmp_path):
+    plain = il.make("lane", seeds=3, horizon=10, lipschitz=(1.1, 1.2))
+    env = il.make("lane", seeds=np.arange(3), horizon=np.int64(10), lipschitz=np.array([1.1, 1.2]))
+    assert env == plain
+    expert = il.expert(env)
+    training = il.Training(hidden=(np.int64(4),), updates=np.int32(8), lr=np.float32(1e-3))
+    dagger = il.DAgger(
+        rounds=np.int64(2), episodes=np.int16(1), p=np.float64(0.5), training=training
+    )
+    assert type(dagger.rounds) is int
+    record = il.compare(
+        env,
+        expert,
+        {"dagger": dagger.learn(env, expert)},
+        episodes=np.int64(2),
+        notes={"tried": np.int64(3), "rates": np.arange(2)},
+    )
+    folder = record.save(tmp_path / "kept")
+    index = json.loads((folder / INDEX).read_text())
+    assert index["episodes"] == 2
+    assert index["tried"] == 3
+    assert index["rates"] == [0, 1]
+    assert index["algorithms"]["dagger"]["settings"]["training"]["hidden"] == [4]
+    assert index["runs"]["seed"] == [0, 1, 2] * 2
+
+
+@pytest.mark.parametrize("wrong", [0, 2.5, "many", True, np.float64(1.5)])
+def test_a_number_of_episodes_that_is_none_is_a_sentence(wrong):
+    env = tiny("tube")
+    with pytest.raises(ValueError, match="episodes: expected a whole number of at least 1, got"):
+        il.compare(env, il.expert(env), episodes=wrong, copy=il.expert(env))
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("expert", "expert: the Record calls the expert itself so"),
+        ("a/b", "'a/b': expected a name without /"),
+        ("", "'': expected a name without /"),
+        (3, "3: expected a name without /"),
+    ],
+)
+def test_a_name_that_no_policy_can_bear_is_refused_before_anything_is_computed(name, sentence):
+    class Unasked(il.Expert):
+        def act(self, state):
+            raise AssertionError("asked")
+
+    with pytest.raises(ValueError, match=sentence):
+        il.compare(tiny("tube"), Unasked(), {name: Unasked()})
+
+
+def test_one_policy_in_all_runs_has_no_interval_over_runs(tmp_path):
+    env = tiny("lane", seeds=8)
+    expert = il.expert(env)
+    function = named(env, lambda obs: -obs[:, :1])
+    bc = il.BC(1, SMALL).learn(env, expert)
+    record = il.compare(env, expert, episodes=2, function=function, bc=bc, copy=Slower())
+    assert record.config["one"] == ["function", "copy"]
+    record = il.load(record.save(tmp_path / "kept"))
+    one, many, copy = record.rows()
+    assert many["drift"][12].low < many["drift"][12].high
+    for row in (one, copy):
+        assert row["drift"][12].low == row["drift"][12].value == row["drift"][12].high
+        assert "[" not in " ".join(text for cell in rows.cell_texts(row).values() for text in cell)
+
+
+class Slower(il.Expert):
+    """Another expert."""
+
+    def act(self, state):
+        return -0.1 * state[..., :1]
 
 
 def test_an_interrupted_save_leaves_nothing(record, tmp_path):

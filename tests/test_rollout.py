@@ -25,6 +25,7 @@ from il_bench.core.rollout import (
 from il_bench.core.settings import Values
 from il_bench.core.streams import Streams
 from il_bench.fit.dataset import Dataset, concatenate, dataset
+from il_bench.records import twins
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -346,3 +347,66 @@ def test_twins_that_do_not_couple_are_named():
         match=r"two rollouts of the expert in .*Leaky with the same seed part at run 0, episode 0, step 1",
     ):
         il.compare(env, Slope(0.0), episodes=2)
+
+
+class Leaky(Counter):
+    """Draws a number of its own in some steps, tiny as it may be."""
+
+    def transition(self, state, action, noise):
+        following = super().transition(state, action, noise)
+        return following + 1e-9 * (state == 5) * torch.rand(state.shape, dtype=torch.float64)
+
+
+def test_a_rare_and_tiny_number_of_ones_own_is_caught_too():
+    """Only in the state 5, which one episode of nine reaches, at its fifth step."""
+    with pytest.raises(ValueError, match="with the same seed part at run 0, episode 5, step 1"):
+        il.compare(Leaky(rate=1.0), Slope(0.0), episodes=9)
+    assert il.compare(Leaky(rate=1.0), Slope(0.0), episodes=5)  # nobody comes there
+
+
+def test_a_start_of_ones_own_is_caught_too():
+    class Leaky(Counter):
+        def initial(self, streams, episodes):
+            return torch.rand(self.runs, episodes, 1, dtype=torch.float64)
+
+    with pytest.raises(ValueError, match="same seed part at run 0, episode 0, step 0"):
+        il.compare(Leaky(), Slope(0.0), episodes=2)
+
+
+def test_who_rounds_otherwise_in_another_company_still_couples():
+    class Sociable(Counter):
+        def transition(self, state, action, noise):
+            return super().transition(state, action, noise) + 1e-12 * state.shape[1]
+
+    record = il.compare(Sociable(), Slope(0.0), episodes=2, copy=Slope(0.0))
+    assert (record.arrays["divergence"] == 0).all()
+
+
+def test_an_expert_with_a_chance_of_its_own_is_a_sentence():
+    class Dice(Expert):
+        def act(self, state):
+            return torch.rand(state.shape, dtype=torch.float64)
+
+    with pytest.raises(
+        ValueError,
+        match="expert: expected one answer to one state, got .* at run 0, episode 0, step 0",
+    ):
+        il.compare(Counter(), Dice(), episodes=2)
+
+
+class Counting(Slope):
+    """How many states it was asked about."""
+
+    asked = 0
+
+    def act(self, state):
+        self.asked += state.shape[0] * state.shape[1]
+        return super().act(state)
+
+
+def test_the_expert_is_asked_once_for_its_rollout_and_once_for_each_policy():
+    env, expert = Counter(horizon=40, seed=(0, 1)), Counting(0.0)
+    il.compare(env, expert, episodes=3, worse=Slope(-0.1), other=Slope(-0.2))
+    states = 2 * 3 * 40
+    again = 2 * 3 * twins.ASKED_AGAIN
+    assert expert.asked == 3 * states + again

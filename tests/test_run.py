@@ -54,6 +54,8 @@ def test_the_front_door(capsys):
         "dagger",
         "growth",
         "on/off error",
+        "return",
+        "of expert's",
         "cost gap",
         "falls",
         "labels",

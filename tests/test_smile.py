@@ -186,9 +186,7 @@ def test_a_record_holds_a_mixture_and_draws_from_it_by_chance(tmp_path):
     by_mean = il.compare(env, il.expert(env), episodes=3, smile=policy)
     assert not np.array_equal(record.arrays["action"][1], by_mean.arrays["action"][1])
     record.save(tmp_path / "record")
-    from il_bench.measures.assess import restored_policies
-
-    back = restored_policies(il.load(tmp_path / "record"), env)["smile"]
+    back = il.load(tmp_path / "record").policy("smile")
     assert torch.equal(back.chances, policy.chances)
     obs = env.observation(env.initial(Streams(env.seeds), 3)).float()
     assert torch.equal(back.act(obs)[0], policy.act(obs)[0])

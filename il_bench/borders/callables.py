@@ -77,6 +77,8 @@ class CallablePolicy(Policy):
         source: the callable, or an object with stable-baselines3's `predict`.
     """
 
+    shared = True
+
     def __init__(self, env: Env, source: Any):
         self.env, self.source, self.runs = env, source, env.runs
         self.action_space, self.device = env.action_space, env.device

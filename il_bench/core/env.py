@@ -27,6 +27,7 @@ from .arrays import per_run
 from .settings import (
     Values,
     as_tuple,
+    in_plain_numbers,
     one_of,
     per_run_fields,
     require,
@@ -96,6 +97,7 @@ class Env(ABC):
     @final
     def __post_init__(self) -> None:
         """Check that the settings fit together; the environment's own limits are in `validate`."""
+        in_plain_numbers(self)
         for name in per_run_fields(self):
             value = getattr(self, name)
             numbers = [

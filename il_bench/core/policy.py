@@ -8,12 +8,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Protocol, final
 
 import numpy as np
 import torch
 from gymnasium import spaces
 
+from . import policy_file
 from .env import Env, Expert
 from .registry import NETS
 from .settings import require
@@ -27,12 +29,14 @@ class Policy(ABC):
         action_space: Gymnasium's space of one action.
         runs: how many policies, R.
         log: what it cost to learn, where a learner signed it.
+        shared: whether one policy acts in all the runs, so that they are no independent evidence about a learner.
     """
 
     action_space: spaces.Box | spaces.Discrete
     runs: int
     device: str = "cpu"
     log: Log | None = None
+    shared: bool = False
 
     @property
     def kind(self) -> str:
@@ -58,6 +62,15 @@ class Policy(ABC):
     @abstractmethod
     def __getitem__(self, run: int) -> Policy:
         """The policy of one run, R = 1."""
+
+    @final
+    def save(self, path: str | Path) -> Path:
+        """Write this policy as one file, whole or not at all; `il.load_policy(path)` opens it, and runs no code.
+
+        Raises:
+            ValueError: for a policy that no net fitted, or where the file cannot be written.
+        """
+        return policy_file.write(self, path)
 
     @final
     def predict(
@@ -106,6 +119,10 @@ SPENT = ("labels", "steps", "collected", "falls")
 """What a log counts for each run."""
 
 
+def _unheard(*news: object) -> None:
+    """Nobody listens."""
+
+
 @dataclass
 class Log:
     """What a learner leaves behind besides its policy: its budget, and its progress.
@@ -117,7 +134,7 @@ class Log:
         collected: their returns, summed, for each run (R,): what it costs to let a learner drive while it learns.
         falls: how many of them the environment ended early, likewise.
         updates: gradient updates, the same for every run.
-        broke: for each run that left the finite numbers in training, the update at which it did.
+        broke: for each run that became NaN or infinite in training, the update at which it did.
         report: called with the done fraction in [0, 1] and a few words.
         loss: of the last updates, for each run (R,).
         iterate: called with the number of each round, from 0, and the policy after it, by learners that have rounds.
@@ -133,13 +150,18 @@ class Log:
     falls: Any = 0
     updates: int = 0
     broke: dict[int, int] = field(default_factory=dict)
-    report: Callable[[float, str], None] = lambda done, words: None
+    report: Callable[[float, str], None] = _unheard
     loss: Any = math.nan
-    iterate: Callable[[int, Policy], None] = lambda i, policy: None
+    iterate: Callable[[int, Policy], None] = _unheard
     checkpoint: Any = None
     began: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
     learner: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What pickle keeps: all but those who listened while it was written."""
+        silent = {"report": _unheard, "iterate": _unheard, "checkpoint": None}
+        return vars(self) | silent
 
     def close(self, learner: Learner, policy: Policy) -> Policy:
         """Sign the finished policy with what it cost."""

@@ -32,6 +32,30 @@ def one_of(run: int, runs: int) -> slice:
     return slice(run % runs, run % runs + 1)
 
 
+def plain(value: Any) -> Any:
+    """The same in Python's own numbers: of NumPy's and torch's numbers and arrays, within tuples, lists and dicts too."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+        return tuple(value) if isinstance(value, list) else value
+    if type(value) in (tuple, list):
+        return type(value)(plain(item) for item in value)
+    if type(value) is dict:
+        return {name: plain(item) for name, item in value.items()}
+    return value
+
+
+def in_plain_numbers(settings: Any) -> None:
+    """Write Python's own numbers into a frozen settings object: a NumPy scalar is a number, and JSON must hold it.
+
+    An array stays one in a field that is neither the seed nor one number for each run: it is no setting of runs.
+    """
+    many = {*per_run_fields(settings), "seed"}
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if field.name in many or getattr(value, "ndim", 0) == 0:
+            object.__setattr__(settings, field.name, plain(value))
+
+
 def as_tuple(value: Any) -> tuple[Any, ...]:
     """One or several values as a tuple."""
     value = value.tolist() if hasattr(value, "tolist") else value  # NumPy's numbers and arrays
@@ -73,30 +97,38 @@ def require_choice(settings: Any) -> None:
             )
 
 
+def require_count(name: str, value: Any) -> int:
+    """A number of things, in Python's own numbers.
+
+    Raises:
+        ValueError: when it is not whole, or less than one.
+    """
+    number = plain(value)
+    whole = isinstance(number, int) and not isinstance(number, bool)
+    require(whole and number >= 1, f"{name}: expected a whole number of at least 1, got {value!r}")
+    return int(number)
+
+
 def require_counts(settings: Any, *names: str) -> None:
-    """Refuse numbers of things that are not whole or less than one."""
+    """Refuse numbers of things that are not whole or less than one; all settings come to hold Python's own numbers."""
+    in_plain_numbers(settings)
     for name in names:
         for value in as_tuple(getattr(settings, name)):
-            whole = isinstance(value, int) and not isinstance(value, bool)
-            require(
-                whole and value >= 1,
-                f"{name}: expected a whole number of at least 1, got {value!r}",
-            )
+            require_count(name, value)
 
 
-def combinations(
-    settings: dict[str, Any], many: list[str], seeds: int | tuple[int, ...]
-) -> dict[str, Any]:
+def combinations(settings: dict[str, Any], many: list[str], seeds: Any) -> dict[str, Any]:
     """Every combination of the settings that hold several values, for every seed: one value for each run (R,).
 
     Args:
         settings: names to values; those in `many` may be tuples.
         many: names of the settings that may hold one value for each run.
-        seeds: how many, or which.
+        seeds: how many, or which; a number, or several.
 
     Returns:
         The settings, with "seed" added; those that vary, and the seed, are tuples (R,), seeds varying fastest.
     """
+    seeds = plain(seeds)
     several = isinstance(seeds, tuple | list | range)
     require(
         several or (isinstance(seeds, int) and seeds >= 1),
@@ -181,7 +213,7 @@ def nested(settings: Any) -> dict[str, Any]:
         if plug is not None:
             out |= {field.name: plug.name(type(value)), **nested(value)}
         else:
-            out[field.name] = nested(value) if dataclasses.is_dataclass(value) else value
+            out[field.name] = nested(value) if dataclasses.is_dataclass(value) else plain(value)
     return out
 
 

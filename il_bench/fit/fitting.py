@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from ..core import policy_file
 from ..core.arrays import Arrays
 from ..core.env import Env
 from ..core.policy import Log, Policy
@@ -73,10 +75,22 @@ def restore(kind: str, arrays: Arrays, action_space: Any) -> Policy:
         )
     try:
         return net().restore(arrays, action_space)
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, RuntimeError, TypeError) as error:
         raise ValueError(
             f"policy: expected the arrays of kind {kind}, got {names} ({error}); save it again"
         ) from None
+
+
+def load_policy(path: str | Path) -> Policy:
+    """The policy that `policy.save(path)` wrote; nothing is executed.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ValueError: for a file that is missing, damaged or none of a policy, or whose net is not at hand.
+    """
+    return restore(*policy_file.read(path))
 
 
 def assemble(policies: list[Any], choice: list[int]) -> Policy:

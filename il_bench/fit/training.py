@@ -14,6 +14,7 @@ from ..core.registry import NETS
 from ..core.settings import (
     Values,
     as_tuple,
+    in_plain_numbers,
     per_run_fields,
     require,
     require_choice,
@@ -125,7 +126,8 @@ def _of(settings: Any, runs: slice) -> Any:
 
 
 def require_positive(settings: Any, *names: str, zero: bool = False) -> None:
-    """Refuse numbers that are not above 0, or at least 0 with `zero`, and finite."""
+    """Refuse numbers that are not above 0, or at least 0 with `zero`, and finite; all come to be Python's own."""
+    in_plain_numbers(settings)
     for name in names:
         for value in as_tuple(getattr(settings, name)):
             enough = value >= 0 if zero else value > 0

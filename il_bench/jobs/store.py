@@ -143,8 +143,8 @@ def open(path: str | Path) -> xarray.Dataset:
     ordered = sorted(found.values(), key=lambda pair: _order(pair[0]))
     varying, fixed = _told_apart([_flat(identity) for identity, _ in ordered])
     variables = {
-        name: (dims, _stacked([arrays[name] for _, arrays in ordered]), {"description": words})
-        for name, (dims, words) in VARIABLES.items()
+        name: (v.dims, _stacked([arrays[name] for _, arrays in ordered]), {"description": v.words})
+        for name, v in VARIABLES.items()
     }
     taken = {name: f"setting_{name}" for name in varying if name in variables}
     coordinates = {taken.get(n, n): ("run", _column(v)) for n, v in varying.items()}
@@ -184,8 +184,10 @@ def _rows_of(
             f"results: {path} is damaged ({error}); delete it and sweep again"
         ) from None
     names, identities = _listed(path, texts["keys"]), _listed(path, texts["runs"])
+    late = [name for name, variable in VARIABLES.items() if variable.late]
+    arrays = {name: np.full(len(names), np.nan) for name in late} | arrays
     whole = set(arrays) >= set(VARIABLES) and all(
-        a.ndim == len(VARIABLES[n][0]) and len(a) == len(names) == len(identities)
+        a.ndim == len(VARIABLES[n].dims) and len(a) == len(names) == len(identities)
         for n, a in arrays.items()
         if n in VARIABLES
     )

@@ -46,7 +46,7 @@ def compute(folder: str, group: Group, device: str = "cpu", parent: int | None =
         episodes=group.common["rollouts"],
         sample=group.common["sample"],
     )
-    store.write(Path(folder), group.identities(), rows.rows(found))
+    store.write(Path(folder), group.identities(), rows.numbers(found))
     return group.runs
 
 

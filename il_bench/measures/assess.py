@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 from gymnasium import spaces
 
 from ..borders import resolve
@@ -14,7 +13,6 @@ from ..core.env import Env, Expert
 from ..core.policy import Policy
 from ..core.rollout import Rollout, action_error, flat_ask, replay
 from ..core.threads import few_threads
-from ..fit.fitting import restore
 from ..records import record
 from ..records.record import Record
 from ..records.rows import broken
@@ -197,7 +195,8 @@ def of_record(
         env = record.environment_of(compared.config, env_name)
     except ValueError as reason:
         return measures(compared, str(reason), str(reason), {})
-    policies = restored_policies(compared, env)
+    compared.known_env = env
+    policies = compared.policies()
     name = compared.config["expert"]
     stranger = ":" in name and expert_name is None and env_name is None
     if stranger:
@@ -205,17 +204,3 @@ def of_record(
         return measures(compared, env, missing, policies)
     expert = resolve.expert(env, expert_name or name, trust)
     return measures(compared, env, expert, policies)
-
-
-def restored_policies(compared: Record, env: Env) -> dict[str, Policy]:
-    """The policies whose weights a Record holds, by name."""
-    arrays: dict[str, dict[str, torch.Tensor]] = {}
-    for key, weights in compared.weights.items():
-        learner, _, name = key.partition("/")
-        arrays.setdefault(learner, {})[name] = torch.from_numpy(weights)
-    kinds = compared.config["kinds"]
-    return {
-        learner: restore(kind, arrays[learner], env.action_space)
-        for learner, kind in kinds.items()
-        if learner in arrays
-    }

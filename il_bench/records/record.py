@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,13 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from ..borders.resolve import environment
 from ..core.env import Env
+from ..core.files import readable_by_others, whole
+from ..core.policy import Policy
 from ..core.registry import ENVS
-from ..core.settings import require
+from ..core.settings import plain, require
+from ..fit.fitting import restore
 from ..stats import growth, intervals
-from .rows import cell_texts
+from . import rows
 from .schema import DIMS, FORMAT, INDEX, flaws
 
 if TYPE_CHECKING:
@@ -84,6 +86,51 @@ class Record:
             variables, {"learner": self.learners, "x": list(self.config["states"]), **runs}
         )
 
+    def policies(self) -> dict[str, Policy]:
+        """The policies by name, those whose weights are kept: what a net fitted, and no function or foreign model.
+
+        Raises:
+            ValueError: when the environment is a file's (see `load`), or a net is.
+        """
+        return {name: self.policy(name) for name in self.config["kinds"] if self._arrays_of(name)}
+
+    def policy(self, learner: str) -> Policy:
+        """The policy of one learner, R runs, ready to act: `il.load(folder).policy("dagger")[3].predict(observation)`.
+
+        Raises:
+            ValueError: when there is no such learner or none of its weights, or the environment or its net is a file's.
+        """
+        self.number_of(learner)
+        arrays = self._arrays_of(learner)
+        require(
+            bool(arrays),
+            f"learner: this Record keeps no weights of {learner!r}; it was no net that il_bench fitted",
+        )
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        return restore(self.config["kinds"][learner], tensors, self.env.action_space)
+
+    def _arrays_of(self, learner: str) -> dict[str, np.ndarray]:
+        """A policy's own arrays by name."""
+        start = f"{learner}/"
+        return {
+            name.removeprefix(start): array
+            for name, array in self.weights.items()
+            if name.startswith(start)
+        }
+
+    def number_of(self, learner: str) -> int:
+        """Where a learner stands in the arrays.
+
+        Raises:
+            ValueError: when there is no such learner.
+        """
+        known = " or ".join(self.learners)
+        require(
+            learner in self.learners,
+            f"learner: expected {known}, got {learner!r}; name one of this Record",
+        )
+        return self.learners.index(learner)
+
     def to_netcdf(self, path: str | Path) -> None:
         """Write the labelled dataset as NetCDF (needs scipy alone)."""
         data = self.data.copy()
@@ -111,36 +158,41 @@ class Record:
         """
         from ..borders.minari_out import write_arrays
 
-        known = learner in self.learners
-        require(
-            known,
-            f"learner: expected {' or '.join(self.learners)}, got {learner!r}; name one of this Record",
-        )
-        arrays = {name: array[self.learners.index(learner)] for name, array in self.arrays.items()}
+        number = self.number_of(learner)
+        arrays = {name: array[number] for name, array in self.arrays.items()}
         metadata = {"algorithm_name": learner, **metadata}
-        return write_arrays(
-            identifier, self.env, arrays, self.config.get("streams"), runs, **metadata
-        )
+        streams = self.config.get("streams")
+        return write_arrays(identifier, self.env, arrays, streams, runs, **metadata)
+
+    @property
+    def runs(self) -> int:
+        """How many runs, R."""
+        return int(self.arrays["reward"].shape[1])
+
+    @property
+    def horizon(self) -> int:
+        """Steps of an episode, T."""
+        return int(self.arrays["reward"].shape[-1])
+
+    def is_one(self, learner: str) -> bool:
+        """Whether a learner is one policy in all its runs, and not one of each run's own."""
+        return learner in self.config.get("one", ())
 
     def alive(self, learner: int) -> np.ndarray:
         """(R, E, T) bool: the learner's episode and its twin's were both alive at the step."""
         length = np.minimum(self.arrays["length"][learner], self.arrays["length"][0])
-        return np.arange(self.arrays["reward"].shape[-1]) < length[..., None]
+        return np.arange(self.horizon) < length[..., None]
 
     def groups(self) -> dict[tuple[tuple[str, float], ...], np.ndarray]:
         """Runs (indices) by the settings that differ between runs, seeds apart."""
-        varying = {k: v for k, v in self.config["runs"].items() if k != "seed" and len(set(v)) > 1}
-        varying = varying or {k: v for k, v in self.config["runs"].items() if k == "lipschitz"}
-        keys = (
-            list(zip(*([(k, x) for x in v] for k, v in varying.items()), strict=True))
-            if varying
-            else []
-        )
-        keys = keys or [()] * len(self.config["runs"]["seed"])
-        return {
-            key: np.array([i for i, k in enumerate(keys) if k == key])
-            for key in dict.fromkeys(keys)
-        }
+        settings = {name: values for name, values in self.config["runs"].items() if name != "seed"}
+        varying = [name for name, values in settings.items() if len(set(values)) > 1]
+        names = varying or [name for name in settings if name == "lipschitz"]
+        runs: dict[tuple[tuple[str, float], ...], list[int]] = {}
+        for run in range(self.runs):
+            key = tuple((name, settings[name][run]) for name in names)
+            runs.setdefault(key, []).append(run)
+        return {key: np.array(members) for key, members in runs.items()}
 
     @cached_property
     def indicator(self) -> bool:
@@ -150,12 +202,21 @@ class Record:
         by_class = ENVS[name].indicator if name in ENVS else by_metric
         return bool(self.config.get("indicator", by_class))
 
+    def typical(self, learner: int) -> np.ndarray:
+        """Typical divergence of each run over time (R, T+1), see `intervals.typical`."""
+        return intervals.typical(self.arrays["divergence"][learner], self.indicator)
+
     def drift(self, learner: int, at: int) -> np.ndarray:
-        """Typical divergence of each run (R,) at a time, see `intervals.typical`."""
-        return intervals.typical(self.arrays["divergence"][learner], self.indicator)[:, at]
+        """Typical divergence of each run (R,) at a time."""
+        return self.typical(learner)[:, at]
+
+    def returns(self, learner: int) -> np.ndarray:
+        """Mean return of each run's rollouts (R,); -inf where one became NaN or infinite."""
+        each = self.arrays["reward"][learner].sum(-1)
+        return np.where(self.arrays["broke"][learner] >= 0, -np.inf, each).mean(-1)
 
     def cost_gap(self, learner: int) -> np.ndarray:
-        """What each run (R,) loses of the expert's return, its rollouts' mean; inf where one left the finite numbers.
+        """What each run (R,) loses of the expert's return, its rollouts' mean; inf where one became NaN or infinite.
 
         An episode that ends early earns nothing more. Where rewards are negative that flatters it: read `falls` too.
         """
@@ -172,80 +233,39 @@ class Record:
         if diameter is not None:
             return float(diameter)
         state = self.arrays["state"][0, run]
-        spread = float(
-            np.median(np.linalg.norm(state - np.roll(state, 1, 0), axis=-1), axis=0).max()
-        )
+        distance = np.linalg.norm(state - np.roll(state, 1, 0), axis=-1)
+        spread = float(np.median(distance, axis=0).max())
         return spread if spread > 0 else math.inf
 
     def growth(self, learner: int, resamples: int = 0) -> list[growth.Growth]:
-        """Fitted growth a step of each run (R,), see `growth.fit`; with `resamples`, its interval and class."""
-        delta, error, alive = (
-            self.arrays["delta"][learner],
-            self.arrays["error_off"][learner],
-            self.alive(learner),
-        )
-        return [
-            growth.fit(delta[r], error[r], alive[r], self.ceiling(r), resamples)
-            for r in range(len(delta))
-        ]
+        """Fitted growth a step of each run (R,), see `growth.fit`; with `resamples`, its interval and class.
 
-    def rows(self, at: tuple[int, ...] | None = None) -> list[dict[str, Any]]:
-        """The comparison in numbers: one row a learner (the expert apart) and setting.
-
-        Args:
-            at: times at which the divergence is reported; 5 %, 25 % and 100 % of the horizon unless given.
+        Fitted once and kept.
         """
-        horizon = self.arrays["reward"].shape[-1]
-        at = at or tuple(dict.fromkeys(max(1, round(horizon * part)) for part in (0.05, 0.25, 1)))
-        for t in at:
-            require(
-                0 <= t <= horizon,
-                f"at: expected times from 0 to {horizon}, got {t}; choose within the horizon",
-            )
-        out = []
-        for key, runs in self.groups().items():
-            for k, name in list(enumerate(self.learners))[1:]:
-                out.append({"learner": name, "settings": dict(key), **self._row(k, name, runs, at)})
-        return out
+        if (learner, resamples) not in self._fits:
+            self._fits[learner, resamples] = self._fitted(learner, resamples)
+        return self._fits[learner, resamples]
 
-    def _row(self, k: int, name: str, runs: np.ndarray, at: tuple[int, ...]) -> dict[str, Any]:
-        a = self.arrays
-        drift = intervals.typical(a["divergence"][k, runs], self.indicator)
-        off = intervals.mean_error(a["error_off"][k, runs], a["broke"][0, runs])
-        on = intervals.mean_error(a["error_on"][k, runs], a["broke"][k, runs])
-        budget = self.config["budgets"].get(name, {})
-        labels, steps = (
-            np.median(np.asarray(budget[b])[runs]) if budget else 0 for b in ("labels", "steps")
-        )
-        return {
-            "drift": {t: intervals.interval(drift[:, t]) for t in at},
-            "growth": intervals.interval(np.array([g.alpha for g in self.growth(k)])[runs]),
-            "error_off": intervals.interval(off),
-            "error_on": intervals.interval(on),
-            "exposure": intervals.interval(intervals.ratio(on, off)),
-            "cost_gap": intervals.interval(self.cost_gap(k)[runs]),
-            "falls": float((a["terminated"][k, runs] & ~a["terminated"][0, runs]).mean()),
-            "runs": len(runs),
-            "broke": int((a["broke"][k, runs] >= 0).any(-1).sum()),
-            "labels": int(labels),
-            "steps": int(steps),
-            "updates": budget.get("updates", 0),
-            "seconds": budget.get("seconds", 0.0),
-        }
+    @cached_property
+    def _fits(self) -> dict[tuple[int, int], list[growth.Growth]]:
+        """The fits that were asked for, by learner and number of resamples."""
+        return {}
 
-    def table(self, at: tuple[int, ...] | None = None) -> str:
-        """The rows as text; see `rows`."""
-        rows = self.rows(at)
-        cells = [
-            list(cell_texts(rows[0])),
-            *([" ".join(c).strip() for c in cell_texts(row).values()] for row in rows),
+    def _fitted(self, learner: int, resamples: int) -> list[growth.Growth]:
+        delta, error = self.arrays["delta"][learner], self.arrays["error_off"][learner]
+        alive = self.alive(learner)
+        return [
+            growth.fit(delta[run], error[run], alive[run], self.ceiling(run), resamples)
+            for run in range(self.runs)
         ]
-        widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-        lines = [
-            "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
-            for row in cells
-        ]
-        return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+
+    def rows(self, at: Sequence[int] | None = None) -> list[dict[str, Any]]:
+        """The comparison in numbers; see `rows.rows`."""
+        return rows.rows(self, at)
+
+    def table(self, at: Sequence[int] | None = None) -> str:
+        """The rows as text; see `rows.rows`."""
+        return rows.table(self, at)
 
     def save(
         self, path: str | Path, extras: Callable[[Path], object] = lambda folder: None
@@ -262,29 +282,17 @@ class Record:
         from safetensors.numpy import save_file
 
         path = free_folder(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-        try:
+        index = {"format": FORMAT, **self.config}
+        with whole(path) as draft:
+            draft.mkdir()
             for name, arrays in ((ARRAYS, self.arrays), (WEIGHTS, self.weights)):
-                save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, draft / name)
-                (draft / name).chmod(0o666 & ~_umask())
-            (draft / INDEX).write_text(
-                json.dumps({"format": FORMAT, **self.config}, indent=1) + "\n"
-            )
+                whole_arrays = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
+                save_file(whole_arrays, draft / name)
+                readable_by_others(draft / name)
+            (draft / INDEX).write_text(json.dumps(index, indent=1, default=plain) + "\n")
             extras(draft)
-            draft.chmod(0o777 & ~_umask())
-            os.replace(draft, path)
-        except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
-            raise
         self.path = path
         return path
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def free_folder(path: str | Path) -> Path:

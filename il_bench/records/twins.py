@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
 from ..core.env import Env, Expert
-from ..core.policy import SPENT, Policy
+from ..core.policy import SPENT, Log, Policy
 from ..core.registry import name_of
-from ..core.rollout import Rollout, action_error, by_expert, by_policy, flat_ask, replay, rollout
+from ..core.rollout import (
+    Driver,
+    Rollout,
+    action_error,
+    by_expert,
+    by_policy,
+    flat_ask,
+    replay,
+    rollout,
+)
 from ..core.settings import (
     as_tuple,
     flatten,
     nested,
     nested_per_run_fields,
     per_run_fields,
+    plain,
     require,
+    require_count,
 )
 from ..core.streams import Streams
 from .record import Record
@@ -29,16 +42,19 @@ from .record import Record
 PACKAGES = ("il-bench", "torch", "numpy", "gymnasium", "scipy", "safetensors")
 
 
+Who: TypeAlias = Policy | Expert
+
+
 def compare(
     env: Env,
     expert: Expert,
-    policies: Mapping[str, Policy | Expert] | None = None,
+    policies: Mapping[str, Who] | None = None,
     *,
     episodes: int = 64,
     streams: Streams | None = None,
     sample: bool = False,
     notes: dict[str, Any] | None = None,
-    **named: Policy | Expert,
+    **named: Who,
 ) -> Record:
     """Roll out the expert and each policy as twins, and record how they part.
 
@@ -56,56 +72,157 @@ def compare(
         The Record, not yet written.
 
     Raises:
-        ValueError: for a policy of another number of runs, or an environment whose twins do not couple.
+        ValueError: for a policy of another number of runs or a name that none can bear, an expert that answers the same
+            state in two ways, or an environment whose twins do not couple.
     """
-    require(episodes >= 1, f"episodes: expected at least 1, got {episodes}; try 64")
-    policies = {**(policies or {}), **named}
-    for name, policy in policies.items():
-        kind = isinstance(policy, Policy | Expert)
+    chosen = {**(policies or {}), **named}
+    _require_names(chosen)
+    _require_runs(env, chosen)
+    episodes = require_count("episodes", episodes)
+    streams = streams or Streams(env.seeds, env.device).fork("evaluation")
+    twins = _Twins(env, expert, streams, episodes, sample)
+    lead = twins.lead()
+    no_error = torch.zeros_like(lead.action)
+    rollouts = [_arrays(env, lead, lead, no_error, no_error)]
+    rollouts += [twins.of(policy, lead) for policy in chosen.values()]
+    arrays = {name: np.stack([part[name] for part in rollouts]) for name in rollouts[0]}
+    index = _index(twins, chosen) | (notes or {})
+    return Record(arrays, index, _weights(chosen), known_env=env)
+
+
+def _require_names(policies: Mapping[str, Who]) -> None:
+    """Names are those of rows, of files' entries and of the expert, who has his already."""
+    for name in policies:
         require(
-            kind,
+            name != "expert",
+            "expert: the Record calls the expert itself so; give your policy another name, such as copy",
+        )
+        fits = isinstance(name, str) and name != "" and "/" not in name
+        require(fits, f"{name!r}: expected a name without /, such as bc; rename this policy")
+
+
+def _require_runs(env: Env, policies: Mapping[str, Who]) -> None:
+    for name, policy in policies.items():
+        require(
+            isinstance(policy, Policy | Expert),
             f"{name}: expected a Policy or an Expert, got {type(policy).__name__}; learn() returns one",
         )
-        runs = env.runs if isinstance(policy, Expert) else policy.runs
+        runs = policy.runs if isinstance(policy, Policy) else env.runs
         require(
             runs == env.runs,
             f"{name}: expected a policy of {env.runs} runs, got {runs}; learn it in this env",
         )
-    streams = streams or Streams(env.seeds, env.device).fork("evaluation")
-    lead = rollout(env, by_expert(env, expert), streams, episodes)
-    _require_coupling(env, lead, rollout(env, by_expert(env, expert), streams, episodes))
-    if (lead.broke >= 0).any():
-        run, episode = (lead.broke >= 0).nonzero()[0].tolist()
-        raise ValueError(
-            f"expert: its own rollout left the finite numbers in {name_of(env)} at run {run}, episode {episode}, step "
-            f"{int(lead.broke[run, episode])}; check the expert and the environment"
-        )
-    parts = [_arrays(env, lead, lead, torch.zeros_like(lead.action), torch.zeros_like(lead.action))]
-    labels = flat_ask(env, expert, lead.state[:, :, :-1])
-    for policy in policies.values():
+
+
+@dataclass(frozen=True)
+class _Twins:
+    """On what starts and noise, R runs of E episodes, somebody is compared with the expert."""
+
+    env: Env
+    expert: Expert
+    streams: Streams
+    episodes: int
+    sample: bool
+
+    def rollout(self, drive: Driver) -> Rollout:
+        """What comes of a driver."""
+        return rollout(self.env, drive, self.streams, self.episodes)
+
+    def lead(self) -> Rollout:
+        """The expert's rollout, which all others are measured by.
+
+        Raises:
+            ValueError: when it cannot be repeated, or became NaN or infinite.
+        """
+        lead = self.rollout(by_expert(self.env, self.expert))
+        _require_same_answers(self.env, self.expert, lead)
+        if not _repeats(self.env, lead, self.streams):
+            _require_coupling(self.env, lead, self.rollout(_same_actions(lead)))
+        _require_finite(self.env, lead)
+        return lead
+
+    def of(self, policy: Who, lead: Rollout) -> dict[str, np.ndarray]:
+        """The arrays of a policy's twin of the lead."""
+        env = self.env
         if isinstance(policy, Expert):
-            seen = rollout(env, by_expert(env, policy), streams, episodes)
+            own = self.rollout(by_expert(env, policy))
             taken = flat_ask(env, policy, lead.state[:, :, :-1])
         else:
-            chance = streams if sample else None
-            seen = rollout(env, by_policy(env, policy, chance, episodes), streams, episodes)
+            chance = self.streams if self.sample else None
+            own = self.rollout(by_policy(env, policy, chance, self.episodes))
             taken = replay(env, policy, lead, chance)
-        on = action_error(env, seen.action, flat_ask(env, expert, seen.state[:, :, :-1]))
-        parts.append(_arrays(env, seen, lead, on, action_error(env, taken, labels)))
-    arrays = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
-    config = (
-        _config(env, expert, episodes, sample, policies)
-        | {"streams": _drawn(streams)}
-        | (notes or {})
-    )
-    return Record(arrays, config, _weights(policies), known_env=env)
+        labels = flat_ask(env, self.expert, own.state[:, :, :-1])
+        error_on = action_error(env, own.action, labels)
+        return _arrays(env, own, lead, error_on, action_error(env, taken, lead.action))
+
+
+ASKED_AGAIN = 8
+"""Steps at which the expert is asked a second time: whoever answers by a chance of his own is caught at the first."""
+
+
+AT_ONCE = 65_536
+"""States whose transitions are computed in one call: more of them would not be faster, and take memory."""
+
+
+def _require_same_answers(env: Env, expert: Expert, lead: Rollout) -> None:
+    """Ask the expert again in the first states of his own rollout, in their order: the same answers, or no twins."""
+    drive, memory = by_expert(env, expert), None
+    for step, state in enumerate(lead.state[:, :, :ASKED_AGAIN].unbind(2)[: env.horizon]):
+        with torch.no_grad():
+            answer, memory = drive(step, state, memory)
+        given = lead.action[:, :, step]
+        apart = _apart(given, answer).nonzero().tolist()
+        if apart:
+            run, episode = apart[0]
+            one, two = given[run, episode].tolist(), answer[run, episode].tolist()
+            raise ValueError(
+                f"expert: expected one answer to one state, got {one} and {two} at run {run}, episode {episode}, "
+                f"step {step}; let it act without a chance of its own"
+            )
+
+
+def _repeats(env: Env, lead: Rollout, streams: Streams) -> bool:
+    """Whether starts and transitions of a rollout are the same bits when they are asked for once more.
+
+    Many steps at once, which costs a fraction of a second rollout. False proves nothing: an environment may only step
+    on, or round otherwise in another company; then the second rollout decides.
+    """
+    runs, episodes, steps, _ = lead.action.shape
+    noise = streams.normal("noise", episodes, steps, env.noise_size).to(lead.state.device)
+    span = max(1, AT_ONCE // (runs * episodes))
+    parts = [slice(first, first + span) for first in range(0, steps, span)]
+    try:
+        with torch.no_grad():
+            steady = all(_same_steps(env, lead, noise, part) for part in parts)
+            return steady and not _apart(env.initial(streams, episodes), lead.state[:, :, 0]).any()
+    except (ValueError, RuntimeError):
+        return False
+
+
+def _same_steps(env: Env, lead: Rollout, noise: torch.Tensor, part: slice) -> bool:
+    """Whether some steps of all episodes lead to the same states again, as far as these were alive."""
+    before, after = lead.state[:, :, :-1][:, :, part], lead.state[:, :, 1:][:, :, part]
+    action = lead.action[:, :, part]
+    flat = [array.flatten(1, 2) for array in (before, action, noise[:, :, part])]
+    again = env.transition(*flat).reshape(after.shape)
+    return not (_apart(again, after) & lead.alive[:, :, part]).any()
+
+
+def _same_actions(lead: Rollout) -> Driver:
+    """The actions of a rollout once more."""
+    return lambda step, state, memory: (lead.action[:, :, step], memory)
+
+
+def _apart(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
+    """Where two arrays (..., X) differ, (...); NaN equals NaN."""
+    return ((one != two) & ~(one.isnan() & two.isnan())).any(-1)
 
 
 def _require_coupling(env: Env, one: Rollout, two: Rollout) -> None:
-    """Two rollouts of one deterministic driver under one noise are equal, or nothing measured here means anything."""
-    apart = ((one.state != two.state) & ~(one.state.isnan() & two.state.isnan())).any(-1)
-    if apart.any():
-        run, episode, step = min(apart.nonzero().tolist(), key=lambda where: where[2])
+    """Two rollouts of the same actions under one noise are equal, or nothing measured here means anything."""
+    apart = _apart(one.state, two.state).nonzero().tolist()
+    if apart:
+        run, episode, step = min(apart, key=lambda where: where[2])
         raise ValueError(
             f"twins: two rollouts of the expert in {name_of(env)} with the same seed part at run {run}, episode "
             f"{episode}, step {step}; the environment draws random numbers of its own: take them all from "
@@ -113,105 +230,135 @@ def _require_coupling(env: Env, one: Rollout, two: Rollout) -> None:
         )
 
 
+def _require_finite(env: Env, lead: Rollout) -> None:
+    broken = (lead.broke >= 0).nonzero().tolist()
+    if broken:
+        run, episode = broken[0]
+        raise ValueError(
+            f"expert: its own rollout became NaN or infinite in {name_of(env)} at run {run}, episode {episode}, step "
+            f"{int(lead.broke[run, episode])}; check the expert and the environment"
+        )
+
+
 def _arrays(
-    env: Env, seen: Rollout, lead: Rollout, on: torch.Tensor, off: torch.Tensor
+    env: Env, own: Rollout, lead: Rollout, error_on: torch.Tensor, error_off: torch.Tensor
 ) -> dict[str, np.ndarray]:
-    runs, episodes, times, size = seen.state.shape
-    flat = [r.state.reshape(runs, episodes * times, size) for r in (seen, lead)]
-    delta = env.difference(*flat).reshape(runs, episodes, times, -1)
-    divergence = env.distance(*flat).reshape(runs, episodes, times)
-    # What left the finite numbers is infinitely far from its twin, wherever its last finite state may lie.
-    after = torch.arange(times, device=divergence.device) > seen.broke[..., None]
-    divergence = divergence.masked_fill(after & (seen.broke[..., None] >= 0), torch.inf)
-    found = {
-        "state": seen.state, "delta": delta, "divergence": divergence, "action": seen.action, "reward": seen.reward,
-        "error_on": on, "error_off": off, "length": seen.length, "terminated": seen.terminated, "broke": seen.broke,
-    }  # fmt: skip
-    return {name: array.cpu().numpy() for name, array in found.items()}
-
-
-def _config(
-    env: Env, expert: Expert, episodes: int, sample: bool, policies: dict[str, Any]
-) -> dict[str, Any]:
-    logs = {
-        name: policy.log
-        for name, policy in policies.items()
-        if getattr(policy, "log", None) is not None
+    """The arrays of one rollout beside its twin's, under the names of `schema.DIMS`."""
+    delta, divergence = _deviations(env, own, lead)
+    arrays = {
+        "state": own.state,
+        "delta": delta,
+        "divergence": divergence,
+        "action": own.action,
+        "reward": own.reward,
+        "error_on": error_on,
+        "error_off": error_off,
+        "length": own.length,
+        "terminated": own.terminated,
+        "broke": own.broke,
     }
-    finite = [d if np.isfinite(d) else None for d in _diameter(env)]
+    return {name: array.cpu().numpy() for name, array in arrays.items()}
+
+
+def _deviations(env: Env, own: Rollout, lead: Rollout) -> tuple[torch.Tensor, torch.Tensor]:
+    """Signed deviations (R, E, T+1, D) from the twin, and distances (R, E, T+1)."""
+    runs, episodes, times, _ = own.state.shape
+    flat, twin = own.state.flatten(1, 2), lead.state.flatten(1, 2)
+    delta = env.difference(flat, twin).reshape(runs, episodes, times, -1)
+    divergence = env.distance(flat, twin).reshape(runs, episodes, times)
+    # What became NaN or infinite is infinitely far from its twin, wherever its last finite state may lie.
+    broke = own.broke[..., None]
+    after = torch.arange(times, device=broke.device) > broke
+    return delta, divergence.masked_fill(after & (broke >= 0), torch.inf)
+
+
+def _index(twins: _Twins, policies: Mapping[str, Who]) -> dict[str, Any]:
+    """What was compared, as JSON holds it."""
+    env = twins.env
+    logs = _logs(policies)
+    certificate = env.certificate()
     return {
         "learners": ["expert", *policies],
         "env": {"name": name_of(env), "settings": nested(env)},
-        "expert": name_of(expert),
-        "algorithms": {
-            n: {"name": name_of(log.learner), "settings": nested(log.learner)}
-            for n, log in logs.items()
-        },
+        "expert": name_of(twins.expert),
+        "algorithms": {name: _named_settings(log.learner) for name, log in logs.items()},
         "kinds": {name: getattr(policy, "kind", "") for name, policy in policies.items()},
+        "one": [name for name, policy in policies.items() if _is_one(policy)],
         "runs": _runs(env, logs),
         "states": env.states,
-        "diameter": finite,
-        "certificate": env.certificate().kind,
-        "metric": env.certificate().metric,
+        "diameter": _diameters(env),
+        "certificate": certificate.kind,
+        "metric": certificate.metric,
         "excitation": env.excitation,
-        "episodes": episodes,
-        "sample": sample,
+        "episodes": twins.episodes,
+        "sample": bool(twins.sample),
         "budgets": {name: _budget(log, env.runs) for name, log in logs.items()},
-        "versions": {"python": platform.python_version()}
-        | {name: _version(name) for name in PACKAGES},
-        "machine": {
-            "system": platform.platform(),
-            "processor": platform.machine(),
-            "cores": os.cpu_count(),
-        },
+        "streams": _drawn(twins.streams),
+        "versions": _versions(),
+        "machine": _machine(),
+    }
+
+
+def _logs(policies: Mapping[str, Who]) -> dict[str, Log]:
+    logs = {name: getattr(policy, "log", None) for name, policy in policies.items()}
+    return {name: log for name, log in logs.items() if log is not None}
+
+
+def _is_one(policy: Who) -> bool:
+    """Whether the same policy acts in every run."""
+    return isinstance(policy, Expert) or policy.shared
+
+
+def _named_settings(learner: Any) -> dict[str, Any]:
+    return {"name": name_of(learner), "settings": nested(learner)}
+
+
+def _runs(env: Env, logs: Mapping[str, Log]) -> dict[str, Any]:
+    """Each run's settings (R,) by name: the environment's, and those of the learners that differ between runs."""
+    settings: dict[str, Any] = {name: env.values(name) for name in per_run_fields(env)}
+    for learner, log in logs.items():
+        for name, values in _varying(log.learner, env.runs).items():
+            title = name if settings.get(name, values) == values else f"{learner}.{name}"
+            settings[title] = values
+    return settings | {"seed": env.seeds}
+
+
+def _varying(learner: Any, runs: int) -> dict[str, tuple[float, ...]]:
+    """A learner's settings that hold a number for each run; `labels` is a budget, not a setting."""
+    settings = flatten(learner)
+    names = set(nested_per_run_fields(type(learner), settings)) - {"labels"}
+    several = {name: value for name, value in settings.items() if isinstance(value, tuple)}
+    return {name: v for name, v in several.items() if name in names and len(v) == runs > 1}
+
+
+def _diameters(env: Env) -> list[float | None]:
+    """How far two states can come apart, one for each run (R,); None where nothing bounds them."""
+    diameter = env.certificate().diameter
+    each = diameter * env.runs if len(diameter) == 1 else diameter
+    return [d if math.isfinite(d) else None for d in each]
+
+
+def _budget(log: Log, runs: int) -> dict[str, Any]:
+    spent = {name: torch.as_tensor(getattr(log, name)).expand(runs).tolist() for name in SPENT}
+    return {
+        **spent,
+        "episodes": plain(log.episodes),
+        "updates": plain(log.updates),
+        "seconds": log.seconds,
+        "broke": {str(run): update for run, update in log.broke.items()},
     }
 
 
 def _drawn(streams: Streams) -> dict[str, Any]:
     """From which streams start and noise were taken, as JSON holds it."""
-    seeds, first = (
-        [int(seed) for seed in streams.seeds],
-        [int(number) for number in as_tuple(streams.first)],
-    )
-    return {
-        "path": streams.path,
-        "seeds": seeds,
-        "first": first * len(seeds) if len(first) == 1 else first,
-    }
+    seeds = [int(seed) for seed in streams.seeds]
+    first = [int(number) for number in as_tuple(streams.first)]
+    each = first * len(seeds) if len(first) == 1 else first
+    return {"path": streams.path, "seeds": seeds, "first": each}
 
 
-def _runs(env: Env, logs: dict[str, Any]) -> dict[str, Any]:
-    """Each run's settings (R,) by name: the environment's, and those of the learners that differ between runs."""
-    found: dict[str, Any] = {name: env.values(name) for name in per_run_fields(env)}
-    for learner, log in logs.items():
-        for name, value in flatten(log.learner).items():
-            if (
-                isinstance(value, tuple)
-                and len(value) == env.runs > 1
-                and name in nested_per_run_fields(type(log.learner), flatten(log.learner))
-            ):
-                if name == "labels":  # a budget, not a setting
-                    continue
-                found[name if found.get(name, value) == value else f"{learner}.{name}"] = value
-    return found | {"seed": env.seeds}
-
-
-def _diameter(env: Env) -> tuple[float, ...]:
-    given = env.certificate().diameter
-    return given * env.runs if len(given) == 1 else given
-
-
-def _budget(log: Any, runs: int) -> dict[str, Any]:
-    spent: dict[str, Any] = {
-        name: torch.as_tensor(getattr(log, name)).expand(runs).tolist() for name in SPENT
-    }
-    broke = {str(run): update for run, update in log.broke.items()}
-    return spent | {
-        "episodes": log.episodes,
-        "updates": log.updates,
-        "seconds": log.seconds,
-        "broke": broke,
-    }
+def _versions() -> dict[str, str]:
+    return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
 
 
 def _version(package: str) -> str:
@@ -221,10 +368,18 @@ def _version(package: str) -> str:
         return "unknown"
 
 
-def _weights(policies: dict[str, Any]) -> dict[str, np.ndarray]:
-    arrays = {n: p.arrays() for n, p in policies.items() if hasattr(p, "arrays")}
+def _machine() -> dict[str, Any]:
+    system, processor = platform.platform(), platform.machine()
+    return {"system": system, "processor": processor, "cores": os.cpu_count()}
+
+
+def _weights(policies: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays of all policies that have some, under "learner/array"."""
+    known = {
+        name: policy.arrays() for name, policy in policies.items() if hasattr(policy, "arrays")
+    }
     return {
         f"{name}/{key}": array.cpu().numpy()
-        for name, part in arrays.items()
-        for key, array in part.items()
+        for name, arrays in known.items()
+        for key, array in arrays.items()
     }

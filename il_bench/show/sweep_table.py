@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.settings import require
-from ..stats.intervals import interval, ratio
+from ..records.rows import line, line_texts, title_of
+from ..stats.intervals import interval
 
 if TYPE_CHECKING:
     import xarray
@@ -86,21 +87,10 @@ def _line(
     times = {f"D at t={t}": drift[:, t] for t in at} or {
         "D at the end": drift[np.arange(len(runs)), ends]
     }
-    cells = {
-        ("L" if n == "lipschitz" else n): (_shown(v), "") for n, v in zip(names, key, strict=True)
-    }
+    cells = {title_of(name): (_shown(value), "") for name, value in zip(names, key, strict=True)}
     cells |= {title: interval(values).texts() for title, values in times.items()}
-    gap = ratio(part["error_on"].values, part["error_off"].values)
-    cells |= {
-        "growth": interval(part["growth"].values).texts(3),
-        "on/off error": interval(gap).texts(),
-        "cost gap": interval(part["cost_gap"].values).texts(),
-        "falls": (f"{float(part['falls'].mean()):.0%}", ""),
-        "runs": (f"{len(runs):,}", ""),
-    }
-    budget = {name: float(np.median(part[name].values)) for name in ("labels", "steps", "updates")}
-    cells |= {name: (f"{value:,.0f}", "") for name, value in budget.items()}
-    return cells | {"seconds": (f"{float(part['seconds'].sum()):,.1f}", "")}
+    numbers = {str(name): variable.values for name, variable in part.data_vars.items()}
+    return cells | line_texts(line(numbers)) | {"runs": (f"{len(runs):,}", "")}
 
 
 def _shown(value: Any) -> str:

@@ -15,11 +15,21 @@ import numpy as np
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.streams import Streams
+from ..records.rows import title_of
 from ..records.twins import compare
-from ..stats.intervals import mean_error, ratio
 
 EPISODES = 8
 """Twin rollouts of each run after each round, on starts that neither training nor evaluation uses."""
+
+
+SCALARS = {
+    "exposure gap": "exposure",
+    "error on": "error_on",
+    "error off": "error_off",
+    "cost gap": "cost_gap",
+    "return": "return",
+}
+"""What is written beside drift and loss, and the column of the table that it is."""
 
 
 def watcher(folder: Path, env: Env, expert: Expert, learner: str) -> Callable[[Policy, Log], None]:
@@ -44,22 +54,23 @@ def watcher(folder: Path, env: Env, expert: Expert, learner: str) -> Callable[[P
     streams = Streams(env.seeds, env.device).fork("tensorboard")
 
     def write(policy: Policy, log: Log) -> None:
-        found = compare(env, expert, {learner: policy}, episodes=EPISODES, streams=streams)
-        a = found.arrays
-        off, on = (mean_error(a[f"error_{where}"][1], a["broke"][1]) for where in ("off", "on"))
-        numbers = {
-            "drift": found.drift(1, env.horizon), "exposure gap": ratio(on, off), "error on": on, "error off": off,
-            "cost gap": found.cost_gap(1), "loss": np.asarray(log.loss, dtype=float),
-        }  # fmt: skip
-        for key, runs in found.groups().items():
-            where = ", ".join(f"{'L' if k == 'lipschitz' else k} = {v:g}" for k, v in key)
-            for name, values in numbers.items():
-                writer.add_scalar(
-                    f"{name}/{where or 'all runs'}", _middle(values, runs), log.updates
-                )
+        record = compare(env, expert, {learner: policy}, episodes=EPISODES, streams=streams)
+        loss = np.asarray(log.loss, dtype=float)
+        runs_of = record.groups().values()
+        for row, runs in zip(record.rows(at=(env.horizon,)), runs_of, strict=True):
+            where = _where(row["settings"])
+            numbers = {"drift": row["drift"][env.horizon].value, "loss": _middle(loss, runs)}
+            numbers |= {tag: row[column].value for tag, column in SCALARS.items()}
+            for tag, value in numbers.items():
+                writer.add_scalar(f"{tag}/{where}", value, log.updates)
         writer.flush()
 
     return write
+
+
+def _where(settings: dict[str, float]) -> str:
+    words = [f"{title_of(name)} = {value:g}" for name, value in settings.items()]
+    return ", ".join(words) or "all runs"
 
 
 def _middle(values: Any, runs: np.ndarray) -> float:
