@@ -149,8 +149,7 @@ def named(env: Env, source: Any, trust: bool = False) -> Policy | Expert:
     if isinstance(source, str) and source.startswith(ZIP):
         from . import sb3_zips
 
-        source = sb3_zips.load(source, trust)
-        sb3_zips.require_fit(env, source)
+        source = sb3_zips.fitting(env, source, trust)
     elif isinstance(source, str):
         source = from_desk(EXPERTS, source)
     if inspect.isclass(source) and issubclass(source, Expert):
