@@ -101,10 +101,10 @@ def main(args: list[str]) -> None:
     out: Path | None
     if any(arg.partition("=")[0] == "--policy" for arg in args):
         env, expert, options = parse(args)
-        table, out = (
-            assess(env, expert, options.policy, options.rollouts, options.trust),
-            options.out,
-        )
+        policy = resolve.named(env, options.policy, options.trust)
+        for line in filter(None, map(resolve.note, (expert, policy))):
+            print(line)
+        table, out = assess(env, expert, policy, options.rollouts), options.out
     else:
         asked = flags.parsed(MeasureRecord, args, "python -m il_bench.measure")
         found = record.load(asked.record)

@@ -18,7 +18,7 @@ from gymnasium import spaces
 from test_run import QUICK, command, refused
 
 import il_bench as il
-from il_bench import measure, sb3
+from il_bench import measure, sb3, sweep
 from il_bench.borders.callables import CallablePolicy
 from il_bench.borders.estimate import estimate
 from il_bench.borders.sb3_zips import load, require_fit
@@ -282,6 +282,7 @@ def test_run_with_a_zip_as_the_expert_and_again(zips, capsys):
     where = ["--env", "Pendulum-v1", "--expert", spelling]
     assert "add --trust" in refused(capsys, *where, *QUICK)
     command(*where, "--trust", *QUICK, "--out", "a")
+    assert f"{spelling}: no statistics found beside it" in capsys.readouterr().out
     assert il.load("a").config["expert"] == spelling
     assert f"name it, as in --expert {spelling}" in refused(capsys, "--from", "a")
     assert "add --trust" in refused(capsys, "--from", "a", "--expert", spelling)
@@ -292,11 +293,28 @@ def test_run_with_a_zip_as_the_expert_and_again(zips, capsys):
     assert "trust: expected --expert sb3:PATH beside it" in refused(capsys, "--trust", *QUICK)
 
 
+def test_a_sweep_s_cells_open_a_zip_that_is_trusted(zips, capsys):
+    spelling = f"sb3:{zips / 'PPO'}.zip"
+    sweeping = ["--env", "Pendulum-v1", "--algo", "bc", "--expert", spelling, "--seeds", 2]
+    sweeping += ["--rollouts", 2, "--horizon", 8, "--updates", 5, "--hidden", 4, "--episodes", 1]
+    assert "add --trust" in refused(capsys, *sweeping, "--jobs", 1, main=sweep.main)
+    command(
+        *sweeping, "--trust", "--jobs", 2, "--batch", 1, main=sweep.main
+    )  # workers of their own
+    assert "2 runs, 0 of them finished before, 2 to do" in capsys.readouterr().out
+    assert il.open("results").sizes["run"] == 2
+    command(*sweeping, "--trust", "--jobs", 1, main=sweep.main)
+    assert "2 runs, 2 of them finished before" in capsys.readouterr().out
+    needless = ["--env", "tube", "--algo", "bc", "--trust", "--seeds", 1]
+    assert "trust: expected --expert sb3:PATH" in refused(capsys, *needless, main=sweep.main)
+
+
 def test_measure_takes_any_agent_without_a_record(zips, capsys):
     args = ["--policy", f"sb3:{zips / 'PPO'}.zip", "--env", "Pendulum-v1", *FEW]
     assert "add --trust" in refused(capsys, *args, main=measure.main)
     command(*args, "--trust", "--out", "table.json", main=measure.main)
     said = capsys.readouterr().out
+    assert f"sb3:{zips / 'PPO'}.zip: no statistics found beside it" in said
     assert "growth a step, fitted" in said
     assert "stored in table.json" in said
     values = json.loads(Path("table.json").read_text())["rows"][0]["values"]

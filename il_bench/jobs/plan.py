@@ -32,6 +32,7 @@ class Group:
         values: flat settings of both; those named in `many` are tuples, one value for each run, "seed" among them.
         many: names of the settings that differ between runs.
         common: what else the numbers depend on: expert, rollouts, whether policies act by chance.
+        trust: whether the author of the expert's zip is trusted, on which no number depends.
     """
 
     env: str
@@ -39,6 +40,7 @@ class Group:
     values: dict[str, Any]
     many: tuple[str, ...]
     common: dict[str, Any]
+    trust: bool = False
 
     @property
     def runs(self) -> int:
@@ -57,12 +59,15 @@ class Group:
         env, learner = classes(self.env, self.algo)
         return build(env, self.values | {"device": device}), build(learner, self.values)
 
+    def expert(self, env: Any) -> Any:
+        """The expert of an environment of this group."""
+        return resolve.expert(env, self.common["expert"], self.trust)
+
     def identities(self) -> list[dict[str, Any]]:
         """What each run is made of, (R,): whatever its numbers depend on, defaults included."""
         env, learner = classes(self.env, self.algo)
-        code = digest.code(
-            env, learner, type(resolve.expert(self.things()[0], self.common["expert"]))
-        )
+        expert = self.expert(self.things()[0])
+        code = digest.code(env, learner, type(expert))
         rows = []
         for run in range(self.runs):
             own = {k: v[run] if k in self.many else v for k, v in self.values.items()}
@@ -140,7 +145,12 @@ def spread(token: str) -> list[str]:
 
 
 def groups(
-    env: str, algo: str, settings: dict[str, list[str]], seeds: int, common: dict[str, Any]
+    env: str,
+    algo: str,
+    settings: dict[str, list[str]],
+    seeds: int,
+    common: dict[str, Any],
+    trust: bool = False,
 ) -> Iterator[Group]:
     """The runs that some flags mean for one environment and one learner, those that cannot stand side by side apart.
 
@@ -164,7 +174,7 @@ def groups(
             flat = _parsed(kinds, [*rest, *picked], chosen)
             values = combinations(flat, many, seeds)
             varying = [k for k, v in values.items() if k in many and isinstance(v, tuple)]
-            yield Group(env, algo, values, (*varying, "seed"), common)
+            yield Group(env, algo, values, (*varying, "seed"), common, trust)
 
 
 def _choices(kinds: tuple[type, type], settings: dict[str, list[str]]) -> Iterator[dict[str, str]]:
@@ -251,7 +261,7 @@ def _refusal(one: Group) -> str:
         env, learner = one.things()
         if getattr(learner, "training", None) is not None:
             learner.training.require_runs(env.runs)
-        resolve.expert(env, one.common["expert"])
+        one.expert(env)
     except (ValueError, TypeError, KeyError) as error:
         return str(error.args[0] if error.args else error)
     return ""
@@ -272,7 +282,9 @@ class SweepOptions:
     algo: tuple[str, ...] = ("bc", "dagger")
     """Learners: registered names or module:Class."""
     expert: str | None = None
-    """Expert of every environment: module:Class or module:function; each environment's own by default."""
+    """Expert of every environment: module:Class, module:function or sb3:PATH; each environment's own by default."""
+    trust: bool = False
+    """The author of the zip in --expert sb3:PATH is trusted: opening it runs what was serialised into it."""
     seeds: int = 16
     """Independent runs (seeds 0, 1, ...) of every setting."""
     rollouts: int = 64
@@ -306,6 +318,7 @@ def asked(args: list[str]) -> tuple[SweepOptions, dict[str, list[str]]]:
     own = {f"--{f.name}" for f in dataclasses.fields(SweepOptions)} | {
         "--no-resume",
         "--no-sample",
+        "--no-trust",
         "--help",
         "-h",
     }
@@ -326,6 +339,11 @@ def asked(args: list[str]) -> tuple[SweepOptions, dict[str, list[str]]]:
     require(
         options.jobs >= 0,
         f"jobs: expected at least 0, got {options.jobs}; 0 takes one for each core",
+    )
+    zipped = str(options.expert).startswith(resolve.ZIP)
+    require(
+        zipped or not options.trust,
+        "trust: expected --expert sb3:PATH beside it, which alone needs it; leave it out",
     )
     remote = options.backend == "dask"
     require(
@@ -357,7 +375,7 @@ def planned(
     wrong: dict[str, tuple[str, str]] = {}
     for env, algo in known:
         try:
-            for group in groups(env, algo, settings, options.seeds, common):
+            for group in groups(env, algo, settings, options.seeds, common, options.trust):
                 fine, refused = possible(group)
                 wrong |= {where: (env, why) for where, why in refused.items()}
                 if fine:
