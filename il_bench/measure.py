@@ -91,7 +91,10 @@ def _of_policy(args: list[str]) -> tuple[Measures, Path | None]:
     from .measures.assess import assess
 
     expert = resolve.expert(env, options.expert, options.trust)
-    table = assess(env, expert, options.policy, options.rollouts, options.trust)
+    policy = resolve.named(env, options.policy, options.trust)
+    for line in filter(None, map(resolve.note, (expert, policy))):
+        print(line)
+    table = assess(env, expert, policy, options.rollouts)
     return table, options.out
 
 

@@ -1,40 +1,96 @@
 """`python -m il_bench.sb3 train Hopper-v5`: an expert trained with stable-baselines3, left as a zip.
 
-`--expert sb3:PATH --trust` brings it back, see zips.py.
+`--expert sb3:PATH --trust` brings it back, see borders/sb3_zips.py.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from .borders.resolve import ZIP
 from .cli import light
 from .cli.flags import parsed
 from .cli.told import told
 from .core.settings import require
 
+if TYPE_CHECKING:
+    from .borders.sb3_training import Recipe, Report, Trained
+
 
 @told
 def main(args: list[str]) -> None:
     """The command `train ENV`."""
-    named = args[:1] == ["train"] or bool({"-h", "--help"} & set(args))
+    first = " ".join(args[:1])
+    helping = bool({"-h", "--help"} & set(args))
     require(
-        named,
-        f"sb3: expected train first, got {' '.join(args[:1]) or 'nothing'}; try train Hopper-v5",
+        first == "train" or helping,
+        f"sb3: expected train first, got {first or 'nothing'}; try train Hopper-v5",
     )
+    flags = args[1:] if first == "train" else args
     with light.for_help(args):
         from .borders.sb3_training import Recipe, train
-        from .borders.sb3_zips import PREFIX
-    recipe = parsed(Recipe, args[args[:1] == ["train"] :], "python -m il_bench.sb3 train")
-    before = signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # a job that is stopped keeps its best policy too
+    recipe = parsed(Recipe, flags, "python -m il_bench.sb3 train")
+    with _stoppable(), _progress(recipe) as report:
+        trained = train(recipe, report)
+    print(_summary(recipe, trained))
+    where = f"--env {recipe.env} --expert {ZIP}{trained.zip} --trust"
+    print(f"next: python -m il_bench.run {where}")
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """A job that is stopped from outside keeps its best policy, as one that is interrupted does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        out, mean, spread = train(recipe)
+        yield
     finally:
         signal.signal(signal.SIGTERM, before)
-    print(f"return {mean:,.1f} ± {spread:,.1f} over {recipe.episodes} episodes; wrote {out}")
-    print(f"next: python -m il_bench.run --env {recipe.env} --expert {PREFIX}{out} --trust")
+
+
+@contextmanager
+def _progress(recipe: Recipe) -> Iterator[Report]:
+    """A bar of the steps; lines, where a bar that moves cannot be seen."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[words]}"),
+    )
+    with Progress(*columns) as progress:
+        bar = progress.add_task(recipe.env, total=recipe.steps, words="")
+
+        def report(done: int, words: str) -> None:
+            progress.update(bar, completed=min(done, recipe.steps))
+            if words:
+                progress.update(bar, words=words)
+            if words and not progress.console.is_terminal:
+                print(f"step {done:,}: {words}", flush=True)
+
+        yield report
+
+
+def _summary(recipe: Recipe, trained: Trained) -> str:
+    """What was reached, and which files it lies in."""
+    reached = f"return {trained.mean:,.1f} ± {trained.deviation:,.1f}"
+    files = str(trained.zip)
+    if trained.statistics is not None:
+        files += f" and {trained.statistics}, which scales its observations (keep them together)"
+    return f"{reached} over {recipe.episodes} episodes; wrote {files}"
 
 
 if __name__ == "__main__":

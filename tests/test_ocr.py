@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import importlib
 import io
 import os
 import pickle
@@ -222,16 +223,41 @@ def test_a_damaged_file_is_a_sentence():
         il.make("ocr")
 
 
-@pytest.mark.parametrize(
-    ("platform", "end"), [("linux", ".cache"), ("darwin", "Caches"), ("win32", "Local")]
-)
-def test_the_folder_is_the_platforms_cache_unless_a_variable_names_one(platform, end, monkeypatch):
-    for name in ("IL_BENCH_DATA", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+@pytest.fixture
+def _home(tmp_path, monkeypatch):
+    """A user whose home is empty."""
+    for name in ("IL_BENCH_DATA", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(sys, "platform", platform)
-    assert letters.folder().parts[-2:] == (end, "il_bench")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "Local"))
+
+
+PLATFORMS = {
+    "unix.Unix": (".cache/il_bench", ".cache/il_bench"),
+    "macos.MacOS": ("Library/Caches/il_bench", "Library/Caches/il_bench"),
+    "windows.Windows": ("Local/il_bench/Cache", "Local/il_bench"),
+}
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+@pytest.mark.usefixtures("_home")
+def test_the_folder_is_the_platforms_cache_unless_a_variable_names_one(name, monkeypatch, tmp_path):
+    module, _, cls = name.partition(".")
+    platform = vars(importlib.import_module(f"platformdirs.{module}"))[cls]
+    monkeypatch.setattr("platformdirs.PlatformDirs", platform)
+    monkeypatch.setattr("platformdirs.windows.get_win_folder", lambda _: str(tmp_path / "Local"))
+    place, earlier = (tmp_path / path for path in PLATFORMS[name])
+    assert letters.folder() == place
+    assert letters.file() == place / letters.FILE
+    earlier.mkdir(parents=True)
+    (earlier / letters.FILE).touch()
+    assert letters.file() == earlier / letters.FILE  # as earlier versions left it
+    place.mkdir(exist_ok=True)
+    (place / letters.FILE).touch()
+    assert letters.file() == place / letters.FILE
     monkeypatch.setenv("IL_BENCH_DATA", "~/here")
     assert letters.folder() == Path.home() / "here"
+    assert letters.file() == Path.home() / "here" / letters.FILE
 
 
 def words_of(env, streams, episodes):

@@ -1,11 +1,14 @@
 """The border to stable-baselines3 and MuJoCo, what a foreign environment's L is estimated to be, and whom we blame."""
 
+import base64
 import importlib.util
 import json
+import pickle
 import zipfile
 from pathlib import Path
 from typing import ClassVar
 
+import cloudpickle
 import gymnasium
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from gymnasium import spaces
 from test_run import QUICK, command, refused
 
 import il_bench as il
-from il_bench import measure, sb3
+from il_bench import measure, sb3, sweep
 from il_bench.borders.callables import CallablePolicy
 from il_bench.borders.estimate import estimate
 from il_bench.borders.sb3_zips import load, require_fit
@@ -49,6 +52,125 @@ def trained(*args):
     command("train", "Pendulum-v1", *few, *args, main=sb3.main)
 
 
+def resaved(old, new, **settings):
+    """The same zip with other settings."""
+    with zipfile.ZipFile(old) as source, zipfile.ZipFile(new, "w") as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "data":
+                content = json.dumps(json.loads(content) | settings).encode()
+            target.writestr(name, content)
+
+
+def serialized(pickled):
+    """A setting as stable-baselines3 stores what JSON cannot hold."""
+    return {":type:": "x", ":serialized:": base64.b64encode(pickled).decode()}
+
+
+def of_the_gym_era(thing):
+    """A pickle that names gym where ours name gymnasium."""
+    pickled = pickle.dumps(thing, protocol=0)  # in which names stand as plain lines
+    assert b"cgymnasium.spaces" in pickled
+    return pickled.replace(b"cgymnasium.", b"cgym.")
+
+
+def statistics(mean, env="Pendulum-v1"):
+    """A VecNormalize that subtracts a mean."""
+    from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+    made = VecNormalize(DummyVecEnv([lambda: gymnasium.make(env)]))
+    made.obs_rms.mean[:] = mean
+    return made
+
+
+LEARNED = {"num_timesteps": 100, "_last_original_obs": None}
+NORMALISED = {"num_timesteps": 100, "_last_original_obs": {":type:": "x", ":serialized:": "x"}}
+NAMES = [
+    "agent_20_steps.vecnormalize.pkl",
+    "agent_20_steps/vecnormalize.pkl",
+    "agent_vecnormalize_20_steps.pkl",
+    "Pendulum-v1/vecnormalize.pkl",
+    "Pendulum-v0/vecnormalize.pkl",
+    "vec_normalize.pkl",
+    "vecnormalize.pkl",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_statistics_are_found_under_the_names_in_use(zips, name):
+    resaved(zips / "PPO.zip", "agent_20_steps.zip", **NORMALISED)
+    Path(name).parent.mkdir(exist_ok=True)
+    statistics(3.0).save(name)
+    agent = il.expert(il.make("Pendulum-v1"), "sb3:agent_20_steps.zip", trust=True).source
+    assert (agent.statistics.obs_rms.mean == 3.0).all()
+    assert agent.note.endswith(f"observations are normalised by the statistics in {name}")
+    obs = np.ones((2, 3), np.float32)
+    raw = agent.model.predict(agent.statistics.normalize_obs(obs), deterministic=True)[0]
+    np.testing.assert_array_equal(agent.predict(obs)[0], raw)
+
+
+def test_the_name_that_tells_most_is_taken_and_others_are_left_alone(zips):
+    resaved(zips / "PPO.zip", "agent_20_steps.zip", **NORMALISED)
+    for name in reversed(NAMES):
+        Path(name).parent.mkdir(exist_ok=True)
+        statistics(1.0 + NAMES.index(name)).save(name)
+        agent = load("sb3:agent_20_steps.zip", trust=True, env="Pendulum-v1")
+        assert (agent.statistics.obs_rms.mean == 1.0 + NAMES.index(name)).all()
+    other = Path("CartPole-v1")
+    other.mkdir()
+    statistics(9.0, "CartPole-v1").save(str(other / "vecnormalize.pkl"))
+    assert load("sb3:agent_20_steps.zip", trust=True, env="Pendulum-v1").statistics is not None
+
+
+def test_the_absence_of_statistics_is_said_and_is_a_warning_where_there_were_some(zips):
+    plain = load(f"sb3:{zips / 'PPO'}.zip", trust=True)
+    assert plain.note.endswith("no statistics found beside it: observations are taken as they are")
+    resaved(zips / "PPO.zip", "scaled.zip", **NORMALISED)
+    with pytest.warns(
+        UserWarning, match=r"scaled.zip: no statistics .* but it learned under a Vec"
+    ):
+        assert load("sb3:scaled.zip", trust=True).statistics is None
+    resaved(zips / "PPO.zip", "raw.zip", **LEARNED)
+    statistics(3.0).save("vecnormalize.pkl")  # those of scaled.zip
+    assert load("sb3:raw.zip", trust=True).statistics is None
+    assert load("sb3:scaled.zip", trust=True).statistics is not None
+    resaved(zips / "SAC.zip", "off_policy.zip", **NORMALISED)  # keeps a raw observation always
+    Path("vecnormalize.pkl").unlink()
+    assert "no statistics found" in load("sb3:off_policy.zip", trust=True).note
+
+
+def test_statistics_that_do_not_fit_are_a_sentence(zips):
+    resaved(zips / "PPO.zip", "agent.zip", **NORMALISED)
+    statistics(0.0, "CartPole-v1").save("vecnormalize.pkl")
+    with pytest.raises(ValueError, match=r"expected statistics of observations \(3,\), .* \(4,\)"):
+        load("sb3:agent.zip", trust=True)
+    Path("vecnormalize.pkl").write_bytes(pickle.dumps([1]))
+    with pytest.raises(ValueError, match="expected the statistics of a VecNormalize, got list"):
+        load("sb3:agent.zip", trust=True)
+    Path("vecnormalize.pkl").write_bytes(b"no pickle")
+    with pytest.raises(ValueError, match="its statistics could not be read"):
+        load("sb3:agent.zip", trust=True)
+
+
+@pytest.mark.parametrize("name", ["PPO", "SAC", "DQN"])
+def test_zips_of_the_gym_era_open_with_their_own_spaces(zips, name):
+    today = load(f"sb3:{zips / name}.zip", trust=True)
+    spaces_of_gym = {
+        space: serialized(of_the_gym_era(getattr(today.model, space)))
+        for space in ("observation_space", "action_space")
+    }
+    resaved(zips / f"{name}.zip", "old.zip", **spaces_of_gym)
+    Path("old.vecnormalize.pkl").write_bytes(
+        of_the_gym_era(statistics(0.5, "CartPole-v1" if name == "DQN" else "Pendulum-v1"))
+    )
+    old = load("sb3:old.zip", trust=True)
+    assert old.model.action_space == today.model.action_space
+    assert (old.statistics.obs_rms.mean == 0.5).all()
+    obs = np.linspace(-1, 1, 5 * len(old.statistics.obs_rms.mean), dtype=np.float32).reshape(5, -1)
+    scaled = old.statistics.normalize_obs(obs)
+    np.testing.assert_array_equal(old.predict(obs)[0], today.predict(scaled)[0])
+
+
 @pytest.mark.parametrize("name", ["PPO", "A2C", "SAC", "TD3", "DDPG", "DQN"])
 def test_the_algorithm_is_told_by_the_zip_and_its_answers_are_the_model_s_own(zips, name):
     import stable_baselines3
@@ -79,25 +201,12 @@ def test_a_zip_that_is_not_trusted_is_not_opened(zips, monkeypatch):
 
 def test_code_in_a_zip_runs_only_when_it_is_trusted(zips):
     """The refusal is about something: settings whose reading creates a file."""
-    import base64
-
-    import cloudpickle
 
     class Hostile:
         def __reduce__(self):
             return (Path("owned").touch, ())
 
-    with zipfile.ZipFile(zips / "PPO.zip") as old, zipfile.ZipFile("hostile.zip", "w") as new:
-        for name in old.namelist():
-            content = old.read(name)
-            if name == "data":
-                data = json.loads(content)
-                data["extra"] = {
-                    ":type:": "x",
-                    ":serialized:": base64.b64encode(cloudpickle.dumps(Hostile())).decode(),
-                }
-                content = json.dumps(data).encode()
-            new.writestr(name, content)
+    resaved(zips / "PPO.zip", "hostile.zip", extra=serialized(cloudpickle.dumps(Hostile())))
     with pytest.raises(ValueError, match="add --trust"):
         load("sb3:hostile.zip")
     assert not Path("owned").exists()
@@ -173,6 +282,7 @@ def test_run_with_a_zip_as_the_expert_and_again(zips, capsys):
     where = ["--env", "Pendulum-v1", "--expert", spelling]
     assert "add --trust" in refused(capsys, *where, *QUICK)
     command(*where, "--trust", *QUICK, "--out", "a")
+    assert f"{spelling}: no statistics found beside it" in capsys.readouterr().out
     assert il.load("a").config["expert"] == spelling
     assert f"name it, as in --expert {spelling}" in refused(capsys, "--from", "a")
     assert "add --trust" in refused(capsys, "--from", "a", "--expert", spelling)
@@ -183,11 +293,28 @@ def test_run_with_a_zip_as_the_expert_and_again(zips, capsys):
     assert "trust: expected --expert sb3:PATH beside it" in refused(capsys, "--trust", *QUICK)
 
 
+def test_a_sweep_s_cells_open_a_zip_that_is_trusted(zips, capsys):
+    spelling = f"sb3:{zips / 'PPO'}.zip"
+    sweeping = ["--env", "Pendulum-v1", "--algo", "bc", "--expert", spelling, "--seeds", 2]
+    sweeping += ["--rollouts", 2, "--horizon", 8, "--updates", 5, "--hidden", 4, "--episodes", 1]
+    assert "add --trust" in refused(capsys, *sweeping, "--jobs", 1, main=sweep.main)
+    command(
+        *sweeping, "--trust", "--jobs", 2, "--batch", 1, main=sweep.main
+    )  # workers of their own
+    assert "2 runs, 0 of them finished before, 2 to do" in capsys.readouterr().out
+    assert il.open("results").sizes["run"] == 2
+    command(*sweeping, "--trust", "--jobs", 1, main=sweep.main)
+    assert "2 runs, 2 of them finished before" in capsys.readouterr().out
+    needless = ["--env", "tube", "--algo", "bc", "--trust", "--seeds", 1]
+    assert "trust: expected --expert sb3:PATH" in refused(capsys, *needless, main=sweep.main)
+
+
 def test_measure_takes_any_agent_without_a_record(zips, capsys):
     args = ["--policy", f"sb3:{zips / 'PPO'}.zip", "--env", "Pendulum-v1", *FEW]
     assert "add --trust" in refused(capsys, *args, main=measure.main)
     command(*args, "--trust", "--out", "table.json", main=measure.main)
     said = capsys.readouterr().out
+    assert f"sb3:{zips / 'PPO'}.zip: no statistics found beside it" in said
     assert "growth a step, fitted" in said
     assert "stored in table.json" in said
     values = json.loads(Path("table.json").read_text())["rows"][0]["values"]
@@ -248,7 +375,7 @@ def test_an_agent_s_chance_cannot_be_repeated_and_is_refused():
 def test_training_leaves_a_zip_with_its_statistics_and_overwrites_nothing(capsys):
     trained("--out", "one.zip")
     said = capsys.readouterr().out
-    assert "over 2 episodes; wrote one.zip" in said
+    assert "over 2 episodes; wrote one.zip and one.vecnormalize.pkl, which scales its obs" in said
     assert "--expert sb3:one.zip --trust" in said
     assert {p.name for p in Path().iterdir()} == {"one.zip", "one.vecnormalize.pkl"}
     held = load("sb3:one.zip", trust=True)
@@ -298,7 +425,7 @@ def test_an_interrupt_after_an_evaluation_keeps_the_best_so_far(monkeypatch, cap
 
     monkeypatch.setattr(A2C, "learn", interrupted)
     trained("--out", "half.zip")
-    assert "stopped at step 30; the best policy so far is kept" in capsys.readouterr().out
+    assert "step 30: stopped; the best policy so far is kept" in capsys.readouterr().out
     assert load("sb3:half.zip", trust=True).model.num_timesteps == 30
 
 

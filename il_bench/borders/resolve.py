@@ -104,6 +104,11 @@ def expert(env: Env, source: Any = None, trust: bool = False) -> Expert:
     return CallableExpert(env, source)
 
 
+def note(agent: Any) -> str:
+    """One line on how a stranger's agent is taken, such as whose statistics normalise its observations; or nothing."""
+    return str(getattr(getattr(agent, "source", None), "note", ""))
+
+
 def _scripted(env: Env, base: type) -> type[Expert]:
     """The class of an environment's scripted expert: under its name, or the only one in its own file."""
     name = name_of(env)
@@ -149,8 +154,7 @@ def named(env: Env, source: Any, trust: bool = False) -> Policy | Expert:
     if isinstance(source, str) and source.startswith(ZIP):
         from . import sb3_zips
 
-        source = sb3_zips.load(source, trust)
-        sb3_zips.require_fit(env, source)
+        source = sb3_zips.fitting(env, source, trust)
     elif isinstance(source, str):
         source = from_desk(EXPERTS, source)
     if inspect.isclass(source) and issubclass(source, Expert):

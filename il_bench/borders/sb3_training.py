@@ -5,11 +5,10 @@ from __future__ import annotations
 import copy
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import gymnasium
 import numpy as np
@@ -19,11 +18,12 @@ from gymnasium import spaces
 
 from ..core.registry import ENVS
 from ..core.settings import require, require_choice, require_counts
+from . import sb3_statistics
 from .resolve import environment
-from .sb3_zips import STATISTICS, Zip, algorithm
+from .sb3_zips import Zip, algorithm
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+Report: TypeAlias = Callable[[int, str], None]
+"""Is called with the steps that are done and what there is to say of them, which may be nothing."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +52,29 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
         require_choice(self)
-        require_counts(
-            self,
-            "steps",
-            "evaluations",
-            "episodes",
-            "threads",
-            *(("hidden",) if self.hidden else ()),
-        )
+        require_counts(self, "steps", "evaluations", "episodes", "threads")
+        if self.hidden:
+            require_counts(self, "hidden")
 
 
-def train(recipe: Recipe) -> tuple[Path, float, float]:
+@dataclass(frozen=True)
+class Trained:
+    """What training has left.
+
+    Attributes:
+        zip: the model.
+        statistics: of its VecNormalize, beside the zip; None where observations are taken as they are.
+        mean: of the deterministic policy's return over the last evaluation's episodes.
+        deviation: of these returns.
+    """
+
+    zip: Path
+    statistics: Path | None
+    mean: float
+    deviation: float
+
+
+def train(recipe: Recipe, report: Report = lambda done, words: None) -> Trained:
     """Train, keep the best policy met on the way, write it whole or not at all.
 
     An interrupt ends the training early: the best policy so far is kept, if one was evaluated.
@@ -70,40 +82,49 @@ def train(recipe: Recipe) -> tuple[Path, float, float]:
     PPO and A2C learn from observations and rewards that a VecNormalize scales, whose statistics are left beside the
     zip, where `load` finds them.
 
-    Returns:
-        Where the zip lies; mean and standard deviation of the deterministic policy's return over `recipe.episodes`.
+    Args:
+        recipe: what to train, and how.
+        report: is told how far training is.
     """
-    from stable_baselines3.common.evaluation import evaluate_policy
     from stable_baselines3.common.monitor import Monitor
 
     torch.set_num_threads(recipe.threads)
     name = _gymnasium_id(recipe.env)
-    stage, judge = (Monitor(gymnasium.make(name)) for _ in range(2))
-    usual = "sac" if isinstance(stage.action_space, spaces.Box) else "ppo"
-    kind = algorithm(usual if recipe.algo == "auto" else recipe.algo)
-    out = _free(recipe.out or Path(f"{name.replace('/', '-')}-{kind.__name__}.zip"))
+    stage = Monitor(gymnasium.make(name))
+    judge = Monitor(gymnasium.make(name))
+    kind = _algorithm(recipe, stage)
+    stem = name.replace("/", "-")
+    out = _free(recipe.out or Path(f"{stem}-{kind.__name__}.zip"))
     agent = _beginner(kind, stage, recipe)
-    _fit(agent, judge, recipe)
-    judge.reset(seed=recipe.seed + 2)
-    mean, spread = evaluate_policy(agent, judge, recipe.episodes)  # type: ignore[arg-type]
-    _written(agent, out)
-    return out, float(mean), float(spread)  # type: ignore[arg-type]
+    _fit(agent, judge, recipe, report)
+    mean, deviation = _return(agent, judge, recipe.seed + 2, recipe.episodes)
+    statistics = _write(agent, out)
+    return Trained(out, statistics, mean, deviation)
+
+
+def _algorithm(recipe: Recipe, stage: Any) -> Any:
+    """The class of the algorithm, for auto the usual one for the actions."""
+    if recipe.algo != "auto":
+        return algorithm(recipe.algo)
+    box = isinstance(stage.action_space, spaces.Box)
+    return algorithm("sac" if box else "ppo")
 
 
 def _beginner(kind: Any, stage: Any, recipe: Recipe) -> Zip:
     """An untrained model, and the statistics that its observations are normalised by as it learns."""
     from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-    scaled = recipe.algo in ("ppo", "a2c") or kind.__name__ == "PPO"
-    world = VecNormalize(DummyVecEnv([lambda: stage])) if scaled else stage
-    settings = {"policy_kwargs": {"net_arch": list(recipe.hidden)}} if recipe.hidden else {}
+    normalises = kind.__name__ in ("PPO", "A2C")
+    world = VecNormalize(DummyVecEnv([lambda: stage])) if normalises else stage
+    settings: dict[str, Any] = {}
+    if recipe.hidden:
+        settings["policy_kwargs"] = {"net_arch": list(recipe.hidden)}
     try:
         model = kind("MlpPolicy", world, seed=recipe.seed, device="cpu", **settings)
     except AssertionError as error:  # how stable-baselines3 refuses an action space
-        raise ValueError(
-            f"{kind.__name__}: {' '.join(str(error).split())}; choose another --algo"
-        ) from None
-    return Zip(recipe.env, model, world if scaled else None)
+        reason = " ".join(str(error).split())
+        raise ValueError(f"{kind.__name__}: {reason}; choose another --algo") from None
+    return Zip(recipe.env, model, world if normalises else None)
 
 
 def _gymnasium_id(name: str) -> str:
@@ -119,89 +140,104 @@ def _gymnasium_id(name: str) -> str:
 
 
 def _free(out: Path) -> Path:
+    """The path of the zip, if nothing lies there or where its statistics would."""
     require(
         out.suffix == ".zip",
         f"out: expected a name that ends in .zip, got {out}; try {out.with_suffix('.zip')}",
     )
-    for taken in (out, out.with_suffix(STATISTICS)):
-        require(not taken.exists(), f"out: {taken} already exists; name another file")
-    require(
-        out.absolute().parent.is_dir(),
-        f"out: there is no folder {out.absolute().parent}; make it first",
-    )
+    for path in (out, out.with_suffix(sb3_statistics.SUFFIX)):
+        require(not path.exists(), f"out: {path} already exists; name another file")
+    folder = out.absolute().parent
+    require(folder.is_dir(), f"out: there is no folder {folder}; make it first")
     return out
 
 
-def _fit(agent: Zip, judge: Any, recipe: Recipe) -> None:
+@dataclass
+class _Watch:
+    """Evaluates a model as it learns, and keeps the parameters that did best.
+
+    Attributes:
+        agent: the model, and its statistics.
+        judge: the environment of the evaluations.
+        recipe: how often, over how many episodes.
+        report: is told how far training is.
+        best: the largest mean return so far.
+        parameters: of the model, as they were then.
+        scales: running mean and variance of the observations, as they were then, where there are any.
+    """
+
+    agent: Zip
+    judge: Any
+    recipe: Recipe
+    report: Report
+    best: float = -np.inf
+    parameters: dict[str, Any] = field(default_factory=dict)
+    scales: Any = None
+
+    def __call__(self, local: dict[str, Any], _global: dict[str, Any]) -> bool:
+        """What stable-baselines3 calls after every step; True goes on."""
+        done, steps = local["self"].num_timesteps, self.recipe.steps
+        every = max(1, steps // self.recipe.evaluations)
+        if done % every == 0 and done < steps:
+            self.evaluate()
+        elif done % 100 == 0:
+            self.report(min(done, steps), "")
+        return True
+
+    def evaluate(self) -> None:
+        """Evaluate the model as it is; keep it if it is the best so far."""
+        episodes = max(1, self.recipe.episodes // 2)
+        mean, _ = _return(self.agent, self.judge, self.recipe.seed + 1, episodes)
+        if mean > self.best:
+            self.best = mean
+            self.parameters = copy.deepcopy(self.agent.model.policy.state_dict())
+            self.scales = copy.deepcopy(getattr(self.agent.statistics, "obs_rms", None))
+        done = self.agent.model.num_timesteps
+        self.report(done, f"return {mean:,.1f}, best {self.best:,.1f}")
+
+    def restore(self) -> None:
+        """Put the best parameters back."""
+        self.agent.model.policy.load_state_dict(self.parameters)
+        if self.agent.statistics is not None:
+            self.agent.statistics.obs_rms = self.scales
+
+
+def _fit(agent: Zip, judge: Any, recipe: Recipe, report: Report) -> None:
     """Train the model, and leave in it the parameters that did best in the evaluations on the way and at the end."""
+    watch = _Watch(agent, judge, recipe, report)
+    try:
+        agent.model.learn(recipe.steps, callback=watch)  # may go on to the end of a batch
+        watch.evaluate()
+    except KeyboardInterrupt:
+        if not watch.parameters:
+            raise
+        report(agent.model.num_timesteps, "stopped; the best policy so far is kept")
+    watch.restore()
+
+
+def _return(agent: Zip, judge: Any, seed: int, episodes: int) -> tuple[float, float]:
+    """Mean and standard deviation of the deterministic policy's return."""
     from stable_baselines3.common.evaluation import evaluate_policy
 
-    best: list[Any] = [-np.inf, {}, {}]
-    every = max(1, recipe.steps // recipe.evaluations)
-    with _bar(recipe) as (progress, bar):
-
-        def look(done: int) -> None:
-            judge.reset(seed=recipe.seed + 1)
-            mean, _spread = evaluate_policy(agent, judge, max(1, recipe.episodes // 2))  # type: ignore[arg-type]
-            if mean > best[0]:
-                best[:] = mean, *copy.deepcopy((agent.model.policy.state_dict(), _scales(agent)))
-            words = f"return {mean:,.1f}, best {best[0]:,.1f}"
-            progress.update(bar, words=words)
-            if not progress.console.is_terminal:  # where a bar that moves cannot be seen
-                print(f"step {done:,}: {words}", flush=True)
-
-        def go_on(held: dict[str, Any], _: dict[str, Any]) -> bool:
-            done = held["self"].num_timesteps
-            if done % every == 0 and done < recipe.steps:
-                look(done)
-            if done % 100 == 0:
-                progress.update(bar, completed=min(done, recipe.steps))
-            return True
-
-        try:
-            agent.model.learn(recipe.steps, callback=go_on)  # may go on to the end of a batch
-            look(agent.model.num_timesteps)
-            progress.update(bar, completed=recipe.steps)
-        except KeyboardInterrupt:
-            if not best[1]:
-                raise
-            print(
-                f"stopped at step {agent.model.num_timesteps:,}; the best policy so far is kept",
-                flush=True,
-            )
-    agent.model.policy.load_state_dict(best[1])
-    vars(agent.statistics or agent.model).update(best[2])
+    judge.reset(seed=seed)
+    mean, deviation = evaluate_policy(agent, judge, episodes)  # type: ignore[arg-type]
+    return float(mean), float(deviation)  # type: ignore[arg-type]
 
 
-def _scales(agent: Zip) -> dict[str, Any]:
-    """The running mean and variance of the observations, where there are any."""
-    return {} if agent.statistics is None else {"obs_rms": agent.statistics.obs_rms}
+def _write(agent: Zip, out: Path) -> Path | None:
+    """The zip, and the statistics beside it, each written in a folder of its own first; the zip comes last.
 
-
-@contextmanager
-def _bar(recipe: Recipe) -> Iterator[tuple[Progress, TaskID]]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with Progress(
-        *columns, TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[words]}")
-    ) as progress:
-        yield progress, progress.add_task(recipe.env, total=recipe.steps, words="")
-
-
-def _written(agent: Zip, out: Path) -> None:
-    """The zip, and the statistics beside it, each written in a folder of its own first; the zip comes last."""
-    with tempfile.TemporaryDirectory(prefix=f".{out.stem}-", dir=out.absolute().parent) as draft:
-        agent.model.save(Path(draft) / out.name)
+    Returns:
+        Where the statistics lie, if there are any.
+    """
+    beside = None if agent.statistics is None else out.with_suffix(sb3_statistics.SUFFIX)
+    with tempfile.TemporaryDirectory(prefix=f".{out.stem}-", dir=out.absolute().parent) as drafts:
+        model = Path(drafts) / out.name
+        agent.model.save(model)
         _free(out)
-        if agent.statistics is not None:
-            agent.statistics.save(str(Path(draft) / "statistics"))
-            os.replace(Path(draft) / "statistics", out.with_suffix(STATISTICS))
-        os.replace(Path(draft) / out.name, out)
+        if beside is not None:
+            statistics = Path(drafts) / beside.name
+            agent.statistics.save(str(statistics))
+            os.replace(statistics, beside)
+        os.replace(model, out)
+    return beside

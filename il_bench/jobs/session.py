@@ -69,6 +69,9 @@ def execute(
         sep="\n",
         highlight=False,
     )
+    note = resolve.note(expert)
+    if note:
+        console.print(note, highlight=False, soft_wrap=True)
     columns = (
         TextColumn("{task.description:>8}"),
         BarColumn(),

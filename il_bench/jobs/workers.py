@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..borders import resolve
 from ..core.settings import require
 from ..records import rows
 from . import store
@@ -37,7 +36,7 @@ def compute(folder: str, group: Group, device: str = "cpu", parent: int | None =
         _end_with(parent)
     torch.set_num_threads(1)
     env, learner = group.things(device)
-    expert = resolve.expert(env, group.common["expert"])
+    expert = group.expert(env)
     policy = learner.learn(env, expert)
     found = compare(
         env,
