@@ -5,9 +5,7 @@ With `--policy` about a policy trained elsewhere: a zip, a callable, anything wi
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +15,11 @@ import tyro
 
 from .borders import resolve
 from .cli import flags, light
+from .cli.owners import Owner, each_run, read
 from .cli.told import told
-from .core.settings import build, combinations, nested_per_run_fields, require
+from .core.files import write_whole
+from .core.registry import short_name
+from .core.settings import build, require
 
 if TYPE_CHECKING:
     from .measures.table import Measures
@@ -101,20 +102,15 @@ def _of_policy(args: list[str]) -> tuple[Measures, Path | None]:
 def parse(args: list[str]) -> tuple[Any, PolicyOptions]:
     """The environment of all runs, and what else a command line asks for."""
     with light.for_help(args):
-        env_class = resolve.environment(flags.peek(args, "--env", PolicyOptions.env))
-        groups = {
-            "policy": flags.flags_of(PolicyOptions),
-            "environment": flags.flags_of(env_class, hide=("seed", "device")),
-        }
-    flags.require_distinct(*groups.values())
-    command: Any = dataclasses.make_dataclass("Command", groups.items())
-    about = str(PolicyOptions.__doc__)
-    parsed = flags.parsed(tyro.conf.OmitArgPrefixes[command], args, PROG, about)
-    options = PolicyOptions(**vars(parsed.policy))
+        name = flags.peek(args, "--env", PolicyOptions.env)
+        command = Owner("measure", PolicyOptions, "command")
+        hidden = ("seed", "device")
+        env = Owner(short_name(name), resolve.environment(name), "environment", hidden)
+        reading = read([command, env], args, PROG, str(PolicyOptions.__doc__))
+    options = PolicyOptions(**reading.values["measure"])
     _require_sound(options)
-    many = nested_per_run_fields(env_class)
-    settings = combinations(flags.flat(parsed.environment), many, options.seeds)
-    return build(env_class, settings), options
+    values = each_run([env], reading, options.seeds)
+    return build(env.cls, values[env.name]), options
 
 
 def _require_sound(options: PolicyOptions) -> None:
@@ -133,9 +129,8 @@ def _require_sound(options: PolicyOptions) -> None:
 
 def _store(table: Measures, out: Path) -> None:
     """Write the table, whole or not at all."""
-    draft = out.with_name(f".{out.name}")
-    draft.write_text(json.dumps(table.as_json(), indent=1) + "\n")
-    os.replace(draft, out)
+    text = json.dumps(table.as_json(), indent=1) + "\n"
+    write_whole(out, text.encode())
 
 
 if __name__ == "__main__":

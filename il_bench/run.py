@@ -6,14 +6,15 @@ sweep; `--list` shows what there is.
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 from .borders import resolve
 from .cli import flags, light
 from .cli.options import RunOptions
+from .cli.owners import Owner, each_run, read
 from .cli.told import told
 from .core import registry
+from .core.registry import short_name
 from .core.settings import build, require
 
 
@@ -60,40 +61,41 @@ def _line(things: registry.Registry, name: str) -> str:
         return f"({error.args[0] if error.args else error})"
 
 
-def parse(args: list[str]) -> tuple[RunOptions, Any, Any]:
-    """RunOptions, the environment of all runs, and the learner.
+def parse(args: list[str]) -> tuple[RunOptions, Any, dict[str, Any]]:
+    """What is asked for, the environment of all runs, and the learners by name.
 
     Raises:
         KeyError: for names that nothing has; ValueError: for settings that nothing can have.
     """
-    import tyro
-
     with light.for_help(args):
-        env_class = resolve.environment(flags.peek(args, "--env", RunOptions.env))
-        algo = flags.peek(args, "--algo", RunOptions.algo)
-        learner_class = registry.from_desk(registry.LEARNERS, algo)
-        chosen = flags.chosen_plugs(learner_class, args)
-        groups = {
-            "run": flags.flags_of(RunOptions),
-            "environment": flags.flags_of(env_class, hide=("seed", "device")),
-            "learner": flags.flags_of(learner_class, (), chosen),
-        }
-    flags.require_distinct(*groups.values())
-    command = dataclasses.make_dataclass("Command", groups.items())
-    about = "How far, and how fast, does a copy drift from its expert?  --list shows what there is; --from RECORD repeats."
-    got = flags.parsed(tyro.conf.OmitArgPrefixes[command], args, "python -m il_bench.run", about)  # type: ignore[misc, valid-type]
-    options = RunOptions(**vars(got.run))
-    values = flags.expand(
-        env_class,
-        learner_class,
-        flags.flat(got.environment) | flags.flat(got.learner),
-        options.seeds,
+        owners = _owners(args)
+        about = "How far, and how fast, does a copy drift from its expert?  --list shows what there is; --from RECORD repeats."
+        reading = read(owners, args, "python -m il_bench.run", about)
+    options = RunOptions(**reading.values["run"])
+    env, *learners = owners[1:]
+    values = each_run([env, *learners], reading, options.seeds)
+    built = {owner.name: build(owner.cls, values[owner.name]) for owner in learners}
+    return options, build(env.cls, values[env.name] | {"device": options.device}), built
+
+
+def _owners(args: list[str]) -> list[Owner]:
+    """The command itself, the environment and the learners that a command line names."""
+    name = flags.peek(args, "--env", RunOptions.env)
+    algos = flags.peek_all(args, "--algo") or RunOptions.algo
+    shorts = [short_name(algo) for algo in algos]
+    require(
+        len(set(shorts)) == len(shorts),
+        f"algo: expected learners of different names, got {' '.join(algos)}; name each once",
     )
-    return (
-        options,
-        build(env_class, values | {"device": options.device}),
-        build(learner_class, values),
-    )
+    owners = [
+        Owner("run", RunOptions, "command"),
+        Owner(short_name(name), resolve.environment(name), "environment", ("seed", "device")),
+    ]
+    for algo, short in zip(algos, shorts, strict=True):
+        cls = registry.from_desk(registry.LEARNERS, algo)
+        chosen = flags.chosen_plugs(cls, args, short)
+        owners.append(Owner(short, cls, "learner", (), chosen))
+    return owners
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from .borders.resolve import ZIP
 from .cli import light
 from .cli.flags import parsed
+from .cli.progress import progress
 from .cli.told import told
 from .core.settings import require
 
@@ -54,31 +55,12 @@ def _stoppable() -> Iterator[None]:
 @contextmanager
 def _progress(recipe: Recipe) -> Iterator[Report]:
     """A bar of the steps; lines, where a bar that moves cannot be seen."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[words]}"),
-    )
-    with Progress(*columns) as progress:
-        bar = progress.add_task(recipe.env, total=recipe.steps, words="")
+    with progress(counted=True) as add:
+        bar = add(recipe.env, recipe.steps)
 
         def report(done: int, words: str) -> None:
-            progress.update(bar, completed=min(done, recipe.steps))
-            if words:
-                progress.update(bar, words=words)
-            if words and not progress.console.is_terminal:
+            bar(done, words)
+            if words and not sys.stdout.isatty():
                 print(f"step {done:,}: {words}", flush=True)
 
         yield report

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +14,7 @@ import torch
 import tyro
 from gymnasium import spaces
 
+from ..core.files import whole
 from ..core.registry import ENVS
 from ..core.settings import require, require_choice, require_counts
 from . import sb3_statistics
@@ -231,13 +230,10 @@ def _write(agent: Zip, out: Path) -> Path | None:
         Where the statistics lie, if there are any.
     """
     beside = None if agent.statistics is None else out.with_suffix(sb3_statistics.SUFFIX)
-    with tempfile.TemporaryDirectory(prefix=f".{out.stem}-", dir=out.absolute().parent) as drafts:
-        model = Path(drafts) / out.name
+    with whole(out) as model:
         agent.model.save(model)
         _free(out)
         if beside is not None:
-            statistics = Path(drafts) / beside.name
-            agent.statistics.save(str(statistics))
-            os.replace(statistics, beside)
-        os.replace(model, out)
+            with whole(beside) as statistics:
+                agent.statistics.save(str(statistics))
     return beside

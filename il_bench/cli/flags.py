@@ -53,6 +53,7 @@ def flags_of(
     hide: tuple[str, ...] = (),
     chosen: Mapping[str, Any] | None = None,
     several: Collection[str] = (),
+    names: Mapping[str, str] | None = None,
 ) -> type:
     """A dataclass with the fields of `cls` as flags; numbers that may differ between runs take several values.
 
@@ -61,12 +62,14 @@ def flags_of(
         hide: fields that are no flags.
         chosen: what is put into its plugs, by name; a plug gives its own flag and the fields of what is put there.
         several: fields of which several values are read where the class takes one.
+        names: of fields whose flags do not bear their own.
 
     Raises:
         ValueError: for a field without a default.
     """
     helps, hints, many = field_docs(cls), get_type_hints(cls), per_run_fields(cls)
     rows: list[tuple[str, Any, Any]] = []
+    words = _Words(helps, names or {})
     for f in dataclasses.fields(cls):
         if f.name in hide:
             continue
@@ -77,26 +80,36 @@ def flags_of(
         )
         if "plug" in f.metadata:
             name = f.metadata["plug"].name(type(default))
-            rows.append(_row(f.name, str, name, helps))
+            rows.append(_row(f.name, str, name, words))
         if dataclasses.is_dataclass(default):
-            inner = flags_of(type(default), (), chosen, several)
+            inner = flags_of(type(default), (), chosen, several, names)
             rows.append((f"{f.name}_settings", inner, dataclasses.field(default_factory=inner)))
         elif f.name in many:
-            rows.append(_row(f.name, tuple[float, ...], as_tuple(default), helps))
+            rows.append(_row(f.name, tuple[float, ...], as_tuple(default), words))
         elif f.name in several:
-            rows.append(_row(f.name, tuple[hints[f.name], ...], (default,), helps))
+            rows.append(_row(f.name, tuple[hints[f.name], ...], (default,), words))
         else:
-            rows.append(_row(f.name, hints[f.name], default, helps))
+            rows.append(_row(f.name, hints[f.name], default, words))
     summary = (cls.__doc__ or cls.__name__).splitlines()[0]
     return dataclasses.make_dataclass(cls.__name__, rows, namespace={"__doc__": summary})
 
 
-def _row(name: str, kind: Any, default: Any, helps: dict[str, str]) -> tuple[str, Any, Any]:
+@dataclasses.dataclass(frozen=True)
+class _Words:
+    """What is said of fields: their help, and their flags' names where those are not their own."""
+
+    helps: dict[str, str]
+    names: Mapping[str, str]
+
+
+def _row(name: str, kind: Any, default: Any, words: _Words) -> tuple[str, Any, Any]:
     """One field of a flags class."""
     import tyro
 
-    described = Annotated[kind, tyro.conf.arg(help=helps.get(name, ""))]
-    return name, described, dataclasses.field(default=default)
+    spelled = words.names.get(name)
+    plain = spelled is None
+    described = tyro.conf.arg(name=spelled, help=words.helps.get(name, ""), prefix_name=plain)
+    return name, Annotated[kind, described], dataclasses.field(default=default)
 
 
 def flat(flags: Any) -> dict[str, Any]:
@@ -108,38 +121,34 @@ def flat(flags: Any) -> dict[str, Any]:
     return out
 
 
-def chosen_plugs(cls: type, args: list[str]) -> dict[str, str]:
+def chosen_plugs(cls: type, args: list[str], owner: str = "") -> dict[str, str]:
     """What a command line puts into the plugs of a settings class, before their flags are known."""
-    given = {name: peek(args, f"--{name.replace('_', '-')}", "") for name in plugs(cls)}
-    return {name: value for name, value in given.items() if value}
+    chosen = {}
+    for name in plugs(cls):
+        flag = name.replace("_", "-")
+        value = peek(args, f"--{owner}.{flag}", "") or peek(args, f"--{flag}", "")
+        chosen |= {name: value} if value else {}
+    return chosen
 
 
-def expand(first: type, second: type, values: dict[str, Any], seeds: int) -> dict[str, Any]:
-    """Flat values of two settings classes as values for each run: every combination of those that hold several."""
-    known = nested_per_run_fields(first, values) + nested_per_run_fields(second, values)
-    return combinations(values, [name for name in values if name in known], seeds)
+def peek_all(args: list[str], flag: str) -> tuple[str, ...]:
+    """All values of a flag, before the flags of the classes that they name are known."""
+    values: list[str] = []
+    taken = False
+    for token in args:
+        if token.startswith("-"):
+            name, equals, value = token.partition("=")
+            taken = name == flag
+            values += [value] if taken and equals else []
+        elif taken:
+            values.append(token)
+    return tuple(values)
 
 
 def settings_of(cls: type, args: list[str], prog: str, seeds: int = 1, **fixed: Any) -> Any:
     """An environment of R runs from its own flags alone: every combination of their values."""
     got = parsed(flags_of(cls, hide=("seed", "device")), args, prog)
     return build(cls, combinations(flat(got) | fixed, nested_per_run_fields(cls), seeds))
-
-
-def require_distinct(*groups: type) -> None:
-    """Refuse groups of flags of which two share a name: one flag could not set both.
-
-    Raises:
-        ValueError: naming the flag and the two groups.
-    """
-    owner: dict[str, str] = {}
-    for group in groups:
-        for name in flat(group()):
-            require(
-                name not in owner,
-                f"{owner.get(name)} and {group.__name__} both have a setting {name!r}; rename one",
-            )
-            owner[name] = group.__name__
 
 
 def parsed(kind: Any, args: list[str], prog: str, description: str = "") -> Any:

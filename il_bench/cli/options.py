@@ -12,8 +12,8 @@ class RunOptions:
 
     env: str = "lane"
     """Environment: a registered name, module:Class, or a Gymnasium id such as Pendulum-v1."""
-    algo: str = "dagger"
-    """Learner: a registered name or module:Class; behaviour cloning is trained beside it."""
+    algo: tuple[str, ...] = ("dagger",)
+    """Learners: registered names or module:Class; beside a single one behaviour cloning is trained, matched to it."""
     expert: str | None = None
     """Expert: a registered name, module:Class, module:function or sb3:PATH; the environment's own by default."""
     trust: bool = False

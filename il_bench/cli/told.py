@@ -25,8 +25,9 @@ def told(command: Callable[[list[str]], None]) -> Callable[..., None]:
                 file=sys.stderr,
             )
             raise SystemExit(2) from None
-        except KeyboardInterrupt:
-            print("\nil_bench: interrupted; nothing was written", file=sys.stderr)
+        except KeyboardInterrupt as stop:
+            kept = stop.args[0] if stop.args else "nothing was kept"
+            print(f"\nil_bench: interrupted; {kept}", file=sys.stderr)
             raise SystemExit(130) from None
 
     return outer

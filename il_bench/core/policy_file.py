@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 
 from .arrays import Arrays
-from .files import readable_by_others, whole
+from .files import whole
 from .settings import plain, require
 
 if TYPE_CHECKING:
@@ -55,7 +55,6 @@ def write(policy: Policy, path: str | Path) -> Path:
     try:
         with whole(path) as draft:
             save_file(arrays, draft, {HEADER: json.dumps(header)})
-            readable_by_others(draft)
     except OSError as error:
         raise ValueError(
             f"policy: {path} cannot be written ({error.strerror}); name a file that can"

@@ -229,6 +229,11 @@ def name_of(thing: Any) -> str:
     return next((name for name in names if name != spelling), spelling)
 
 
+def short_name(name: str) -> str:
+    """What a thing is called in tables and flags: dagger, lane; noisy for desk:Noisy."""
+    return name.rpartition(":")[2].lower() if ":" in name else name
+
+
 def from_desk(registry: Registry, name: str) -> type:
     """A class by name; `module:Class` is also looked for in the working directory."""
     if ":" in name and "" not in sys.path:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from ..core.files import whole
 from ..core.settings import require
 
 FILE = "letters.safetensors"
@@ -105,15 +106,9 @@ def save(letters: Letters) -> Path:
     from safetensors.numpy import save_file
 
     path = folder() / FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{FILE}-{os.getpid()}")
     arrays = {name: np.ascontiguousarray(part) for name, part in vars(letters).items()}
-    try:
+    with whole(path) as draft:
         save_file(arrays, draft)
-        os.replace(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
     return path
 
 

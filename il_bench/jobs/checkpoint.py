@@ -7,9 +7,7 @@ whatever a resumed training computes is bit for bit what it would have computed:
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ import numpy as np
 import torch
 
 from ..core.env import Env
+from ..core.files import write_whole
 from ..core.policy import SPENT, Log, Policy
 from ..core.settings import require
 from ..fit.dataset import Dataset
@@ -57,11 +56,27 @@ class Checkpoint:
         if self._path(i).is_file():
             return
         self._waiting.append((i, _packed(part, policy, log)))
-        if len(self._waiting) < self.every:
-            return
-        for number, held in self._waiting:
-            self._write(self._path(number), held)
-        self._waiting.clear()
+        if len(self._waiting) >= self.every:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rounds that wait for others.
+
+        Raises:
+            ValueError: when the folder cannot be written, or the disk is full.
+        """
+        while self._waiting:
+            number, content = self._waiting[0]
+            self._write(self._path(number), content)
+            del self._waiting[0]
+
+    @property
+    def count(self) -> int:
+        """How many rounds are kept, the first ones without a gap."""
+        number = 0
+        while self._path(number).is_file():
+            number += 1
+        return number
 
     def clear(self) -> None:
         """Forget all rounds: the training is over."""
@@ -70,16 +85,9 @@ class Checkpoint:
     def _path(self, i: int) -> Path:
         return self.folder / f"round-{i:04d}.safetensors"
 
-    def _write(self, path: Path, held: bytes) -> None:
+    def _write(self, path: Path, content: bytes) -> None:
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                dir=self.folder, prefix=".draft-", delete=False
-            ) as draft:
-                draft.write(held)
-                draft.flush()
-                os.fsync(draft.fileno())
-            os.replace(draft.name, path)
+            write_whole(path, content)
         except OSError as error:
             raise ValueError(
                 f"checkpoint: {self.folder} cannot be written ({error.strerror}); mend that and go on"

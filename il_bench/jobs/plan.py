@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_origin, get_type_hints
 
 from ..borders import resolve
 from ..cli import flags
+from ..cli.owners import Owner, read
 from ..core import registry
+from ..core.registry import short_name
 from ..core.settings import build, combinations, nested_per_run_fields, parts, plugs, require
 from . import digest
 
@@ -63,7 +65,8 @@ class Group:
     def things(self, device: str = "cpu") -> tuple[Any, Any]:
         """Environment and learner."""
         env, learner = classes(self.env, self.algo)
-        return build(env, self.values | {"device": device}), build(learner, self.values)
+        settings = _own(self.values, self.env) | {"device": device}
+        return build(env, settings), build(learner, _own(self.values, self.algo))
 
     def expert(self, env: Any) -> Any:
         """The expert of an environment of this group."""
@@ -166,22 +169,33 @@ def groups(
     several values of any other flag make one group each.
     """
     kinds = classes(env, algo)
+    owners = (short_name(env), short_name(algo))
     for chosen in _choices(kinds, settings):
         hints = _hints(kinds, chosen)
-        many = [name for kind in kinds for name in nested_per_run_fields(kind, chosen)]
-        mine = {k: v for k, v in settings.items() if _is_one_of(k, hints)}
+        per_run = {name for kind in kinds for name in nested_per_run_fields(kind, chosen)}
+        mine = {k: v for k, v in settings.items() if _is_one_of(k, hints, owners)}
         mine |= {f"--{name}": [value] for name, value in chosen.items()}
         alone = [
             _name(k)
             for k, values in mine.items()
-            if len(values) > 1 and _name(k) not in many and get_origin(hints[_name(k)]) is not tuple
+            if len(values) > 1
+            and _name(k) not in per_run
+            and get_origin(hints[_name(k)]) is not tuple
         ]
-        parsed = _parsed(kinds, mine, chosen, alone)
+        parsed = _parsed(kinds, owners, mine, chosen, alone)
+        many = [name for name in parsed if name.rpartition(".")[2] in per_run]
         for picked in itertools.product(*(parsed[name] for name in alone)):
             flat = parsed | dict(zip(alone, picked, strict=True))
             values = combinations(flat, many, seeds)
             varying = [k for k, v in values.items() if k in many and isinstance(v, tuple)]
             yield Group(env, algo, values, (*varying, "seed"), common, trust)
+
+
+def _own(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """The values for one of the two, whose qualified ones go before plain ones."""
+    prefix = f"{short_name(name)}."
+    own = {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
+    return values | own
 
 
 def _choices(kinds: tuple[type, type], settings: dict[str, list[str]]) -> Iterator[dict[str, str]]:
@@ -192,12 +206,14 @@ def _choices(kinds: tuple[type, type], settings: dict[str, list[str]]) -> Iterat
 
 
 def _name(flag: str) -> str:
-    return flag.removeprefix("--").replace("-", "_")
+    """The setting that a flag sets, whoever's."""
+    return flag.removeprefix("--").rpartition(".")[2].removeprefix("no-").replace("-", "_")
 
 
-def _is_one_of(flag: str, names: Iterable[str]) -> bool:
-    """Whether a flag, or the flag that it negates, sets one of these names."""
-    return _name(flag) in names or _name(flag).removeprefix("no_") in names
+def _is_one_of(flag: str, names: Iterable[str], owners: Iterable[str] = ()) -> bool:
+    """Whether a flag, or the flag that it negates, sets one of these names, of one of these owners if it names one."""
+    owner = flag.removeprefix("--").rpartition(".")[0]
+    return (not owner or owner in owners) and _name(flag) in names
 
 
 def _hints(kinds: tuple[type, type], chosen: dict[str, str]) -> dict[str, Any]:
@@ -211,20 +227,27 @@ def _hints(kinds: tuple[type, type], chosen: dict[str, str]) -> dict[str, Any]:
 
 
 def _parsed(
-    kinds: tuple[type, type], given: dict[str, list[str]], chosen: dict[str, str], alone: list[str]
+    kinds: tuple[type, type],
+    names: tuple[str, str],
+    given: dict[str, list[str]],
+    chosen: dict[str, str],
+    alone: list[str],
 ) -> dict[str, Any]:
-    """Flat settings of environment and learner, read as `run` reads them, but several values of those in `alone`."""
-    import tyro
+    """Flat settings of environment and learner, read as `run` reads them, but several values of those in `alone`.
 
-    groups = {
-        "environment": flags.flags_of(kinds[0], ("seed", "device"), None, alone),
-        "learner": flags.flags_of(kinds[1], (), chosen, alone),
-    }
-    flags.require_distinct(*groups.values())
-    command: Any = tyro.conf.OmitArgPrefixes[dataclasses.make_dataclass("Cell", groups.items())]  # type: ignore[misc]
+    A setting that both have bears its owner's name: "dagger.p".
+    """
+    several = tuple(alone)
+    env = Owner(names[0], kinds[0], "environment", ("seed", "device"), None, several)
+    learner = Owner(names[1], kinds[1], "learner", (), chosen, several)
     words = [word for k, v in given.items() for word in (k, *v)]
-    got = flags.parsed(command, words, "python -m il_bench.sweep")
-    return flags.flat(got.environment) | flags.flat(got.learner)
+    reading = read([env, learner], words, "python -m il_bench.sweep")
+    both = env.settings & learner.settings
+    return {
+        f"{owner.name}.{name}" if name in both else name: value
+        for owner in (env, learner)
+        for name, value in reading.values[owner.name].items()
+    }
 
 
 def unused(settings: dict[str, list[str]], pairs: list[tuple[str, str]]) -> list[str]:
@@ -235,9 +258,10 @@ def unused(settings: dict[str, list[str]], pairs: list[tuple[str, str]]) -> list
         for chosen in _choices(classes(*pair), settings)
         for name in _hints(classes(*pair), chosen)
     }
+    owners = {short_name(name) for pair in pairs for name in pair}
     out = []
     for flag in settings:
-        if not _is_one_of(flag, known):
+        if not _is_one_of(flag, known, owners):
             close = difflib.get_close_matches(_name(flag), known, 1)
             meant = f"; did you mean --{close[0].replace('_', '-')}?" if close else "; see --help"
             out.append(f"{flag}: no environment and no learner here has it{meant}")

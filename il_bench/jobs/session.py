@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import os
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,13 +19,16 @@ import tyro
 from ..borders import resolve
 from ..cli import flags
 from ..cli.options import RunOptions
+from ..cli.progress import Report, progress
 from ..core import registry
 from ..core.env import Env, Expert
+from ..core.files import reserve
 from ..core.policy import Log, Policy
+from ..core.registry import short_name
 from ..core.rollout import ask
 from ..core.settings import build, flatten, nested, require
 from ..core.streams import Streams
-from ..learners.bc import BC
+from ..core.threads import threads
 from ..measures.contract import check
 from ..records import record, rows
 from ..records.twins import compare
@@ -30,81 +36,206 @@ from ..show import plots, report
 from . import digest
 from .checkpoint import Checkpoint
 from .footprint import needed
+from .matched import MATCHED, is_matched, learn_matched
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.console import Console
 
 
 def execute(
-    options: RunOptions, env: Env, learner: Any, original: record.Record | None = None
+    options: RunOptions,
+    env: Env,
+    learners: dict[str, Any],
+    original: record.Record | None = None,
 ) -> record.Record:
     """Train, compare, write and tell.
+
+    The folder of the Record is reserved before the work, and the Record is written before its pictures: what fails at
+    the end costs no more than itself.
 
     Args:
         options: what the command was asked for.
         env: the environment, R runs.
-        learner: the algorithm; behaviour cloning is matched to its labels and updates.
+        learners: the algorithms by name; behaviour cloning is matched to a single one's labels and updates.
         original: the Record that is repeated, to be compared with.
 
     Returns:
         The Record, written.
     """
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     began, console = time.perf_counter(), Console()
     _require_possible(options)
-    torch.set_num_threads(options.threads)
-    out = record.free_folder(options.out or _next_folder(options))
+    expert = _expert(env, options)
+    headline = _headline(env, learners, expert, options)
+    memory = _memory(env, learners, options)
+    out = _reserved(options)
+    console.print(headline, memory, sep="\n", highlight=False)
+    with _leaving_no_empty(out), threads(options.threads):
+        comparison = _compared(env, expert, learners, options, out, console)
+    pictures = _draw(comparison, options, console)
+    _tell(comparison, pictures, original, console)
+    console.print(f"[dim]{time.perf_counter() - began:.1f} s[/dim]", highlight=False)
+    return comparison
+
+
+def _expert(env: Env, options: RunOptions) -> Expert:
+    """Who is imitated; a stranger's environment and expert are tried before any work."""
     expert = resolve.expert(env, options.expert, options.trust)
     _require_answers(env, expert, options)
     if not type(env).__module__.startswith("il_bench."):
         alone = dataclasses.replace(env, device="cpu")
         check(alone, resolve.expert(alone, options.expert, options.trust))
-    name = registry.name_of(learner).rpartition(":")[2].lower()
-    teacher = getattr(learner, "demos", "") or registry.name_of(expert)
-    console.print(
-        _headline(env, name, teacher, options),
-        _memory(env, learner, options),
-        sep="\n",
-        highlight=False,
-    )
-    note = resolve.note(expert)
-    if note:
-        console.print(note, highlight=False, soft_wrap=True)
-    columns = (
-        TextColumn("{task.description:>8}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    with Progress(
-        *columns, TextColumn("{task.fields[words]}"), console=console, transient=True
-    ) as progress:
-        policies = _learn(env, expert, learner, name, progress, options)
-        bar = progress.add_task(
-            "twins", total=1, words=f"{options.rollouts} rollouts of {env.runs} runs"
+    return expert
+
+
+@contextlib.contextmanager
+def _leaving_no_empty(folder: Path) -> Iterator[None]:
+    """A reserved folder goes away again when nothing was written into it."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+        raise
+
+
+def _compared(
+    env: Env,
+    expert: Expert,
+    learners: dict[str, Any],
+    options: RunOptions,
+    out: Path,
+    console: Console,
+) -> record.Record:
+    """The learners trained and compared, and the Record written; only then are kept rounds forgotten."""
+    rounds = _rounds(env, expert, learners, options)
+    with progress(console) as add, _keeping(rounds):
+
+        def learn(name: str, learner: Any) -> Policy:
+            if name not in rounds and options.checkpoint_every:
+                rounds[name] = _checkpoint(env, expert, learner, options)
+            checkpoint = rounds.get(name)
+            if checkpoint is not None and checkpoint.count:
+                console.print(f"{name} goes on after round {checkpoint.count}, which was kept")
+            return _learn(env, expert, learner, name, add(name), checkpoint, options)
+
+        policies = learn_matched(learners, env, learn)
+        report = add("twins")
+        report(0, f"{options.rollouts} rollouts of {env.runs} runs")
+        comparison = compare(
+            env,
+            expert,
+            policies,
+            episodes=options.rollouts,
+            sample=options.sample,
+            notes=_notes(learners, options),
         )
-        notes = {
-            "options": {k: _plain(v) for k, v in vars(options).items()},
-            "match": ["labels", "updates"],
-        }
-        found = compare(
-            env, expert, policies, episodes=options.rollouts, sample=options.sample, notes=notes
+        report(1, "")
+        comparison.save(out)
+    for checkpoint in rounds.values():
+        checkpoint.clear()
+    return comparison
+
+
+def _notes(learners: dict[str, Any], options: RunOptions) -> dict[str, Any]:
+    """What the Record keeps of the command: its options, and what learners had the same of."""
+    plain = {name: _plain(value) for name, value in vars(options).items()}
+    return {"options": plain, "match": list(MATCHED) if is_matched(learners) else []}
+
+
+@contextlib.contextmanager
+def _keeping(rounds: dict[str, Checkpoint]) -> Iterator[None]:
+    """When the training is interrupted its rounds are kept, and it is said how to go on.
+
+    Raises:
+        KeyboardInterrupt: with what was kept, in words.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        for checkpoint in rounds.values():
+            checkpoint.flush()
+        kept = [f"{one.count} of {name}" for name, one in rounds.items() if one.count]
+        if not kept:
+            advice = "--checkpoint-every 1 keeps the rounds of a learner that has rounds"
+            raise KeyboardInterrupt(f"nothing was kept ({advice})") from None
+        raise KeyboardInterrupt(
+            f"rounds are kept ({', '.join(kept)}); the same command goes on with the next one"
+        ) from None
+
+
+def _draw(
+    comparison: record.Record, options: RunOptions, console: Console
+) -> dict[str, str | ValueError]:
+    """Figure and film in the Record's folder: what each shows, or why it is not there."""
+    folder = comparison.path or Path()
+    pictures: dict[str, str | ValueError] = {}
+    with progress(console) as add:
+        report = add("pictures")
+        report(0, "drift.png")
+        pictures["drift.png"] = _tried(
+            lambda: plots.plot(comparison, folder / "drift.png"),
+            "divergence over time, theory dashed",
         )
-        progress.update(bar, completed=1)
-        bar = progress.add_task("writing", total=1, words=str(out))
-        left = _write(found, out, options)
-        progress.update(bar, completed=1)
-    for table in report.rich_tables(found, console.width):
+        if options.video:
+            report(0.2, "rollout.mp4")
+            shown = _tried(lambda: _film(comparison, folder), "expert and copies side by side")
+            pictures["rollout.mp4"] = shown
+            if isinstance(shown, str) or (folder / "rollout.gif").exists():
+                pictures["rollout.gif"] = "the same as a GIF"
+        report(1, "")
+    return pictures
+
+
+def _film(comparison: record.Record, folder: Path) -> None:
+    from ..show import video
+
+    video.film(comparison, folder / "rollout.mp4", gif=folder / "rollout.gif")
+
+
+def _tried(draw: Callable[[], object], words: str) -> str | ValueError:
+    """The words, or what kept a picture from being drawn: a stranger's code may raise anything, and costs no Record."""
+    try:
+        draw()
+    except Exception as error:
+        if os.environ.get("IL_BENCH_TRACEBACK"):
+            raise
+        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
+        return ValueError(" ".join(reason.split()))
+    return words
+
+
+def _tell(
+    comparison: record.Record,
+    pictures: dict[str, str | ValueError],
+    original: record.Record | None,
+    console: Console,
+) -> None:
+    """Tables, sentences, and what lies where."""
+    for table in report.rich_tables(comparison, console.width):
         console.print(table, "", highlight=False)
-    console.print("\n".join([report.sentence(found), *rows.broken(found)]) + "\n", highlight=False)
-    for path, what in left.items():
-        console.print(f"  {_shown(path)}  [dim]{what}[/dim]", highlight=False, soft_wrap=True)
+    sentences = [report.sentence(comparison), *rows.broken(comparison)]
+    console.print("\n".join(sentences) + "\n", highlight=False, markup=False)
+    folder = comparison.path or Path()
+    _tell_path(console, folder, "the Record: il.load(folder)")
+    for name, words in pictures.items():
+        if isinstance(words, str):
+            _tell_path(console, folder / name, words)
+            continue
+        again = f"python -m il_bench.render {_shown(folder)}"
+        advice = f"{again} draws a film again; --no-video makes none"
+        sentence = f"{name} is missing: {words}; the Record is kept ({advice})"
+        console.print(sentence, highlight=False, markup=False)
     if original is not None:
-        console.print(_same(original, found), highlight=False)
-    console.print(f"[dim]{time.perf_counter() - began:.1f} s[/dim]", highlight=False)
-    return found
+        console.print(_same(original, comparison), highlight=False, markup=False)
+
+
+def _tell_path(console: Console, path: Path, words: str) -> None:
+    from rich.text import Text
+
+    line = Text.assemble("  ", _shown(path), "  ", (words, "dim"))
+    console.print(line, highlight=False, soft_wrap=True)
 
 
 def _require_answers(env: Env, expert: Expert, options: RunOptions) -> None:
@@ -148,33 +279,51 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _next_folder(options: RunOptions) -> Path:
-    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in f"{options.env}-{options.algo}")
-    taken = (
-        int(p.name.rpartition("-")[2])
-        for p in Path("runs").glob(f"{stem}-*")
-        if p.name.rpartition("-")[2].isdigit()
-    )
-    return Path("runs") / f"{stem}-{max(taken, default=0) + 1:03d}"
+def _reserved(options: RunOptions) -> Path:
+    """The folder of the Record, made before the work: the one that was named, or the next free one."""
+    if options.out is not None:
+        return reserve(options.out)
+    words = f"{options.env}-{'-'.join(options.algo)}"
+    stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in words)
+    parent = Path("runs")
+    numbers = [path.name.rpartition("-")[2] for path in parent.glob(f"{stem}-*")]
+    last = max((int(number) for number in numbers if number.isdigit()), default=0)
+    try:
+        parent.mkdir(exist_ok=True)
+        for number in itertools.count(last + 1):
+            folder = parent / f"{stem}-{number:03d}"
+            with contextlib.suppress(FileExistsError):  # another run has just taken it
+                folder.mkdir()
+                return reserve(folder)
+    except OSError as error:
+        raise ValueError(
+            f"out: {parent.absolute()} cannot be written ({error.strerror}); name a folder with --out"
+        ) from None
+    raise AssertionError("numbers do not end")
 
 
-def _headline(env: Env, name: str, imitated: str, options: RunOptions) -> str:
+def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOptions) -> str:
+    from rich.markup import escape
+
     certificate = env.certificate()
-    dial = ", ".join(f"{v:.4g}" for v in dict.fromkeys(certificate.value))
-    learners = name if name == "bc" else f"bc and {name}"
-    return (
-        f"[bold]{registry.name_of(env)}[/bold]  L = {dial} ({certificate.kind}, {certificate.metric}), "
-        f"T = {env.horizon}, {env.runs} run{'s' * (env.runs > 1)}; {learners} imitate {imitated}; "
-        f"{'sampled' if options.sample else 'deterministic'} evaluation"
+    dial = ", ".join(f"{value:.4g}" for value in dict.fromkeys(certificate.value))
+    names = (["bc"] if is_matched(learners) else []) + list(learners)
+    demos = [demos for learner in learners.values() if (demos := getattr(learner, "demos", ""))]
+    imitated = demos[0] if demos else registry.name_of(expert)
+    verb = "imitates" if len(names) == 1 else "imitate"
+    runs = f"{env.runs} run{'s' * (env.runs > 1)}"
+    chance = "sampled" if options.sample else "deterministic"
+    rest = (
+        f"  L = {dial} ({certificate.kind}, {certificate.metric}), T = {env.horizon}, {runs}; "
+        f"{' and '.join(names)} {verb} {imitated}; {chance} evaluation"
     )
+    return f"[bold]{escape(registry.name_of(env))}[/bold]{escape(rest)}"
 
 
-def _memory(env: Env, learner: Any, options: RunOptions) -> str:
+def _memory(env: Env, learners: dict[str, Any], options: RunOptions) -> str:
     """What this will take, in words; it must be within the limit."""
-    takes, limit = (
-        needed(env, [learner] if isinstance(learner, BC) else [learner, learner], options.rollouts),
-        options.memory,
-    )
+    trained = list(learners.values()) * (2 if is_matched(learners) else 1)
+    takes, limit = needed(env, trained, options.rollouts), options.memory
     require(
         limit == 0 or takes.total <= limit * 1e9,
         f"memory: expected at most {limit:g} GB, this takes {takes}; sweep --memory {limit:g} splits the runs",
@@ -183,76 +332,47 @@ def _memory(env: Env, learner: Any, options: RunOptions) -> str:
 
 
 def _learn(
-    env: Env, expert: Expert, learner: Any, name: str, progress: Progress, options: RunOptions
-) -> dict[str, Policy]:
-    """The learner's policy, and beside it behaviour cloning with exactly its labels, run by run, and its updates."""
-    policies = {name: _learn_one(env, expert, learner, name, progress, options)}
-    log = policies[name].log
-    labels = torch.as_tensor(log.labels if log else 0).expand(env.runs)
-    if name == "bc" or labels.min() < 1:
-        return policies
-    training = getattr(learner, "training", None)
-    settings = {"training": training} if training is not None else {}
-    matched = BC(labels=tuple(float(n) for n in labels), **settings)
-    return {"bc": _learn_one(env, expert, matched, "bc", progress, options), **policies}
-
-
-def _learn_one(
-    env: Env, expert: Expert, learner: Any, name: str, progress: Progress, options: RunOptions
+    env: Env,
+    expert: Expert,
+    learner: Any,
+    name: str,
+    report: Report,
+    checkpoint: Checkpoint | None,
+    options: RunOptions,
 ) -> Policy:
-    bar = progress.add_task(name, total=1.0, words="")
-    log = Log(report=lambda done, words: progress.update(bar, completed=done, words=words))
+    """One learner's policy, signed with what it cost."""
+    log = Log(report=report, checkpoint=checkpoint)
     if options.tensorboard is not None:
         from ..show.tensorboard import watcher
 
         write = watcher(options.tensorboard, env, expert, name)
         log.iterate = lambda i, policy: write(policy, log)
-    if options.checkpoint_every:
-        log.checkpoint = Checkpoint(_kept_rounds(env, expert, learner), options.checkpoint_every)
     policy = learner.learn(env, expert, None, log)
-    if log.checkpoint is not None:
-        log.checkpoint.clear()
     require(
         isinstance(policy, Policy),
         f"{name}: expected a Policy from learn(), got {type(policy).__name__}; return one",
     )
-    progress.update(bar, completed=1.0)
+    report(1.0, "")
     return policy if policy.log is not None else log.close(learner, policy)
 
 
-def _kept_rounds(env: Env, expert: Expert, learner: Any) -> Path:
+def _rounds(
+    env: Env, expert: Expert, learners: dict[str, Any], options: RunOptions
+) -> dict[str, Checkpoint]:
+    """Where each learner's rounds are kept, if they are."""
+    if not options.checkpoint_every:
+        return {}
+    return {name: _checkpoint(env, expert, one, options) for name, one in learners.items()}
+
+
+def _checkpoint(env: Env, expert: Expert, learner: Any, options: RunOptions) -> Checkpoint:
     """Where the rounds of exactly this training are kept until it is over: its sources and settings are its name."""
     things = {"env": env, "learner": learner}
     settings = {k: {"name": registry.name_of(v), **nested(v)} for k, v in things.items()}
     sources = digest.code_of(env, learner, expert)
-    return (
-        Path("runs")
-        / ".rounds"
-        / digest.key({**settings, "expert": registry.name_of(expert), "code": sources})
-    )
-
-
-def _write(found: record.Record, out: Path, options: RunOptions) -> dict[Path, str]:
-    """The Record with its figure and its film, whole or not at all; what lies where."""
-
-    def pictures(folder: Path) -> None:
-        plots.plot(found, folder / "drift.png")
-        if options.video:
-            from ..show import video
-
-            video.film(found, folder / "rollout.mp4", gif=folder / "rollout.gif")
-
-    folder = found.save(out, pictures)
-    left = {
-        folder: "the Record: il.load(folder)",
-        folder / "drift.png": "divergence over time, theory dashed",
-    }
-    if options.video:
-        left |= {
-            folder / "rollout.mp4": "expert and copies side by side",
-            folder / "rollout.gif": "the same as a GIF",
-        }
-    return left
+    identity = {**settings, "expert": registry.name_of(expert), "code": sources}
+    folder = Path("runs") / ".rounds" / digest.key(identity)
+    return Checkpoint(folder, options.checkpoint_every)
 
 
 def _shown(path: Path) -> str:
@@ -282,40 +402,44 @@ class Again:
     """Make the film."""
 
 
-def repeated(args: list[str]) -> tuple[RunOptions, Env, Any, record.Record]:
+def repeated(args: list[str]) -> tuple[RunOptions, Env, dict[str, Any], record.Record]:
     """What a Record says was run, ready to be run again."""
     again = flags.parsed(Again, args, "python -m il_bench.run")
     original = record.load(again.source)
     options = original.config.get("options")
+    if not isinstance(options, dict):
+        raise ValueError(
+            f"record: {again.source} was not written by the run command; repeat it in Python"
+        )
+    expert = options.get("expert")
+    stranger = ":" in str(expert) and again.expert is None
     require(
-        isinstance(options, dict),
-        f"record: {again.source} was not written by the run command; repeat it in Python",
+        not stranger, f"record: its expert {expert!r} is a file's; name it, as in --expert {expert}"
     )
-    held = options.get("expert") if isinstance(options, dict) else None
-    stranger = held is not None and ":" in str(held) and again.expert is None
-    require(
-        not stranger, f"record: its expert {held!r} is a file's; name it, as in --expert {held}"
-    )
-    chosen = {k: getattr(again, k) for k in ("out", "device", "threads", "video", "trust")} | {
-        "expert": again.expert or held
-    }
     original.known_env = record.environment_of(original.config, again.env)
     env = dataclasses.replace(original.env, device=again.device)
+    names = options["algo"]
+    algos = (names,) if isinstance(names, str) else tuple(names)  # one, in earlier versions
+    chosen = {name: getattr(again, name) for name in ("out", "device", "threads", "video", "trust")}
+    chosen |= {"expert": again.expert or expert, "algo": algos}
+    learners = {short_name(name): _repeated_learner(original, short_name(name)) for name in algos}
+    return RunOptions(**{**options, **chosen}), env, learners, original
+
+
+def _repeated_learner(original: record.Record, name: str) -> Any:
+    """A learner with the settings that a Record holds of it."""
+    algorithm = original.config["algorithms"].get(name)
     require(
-        bool(original.config["algorithms"]),
-        f"record: {again.source} names no learner; repeat it in Python",
+        algorithm is not None,
+        f"record: {original.path} holds no learner {name!r}; repeat it in Python",
     )
-    name = list(original.config["algorithms"])[-1]
-    algorithm = original.config["algorithms"][name]
     require(
         ":" not in algorithm["name"],
         f"record: its learner {algorithm['name']!r} is a file's; run it with --algo instead",
     )
-    values = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in flatten(algorithm["settings"]).items()
-    }
-    learner = build(registry.LEARNERS[algorithm["name"]], values)
-    return RunOptions(**{**(options or {}), **chosen}), env, learner, original
+    settings = flatten(algorithm["settings"])
+    values = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
+    return build(registry.LEARNERS[algorithm["name"]], values)
 
 
 def _same(original: record.Record, found: record.Record) -> str:

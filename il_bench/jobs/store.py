@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.files import write_whole
 from ..core.settings import require
 from ..records.rows import VARIABLES
 from .digest import key
@@ -53,16 +52,7 @@ def write(folder: Path, identities: list[dict[str, Any]], arrays: dict[str, np.n
     held = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, text)
     path = folder / f"{hashlib.blake2b(''.join(keys).encode(), digest_size=16).hexdigest()}{SUFFIX}"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".draft-", delete=False) as draft:
-            try:
-                draft.write(held)
-                draft.flush()
-                os.fsync(draft.fileno())
-                os.replace(draft.name, path)
-            except BaseException:
-                Path(draft.name).unlink(missing_ok=True)
-                raise
+        write_whole(path, held)
     except OSError as error:
         raise ValueError(
             f"results: {folder} cannot be written ({error.strerror}); mend that and give the same command again, "

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..cli.progress import progress
 from ..core.settings import require
 from ..records import rows
 from . import store
@@ -77,35 +78,18 @@ def processes(options: SweepOptions) -> int:
 
 def carry_out(options: SweepOptions, batches: list[Group]) -> None:
     """Compute batches side by side and show how far they are; each is kept as soon as it is finished."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    total, finished = sum(b.runs for b in batches), 0
-    columns = (
-        TextColumn("runs"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-    )
-    with Progress(*columns, TimeRemainingColumn()) as progress:
-        bar = progress.add_task("", total=total)
+    total, finished = sum(batch.runs for batch in batches), 0
+    with progress(counted=True) as add:
+        report = add("runs", total)
         try:
             for runs in outcomes(options, batches):
                 finished += runs
-                progress.advance(bar, runs)
+                report(finished, "")
         except KeyboardInterrupt:
-            progress.stop()
             _stop_workers()
-            print(f"\nil_bench: interrupted; {finished:,} of {total:,} runs are kept in {options.out}, the same command "
-                  "does the rest", file=sys.stderr)  # fmt: skip
-            sys.stderr.flush()
+            kept = f"{finished:,} of {total:,} runs are kept in {options.out}"
+            words = f"\nil_bench: interrupted; {kept}, the same command does the rest"
+            print(words, file=sys.stderr, flush=True)
             os._exit(130)
 
 
@@ -117,9 +101,8 @@ def outcomes(options: SweepOptions, batches: list[Group]) -> Iterator[int]:
         try:
             yield from _parallel(options, left)
             return
-        except (
-            Exception
-        ) as error:  # named, not imported: which of these exist depends on the backend
+        except Exception as error:
+            # Named, not imported: which of these exist depends on the backend.
             require(
                 type(error).__name__ not in GONE,
                 f"scheduler: the cluster went away; what is finished is kept in {options.out}, start the cluster again "

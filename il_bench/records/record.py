@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +19,7 @@ import torch
 
 from ..borders.resolve import environment
 from ..core.env import Env
-from ..core.files import readable_by_others, whole
+from ..core.files import filling, reserve
 from ..core.policy import Policy
 from ..core.registry import ENVS
 from ..core.settings import plain, require
@@ -267,51 +266,32 @@ class Record:
         """The rows as text; see `rows.rows`."""
         return rows.table(self, at)
 
-    def save(
-        self, path: str | Path, extras: Callable[[Path], object] = lambda folder: None
-    ) -> Path:
+    def save(self, path: str | Path) -> Path:
         """Write the folder, whole or not at all.
 
         Args:
-            path: a folder that is free.
-            extras: writes whatever else belongs into the folder that it is given.
+            path: a folder that is new or empty.
 
         Raises:
             ValueError: when the folder already holds something, or cannot be written.
         """
         from safetensors.numpy import save_file
 
-        path = free_folder(path)
+        folder = reserve(path)
         index = {"format": FORMAT, **self.config}
-        with whole(path) as draft:
-            draft.mkdir()
-            for name, arrays in ((ARRAYS, self.arrays), (WEIGHTS, self.weights)):
-                whole_arrays = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
-                save_file(whole_arrays, draft / name)
-                readable_by_others(draft / name)
-            (draft / INDEX).write_text(json.dumps(index, indent=1, default=plain) + "\n")
-            extras(draft)
-        self.path = path
-        return path
-
-
-def free_folder(path: str | Path) -> Path:
-    """The path, if a Record can be written there: it is free or an empty folder, and its parent is writable."""
-    path = Path(path).absolute()
-    held = path.exists() and (not path.is_dir() or any(path.iterdir()))
-    require(
-        not held,
-        f"out: {path} already holds {'a Record' if (path / INDEX).exists() else 'files'}; name a new folder",
-    )
-    above = next(p for p in path.parents if p.exists())
-    try:
-        with tempfile.TemporaryFile(dir=above):
-            pass
-    except OSError as error:
-        raise ValueError(
-            f"out: {path} cannot be written ({error.strerror}); name a folder that can"
-        ) from None
-    return path
+        try:
+            with filling(folder, INDEX) as draft:
+                for name, arrays in ((ARRAYS, self.arrays), (WEIGHTS, self.weights)):
+                    rows = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
+                    save_file(rows, draft / name)
+                text = json.dumps(index, indent=1, default=plain)
+                (draft / INDEX).write_text(text + "\n")
+        except OSError as error:
+            raise ValueError(
+                f"out: {folder} cannot be written ({error.strerror}); name a folder that can be written"
+            ) from None
+        self.path = folder
+        return folder
 
 
 def environment_of(config: dict[str, Any], name: str | None = None) -> Env:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+
+from ..core.files import whole
 
 QUALITY = "-crf 22 -preset superfast -x264-params mbtree=1:rc-lookahead=10 -movflags +faststart"  # mbtree: half the size
 
@@ -62,14 +63,20 @@ def write_gif(path: Path, film: Path, fps: float, widths: tuple[int, ...], limit
 
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[str]:
-    """A file that takes the place of `path` when everything went well, and goes away otherwise."""
+    """A file that takes the place of `path` when everything went well, and goes away otherwise.
+
+    Raises:
+        ValueError: in one sentence, when it cannot be written or the encoder failed.
+    """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft_folder = tempfile.TemporaryDirectory(prefix=".film-", dir=path.parent)
+        with whole(path) as draft:
+            yield str(draft)
     except OSError as error:
+        reason = error.strerror or error
+        raise ValueError(f"film: {path} cannot be written ({reason}); name another place") from None
+    except subprocess.CalledProcessError as error:
+        words = (error.stderr or b"").decode(errors="replace").strip().splitlines()
+        reason = words[-1] if words else f"exit status {error.returncode}"
         raise ValueError(
-            f"film: {path} cannot be written ({error.strerror}); name another place"
+            f"film: the encoder failed ({reason}); IMAGEIO_FFMPEG_EXE names another"
         ) from None
-    with draft_folder as folder:
-        yield (draft := os.path.join(folder, f"draft{path.suffix}"))
-        os.replace(draft, path)

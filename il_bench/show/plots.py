@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
+from ..core.files import whole
 from ..records.record import Record
 
 if TYPE_CHECKING:
@@ -60,11 +60,11 @@ def _write(figure: Figure, path: Path) -> Path:
     kind = path.suffix.lstrip(".").lower() or "png"
     if kind not in kinds:
         raise ValueError(f"path: expected an ending among {', '.join(kinds)}, got {path.name!r}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}")
     try:
-        figure.savefig(draft, format=kind)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+        with whole(path) as draft:
+            figure.savefig(draft, format=kind)
+    except OSError as error:
+        raise ValueError(
+            f"figure: {path} cannot be written ({error.strerror}); name another place"
+        ) from None
     return path
