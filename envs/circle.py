@@ -18,20 +18,19 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import column, namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
-from il_bench.paint.canvas import INK, SOFT, Canvas, colour_of
+from il_bench import Certificate, Env, Streams, Values, column, namespace, require
+from il_bench.paint.canvas import INK, Canvas
+from il_bench.paint.panel import balls, bodies, dial, headline, key
 
 GAIN = math.pi  # what full action turns; both full actions are the same half turn
 TURN = 0.3  # omega, of the hand phi, radians a step
-FACE, RING, WAY = "#f4f6f9", "#cfd6de", "#e0b9a3"  # of the picture
+FACE, RING, HAND, WAY, APART = "#f4f6f9", "#cfd6de", "#68707d", "#b9a4d6", INK  # of the picture
 
 
 def wrapped(angle: Any) -> Any:
     """An angle, from -pi to pi."""
-    return (angle + math.pi) % (2 * math.pi) - math.pi
+    turned = (angle + math.pi) % (2 * math.pi)
+    return turned - math.pi
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,18 +70,19 @@ class Circle(Env):
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """On the hand, wherever it is."""
-        phase = 2 * math.pi * streams.uniform("initial", episodes, 1) - math.pi
+        chance = streams.uniform("initial", episodes, 1)
+        phase = 2 * math.pi * chance - math.pi
         return torch.cat((phase, phase), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """The angle is multiplied, turned and wrapped; the hand goes on."""
-        xp, turn = namespace(state), GAIN * action[..., 0].clip(-1, 1)
-        theta = (
-            self.per_run(self.lipschitz) * state[..., 0]
-            + turn
-            + self.per_run(self.noise) * noise[..., 0]
-        )
-        return wrapped(xp.stack((theta, state[..., 1] + TURN), -1))
+        turn = GAIN * action[..., 0].clip(-1, 1)
+        shake = self.per_run(self.noise) * noise[..., 0]
+        theta = self.per_run(self.lipschitz) * state[..., 0]
+        theta = theta + turn + shake
+        phase = state[..., 1] + TURN
+        angles = namespace(state).stack((theta, phase), -1)
+        return wrapped(angles)
 
     def observation(self, state: Any) -> Any:
         """Two points on the circle."""
@@ -91,22 +91,26 @@ class Circle(Env):
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 on the hand, -1 opposite to it."""
-        return namespace(state).cos(next_state[..., 0] - next_state[..., 1])
+        theta, phase = next_state[..., 0], next_state[..., 1]
+        return namespace(state).cos(theta - phase)
 
     def terminal(self, state: Any) -> Any:
         """Never."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def difference(self, state: Any, other: Any) -> Any:
         """The shorter way round between the angles; the phase is the same for both."""
-        return wrapped(state[..., :1] - other[..., :1])
+        apart = state - other
+        return wrapped(apart[..., :1])
 
     def certificate(self) -> Certificate:
         """L, attained by any two angles nearer than pi/L: farther ones meet on the other side."""
         value = self.values("lipschitz")
+        halfway = tuple(0.5 * math.pi / big for big in value)
         zero = torch.zeros(self.runs, 1, 2, dtype=torch.float64)
         other = zero.clone()
-        other[..., 0] = column(tuple(0.5 * math.pi / v for v in value), 2, "cpu")
+        other[..., 0] = column(halfway, 2, "cpu")
         return Certificate(
             value=value,
             metric="geodesic on the circle",
@@ -119,32 +123,29 @@ class Circle(Env):
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The circle, the hand to follow, whoever follows it, and where L alone would throw them."""
-        (w, h), canvas = size, Canvas(size)
-        centre, reach = np.array([w / 2, 0.53 * h]), 0.37 * h
-
-        def place(angle: Any, part: float = 1.0) -> np.ndarray:
-            return centre + part * reach * np.stack((np.cos(angle), -np.sin(angle)), -1)
-
-        canvas.circle(centre, reach, FACE)
-        canvas.line(place(np.linspace(0, 2 * math.pi, 90)), RING, 4)
-        canvas.line([centre, place(state[1], 0.86)], SOFT, 3)
-        thrown = wrapped(self.values("lipschitz")[0] * state[0])
-        canvas.line([place(state[0]), place(thrown)], WAY, 2)
-        canvas.circle(place(thrown), 3, WAY)
-        canvas.text(f"× {self.values('lipschitz')[0]:g}", place(thrown, 1.25), SOFT, 11, part=0.5)
-        apart = 0.0 if ghost is None else float(wrapped(state[0] - ghost[0]))
+        canvas, (angle, hand) = Canvas(size), state
+        big = self.values("lipschitz")[0]
+        face = dial(canvas)
+        canvas.circle(face.middle, face.reach, FACE)
+        canvas.line(face.place(np.linspace(0, 2 * math.pi, 90)), RING, 4)
+        canvas.line([face.middle, face.place(hand, 0.86)], HAND, 3)
+        thrown = face.place(big * angle)
+        canvas.line([face.place(angle), thrown], WAY, 2)
+        canvas.circle(thrown, 3, WAY)
         if ghost is not None:
-            canvas.line(place(ghost[0] + np.linspace(0, apart, 30), 1.14), INK, 2)
-            canvas.circle(place(ghost[0]), 0.035 * h + 4, colour_of(0))
-        canvas.circle(place(state[0]), 0.03 * h + 1, colour_of(1))
-        canvas.text(
-            f"off by {math.degrees(abs(float(wrapped(state[0] - state[1])))):.3g}°",
-            (10, 36),
-            INK,
-            12,
-            bold=True,
-        )
+            apart = np.linspace(0, float(wrapped(angle - ghost[0])), 30)
+            canvas.line(face.place(ghost[0] + apart, 1.14), APART, 2)
+        drawn = bodies(state, ghost, colour)
+        balls(canvas, drawn, lambda one: face.place(one[0]))
+        strokes = ("to follow", HAND), (f"× {big:g} if idle", WAY), ("off the twin", APART)
+        key(canvas, (10, size[1] - 40), strokes)
+        off = math.degrees(abs(wrapped(angle - hand)))
+        headline(canvas, f"off by {off:.3g}°")
         return canvas.image()

@@ -19,21 +19,24 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import column, namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, as_tuple, require
-from il_bench.core.streams import Streams
-from il_bench.paint.canvas import INK, PAPER, SOFT, Canvas, colour_of
+from il_bench import Certificate, Env, Streams, Values, as_tuple, column, namespace, require
+from il_bench.paint.canvas import PAPER, SOFT, Canvas
+from il_bench.paint.panel import balls, block, bodies, headline, note
 
 CLIP = 100.0  # where s is stopped at last; it lies at twice the reach where that is nearer
 TURN = 0.3  # omega, radians a step
-SKY, ROCK, GRASS, SEA, SOCK = (
+SKY, ROCK, GRASS, SEA, FLAG = (
     "#eaf2fb",
     "#a39a8c",
     "#7fae62",
     "#3f6f9f",
     "#D9534F",
 )  # of the picture
+LAWN, SHORE, POLE = (
+    0.5,
+    0.9,
+    30.0,
+)  # of it: the plateau's and the sea's row, parts of its height; the pole's top, pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +63,10 @@ class Cliff(Env):
             min(self.values("lipschitz")) > 0,
             f"lipschitz: expected L > 0, got {self.lipschitz}; try 1.2",
         )
-        strong = not all(0 <= g < 1 for g in self.values("pull"))
+        pulls = self.values("pull")
         require(
-            not strong, f"pull: expected at least 0 and below 1, the push, got {self.pull}; try 0.3"
+            min(pulls) >= 0 and max(pulls) < 1,
+            f"pull: expected at least 0 and below 1, the push, got {self.pull}; try 0.3",
         )
         require(
             min(self.values("noise")) >= 0,
@@ -83,75 +87,79 @@ class Cliff(Env):
     @cached_property
     def reach(self) -> Values:
         """How far from c(z) a state can be brought back, 1/(L - 1), a number or (R,); inf where L <= 1."""
-        found = tuple(
-            1 / (value - 1) if value > 1 else math.inf for value in self.values("lipschitz")
-        )
-        return found if len(found) > 1 else found[0]
+        dials = self.values("lipschitz")
+        reaches = tuple(1 / (big - 1) if big > 1 else math.inf for big in dials)
+        return reaches if len(reaches) > 1 else reaches[0]
 
     @cached_property
     def limit(self) -> Values:
         """Where s is stopped, a number or (R,): beyond either edge, so that whoever is stopped is lost, or at CLIP."""
         pairs = zip(as_tuple(self.reach), self.values("pull"), strict=True)
-        found = tuple(min(CLIP, 2 * (1 + g) * reach) for reach, g in pairs)
-        return found if len(found) > 1 else found[0]
+        limits = tuple(min(CLIP, 2 * (1 + pull) * reach) for reach, pull in pairs)
+        return limits if len(limits) > 1 else limits[0]
 
     def wind(self, state: Any) -> Any:
         """g(z), (R, E)."""
-        return self.per_run(self.pull) * namespace(state).sin(state[..., 1])
+        wave = namespace(state).sin(state[..., 1])
+        return self.per_run(self.pull) * wave
 
     def centre(self, state: Any) -> Any:
         """c(z), (R, E): the imaginary part of G e^(iz) / (L - e^(i omega))."""
-        xp, big, z = namespace(state), self.per_run(self.lipschitz), state[..., 1]
+        sin, z = namespace(state).sin, state[..., 1]
+        big, pull = self.per_run(self.lipschitz), self.per_run(self.pull)
         length = big * big - 2 * math.cos(TURN) * big + 1
-        return self.per_run(self.pull) * (big * xp.sin(z) - xp.sin(z - TURN)) / length
+        wave = big * sin(z) - sin(z - TURN)
+        return pull * wave / length
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """At zero, at any phase."""
-        phase = 2 * math.pi * streams.uniform("initial", episodes, 1)
-        return torch.cat((torch.zeros_like(phase), phase), -1)
+        chance = streams.uniform("initial", episodes, 1)
+        phase = 2 * math.pi * chance
+        s = torch.zeros_like(phase)
+        return torch.cat((s, phase), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        xp, limit = namespace(state), self.per_run(self.limit)
-        s = (
-            self.per_run(self.lipschitz) * state[..., 0]
-            + action[..., 0].clip(-1, 1)
-            - self.wind(state)
-        )
-        return xp.stack(
-            (
-                (s + self.per_run(self.noise) * noise[..., 0]).clip(-limit, limit),
-                state[..., 1] + TURN,
-            ),
-            -1,
-        )
+        limit = self.per_run(self.limit)
+        push = action[..., 0].clip(-1, 1)
+        shake = self.per_run(self.noise) * noise[..., 0]
+        grown = self.per_run(self.lipschitz) * state[..., 0]
+        s = grown + push - self.wind(state)
+        s = (s + shake).clip(-limit, limit)
+        phase = state[..., 1] + TURN
+        return namespace(state).stack((s, phase), -1)
 
     def observation(self, state: Any) -> Any:
         """Position and point on the circle."""
         xp = namespace(state)
-        return xp.stack((state[..., 0], xp.cos(state[..., 1]), xp.sin(state[..., 1])), -1)
+        s, phase = state[..., 0], state[..., 1]
+        point = xp.cos(phase), xp.sin(phase)
+        return xp.stack((s, *point), -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 at zero, 1/2 where the push is just strong enough to hold s."""
-        return 1 / (1 + (self.per_run(self.lipschitz) - 1) ** 2 * next_state[..., 0] ** 2)
+        slope = self.per_run(self.lipschitz) - 1
+        s = next_state[..., 0]
+        return 1 / (1 + slope**2 * s**2)
 
     def terminal(self, state: Any) -> Any:
         """When no action brings s back (but for noise)."""
-        return abs(state[..., 0] - self.centre(state)) >= self.per_run(self.reach)
+        off = abs(state[..., 0] - self.centre(state))
+        return off >= self.per_run(self.reach)
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of the positions; the phase is the same for both."""
-        return state[..., :1] - other[..., :1]
+        apart = state - other
+        return apart[..., :1]
 
     def certificate(self) -> Certificate:
         """L, attained by any two positions whose images stay off the limit."""
-        zero, value = torch.zeros(self.runs, 1, 2, dtype=torch.float64), self.values("lipschitz")
+        value, limits = self.values("lipschitz"), as_tuple(self.limit)
+        dials = zip(limits, value, strict=True)
+        inside = tuple(0.5 * limit / (1 + big) for limit, big in dials)
+        zero = torch.zeros(self.runs, 1, 2, dtype=torch.float64)
         other = zero.clone()
-        other[..., 0] = column(
-            tuple(0.5 * s / (1 + v) for s, v in zip(as_tuple(self.limit), value, strict=True)),
-            2,
-            "cpu",
-        )
+        other[..., 0] = column(inside, 2, "cpu")
         return Certificate(
             value=value,
             metric="absolute difference of s",
@@ -159,45 +167,72 @@ class Cliff(Env):
             pair=(zero, other),
             closed_loop=value,
             radius=value,
-            diameter=tuple(2 * limit for limit in as_tuple(self.limit)),
+            diameter=tuple(2 * limit for limit in limits),
             note="under the expert L where its push is exhausted, 0 elsewhere; the phase is exogenous and excluded",
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
-        """The plateau with its two edges, as steep as L makes it, whoever is on it, and the pull as a windsock."""
-        (w, h), canvas = size, Canvas(size, SKY)
-        far = as_tuple(self.reach)[0]
-        reach, middle, top = min(far, CLIP), float(self.centre(state[None])[0]), 0.46 * h
-        wide = 0.3 * w / reach
-
-        def ground(s: Any) -> Any:
-            return top + 0.14 * h * np.clip((s - middle) / reach, -1, 1) ** 2 * (far < CLIP)
-
-        s = np.linspace(middle - reach, middle + reach, 25)
-        line = np.column_stack((w / 2 + wide * s, ground(s)))
-        canvas.polygon([(0, 0.9 * h), (w, 0.9 * h), (w, h), (0, h)], SEA)
-        canvas.polygon([(line[0, 0], h), *line, (line[-1, 0], h)], ROCK)
-        canvas.line(line, GRASS, 4)
-        blow = (
-            0.45
-            * wide
-            * reach
-            * float(self.wind(state[None])[0])
-            / max(self.values("pull")[0], 1e-9)
-        )
-        canvas.line([(w / 2, 0.13 * h), (w / 2, 0.26 * h)], SOFT, 2)
-        canvas.polygon([(w / 2, 0.13 * h), (w / 2 - blow, 0.155 * h), (w / 2, 0.18 * h)], SOCK)
-        radius = 0.03 * h + 2
-        for who, colour, alpha in ((ghost, colour_of(0), 0.6), (state, colour_of(1), 1.0)):
-            if who is not None:
-                lost = abs(who[0] - float(self.centre(who[None])[0])) >= far
-                at = np.clip(w / 2 + wide * who[0], radius, w - radius)
-                spot = np.array([at, 0.9 * h if lost else float(ground(who[0])) - radius])
-                with canvas.layer(alpha, (spot - radius, spot + radius)):
-                    canvas.circle(spot, radius, colour)
-        words = f"one can come back from {reach:.3g}" if far < CLIP else "no edge"
-        canvas.text(words, (w / 2 + wide * middle, 0.78 * h), PAPER, 12, part=0.5)
-        canvas.text(f"s = {state[0]:.2g}", (10, 36), INK, 12, bold=True)
+        """The plateau with its two edges, as steep as L makes it, whoever is on it, and the pull as a flag."""
+        canvas, (width, height) = Canvas(size, SKY), size
+        reach = as_tuple(self.reach)[0]
+        middle = self._column(width, float(self.centre(state[None])[0]))
+        self._plateau(canvas, middle)
+        self._flag(canvas, float(self.wind(state[None])[0]))
+        drawn = bodies(state, ghost, colour)
+        balls(canvas, drawn, lambda one: self._spot(canvas, middle, one))
+        words = f"beyond {reach:.3g} all are lost" if reach < CLIP else "no edge"
+        note(canvas, words, (middle, 0.8 * height), PAPER, part=0.5)
+        headline(canvas, f"s = {state[0]:.2g}")
         return canvas.image()
+
+    @property
+    def _shown(self) -> float:
+        """How far the picture's plateau reaches."""
+        return min(as_tuple(self.reach)[0], CLIP)
+
+    def _column(self, width: float, s: Any) -> Any:
+        """Where positions are painted, pixels from the left."""
+        return width / 2 + 0.3 * width * s / self._shown
+
+    def _row(self, canvas: Canvas, middle: float, columns: Any) -> Any:
+        """Where the ground is, pixels from the top: flat unless there is an edge."""
+        width, height = canvas.size
+        share = np.clip((columns - middle) / (0.3 * width), -1, 1)
+        steep = 0.14 * height * (self._shown < CLIP)
+        return LAWN * height + steep * share**2
+
+    def _plateau(self, canvas: Canvas, middle: float) -> None:
+        """Ground between the edges, and the sea around it."""
+        width, height = canvas.size
+        half = 0.3 * width
+        columns = np.linspace(middle - half, middle + half, 25)
+        lawn = np.stack((columns, self._row(canvas, middle, columns)), -1)
+        block(canvas, width / 2, width / 2, (SHORE * height, height), SEA)
+        canvas.polygon([(columns[0], height), *lawn, (columns[-1], height)], ROCK)
+        canvas.line(lawn, GRASS, 4)
+
+    def _flag(self, canvas: Canvas, wind: float) -> None:
+        """The pull: where the flag blows to."""
+        width, height = canvas.size
+        most = max(self.values("pull")[0], 1e-9)
+        tip = width / 2 - 0.135 * width * wind / most
+        column, cloth = width / 2, POLE + 0.05 * height
+        canvas.line([(column, POLE), (column, POLE + 0.12 * height)], SOFT, 2)
+        canvas.polygon([(column, POLE), (tip, (POLE + cloth) / 2), (column, cloth)], FLAG)
+        note(canvas, "flag: the pull", (width - 8, POLE + 7), part=1)
+
+    def _spot(self, canvas: Canvas, middle: float, state: np.ndarray) -> np.ndarray:
+        """Where a ball lies: on the ground, or in the sea once it is lost."""
+        width, height = canvas.size
+        radius = 0.022 * height + 3
+        at = self._column(width, state[0])
+        inside = np.clip(at, radius, width - radius)
+        lost = bool(self.terminal(state[None])[0])
+        row = SHORE * height if lost else self._row(canvas, middle, at) - radius
+        return np.array([inside, row])

@@ -17,15 +17,14 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
-from il_bench.paint.canvas import INK, SOFT, Canvas, colour_of, squeezed
+from il_bench import Certificate, Env, Streams, Values, namespace, require
+from il_bench.paint.canvas import PAPER, SOFT, Canvas
+from il_bench.paint.panel import Body, ball, bodies, dial, headline, key, scaled
 
 CLIP = 10.0  # where each coordinate is stopped
 ANGLE = 0.5  # of the rotation Q, radians
-LINE, WAVE = "#d5dae0", "#9cc4e8"  # of the picture
+RING, WAVE = "#d5dae0", "#9cc4e8"  # of the picture
+MARKS = 10.0, 1.0, 0.1, 0.01  # radii of its rings
 TURN = 0.3  # of the phase, radians a step
 
 
@@ -78,7 +77,8 @@ class Linear(Env):
     @property
     def observation_space(self) -> spaces.Box:
         """Coordinates, and the phase as a point on the circle."""
-        high = np.array([CLIP] * self.size + [1, 1], dtype=np.float32)
+        limits = [CLIP] * self.size
+        high = np.array([*limits, 1, 1], dtype=np.float32)
         return spaces.Box(-high, high)
 
     @property
@@ -100,37 +100,45 @@ class Linear(Env):
 
     def rotated(self, s: Any) -> Any:
         """Q s, (R, E, X-1)."""
-        xp, cos, sin = namespace(s), math.cos(ANGLE), math.sin(ANGLE)
+        cos, sin = math.cos(ANGLE), math.sin(ANGLE)
         even, odd = s[..., 0::2], s[..., 1::2]
-        return xp.stack((cos * even - sin * odd, sin * even + cos * odd), -1).reshape(s.shape)
+        first = cos * even - sin * odd
+        second = sin * even + cos * odd
+        pairs = namespace(s).stack((first, second), -1)
+        return pairs.reshape(s.shape)
 
     def pull(self, state: Any) -> Any:
         """g(xi), (R, E, X-1)."""
-        xp, phase = namespace(state), state[..., -1:]
-        shifts = self.shifts if xp is np else torch.as_tensor(self.shifts, device=state.device)
-        return xp.sin(phase + shifts)
+        phase, shifts = state[..., -1:], self.shifts
+        if isinstance(state, torch.Tensor):
+            shifts = torch.as_tensor(shifts, device=state.device)
+        return namespace(state).sin(phase + shifts)
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """At rest, at any phase."""
-        phase = 2 * math.pi * streams.uniform("initial", episodes, 1)
-        return torch.cat((torch.zeros_like(phase).expand(-1, -1, self.size), phase), -1)
+        chance = streams.uniform("initial", episodes, 1)
+        phase = 2 * math.pi * chance
+        zero = torch.zeros_like(phase)
+        rest = zero.expand(-1, -1, self.size)
+        return torch.cat((rest, phase), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        xp = namespace(state)
-        s = self.per_run(self.lipschitz, 3) * self.rotated(state[..., :-1])
-        s = (
-            s
-            + self.per_run(self.gain, 3) * action.clip(-1, 1)
-            - self.pull(state)
-            + self.per_run(self.noise, 3) * noise
-        )
-        return xp.concatenate((s.clip(-CLIP, CLIP), state[..., -1:] + TURN), -1)
+        big, sigma = self.per_run(self.lipschitz, 3), self.per_run(self.noise, 3)
+        push = self.per_run(self.gain, 3) * action.clip(-1, 1)
+        s = big * self.rotated(state[..., :-1])
+        s = s + push - self.pull(state)
+        s = s + sigma * noise
+        phase = state[..., -1:] + TURN
+        kept = s.clip(-CLIP, CLIP)
+        return namespace(state).concatenate((kept, phase), -1)
 
     def observation(self, state: Any) -> Any:
         """Coordinates and point on the circle."""
-        xp, phase = namespace(state), state[..., -1:]
-        return xp.concatenate((state[..., :-1], xp.cos(phase), xp.sin(phase)), -1)
+        xp = namespace(state)
+        s, phase = state[..., :-1], state[..., -1:]
+        point = xp.cos(phase), xp.sin(phase)
+        return xp.concatenate((s, *point), -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 at rest, 0 or less at the clip."""
@@ -139,11 +147,13 @@ class Linear(Env):
 
     def terminal(self, state: Any) -> Any:
         """Never."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of the coordinates; the phase is the same for both."""
-        return state[..., :-1] - other[..., :-1]
+        apart = state - other
+        return apart[..., :-1]
 
     def certificate(self) -> Certificate:
         """L, attained by every pair whose images stay off the clip."""
@@ -162,32 +172,57 @@ class Linear(Env):
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """Each pair of coordinates as a point in the plane, on a logarithmic radius; its twin, and the pull on it."""
-        (w, h), canvas = size, Canvas(size)
-        centre, reach = np.array([w / 2, h / 2]), 0.46 * min(w, h)
-
-        def place(pair: np.ndarray) -> Any:
-            length = max(float(np.hypot(*pair)), 1e-12)
-            return centre + reach * pair * (1, -1) / length * squeezed(
-                length, 0.01, CLIP * math.sqrt(2)
-            )
-
-        for mark in (10.0, 1.0, 0.1, 0.01):
-            turn = np.linspace(0, 2 * math.pi, 90)
-            canvas.line([place(mark * np.array([math.cos(t), math.sin(t)])) for t in turn], LINE, 1)
-            canvas.text(f"{mark:g}", place(np.array([0.0, mark])) + np.array([4, -6]), SOFT, 10)
+        canvas = Canvas(size)
+        _rings(canvas)
         for k in range(0, self.size, 2):
             pull = np.sin(state[-1] + self.shifts[k : k + 2])
-            canvas.line([centre, centre - 0.3 * reach * pull * (1, -1)], WAVE, 3)
-            for who, alpha in ((ghost, 0.4), (state, 1.0)):
-                if who is not None:
-                    with canvas.layer(alpha):
-                        canvas.circle(
-                            place(who[k : k + 2]),
-                            0.02 * h + 2,
-                            colour_of(1 + k // 2 if who is state else 0),
-                        )
-        canvas.text(f"|s| = {np.linalg.norm(state[:-1]):.2g}", (10, 14), INK, 12, bold=True)
+            _ray(canvas, -pull)
+        for body in bodies(state, ghost, colour):
+            _points(canvas, body)
+        key(canvas, (10, size[1] - 26), (("rings: |s|", RING), ("pull", WAVE)))
+        length = np.linalg.norm(state[:-1])
+        headline(canvas, f"|s| = {length:.2g}")
         return canvas.image()
+
+
+def _place(canvas: Canvas, pair: np.ndarray) -> np.ndarray:
+    """Where a pair of coordinates (2,) is painted, pixels (2,)."""
+    across, up = pair
+    length = float(np.hypot(across, up))
+    return dial(canvas).place(np.arctan2(up, across), scaled(length))
+
+
+def _rings(canvas: Canvas) -> None:
+    """Circles of equal |s|, and their radii."""
+    turn = np.linspace(0, 2 * math.pi, 90)
+    face = dial(canvas)
+    for mark in MARKS:
+        share = scaled(mark)
+        canvas.line(face.place(turn, share), RING)
+        top = face.place(math.pi / 2, share)
+        canvas.text(f"{mark:g}", top - (-4, 6), SOFT, 9)
+
+
+def _ray(canvas: Canvas, way: np.ndarray) -> None:
+    """Where the pull drives a pair of coordinates."""
+    face = dial(canvas)
+    end = face.middle + 0.3 * face.reach * way * (1, -1)
+    canvas.line([face.middle, end], WAVE, 3)
+
+
+def _points(canvas: Canvas, body: Body) -> None:
+    """A ball for each pair of coordinates; numbered where there are several."""
+    pairs = body.state[:-1].reshape(-1, 2)
+    radius = 0.02 * canvas.size[1] + 2 + 2 * (len(pairs) > 1)
+    for number, pair in enumerate(pairs, 1):
+        at = _place(canvas, pair)
+        ball(canvas, at, radius, body)
+        if len(pairs) > 1:
+            canvas.text(f"{number}", at, PAPER, 9, bold=True, part=0.5)

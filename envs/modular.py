@@ -17,13 +17,11 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
-from il_bench.paint.canvas import INK, SOFT, Canvas, colour_of
+from il_bench import Certificate, Env, Streams, Values, namespace, require
+from il_bench.paint.canvas import Canvas
+from il_bench.paint.panel import balls, bodies, dial, headline, key
 
-PLACE, GOAL, WAY = "#dfe4ea", "#68707d", "#e0b9a3"  # of the picture
+PLACE, GOAL, WAY = "#dfe4ea", "#68707d", "#b9a4d6"  # of the picture
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +43,10 @@ class Modular(Env):
 
     def validate(self) -> None:
         """L a whole number from 1 to M/2, sigma at least 0."""
+        most, dials = self.size / 2, self.values("lipschitz")
         require(self.size >= 2, f"size: expected at least 2 places, got {self.size}; try 61")
-        whole = all(
-            1 <= value <= self.size / 2 and value == int(value)
-            for value in self.values("lipschitz")
-        )
         words = f"lipschitz: modular needs a whole number from 1 to M/2 = {self.size // 2}, got {self.lipschitz}"
+        whole = all(1 <= big <= most and big == int(big) for big in dials)
         require(whole, f"{words}; try 2, or raise --size")
         require(
             min(self.values("noise")) >= 0,
@@ -69,40 +65,48 @@ class Modular(Env):
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """At the phase, wherever it is."""
-        phase = torch.floor(self.size * streams.uniform("initial", episodes, 1))
+        chance = streams.uniform("initial", episodes, 1)
+        phase = torch.floor(self.size * chance)
         return torch.cat((phase, phase), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """The place is multiplied and moved; the phase goes on by one."""
-        xp, slip = (
-            namespace(state),
-            namespace(state).round(self.per_run(self.noise) * noise[..., 0]),
-        )
-        s = self.per_run(self.lipschitz) * state[..., 0] + action[..., 0] + slip
-        return xp.stack((s, state[..., 1] + 1), -1) % self.size
+        xp = namespace(state)
+        shake = self.per_run(self.noise) * noise[..., 0]
+        grown = self.per_run(self.lipschitz) * state[..., 0]
+        place = grown + action[..., 0] + xp.round(shake)
+        phase = state[..., 1] + 1
+        return xp.stack((place, phase), -1) % self.size
 
     def observation(self, state: Any) -> Any:
         """Two one-hot vectors."""
-        xp = namespace(state)
-        places = np.arange(self.size) if xp is np else torch.arange(self.size, device=state.device)
+        places = np.arange(self.size)
+        if isinstance(state, torch.Tensor):
+            places = torch.as_tensor(places, device=state.device)
         hot = state[..., None] == places
-        return 1.0 * hot.reshape(*state.shape[:-1], 2 * self.size)
+        *axes, _, _ = hot.shape
+        return 1.0 * hot.reshape(*axes, 2 * self.size)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 at the phase, 0 half a round from it."""
-        return 1 - 2 * abs(self._way(next_state[..., 0] - next_state[..., 1])) / self.size
+        place, phase = next_state[..., 0], next_state[..., 1]
+        off = abs(self._way(place - phase))
+        return 1 - 2 * off / self.size
 
     def terminal(self, state: Any) -> Any:
         """Never."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def _way(self, places: Any) -> Any:
         """The shorter way round, signed."""
-        return (places + self.size / 2) % self.size - self.size / 2
+        half = self.size / 2
+        return (places + half) % self.size - half
 
     def difference(self, state: Any, other: Any) -> Any:
         """The shorter way round between the places; the phase is the same for both."""
-        return self._way(state[..., :1] - other[..., :1])
+        apart = state - other
+        return self._way(apart[..., :1])
 
     def certificate(self) -> Certificate:
         """L, attained by any two neighbours."""
@@ -121,29 +125,29 @@ class Modular(Env):
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The places in a ring, the one to follow, whoever follows it, and where L alone would throw them."""
-        (w, h), canvas = size, Canvas(size)
-        centre, reach = np.array([w / 2, 0.53 * h]), 0.37 * h
-
-        def place(number: Any, part: float = 1.0) -> np.ndarray:
-            turn = math.pi / 2 - 2 * math.pi * np.asarray(number) / self.size
-            return centre + part * reach * np.stack((np.cos(turn), -np.sin(turn)), -1)
-
-        radius = min(0.03 * h + 1, 0.75 * math.pi * reach / self.size)
-        for spot in place(np.arange(self.size)):
+        canvas, (place, goal) = Canvas(size), state
+        big, face = self.values("lipschitz")[0], dial(canvas)
+        radius = min(0.03 * size[1] + 1, 0.75 * math.pi * face.reach / self.size)
+        for spot in face.place(self._angle(np.arange(self.size))):
             canvas.circle(spot, radius, PLACE)
-        canvas.line([centre, place(state[1], 0.84)], GOAL, 3)
-        thrown = self.values("lipschitz")[0] * state[0] % self.size
-        canvas.line([place(state[0]), place(thrown)], WAY, 2)
-        canvas.circle(place(thrown), 3, WAY)
-        canvas.text(f"× {self.values('lipschitz')[0]:g}", place(thrown, 1.15), SOFT, 11, part=0.5)
-        if ghost is not None:
-            canvas.circle(place(ghost[0]), radius + 4, colour_of(0))
-        canvas.circle(place(state[0]), radius + 1, colour_of(1))
-        canvas.text(
-            f"off by {abs(float(self._way(state[0] - state[1]))):g}", (10, 36), INK, 12, bold=True
-        )
-        canvas.text(f"of {self.size} places", (10, 52), SOFT, 11)
+        canvas.line([face.middle, face.place(self._angle(goal), 0.84)], GOAL, 3)
+        thrown = face.place(self._angle(big * place))
+        canvas.line([face.place(self._angle(place)), thrown], WAY, 2)
+        canvas.circle(thrown, 3, WAY)
+        drawn = bodies(state, ghost, colour)
+        balls(canvas, drawn, lambda one: face.place(self._angle(one[0])), radius + 2)
+        key(canvas, (10, size[1] - 26), (("to follow", GOAL), (f"× {big:g} if idle", WAY)))
+        off = abs(self._way(place - goal))
+        headline(canvas, f"off by {off:g} of {self.size}")
         return canvas.image()
+
+    def _angle(self, place: Any) -> Any:
+        """Where a place stands on the ring: the first at the top, the others clockwise."""
+        return math.pi / 2 - 2 * math.pi * place / self.size

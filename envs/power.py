@@ -81,11 +81,9 @@ class Power(Env):
 
     def pull(self, state: Any) -> Any:
         """h(x), (R, E, X)."""
+        numpy = isinstance(state, np.ndarray)
         for matrix in WEIGHTS:
-            if isinstance(state, np.ndarray):
-                state = np.tanh(state @ matrix)
-            else:
-                state = _layer(state, matrix)
+            state = np.tanh(state @ matrix) if numpy else _layer(state, matrix)
         return state
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:

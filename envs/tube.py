@@ -17,16 +17,19 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
-from il_bench.paint.canvas import INK, SOFT, Canvas, colour_of, squeezed
+from il_bench import Certificate, Env, Streams, Values, namespace, require
+from il_bench.paint.canvas import Canvas
+from il_bench.paint.panel import balls, bodies, headline, ladder, note, rows
 
 CLIP = 10.0  # where q is stopped
 FEEDBACK = 0.7  # part of L q that the expert cancels; the closed loop is the rest
 TURN = 0.3  # omega, radians a step
-WALL, LINE, WAVE = "#8a8f98", "#e3e6ea", "#dbe9f6"  # of the picture
+WALL, WAVE = "#8a8f98", "#dbe9f6"  # of the picture
+AHEAD, HERE, FOOT = (
+    60,
+    0.25,
+    20,
+)  # of it: steps that it shows, where the ball is, rows beneath the tube
 PULL = 1.0, 0.5  # amplitudes of g(z) = sin(z) + 0.5 sin(2 z + 1)
 
 
@@ -48,9 +51,9 @@ class Tube(Env):
     def validate(self) -> None:
         """L above 0 and below what the expert can hold, sigma at least 0."""
         limit = 1 / (1 - FEEDBACK)
-        possible = min(self.values("lipschitz")) > 0 and max(self.values("lipschitz")) < limit
+        dials = self.values("lipschitz")
         require(
-            possible,
+            min(dials) > 0 and max(dials) < limit,
             f"lipschitz: expected 0 < L < {limit:.3g}, where the expert holds, got {self.lipschitz}; try 1.2",
         )
         require(
@@ -72,96 +75,100 @@ class Tube(Env):
     @cached_property
     def gain(self) -> Values:
         """b, what full action moves: all that the expert may need at the clip, so that it never saturates."""
-        gains = tuple(FEEDBACK * big * CLIP + sum(PULL) for big in self.values("lipschitz"))
+        dials = self.values("lipschitz")
+        gains = tuple(FEEDBACK * big * CLIP + sum(PULL) for big in dials)
         return gains if len(set(gains)) > 1 else gains[0]
 
     def pull(self, state: Any) -> Any:
         """g(z), (R, E)."""
-        xp, z = namespace(state), state[..., 1]
-        return PULL[0] * xp.sin(z) + PULL[1] * xp.sin(2 * z + 1)
+        sin, z = namespace(state).sin, state[..., 1]
+        slow, fast = sin(z), sin(2 * z + 1)
+        return PULL[0] * slow + PULL[1] * fast
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """At the centre, anywhere along the tube."""
-        phase = 2 * math.pi * streams.uniform("initial", episodes, 1)
-        return torch.cat((torch.zeros_like(phase), phase), -1)
+        chance = streams.uniform("initial", episodes, 1)
+        phase = 2 * math.pi * chance
+        q = torch.zeros_like(phase)
+        return torch.cat((q, phase), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step along the tube."""
-        xp, push = namespace(state), self.per_run(self.gain) * action[..., 0].clip(-1, 1)
-        q = self.per_run(self.lipschitz) * state[..., 0] + push - self.pull(state)
-        return xp.stack(
-            (
-                (q + self.per_run(self.noise) * noise[..., 0]).clip(-CLIP, CLIP),
-                state[..., 1] + TURN,
-            ),
-            -1,
-        )
+        push = self.per_run(self.gain) * action[..., 0].clip(-1, 1)
+        shake = self.per_run(self.noise) * noise[..., 0]
+        grown = self.per_run(self.lipschitz) * state[..., 0]
+        q = grown + push - self.pull(state)
+        q = (q + shake).clip(-CLIP, CLIP)
+        phase = state[..., 1] + TURN
+        return namespace(state).stack((q, phase), -1)
 
     def observation(self, state: Any) -> Any:
         """Position and point on the circle."""
         xp = namespace(state)
-        return xp.stack((state[..., 0], xp.cos(state[..., 1]), xp.sin(state[..., 1])), -1)
+        q, phase = state[..., 0], state[..., 1]
+        point = xp.cos(phase), xp.sin(phase)
+        return xp.stack((q, *point), -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 at the centre, 0 at the clip."""
-        return 1 - (next_state[..., 0] / CLIP) ** 2
+        share = next_state[..., 0] / CLIP
+        return 1 - share**2
 
     def terminal(self, state: Any) -> Any:
         """Never."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of the positions; the phase is the same for both."""
-        return state[..., :1] - other[..., :1]
+        apart = state - other
+        return apart[..., :1]
 
     def certificate(self) -> Certificate:
         """L, attained by any two positions whose images stay off the clip."""
+        value = self.values("lipschitz")
         zero = torch.zeros(self.runs, 1, 2, dtype=torch.float64)
         other = zero.clone()
-        value = self.values("lipschitz")
         other[:, 0, 0] = torch.tensor([0.5 / max(1.0, big) for big in value])
         return Certificate(
             value=value,
             metric="absolute difference of q",
             kind="exact",
             pair=(zero, other),
-            closed_loop=tuple((1 - FEEDBACK) * v for v in value),
+            closed_loop=tuple((1 - FEEDBACK) * big for big in value),
             radius=value,
             diameter=(2 * CLIP,) * self.runs,
             note="the phase is exogenous and excluded",
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The tube from the side on a logarithmic scale, its coming pull as a wave, the ball and its twin."""
-        (w, h), canvas = size, Canvas(size)
-        middle, tall, steps = h / 2, 0.44 * h, np.arange(60)
-
-        def height(q: Any) -> Any:
-            return middle - tall * squeezed(q, 0.01, CLIP)
-
-        for mark in (0.01, 0.1, 1.0, 10.0):
-            for side in (-mark, mark):
-                canvas.line(
-                    [(0, height(side)), (w, height(side))],
-                    WALL if mark == CLIP else LINE,
-                    3 if mark == CLIP else 1,
-                )
-            canvas.text(f"{mark:g}", (w - 6, height(mark) + 9), SOFT, 10, part=1.0)
-        phase = state[1] + steps * TURN
-        pull = PULL[0] * np.sin(phase) + PULL[1] * np.sin(2 * phase + 1)
-        x = 0.25 * w + steps * w / 60
-        canvas.polygon(
-            np.column_stack(
-                (np.r_[x, x[::-1]], np.r_[middle - 0.12 * h * pull, np.full(60, middle)])
-            ),
-            WAVE,
-        )
-        canvas.line([(0, middle), (w, middle)], SOFT, 1)
-        for who, colour, alpha in ((ghost, colour_of(0), 0.5), (state, colour_of(1), 1.0)):
-            if who is not None:
-                with canvas.layer(alpha):
-                    canvas.circle((0.25 * w, height(who[0])), 0.035 * h + 2, colour)
-        canvas.text(f"q = {state[0]:.2g}", (10, 36), INK, 12, bold=True)
+        canvas, (width, height) = Canvas(size), size
+        start, column = 0.11 * width, HERE * width
+        self._wave(canvas, state[1])
+        ladder(canvas, start, width, FOOT)
+        for wall in rows(canvas, np.array([-CLIP, CLIP]), FOOT):
+            canvas.line([(start, wall), (width, wall)], WALL, 3)
+        drawn = bodies(state, ghost, colour)
+        balls(canvas, drawn, lambda one: np.array([column, rows(canvas, one[0], FOOT)]))
+        note(canvas, "shaded: the pull that comes", (start, height - 9))
+        headline(canvas, f"q = {state[0]:.2g},  to be held at 0")
         return canvas.image()
+
+    def _wave(self, canvas: Canvas, phase: float) -> None:
+        """The pull that comes, on a linear scale around the middle."""
+        width, height = canvas.size
+        steps = np.arange(AHEAD)
+        coming = np.stack((0 * steps, phase + TURN * steps), -1)
+        share = HERE + steps / AHEAD
+        middle = rows(canvas, 0, FOOT)
+        crest = middle - 0.1 * height * self.pull(coming)
+        columns = width * np.concatenate((share, share[::-1]))
+        edges = np.concatenate((crest, np.full(AHEAD, middle)))
+        canvas.polygon(np.stack((columns, edges), -1), WAVE)

@@ -19,8 +19,9 @@ class LinearExpert(Expert):
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
-        keep = self.env.per_run(self.env.lipschitz, 3) - self.env.per_run(self.env.alpha, 3)
-        return (
-            (self.env.pull(state) - keep * self.env.rotated(state[..., :-1]))
-            / self.env.per_run(self.env.gain, 3)
-        ).clamp(-1, 1)
+        env = self.env
+        keep = env.per_run(env.lipschitz, 3) - env.per_run(env.alpha, 3)
+        back = keep * env.rotated(state[..., :-1])
+        push = env.pull(state) - back
+        action = push / env.per_run(env.gain, 3)
+        return action.clamp(-1, 1)

@@ -19,7 +19,8 @@ class TubeExpert(Expert):
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
-        feedback = -FEEDBACK * self.env.per_run(self.env.lipschitz) * state[..., 0]
-        return ((feedback + self.env.pull(state)) / self.env.per_run(self.env.gain))[
-            ..., None
-        ].clamp(-1, 1)
+        gain = FEEDBACK * self.env.per_run(self.env.lipschitz)
+        feedback = -gain * state[..., 0]
+        push = feedback + self.env.pull(state)
+        action = push / self.env.per_run(self.env.gain)
+        return action[..., None].clamp(-1, 1)

@@ -115,6 +115,26 @@ def ladder(canvas: Canvas, left: float, right: float, foot: float) -> None:
         canvas.text(f"{mark:g}", (left - 5, row), SOFT, 9, part=1)
 
 
+class Dial(NamedTuple):
+    """A circle on the panel: its middle (2,) and its radius, pixels."""
+
+    middle: np.ndarray
+    reach: float
+
+    def place(self, angle: Any, part: float = 1.0) -> np.ndarray:
+        """Pixels (..., 2) of angles (...), anticlockwise from the right, at a part of the radius."""
+        way = np.stack((np.cos(angle), -np.sin(angle)), -1)
+        return self.middle + part * self.reach * way
+
+
+def dial(canvas: Canvas) -> Dial:
+    """A circle as large as it fits beneath the banner, with room for words to its left."""
+    width, height = canvas.size
+    reach = 0.5 * (height - BANNER) - 20
+    middle = np.array([0.62 * width, BANNER + 20 + reach])
+    return Dial(middle, reach)
+
+
 def trail(canvas: Canvas, points: np.ndarray, colour: str) -> None:
     """A way in steps: a line through points (n, 2), and a dot for each but the first."""
     canvas.line(points, colour, 1.5)
