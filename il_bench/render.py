@@ -13,8 +13,6 @@ import tyro
 from .cli.flags import parsed
 from .cli.told import told
 from .core.settings import require
-from .records import record
-from .show import video
 
 
 @dataclass(frozen=True)
@@ -43,6 +41,9 @@ class RenderOptions:
 def main(args: list[str]) -> None:
     """The command."""
     options = parsed(RenderOptions, args, "python -m il_bench.render")
+    from .records import record
+    from .show import video
+
     source = record.load(options.record)
     source.known_env = record.environment_of(source.config, options.env)
     out = options.out or _free_path(options)
