@@ -338,6 +338,18 @@ def test_the_twin_is_laid_over_a_picture_that_cannot_show_it():
     assert (shown[40] == 250).all()
 
 
+def test_a_twin_that_hides_behind_its_learner_at_first_is_not_laid_over_it():
+    class Hidden(Screen):
+        def draw(self, state, size, ghost=None):
+            picture = super().draw(state, size)
+            if ghost is not None and ghost[0] > state[0]:
+                picture[10:20, int(ghost[0]) + 10] = (0, 0, 200)
+            return picture
+
+    assert painter.Painter(screen_take(Hidden()), (80, 60))._shows_twin
+    assert not painter.Painter(screen_take(Screen()), (80, 60))._shows_twin
+
+
 def test_a_body_has_its_learner_s_colour_where_draw_knows_one():
     class Coloured(Screen):
         def draw(self, state, size, ghost=None, colour=None):

@@ -172,9 +172,13 @@ def parsed(kind: Any, args: list[str], prog: str, description: str = "") -> Any:
 def _complaint(box: str) -> str:
     """What tyro says in its box, as one line: the complaint, and the flag that may have been meant."""
     lines = [line.strip("│╭╮╰╯ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
-    rules = [i for i, line in enumerate(lines) if line and set(line) == {"─"}] or [len(lines)]
+    if len(lines) > 1 and set(lines[1]) == {"-"}:  # in an ASCII console: a title and a rule instead
+        lines = lines[2:]
+    rules = [i for i, line in enumerate(lines) if line and set(line) <= set("─-")] or [len(lines)]
     meant = (
-        re.search(r"--[\w-]+", " ".join(lines[rules[0] :])) if "Perhaps you meant" in box else None
+        re.search(r"--\w[\w-]*", " ".join(lines[rules[0] :]))
+        if "Perhaps you meant" in box
+        else None
     )
     words = " ".join(" ".join(lines[: rules[0]]).split())
     cannot = re.match(r"Error parsing (--[\w-]+).*?\[(.*?)\]", words)

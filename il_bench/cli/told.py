@@ -7,12 +7,16 @@ import os
 import sys
 from collections.abc import Callable
 
+from .plain import forgive
+
 
 def told(command: Callable[[list[str]], None]) -> Callable[..., None]:
     """A command that says in one sentence, with exit code 2, what it cannot do; IL_BENCH_TRACEBACK=1 shows where."""
 
     @functools.wraps(command)
     def outer(args: list[str] | None = None) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            forgive(stream)
         try:
             command(sys.argv[1:] if args is None else args)
         except BrokenPipeError:  # whoever read the output has read enough

@@ -12,7 +12,7 @@ from ..paint.canvas import colour_of, mix
 from .take import Take
 
 KEPT = 64  # pictures: what does not move, and a twin in several panels, is drawn once
-TRIALS = 8  # states of the twin with which a picture is tried
+TRIALS = 8  # times at which the twin's own states are tried in a picture
 LIKE = 24  # difference, of 255, below which two pixels count as alike
 FULL = 64  # distance from the background, of 255, from which on a pixel is all body
 OPACITY = 0.7  # of a twin's body that lies over a learner's picture
@@ -54,9 +54,11 @@ class Painter:
 
     def _heeds_twin(self, first: np.ndarray) -> bool:
         """Whether the picture of the first state depends on the twin's, wherever that may be."""
-        state = self._take.state[0, 0].tobytes()
-        times = np.linspace(0, self._take.horizon, TRIALS).astype(int)[::-1]
-        twins = (self._take.state[0, time].tobytes() for time in times)
+        take = self._take
+        furthest = [take.state[k, time] for k, time in enumerate(take.drift.argmax(1))]
+        along = take.state[0, np.linspace(0, take.horizon, TRIALS).astype(int)]
+        state = take.state[0, 0].tobytes()
+        twins = (twin.tobytes() for twin in [*furthest[::-1], *along])
         pictures = (self._drawn(state, twin, colour_of(0)) for twin in twins)
         return any(not np.array_equal(picture, first) for picture in pictures)
 
