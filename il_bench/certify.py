@@ -37,7 +37,7 @@ def main(args: list[str]) -> None:
     name, settings = args[0], args[1:]
     with light.for_help(settings):
         env_class = resolve.environment(name)
-        env = flags.settings_of(env_class, settings, f"python -m il_bench.certify {name}")
+    env = flags.settings_of(env_class, settings, f"python -m il_bench.certify {name}")
     if not _withstands(name, env):
         raise SystemExit(1)
 

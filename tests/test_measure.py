@@ -11,10 +11,10 @@ from conftest import SMALL
 
 import il_bench as il
 from il_bench import measure
-from il_bench.core.rollout import by_expert, rollout
+from il_bench.core.rollout import by_expert, by_policy, rollout
 from il_bench.core.streams import Streams
 from il_bench.measures import assess, probes, table, words
-from il_bench.measures.quantities import HEADINGS
+from il_bench.measures.quantities import HEADINGS, Reference
 from il_bench.stats.intervals import Interval, interval
 
 
@@ -255,6 +255,127 @@ def test_a_record_of_a_strangers_file_is_measured_as_far_as_its_arrays_go(tmp_pa
     assert "is a file's" in table.errors
 
 
+def test_probes_draw_the_noise_that_the_record_was_made_with():
+    env = il.make("tube", horizon=15, seeds=2, noise=0.05)
+    expert = il.expert(env)
+    streams = Streams((7, 9), path="/demonstrations", first=(3, 40))
+    record = il.compare(env, expert, episodes=4, streams=streams, again=expert)
+    lead = Reference(record, env, expert).lead
+    assert torch.equal(lead.state[:, :4], torch.from_numpy(record.arrays["state"][0]))
+
+
+def test_an_earlier_record_without_its_streams_was_made_on_those_of_the_evaluation():
+    env = il.make("tube", horizon=15, seeds=2, noise=0.05)
+    expert = il.expert(env)
+    record = il.compare(env, expert, episodes=4, again=expert)
+    del record.config["streams"]
+    lead = Reference(record, env, expert).lead
+    assert torch.equal(lead.state[:, :4], torch.from_numpy(record.arrays["state"][0]))
+
+
+def test_what_expert_and_plant_answer_is_asked_once_for_all_learners(monkeypatch):
+    env = il.make("tube", horizon=15, seeds=2)
+    expert = il.expert(env)
+    record = il.compare(env, expert, episodes=4, one=expert, two=expert)
+    begun = []
+    initial = type(env).initial
+    monkeypatch.setattr(type(env), "initial", lambda *given: begun.append(1) or initial(*given))
+    assess.measures(record, env, expert, {"one": expert, "two": expert})
+    # The expert alone, with a constant error and with zero-mean ones; and each of the two before its kick.
+    assert len(begun) == 3 + 2
+
+
+class Opening(il.Policy):
+    """Pushes during its first four steps and rests from then on: it must remember how many steps it took."""
+
+    def __init__(self, env):
+        self.env, self.runs, self.action_space = env, env.runs, env.action_space
+
+    def act(self, obs, memory=None, draw=None):
+        steps = 0 if memory is None else memory
+        push = 0.5 if steps < 4 else 0.0
+        return torch.full((*obs.shape[:2], 2), push), steps + 1
+
+    def __getitem__(self, run):
+        return Opening(self.env[run])
+
+
+def test_whoever_is_kicked_goes_on_with_what_it_remembers():
+    env = linear(lipschitz=0.5)
+    who, streams = Opening(env), Streams(env.seeds)
+    calm = rollout(env, by_policy(env, who), streams, 6)
+    found = probes.kick(env, who, streams, calm, size=1e-3, at=10)
+    assert found.median().tolist() == [
+        4,
+        4,
+    ]  # 0.5^4 < 0.1: pushed again, it would not have forgotten
+
+
+def test_a_policy_that_remembers_is_no_function_of_the_state():
+    env = linear()
+    expert = Proportional(env, 0.5)
+    along = path(env, expert)
+    with pytest.raises(probes.Unanswerable, match="without memory"):
+        probes.lyapunov(env, Opening(env), along, Streams(env.seeds))
+
+
+def test_errors_of_policies_that_act_by_chance_are_those_of_the_record():
+    env = il.make("resetcliff", horizon=12, seeds=3)
+    expert = il.expert(env)
+    training = il.Training(net="table")
+    policies = {name: il.BC(1, training).learn(env, expert) for name in ("bc", "same")}
+    record = il.compare(env, expert, policies, episodes=16, sample=True)
+    found = assess.measures(record, env, expert, policies)
+    for row in found.rows:
+        off, on = (row["values"][f"action error {states}"].value for states in STATES)
+        errors = found.errors[row["learner"]]
+        assert errors["expert"].value == off
+        assert errors["bc"].value == errors["same"].value == on
+        assert on > 0
+
+
+STATES = "off (expert's states)", "on (own states)"
+
+
+def test_one_policy_in_all_runs_is_said_to_be_one_and_has_no_interval_over_runs():
+    env = il.make("tube", horizon=30, seeds=8)
+    found = il.assess(env, il.expert(env), lambda obs: 0 * obs[:, :1], episodes=4)
+    assert "policy is one policy in all 8 runs" in str(found)
+    gap = found.rows[0]["values"]["cost gap"]
+    assert gap.low == gap.value == gap.high
+
+
+def test_policies_of_each_run_s_own_have_their_interval():
+    record = assessed(seeds=8, horizon=20)
+    found = assess.measures(record, record.env, il.expert(record.env), {})
+    assert found.notes == []
+    assert found.rows[0]["values"]["cost gap"].low < found.rows[0]["values"]["cost gap"].high
+
+
+def test_a_policy_whose_net_is_not_at_hand_says_so_and_the_rest_is_measured():
+    record = assessed(horizon=20)
+    record.config["kinds"]["bc"] = "mine:Net"
+    values = assess.of_record(record).rows[0]["values"]
+    assert "its net 'mine:Net' is not at hand" in values["naive bound L + L_a Lip(policy)"]
+    assert values["recoverability u"].value > 0
+
+
+def test_certificates_and_logs_show_themselves():
+    env = il.make("tube", horizon=10, seeds=2, lipschitz=(0.9, 1.2))
+    shown = dict(env.certificate().__rich_repr__())
+    assert shown["L"] == (0.9, 0.9, 1.2, 1.2)
+    assert "radius" in shown
+    assert "pair" not in shown
+    assert "<td" in env.certificate()._repr_html_()
+    log = il.BC(2, SMALL).learn(env, il.expert(env)).log
+    spent = dict(log.__rich_repr__())
+    assert (spent["labels"], spent["updates"]) == (20, 60)
+    low, high = spent["loss"]
+    assert 0 <= low < high
+    assert "BC(episodes=2" in log._repr_html_()
+    assert dict(il.Log().__rich_repr__())["labels"] == 0
+
+
 def test_a_folder_that_is_no_record_is_a_sentence(capsys):
     with pytest.raises(SystemExit) as stop:
         measure.main(["nowhere"])
@@ -388,7 +509,7 @@ def test_measures_are_short_in_a_console_and_a_table_in_a_notebook():
 
 
 def test_the_horizon_law_tells_a_power_from_an_exponential():
-    from il_bench.measures.quantities import Assessment, Reference, horizon_law
+    from il_bench.measures.quantities import Assessment, horizon_law
 
     record = assessed(horizon=100)
     steps = np.arange(1, 101.0)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, final
 
@@ -24,6 +25,7 @@ import torch
 from gymnasium import spaces
 
 from .arrays import per_run
+from .html import html_table
 from .settings import (
     Values,
     as_tuple,
@@ -64,6 +66,23 @@ class Certificate:
     radius: tuple[float, ...] | None = None
     diameter: tuple[float, ...] = (math.inf,)
     note: str = ""
+
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        """What it claims, without the pair's states; what is not stated is left out."""
+        claims = {
+            "L": self.value,
+            "kind": self.kind,
+            "metric": self.metric,
+            "closed_loop": self.closed_loop,
+            "radius": self.radius,
+            "diameter": self.diameter,
+            "note": self.note or None,
+        }
+        yield from ((name, claim) for name, claim in claims.items() if claim is not None)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return html_table("Certificate", dict(self.__rich_repr__()))
 
 
 @dataclass(frozen=True, kw_only=True)

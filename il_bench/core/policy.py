@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from gymnasium import spaces
 
 from . import policy_file
 from .env import Env, Expert
+from .html import html_table
 from .registry import NETS
 from .settings import require
 from .streams import Streams
@@ -163,11 +164,30 @@ class Log:
         silent = {"report": _unheard, "iterate": _unheard, "checkpoint": None}
         return vars(self) | silent
 
+    def __rich_repr__(self) -> Iterator[tuple[str, object]]:
+        """What it cost, and who learned; of numbers that differ between runs the smallest and the largest."""
+        yield "learner", self.learner
+        for name in (*SPENT, "loss"):
+            yield name, _ends(getattr(self, name))
+        for name in ("episodes", "updates", "seconds", "broke"):
+            yield name, getattr(self, name)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return html_table("Log", dict(self.__rich_repr__()))
+
     def close(self, learner: Learner, policy: Policy) -> Policy:
         """Sign the finished policy with what it cost."""
         self.learner, self.seconds = learner, time.perf_counter() - self.began
         policy.log = self
         return policy
+
+
+def _ends(values: Any) -> float | tuple[float, float]:
+    """The number of all runs, or the smallest and the largest of those that differ."""
+    each = torch.as_tensor(values)
+    low, high = each.min().item(), each.max().item()
+    return low if low == high or each.numel() == 1 else (low, high)
 
 
 class Learner(Protocol):

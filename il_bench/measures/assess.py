@@ -42,13 +42,11 @@ def measures(
         policy = policies.get(name, "its policy is not at hand")
         rows += _rows(Assessment(reference, number, policy))
     circumstances = Circumstances(
-        horizon=int(compared.arrays["reward"].shape[-1]),
+        horizon=compared.horizon,
         indicator=compared.indicator,
         counted=_errors_are_counted(compared, env),
     )
-    notes = [
-        _one_in_all(compared, name) for name in compared.learners[1:] if _is_one(compared, name)
-    ]
+    notes = [_one_in_all(compared, name) for name in compared.learners if compared.is_one(name)]
     errors = _errors(reference, policies)
     return Measures(rows, errors, broken(compared), circumstances, notes)
 
@@ -58,7 +56,7 @@ def _rows(a: Assessment) -> list[Row]:
     name = a.record.learners[a.learner]
     quantities = {title: ask for part in HEADINGS.values() for title, ask in part.items()}
     answers = {title: _asked(ask, a) for title, ask in quantities.items()}
-    one = _is_one(a.record, name)
+    one = a.record.is_one(name)
     rows = []
     for setting, runs in a.record.groups().items():
         kinds = classes(a, runs)
@@ -92,15 +90,9 @@ def _pooled(answer: np.ndarray | str, runs: np.ndarray, one: bool) -> Interval |
     return pooled.alone() if one else pooled
 
 
-def _is_one(compared: Record, learner: str) -> bool:
-    """Whether a learner is one policy in all its runs, and not one of each run's own."""
-    return learner in compared.config.get("one", ())
-
-
 def _one_in_all(compared: Record, learner: str) -> str:
-    runs = len(compared.arrays["reward"][0])
     return (
-        f"{learner} is one policy in all {runs} runs, which differ by their starts and noise alone: medians stand "
+        f"{learner} is one policy in all {compared.runs} runs, which differ by their starts and noise alone: medians stand "
         "without an interval over runs."
     )
 
@@ -196,7 +188,7 @@ def of_record(
     except ValueError as reason:
         return measures(compared, str(reason), str(reason), {})
     compared.known_env = env
-    policies = compared.policies()
+    policies = {learner: _policy(compared, learner) for learner in compared.config["kinds"]}
     name = compared.config["expert"]
     stranger = ":" in name and expert_name is None and env_name is None
     if stranger:
@@ -204,3 +196,11 @@ def of_record(
         return measures(compared, env, missing, policies)
     expert = resolve.expert(env, expert_name or name, trust)
     return measures(compared, env, expert, policies)
+
+
+def _policy(compared: Record, learner: str) -> Policy | str:
+    """A learner's policy, or the reason why the Record alone does not bring it back."""
+    try:
+        return compared.policy(learner)
+    except ValueError as reason:
+        return str(reason)

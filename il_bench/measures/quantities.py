@@ -135,8 +135,7 @@ class Reference:
     @asked_once
     def ceilings(self) -> np.ndarray:
         """The deviation of two unrelated states of each run (R,)."""
-        runs = len(self.record.arrays["reward"][0])
-        return np.array([self.record.ceiling(run) for run in range(runs)])
+        return np.array([self.record.ceiling(run) for run in range(self.record.runs)])
 
     @asked_once
     def kick(self) -> np.ndarray:
@@ -225,7 +224,7 @@ class Assessment:
     @property
     def horizon(self) -> int:
         """Steps in a rollout, T."""
-        return int(self.record.arrays["reward"].shape[-1])
+        return self.record.horizon
 
     def array(self, name: str) -> np.ndarray:
         """One array of the learner in the Record, (R, E, ...)."""
@@ -367,10 +366,6 @@ def _first(a: Assessment) -> np.ndarray:
     return np.array([probes.kaplan_meier_median(steps, happened) for steps, happened in rows])
 
 
-def _expert_return(a: Assessment) -> np.ndarray:
-    return a.experts("reward").sum(-1).mean(-1)
-
-
 def _trajectory_bound(a: Assessment) -> np.ndarray:
     """The largest return met, R of the trajectory bound, times the chance of a first disagreement."""
     largest = a.experts("reward").sum(-1).max(-1)
@@ -438,7 +433,7 @@ def _driven_episodes(a: Assessment) -> int:
 
 def _lost_collecting(a: Assessment) -> np.ndarray:
     """What the collecting policy lost of the expert's return, per episode; other episodes, so that it is not paired."""
-    return _expert_return(a) - _budget("collected")(a) / _driven_episodes(a)
+    return a.record.returns(0) - _budget("collected")(a) / _driven_episodes(a)
 
 
 def _early_ends(a: Assessment) -> np.ndarray:
@@ -495,7 +490,7 @@ BOUNDS: dict[str, Quantity] = {
 }
 
 COST: dict[str, Quantity] = {
-    "expert's return": _expert_return,
+    "expert's return": lambda a: a.record.returns(0),
     "cost gap": lambda a: a.gap,
     "horizon exponent of the cost gap": lambda a: horizon_law(a)[0],
     "labels": _budget("labels"),

@@ -321,7 +321,7 @@ def _columns(part: Numbers, times: Sequence[int], one: bool) -> dict[str, Any]:
 def _alone(pooled: Any) -> Any:
     """The same without an interval."""
     if isinstance(pooled, Interval):
-        return dataclasses.replace(pooled, low=pooled.value, high=pooled.value)
+        return pooled.alone()
     if isinstance(pooled, Share):
         return dataclasses.replace(pooled, part=_alone(pooled.part))
     return pooled
