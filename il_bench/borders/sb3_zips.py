@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.settings import require
-from .callables import CallableExpert
+from .callables import CallableExpert, require_same_spaces
 
 if TYPE_CHECKING:
     from ..core.env import Env
@@ -192,17 +192,4 @@ def expert(env: Env, spelling: str, trust: bool = False) -> CallableExpert:
 
 def require_fit(env: Env, held: Zip) -> None:
     """Refuse a model whose observations or actions are not those of the environment."""
-    pairs = {
-        "observations": (held.model.observation_space, env.observation_space),
-        "actions": (held.model.action_space, env.action_space),
-    }
-    for what, (its, wanted) in pairs.items():
-        same = (
-            type(its) is type(wanted)
-            and its.shape == wanted.shape
-            and getattr(its, "n", 0) == getattr(wanted, "n", 0)
-        )
-        require(
-            same,
-            f"{held.spelling}: was trained on {what} {its}, and {what} here are {wanted}; give another zip",
-        )
+    require_same_spaces(env, held.spelling, held.model)

@@ -152,7 +152,7 @@ def assess(
         episodes: twin rollouts of each run.
         trust: the author of the zip in "sb3:PATH" is trusted.
     """
-    who = resolve.named(env, policy, trust)
+    expert, who = resolve.expert(env, expert), resolve.named(env, policy, trust)
     return measures(
         compare(env, expert, {"policy": who}, episodes=episodes), env, expert, {"policy": who}
     )

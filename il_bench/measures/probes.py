@@ -41,7 +41,7 @@ def dial_coordinates(env: Env, state: torch.Tensor) -> torch.Tensor:
 
 
 def _require_pure(env: Env) -> None:
-    if hasattr(type(env), "gymnasium_id"):
+    if env.foreign:
         raise Unanswerable(
             "needs an environment that can be put into a state; this one only steps on"
         )

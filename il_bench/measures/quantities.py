@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core.env import Env, Expert
+from ..core.env import Env, Expert, RecurrentExpert
 from ..core.policy import Policy
 from ..core.rollout import Rollout
 from ..core.streams import Streams
@@ -70,6 +70,8 @@ class Assessment:
         Raises:
             Unanswerable: with the reason why one of them cannot be had.
         """
+        if isinstance(self.expert, RecurrentExpert):
+            raise Unanswerable("needs an expert without a memory, which answers in any state")
         for thing in (self.env, self.expert, self.policy):
             if isinstance(thing, str):
                 raise Unanswerable(thing)

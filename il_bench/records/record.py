@@ -320,7 +320,7 @@ def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
     held_settings = config["env"]["settings"].items()
     settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in held_settings}
     try:
-        return environment(name or held)(**settings)
+        return environment(name or held, settings)(**settings)
     except TypeError as error:
         raise ValueError(
             f"record: {name or held} is not the environment of this Record ({error})"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..borders import resolve
 from ..core.env import Env, Expert
 from ..core.policy import SPENT, Policy
 from ..core.registry import name_of
@@ -59,13 +60,10 @@ def compare(
         ValueError: for a policy of another number of runs, or an environment whose twins do not couple.
     """
     require(episodes >= 1, f"episodes: expected at least 1, got {episodes}; try 64")
-    policies = {**(policies or {}), **named}
+    expert = resolve.expert(env, expert)
+    given = {**(policies or {}), **named}
+    policies = {name: resolve.named(env, source, who=name) for name, source in given.items()}
     for name, policy in policies.items():
-        kind = isinstance(policy, Policy | Expert)
-        require(
-            kind,
-            f"{name}: expected a Policy or an Expert, got {type(policy).__name__}; learn() returns one",
-        )
         runs = env.runs if isinstance(policy, Expert) else policy.runs
         require(
             runs == env.runs,
