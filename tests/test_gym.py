@@ -1,16 +1,25 @@
 """Both sides of the border to Gymnasium, and stable-baselines3 as a guest."""
 
+import errno
+import gc
+import pickle
+import sys
 import warnings
+from pathlib import Path
+from typing import ClassVar
 
 import gymnasium
 import numpy as np
 import pytest
 import torch
 from conftest import SMALL
+from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
+from test_run import QUICK, command
 
 import il_bench as il
 from il_bench.borders.gymnasium_out import GymEnv, GymVectorEnv
+from il_bench.borders.gymnasium_picture import coloured
 from il_bench.core.rollout import by_expert, by_policy, rollout
 from il_bench.core.streams import Streams
 
@@ -263,9 +272,341 @@ def test_a_foreign_environment_steps_in_order_and_says_so():
         env.transition(state + 1, torch.zeros(1, 1, 1), torch.zeros(1, 1, 0))
 
 
-def test_what_cannot_cross_the_border_is_a_sentence():
-    with pytest.raises(ValueError, match="expected a flat Box of observations"):
-        il.make("Blackjack-v1")
+class Linear(gymnasium.Env):
+    """s' = A s + (a, a), for ever."""
+
+    matrix: ClassVar = np.array([[0.9, 0.2], [-0.1, 0.7]])
+    observation_space: ClassVar = spaces.Box(-100.0, 100.0, (2,), np.float32)
+    action_space: ClassVar = spaces.Box(-1.0, 1.0, (1,), np.float32)
+
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        self._state = self.np_random.normal(size=2)
+        return self._state.astype(np.float32), {}
+
+    def step(self, action):
+        self._state = self.matrix @ self._state + action
+        return self._state.astype(np.float32), float(self._state[0]), False, False, {}
+
+
+class Counted(Linear):
+    """The same, and how many of them are open."""
+
+    open: ClassVar = 0
+    made: ClassVar = 0
+
+    def __init__(self):
+        Counted.open += 1
+        Counted.made += 1
+
+    def close(self):
+        Counted.open -= 1
+
+
+class Alone(Linear):
+    """The same, of which only one can exist, as of a simulator that listens at a port."""
+
+    open: ClassVar = 0
+
+    def __init__(self):
+        if Alone.open:
+            raise RuntimeError("address already in use")
+        Alone.open += 1
+
+    def close(self):
+        Alone.open -= 1
+
+
+class Odd(gymnasium.Env):
+    """Any spaces: the observation is a sample, the last action is kept in the class."""
+
+    taken: ClassVar = []
+
+    def __init__(self, obs=None, act=None):
+        self.observation_space = obs or spaces.Discrete(3)
+        self.action_space = act or spaces.Discrete(2)
+
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        self.observation_space.seed(seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), action
+        Odd.taken.append(action)
+        return self.observation_space.sample(), 0.0, False, False, {}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_open():
+    Counted.open = Counted.made = Alone.open = 0
+    Odd.taken.clear()
+
+
+def brake(obs):
+    return -0.1 * obs[:, :1]
+
+
+def alike(one, two):
+    return all(np.array_equal(one.arrays[name], two.arrays[name]) for name in one.arrays)
+
+
+@pytest.mark.parametrize(
+    ("space", "size"),
+    [
+        (spaces.Discrete(3), 3),
+        (spaces.Discrete(3, start=5), 3),
+        (spaces.MultiDiscrete([2, 3]), 5),
+        (spaces.MultiBinary(4), 4),
+        (spaces.Tuple((spaces.Discrete(2), spaces.Box(-1, 1, (2,)))), 4),
+        (spaces.Dict({"a": spaces.Discrete(2), "b": spaces.Box(-1, 1, (2, 2))}), 6),
+        (spaces.Box(0, 255, (4, 5, 3), np.uint8), 60),
+        (spaces.Box(-1, 1, ()), 1),
+    ],
+)
+def test_observations_of_every_kind_are_flattened_and_one_line_says_so(space, size):
+    env = il.make(lambda: Odd(space), horizon=4)
+    record = il.compare(env, lambda obs: np.zeros(len(obs)), episodes=2)
+    assert record.arrays["state"].shape == (1, 1, 2, 5, size)
+    assert f"are flattened into {size} numbers" in env.adaptation
+    assert env.adaptation in env.certificate().note
+    assert env.draw(record.arrays["state"][0, 0, 0, 0], (40, 30)).shape == (30, 40, 3)
+    first = Odd(space).reset(seed=env.reset_seeds(Streams((0,)).fork("evaluation"), 1)[0][0])[0]
+    np.testing.assert_array_equal(record.arrays["state"][0, 0, 0, 0], spaces.flatten(space, first))
+
+
+def test_a_row_of_numbers_is_not_said_to_be_flattened():
+    assert pendulum().adaptation == ""
+    assert "flattened" not in pendulum().certificate().note
+
+
+def test_observations_that_are_images_are_shown_as_images():
+    env = il.make(lambda: Odd(spaces.Box(0, 255, (30, 40, 3), np.uint8)))
+    pixels = np.zeros((30, 40, 3))
+    pixels[..., 1] = 200
+    frame = env.draw(pixels.ravel(), (40, 30))
+    assert (frame == (0, 200, 0)).all()
+
+
+@pytest.mark.parametrize(
+    ("space", "answer", "taken"),
+    [
+        (spaces.Box(-3, 3, (2,), np.int8), [2.99, -2.6], [3, -3]),
+        (spaces.MultiDiscrete([3, 4]), [1.7, 0.2], [2, 0]),
+        (spaces.MultiDiscrete([3, 4], start=[1, -1]), [1.7, -0.6], [2, -1]),
+        (spaces.MultiBinary(2), [0.9, 0.1], [1, 0]),
+        (spaces.Discrete(3, start=-1), [2], 1),
+    ],
+)
+def test_actions_of_whole_numbers_are_rounded_and_labels_shifted(space, answer, taken):
+    env = il.make(lambda: Odd(act=space), horizon=2)
+    rollout(env, by_expert(env, il.expert(env, lambda obs: [answer] * len(obs))), Streams((0,)), 1)
+    assert len(Odd.taken) == 2
+    np.testing.assert_array_equal(Odd.taken[0], taken)
+    assert "actions" in env.adaptation
+
+
+def test_a_network_learns_several_labels_at_once():
+    env = il.make(lambda: Odd(spaces.Box(0, 1, (2,)), spaces.MultiDiscrete([3, 4])), horizon=5)
+    policy = il.BC(episodes=2, training=SMALL).learn(env, lambda obs: np.round(obs * (2, 3)))
+    assert il.compare(env, brake2, episodes=2, bc=policy).arrays["action"].shape[-1] == 2
+
+
+def brake2(obs):
+    return 0 * obs
+
+
+@pytest.mark.parametrize(
+    ("obs", "act", "sentence"),
+    [
+        (
+            spaces.Sequence(spaces.Discrete(2)),
+            spaces.Discrete(2),
+            "that can be flattened into a Box",
+        ),
+        (spaces.Discrete(2), spaces.Tuple((spaces.Discrete(2),)), "MultiDiscrete or MultiBinary"),
+    ],
+)
+def test_what_cannot_cross_the_border_is_a_sentence(obs, act, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        il.make(lambda: Odd(obs, act))
+
+
+def test_settings_of_an_id_are_handed_to_gymnasium():
+    env, light = pendulum(), pendulum(g=1.0)
+
+    def still(obs):
+        return 0 * obs[:, :1]
+
+    one, two = (il.compare(e, still, episodes=2, mine=still) for e in (env, light))
+    assert not alike(one, two)
+    assert two.config["env"]["settings"]["g"] == 1.0
+    assert light[0].g == 1.0
+    assert pickle.loads(pickle.dumps(light)).g == 1.0
+    two.save("kept")
+    assert il.load("kept").env.g == 1.0
+    with pytest.raises(TypeError, match=r"Pendulum-v1: it cannot be made with {'gg': 1} \(.*'gg'"):
+        pendulum(gg=1)
+    with pytest.raises(
+        TypeError, match="its setting 'reward' would hide an environment's own reward"
+    ):
+        pendulum(reward=1)
+
+
+def test_factories_classes_and_objects_are_environments():
+    def factory(g=10.0):
+        return gymnasium.make("Pendulum-v1", g=g)
+
+    things = (factory, gymnasium.make("Pendulum-v1", g=1.0))
+    own = pendulum(g=1.0, seeds=2)
+    expected = il.compare(own, lambda obs: obs[:, :1], episodes=2)
+    for thing, settings in zip(things, ({"g": 1.0}, {}), strict=True):
+        env = il.make(thing, horizon=25, seeds=2, **settings)
+        assert alike(il.compare(env, lambda obs: obs[:, :1], episodes=2), expected)
+    assert il.make(Linear).horizon == 200
+    assert il.make(il.ENVS["lane"], seeds=2).runs == 2
+
+
+def test_an_object_s_episodes_take_turns_and_its_owner_closes_it():
+    object_ = Counted()
+    env = il.make(object_, horizon=6, seeds=2)
+    record = il.compare(env, brake, episodes=3)
+    assert alike(record, il.compare(il.make(Linear, horizon=6, seeds=2), brake, episodes=3))
+    env.close()
+    del env
+    gc.collect()
+    assert Counted.open == Counted.made == 1
+
+
+def test_one_simulator_suffices_where_there_can_be_no_second(monkeypatch):
+    env = il.make(Alone, horizon=6, seeds=2)
+    learner = il.DAgger(rounds=2, episodes=2, training=SMALL)
+    policy = learner.learn(env, brake)
+    record = il.compare(env, brake, episodes=3, dagger=policy)
+    many = il.make(Linear, horizon=6, seeds=2)
+    expected = il.compare(many, brake, episodes=3, dagger=learner.learn(many, brake))
+    assert alike(record, expected)
+    assert env.certificate().value == many.certificate().value
+    assert Alone.open <= 1
+    assert il.make(Alone, horizon=6).initial(Streams((0,)), 1).shape == (
+        1,
+        1,
+        2,
+    )  # the other makes room
+
+
+def test_copies_are_closed_when_the_environment_is_dropped_and_after_errors():
+    env = il.make(Counted, horizon=4)
+    assert Counted.open == 0  # the probe
+    il.compare(env, brake, episodes=3)
+    assert Counted.open == 3
+    del env
+    gc.collect()
+    assert Counted.open == 0
+
+    class Failing(Counted):
+        def step(self, action):
+            raise RuntimeError("lost")
+
+    env = il.make(Failing, horizon=4)
+    with pytest.raises(RuntimeError, match="lost"):
+        il.compare(env, brake, episodes=3)
+    assert Counted.open == 0
+
+
+def at_most(count, error):
+    def factory():
+        if Counted.open >= count:
+            raise error
+        return Counted()
+
+    return factory
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            OSError(errno.EMFILE, "Too many open files"),
+            "8 copies were needed and the system allows",
+        ),
+        (RuntimeError("no licence"), r"8 copies were needed.* after 5 no more .*no licence"),
+    ],
+)
+def test_too_few_copies_are_a_sentence_that_says_how_many_were_needed(error, sentence):
+    env = il.make(at_most(5, error), horizon=4)
+    with pytest.raises(ValueError, match=sentence):
+        il.compare(env, brake, episodes=8)
+    assert Counted.open == 0
+
+
+DESK = """
+import gymnasium, numpy as np
+from gymnasium import spaces
+from gymnasium.envs.classic_control import PendulumEnv
+class Desk(PendulumEnv):
+    pass
+def made():
+    return gymnasium.make("Pendulum-v1")
+def still(obs):
+    return 0 * obs[:, :1]
+gymnasium.register("TestDesk-v0", entry_point=Desk, max_episode_steps=30)
+"""
+
+
+@pytest.mark.parametrize("name", ["desk_gym:TestDesk-v0", "desk_gym:Desk", "desk_gym:made"])
+def test_a_module_s_id_class_or_factory_is_an_environment_on_the_command_line(name):
+    Path("desk_gym.py").write_text(DESK)
+    sys.modules.pop("desk_gym", None)
+    command("--env", name, "--expert", "desk_gym:still", *QUICK, "--out", "kept")
+    record = il.load("kept", env=il.make(name, seeds=2, horizon=12))
+    assert record.config["env"]["name"] == name
+    assert il.make("desk_gym:TestDesk-v0").horizon == 30
+    with pytest.raises(
+        KeyError, match=r"'desk_gym' registers no 'TestDesc-v0' .* mean 'TestDesk-v0'"
+    ):
+        il.make("desk_gym:TestDesc-v0")
+    del gymnasium.registry["TestDesk-v0"]
+
+
+@pytest.mark.parametrize(
+    ("thing", "sentence"),
+    [
+        (
+            None,
+            "make: expected the name of an environment, a gymnasium.Env or a function.*got None",
+        ),
+        (3, "make: expected the name of an environment.*got 3"),
+        (int, "builtins:int: expected it to return a gymnasium.Env, got int"),
+        (il.Env, "make: Env is the contract itself"),
+        (il.make("lane"), "make: Lane is an environment already"),
+    ],
+)
+def test_what_is_no_environment_is_a_sentence(thing, sentence):
+    with pytest.raises((TypeError, ValueError), match=sentence):
+        il.make(thing)
+
+
+@pytest.mark.parametrize("frame", [None, np.zeros(3), "raises"])
+def test_a_renderer_that_shows_nothing_leaves_bars(frame):
+    class Blind(Linear):
+        metadata: ClassVar = {"render_modes": ["rgb_array"]}
+        state = np.zeros(2)
+
+        def __init__(self, render_mode=None):
+            self.render_mode = render_mode
+
+        def render(self):
+            if isinstance(frame, str):
+                raise RuntimeError(frame)
+            return frame
+
+    assert il.make(Blind).draw(np.zeros(2), (40, 30)).shape == (30, 40, 3)
+
+
+@pytest.mark.parametrize("channels", [(), (1,), (3,), (4,)])
+def test_grey_and_transparent_frames_are_frames(channels):
+    assert (coloured(np.full((3, 4, *channels), 7)) == np.full((3, 4, 3), 7)).all()
 
 
 def test_an_expert_that_returns_too_few_actions_is_a_sentence():

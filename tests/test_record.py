@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import il_bench as il
 from il_bench.borders.resolve import named
+from il_bench.core import files
 from il_bench.core.streams import Streams
 from il_bench.fit.fitting import restore
 from il_bench.records import rows
@@ -253,7 +254,7 @@ def test_a_name_that_no_policy_can_bear_is_refused_before_anything_is_computed(n
 def test_one_policy_in_all_runs_has_no_interval_over_runs(tmp_path):
     env = tiny("lane", seeds=8)
     expert = il.expert(env)
-    function = named(env, lambda obs: -obs[:, :1])
+    function = named(env, lambda obs: (-obs[:, :1]).clip(-1, 1))
     bc = il.BC(1, SMALL).learn(env, expert)
     record = il.compare(env, expert, episodes=2, function=function, bc=bc, copy=Slower())
     assert record.config["one"] == ["function", "copy"]
@@ -272,19 +273,43 @@ class Slower(il.Expert):
         return -0.1 * state[..., :1]
 
 
-def test_an_interrupted_save_leaves_nothing(record, tmp_path):
-    def fails(folder):
-        (folder / "half").write_text("a")
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("moved", [0, 1, 2])
+def test_an_interrupted_save_leaves_nothing(record, tmp_path, monkeypatch, moved):
+    """Whether it stops while the draft is written or while its files are moved."""
+    real, calls = files.os.replace, []
 
+    def stops(source, target):
+        calls.append(target)
+        if len(calls) > moved:
+            raise KeyboardInterrupt
+        real(source, target)
+
+    monkeypatch.setattr(files.os, "replace", stops)
     with pytest.raises(KeyboardInterrupt):
-        record.save(tmp_path / "out", fails)
+        record.save(tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["link", "empty", "n" * 248, "[b]x[/b]"])
+def test_a_record_goes_where_it_can(record, tmp_path, place):
+    """Into a link to an empty folder, an empty folder as a mount point is one, and under any name."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    assert il.load(record.save(tmp_path / place)).learners == record.learners
+    assert (tmp_path / "link").is_symlink()
+    assert not [path for path in tmp_path.rglob("*") if path.name.startswith(files.DRAFT)]
+
+
+def test_a_link_to_nothing_is_a_sentence(record, tmp_path):
+    (tmp_path / "out").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match=r"out: .* is a link to nothing; name a new folder"):
+        record.save(tmp_path / "out")
 
 
 def test_a_folder_that_holds_something_is_not_touched(record, saved):
     before = {p.name: p.read_bytes() for p in saved.iterdir()}
-    with pytest.raises(ValueError, match=r"out: .* already holds a Record; name a new folder"):
+    with pytest.raises(ValueError, match=r"out: .* already holds files; name a new folder"):
         record.save(saved)
     assert before == {p.name: p.read_bytes() for p in saved.iterdir()}
 

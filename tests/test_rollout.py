@@ -389,7 +389,7 @@ def test_an_expert_with_a_chance_of_its_own_is_a_sentence():
 
     with pytest.raises(
         ValueError,
-        match="expert: expected one answer to one state, got .* at run 0, episode 0, step 0",
+        match=r"expert: expected one answer to one state, got .* at run 0, episode 0, step 0",
     ):
         il.compare(Counter(), Dice(), episodes=2)
 

@@ -1,47 +1,208 @@
-"""Callables: a function, or anything with `predict`, as an Expert or a Policy."""
+"""Callables: a function, a network, or anything with `predict`, as an Expert or a Policy."""
 
 from __future__ import annotations
 
 import inspect
 import math
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
+from gymnasium import spaces
+from gymnasium.vector.utils import concatenate, create_empty_array
 
-from ..core.env import Env, Expert
+from ..core.env import Env, Expert, RecurrentExpert
 from ..core.policy import Policy
-from ..core.rollout import action_size
+from ..core.rollout import action_size, observe
 from ..core.settings import require
+from .gymnasium_in import Foreign
+
+OUTSIDE = 1e-6
+"""How far an action may lie outside its Box: what float32 rounds away, in units of the limit where that is above 1."""
 
 
-def answers(who: str, source: Any, obs: torch.Tensor, size: int) -> torch.Tensor:
-    """Actions (R, E, U) of a callable, or of anything with `predict`, for observations (R, E, O); deterministic.
+@dataclass
+class Answers:
+    """What somebody says, asked run by run and deterministically.
 
-    It is asked run by run: a network rounds differently in a larger batch, and a run's answers must not depend on its
-    neighbours.
+    A network rounds differently in a larger batch, and a run's answers must not depend on its neighbours.
 
-    Raises:
-        ValueError: with the run, when it does not return one action of U = `size` numbers for each observation.
+    Attributes:
+        who: "expert", or a policy's name, for sentences.
+        source: a function of observations (n, O), a `torch.nn.Module`, or an object with `predict`.
+        env: whose observations are shown.
+        size: numbers in one action, U.
     """
-    rows = []
-    for run, batch in enumerate(obs.to(torch.float32).cpu().numpy()):
-        seen = batch.copy()  # whoever writes into it hurts nobody
-        out = (
-            source.predict(seen, deterministic=True)[0]
-            if hasattr(source, "predict")
-            else source(seen)
-        )
-        out = out.detach().cpu() if isinstance(out, torch.Tensor) else out
-        shape, kind = np.shape(out), np.asarray(out).dtype.kind
-        fits = kind in "biuf" and shape[:1] == batch.shape[:1] and math.prod(shape[1:]) == size
+
+    who: str
+    source: Any
+    env: Env
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Ask once how long an action is: a space that is a property is built anew each time."""
+        self.size = action_size(self.env)
+
+    def to(self, obs: torch.Tensor, memory: list[Any] | None) -> tuple[torch.Tensor, Any]:
+        """Actions (R, E, U) for observations (R, E, O), and what each run remembers; None where nobody does.
+
+        Raises:
+            ValueError: with the run, when an answer is not one action for each observation, or none of the space.
+        """
+        before = memory or [None] * len(obs)
+        rows, after = [], []
+        for run, batch in enumerate(obs.to(torch.float32).cpu().numpy()):
+            answer, remembered = self.asked(batch.copy(), before[run])
+            actions = self._actions(f"{self.who} at run {run}", answer, len(batch))
+            self._require_possible(f"{self.who} at run {run}", actions)
+            rows.append(actions)
+            after.append(remembered)
+        nobody = all(remembered is None for remembered in after)
+        return torch.from_numpy(np.stack(rows)).to(obs.device), None if nobody else after
+
+    def asked(self, batch: np.ndarray, memory: Any) -> tuple[Any, Any]:
+        """The answer for observations (n, O), which may be written into, and what is remembered."""
+        predict = getattr(self.source, "predict", None)
+        if predict is not None:
+            begins = np.full(len(batch), memory is None)
+            about = {"state": memory, "episode_start": begins, "deterministic": True}
+            said = predict(shown(self.env, self.source, batch), **_accepted(predict, about))
+        elif isinstance(self.source, torch.nn.Module):
+            said = _of_network(self.source, batch)
+        else:
+            said = self.source(batch)
+        # As stable-baselines3 answers: the action, and the state to hand back.
+        pair = isinstance(said, tuple) and len(said) == 2 and not self._fits(said, len(batch))
+        answer, remembered = said if pair else (said, None)
+        able = remembered is None or "state" in _accepted(predict, {"state": None})
         require(
-            fits,
-            f"{who} at run {run}: expected one action of U={size} for each of {len(batch)} observations, got "
-            f"{f'shape {shape}' if kind in 'biuf' else type(out).__name__}; return numbers (n, U)",
+            able,
+            f"{self.who}: returned a state beside its actions, which only a predict(observation, state, "
+            "episode_start) is handed back; give an object with one",
         )
-        rows.append(np.array(out, dtype=np.float64).reshape(len(batch), size))
-    return torch.from_numpy(np.stack(rows)).to(obs.device)
+        return answer, remembered
+
+    def _fits(self, answer: Any, count: int) -> bool:
+        """Whether an answer is `count` actions of U numbers."""
+        numbers = _array(answer)
+        if numbers is None or numbers.shape[:1] != (count,):
+            return False
+        return math.prod(numbers.shape[1:]) == self.size
+
+    def _actions(self, who: str, answer: Any, count: int) -> np.ndarray:
+        """An answer as actions (n, U), float64."""
+        numbers = _array(answer)
+        got = type(answer).__name__ if numbers is None else f"shape {numbers.shape}"
+        require(
+            self._fits(answer, count),
+            f"{who}: expected one action of U={self.size} for each of {count} observations, got {got}; return "
+            "numbers (n, U)",
+        )
+        assert numbers is not None, "it fits"
+        return np.array(numbers, dtype=np.float64).reshape(count, self.size)
+
+    def _require_possible(self, who: str, actions: np.ndarray) -> None:
+        """Refuse a label that there is not, and a number outside the Box; one that is not finite ends its episode."""
+        space = self.env.action_space
+        if isinstance(space, spaces.Discrete):
+            label = (actions >= 0) & (actions < space.n) & (actions == np.floor(actions))
+            wanted, advice = f"labels from 0 to {space.n - 1}", "answer with one of them"
+            wrong = actions[~label]
+        else:
+            low, high = (limit.astype(np.float64).ravel() for limit in (space.low, space.high))
+            beyond = (actions < low - _slack(low)) | (actions > high + _slack(high))
+            wanted, advice = f"actions in {space}", "clip them"
+            wrong = actions[beyond]
+        became = f" ({self.env.adaptation})" if self.env.adaptation else ""
+        require(
+            not wrong.size,
+            f"{who}: expected {wanted}{became}, got {wrong[0] if wrong.size else 0:.6g}; {advice}",
+        )
+
+
+def _slack(limit: np.ndarray) -> np.ndarray:
+    """How far beyond a limit of a Box rounding may lead."""
+    return OUTSIDE * np.maximum(1, np.abs(np.nan_to_num(limit, posinf=0, neginf=0)))
+
+
+def _accepted(predict: Any, about: dict[str, Any]) -> dict[str, Any]:
+    """Which of stable-baselines3's arguments a `predict` knows; there may be none."""
+    try:
+        known = inspect.signature(predict).parameters
+    except (TypeError, ValueError):  # none, or written in C
+        return {}
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+        return about
+    return {name: value for name, value in about.items() if name in known}
+
+
+def _of_network(network: torch.nn.Module, batch: np.ndarray) -> Any:
+    """What a network says of observations (n, O), in its own precision and place, without what only training does."""
+    first = next(network.parameters(), torch.empty(0))
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            return network(torch.from_numpy(batch).to(first.device, first.dtype))
+    finally:
+        network.train(was_training)
+
+
+def _array(answer: Any) -> np.ndarray | None:
+    """An answer as numbers, or None where it holds none: an array, a tensor, or lists of numbers."""
+    if isinstance(answer, torch.Tensor):
+        answer = answer.detach().cpu()
+    try:
+        array = np.asarray(answer)
+    except (ValueError, TypeError, RuntimeError):  # rows of different lengths
+        return None
+    return array if array.dtype.kind in "biuf" else None
+
+
+def shown(env: Env, source: Any, batch: np.ndarray) -> Any:
+    """Observations (n, O) as a model was trained on them: in their own space, where they were flattened for us."""
+    if not isinstance(env, Foreign) or _fits_into(env.observation_space, _trained_on(source)):
+        return batch
+    space = env.native_observation_space
+    if not _fits_into(space, _trained_on(source)):
+        return batch
+    own = [spaces.unflatten(space, row) for row in batch]
+    return concatenate(space, own, create_empty_array(space, len(own)))
+
+
+def require_same_spaces(env: Env, who: str, source: Any) -> None:
+    """Refuse a model whose observations or actions are not those of the environment."""
+    native = isinstance(env, Foreign)
+    places = {
+        "observations": (
+            _trained_on(source),
+            [env.observation_space, *([env.native_observation_space] if native else [])],
+        ),
+        "actions": (
+            getattr(source, "action_space", None),
+            [env.action_space, *([env.native_action_space] if native else [])],
+        ),
+    }
+    for what, (its, wanted) in places.items():
+        require(
+            not isinstance(its, spaces.Space) or any(_fits_into(space, its) for space in wanted),
+            f"{who}: was trained on {what} {its}, and {what} here are {wanted[-1]}; give another",
+        )
+
+
+def _trained_on(source: Any) -> Any:
+    """The space of observations that a model names, or the model of a zip; None where nobody names one."""
+    return getattr(getattr(source, "model", source), "observation_space", None)
+
+
+def _fits_into(space: spaces.Space[Any], its: Any) -> bool:
+    """Whether a model's space is that of an environment; an image's channels may have been moved to the front."""
+    if type(its) is not type(space) or getattr(its, "n", 0) != getattr(space, "n", 0):
+        return False
+    if isinstance(space, spaces.Box):
+        return its.shape in (space.shape, (*space.shape[-1:], *space.shape[:-1]))
+    return its.shape == space.shape
 
 
 def require_answering(what: str, source: Any) -> None:
@@ -51,6 +212,18 @@ def require_answering(what: str, source: Any) -> None:
         able,
         f"{what}: expected an Expert class, a callable or an object with predict, got {source!r}; name one of them",
     )
+
+
+def remembers(env: Env, source: Any) -> bool:
+    """Whether somebody with `predict` hands back a state, found out by one question of its own."""
+    predict = getattr(source, "predict", None)
+    if predict is None or "state" not in _accepted(predict, {"state": None}):
+        return False
+    nothing = np.zeros((1, *env.observation_space.shape), dtype=np.float32)
+    try:
+        return Answers("expert", source, env).asked(nothing, None)[1] is not None
+    except Exception:  # whatever it cannot answer is told where it is asked in earnest
+        return False
 
 
 class CallableExpert(Expert):
@@ -63,10 +236,53 @@ class CallableExpert(Expert):
 
     def __init__(self, env: Env, source: Any):
         self.env, self.source = env, source
+        self._answers = Answers("expert", source, env)
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
-        return answers("expert", self.source, self.env.observation(state), action_size(self.env))
+        return self._answers.to(self.env.observation(state), None)[0]
+
+
+class RememberingExpert(RecurrentExpert):
+    """Anything with a `predict` that hands back a state, as an expert; one call for each run and step.
+
+    Args:
+        env: whose observations it sees.
+        source: the object with stable-baselines3's `predict`.
+    """
+
+    def __init__(self, env: Env, source: Any):
+        self.env, self.source = env, source
+        self._answers = Answers("expert", source, env)
+
+    def go_on(self, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
+        """See `RecurrentExpert.go_on`."""
+        return self._answers.to(self.env.observation(state), memory)
+
+
+class PolicyExpert(RecurrentExpert):
+    """R policies, learned or restored, as the expert of R runs.
+
+    Args:
+        env: whose observations they see.
+        source: the policies.
+    """
+
+    def __init__(self, env: Env, source: Policy):
+        require(
+            source.runs == env.runs,
+            f"expert: expected a policy of {env.runs} runs, got {source.runs}; learn it in this env",
+        )
+        self.env, self.source = env, source
+
+    def go_on(self, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
+        """See `RecurrentExpert.go_on`."""
+        return self.source.act(observe(self.env, state), memory)
+
+
+def callable_expert(env: Env, source: Any) -> CallableExpert | RememberingExpert:
+    """A callable, or anything with `predict`, as the expert that it is: with a memory or without."""
+    return (RememberingExpert if remembers(env, source) else CallableExpert)(env, source)
 
 
 class CallablePolicy(Policy):
@@ -75,13 +291,15 @@ class CallablePolicy(Policy):
     Args:
         env: whose observations it sees.
         source: the callable, or an object with stable-baselines3's `predict`.
+        who: what it is called in sentences.
     """
 
     shared = True
 
-    def __init__(self, env: Env, source: Any):
+    def __init__(self, env: Env, source: Any, who: str = "policy"):
         self.env, self.source, self.runs = env, source, env.runs
         self.action_space, self.device = env.action_space, env.device
+        self._answers = Answers(who, source, env)
 
     def act(
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
@@ -89,10 +307,10 @@ class CallablePolicy(Policy):
         """See `Policy.act`; deterministic only."""
         require(
             draw is None,
-            "policy: its chance is its own and cannot be repeated; evaluate it deterministically",
+            f"{self._answers.who}: its chance is its own and cannot be repeated; evaluate it deterministically",
         )
-        return answers("policy", self.source, obs, action_size(self.env)), memory
+        return self._answers.to(obs, memory)
 
     def __getitem__(self, run: int) -> CallablePolicy:
         """The same for one run."""
-        return CallablePolicy(self.env[run], self.source)
+        return CallablePolicy(self.env[run], self.source, self._answers.who)

@@ -7,6 +7,7 @@ ratios that a pair has shown: lower bounds, which say nothing about states that 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -127,7 +128,7 @@ def estimate(make: Callable[[], gymnasium.Env]) -> tuple[float, str]:
     """
     copy = make()
     way = access(copy)
-    found, what = (_by_resets(make), "") if way is None else (list(_by_states(copy, way)), way.name)
+    found, what = (_by_resets(copy), "") if way is None else (list(_by_states(copy, way)), way.name)
     copy.close()
     clear = np.array([stretch for stretch in found if math.isfinite(stretch)])
     if not len(clear):
@@ -181,29 +182,32 @@ def _by_states(copy: gymnasium.Env, way: Access) -> Iterator[float]:
         )
 
 
-def _by_resets(make: Callable[[], gymnasium.Env]) -> list[float]:
-    """Stretches of two copies with one seed along a common sequence of actions, their first ones different."""
-    found = []
-    pair = [make(), make()]
+def _by_resets(copy: gymnasium.Env) -> list[float]:
+    """Stretches of two episodes with one seed along a common sequence of actions, their first ones different."""
+    stretches = []
     for seed in range(EPISODES):
-        for copy, other in zip(pair, (0, 1), strict=True):
-            copy.reset(seed=seed)
-            copy.action_space.seed(2 * seed + other)
-        firsts = [copy.action_space.sample() for copy in pair]
-        common = [pair[0].action_space.sample() for _ in range(STEPS)]
-        before = np.zeros(1)
-        for chosen in [firsts, *([action, action] for action in common)]:
-            (one, _, over, *_), (two, _, done, *_) = (
-                c.step(a) for c, a in zip(pair, chosen, strict=True)
-            )
-            after = np.subtract(one, two, dtype=float)
-            found.append(_ratio(before, after))
-            before = after
-            if over or done:
-                break
-    for copy in pair:
-        copy.close()
-    return found
+        copy.action_space.seed(2 * seed)
+        first, *common = [copy.action_space.sample() for _ in range(STEPS + 1)]
+        copy.action_space.seed(2 * seed + 1)
+        other = copy.action_space.sample()
+        one = _episode(copy, seed, [first, *common])
+        two = _episode(copy, seed, [other, *common])
+        steps = min(len(one), len(two))
+        apart = [np.zeros(1), *(one[:steps] - two[:steps])]
+        stretches += [_ratio(*pair) for pair in itertools.pairwise(apart)]
+    return stretches
+
+
+def _episode(copy: gymnasium.Env, seed: int, actions: list[Any]) -> np.ndarray:
+    """Observations (n, O) after each action of an episode, until it ends."""
+    copy.reset(seed=seed)
+    obs = []
+    for action in actions:
+        after, _, over, done, _ = copy.step(action)
+        obs.append(np.array(after, dtype=float))
+        if over or done:
+            break
+    return np.array(obs)
 
 
 def _ratio(before: np.ndarray, after: np.ndarray) -> float:

@@ -1,11 +1,11 @@
-"""The border to Gymnasium, inwards: anyone's id as an Env, anyone's callable or model as an Expert."""
+"""The border to Gymnasium, inwards: anyone's id, factory or object as an Env."""
 
 from __future__ import annotations
 
-import contextlib
-import math
-import warnings
-from dataclasses import dataclass, field, make_dataclass
+import dataclasses
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, make_dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -13,156 +13,158 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
-from gymnasium.wrappers import OrderEnforcing
+from gymnasium.envs.registration import EnvSpec
 
 from ..core.env import Certificate, Env
 from ..core.settings import require
 from ..core.streams import Streams
-from ..paint.canvas import bars, resized
-from .estimate import estimate
-from .gymnasium_picture import _no_display
+from .gymnasium_copies import Copies, Origin
+from .gymnasium_picture import Camera
+from .gymnasium_spaces import adaptation, native, numbers_or_labels, row_of_numbers
+
+STEPS = 200
+"""The horizon where an environment sets no limit on an episode's time."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Foreign(Env):
     """A Gymnasium environment that we did not make: R x E copies, reset with one seed each.
 
-    Its state is its observation; two copies reset with the same seed are twins. A copy is stepped where it stands, so
-    transitions come in order; a state that is not a copy's own is refused.
+    Its state is its observation, flattened where it is more than a row of numbers; two copies reset with the same seed
+    are twins. A copy is stepped where it stands, so transitions come in order; a state that is not a copy's own is
+    refused.
     """
 
-    gymnasium_id: ClassVar[str] = ""
+    thing: ClassVar[Any] = None
+    """A Gymnasium id, a factory, or an object."""
+    keywords: ClassVar[tuple[str, ...]] = ()
+    """Names of the fields that are handed on when a copy is made."""
+    origins: ClassVar[dict[str, Origin]] = {}
+    """Where copies come from, by these settings: what was learned of it once serves every run."""
     noise_size: ClassVar = 0
 
     def validate(self) -> None:
-        """Boxes of numbers in, a Box or Discrete out."""
-        try:
-            probe = self._make()
-        except (gymnasium.error.Error, ImportError) as error:
-            raise ValueError(f"{self.gymnasium_id}: Gymnasium cannot make it ({error})") from error
+        """Observations that can be flattened in, numbers or labels out."""
+        facts = self.origin.facts
         require(
-            isinstance(probe.observation_space, spaces.Box)
-            and len(probe.observation_space.shape) == 1,
-            f"{self.gymnasium_id}: expected a flat Box of observations, got {probe.observation_space}; wrap it first",
+            row_of_numbers(facts.observation_space) is not None,
+            f"{self.foreign}: expected observations that can be flattened into a Box, got "
+            f"{facts.observation_space}; wrap it first",
         )
         require(
-            isinstance(probe.action_space, spaces.Box | spaces.Discrete),
-            f"{self.gymnasium_id}: expected Box or Discrete actions, got {probe.action_space}; wrap it first",
+            numbers_or_labels(facts.action_space) is not None,
+            f"{self.foreign}: expected Box, Discrete, MultiDiscrete or MultiBinary actions, got "
+            f"{facts.action_space}; wrap it first",
         )
-        start = getattr(probe.action_space, "start", 0)
-        require(
-            start == 0,
-            f"{self.gymnasium_id}: expected actions that begin at 0, got {probe.action_space}; wrap it first",
-        )
-        self._held["spaces"] = probe.observation_space, probe.action_space
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return _again, (self.thing, self.foreign, self.keywords, values)
 
     @cached_property
-    def _held(self) -> dict[str, Any]:
-        """The copies and what their last step gave: the one thing that changes."""
-        return {}
+    def origin(self) -> Origin:
+        """Where its copies come from."""
+        settings = {name: getattr(self, name) for name in self.keywords}
+        made = Origin(self.foreign, self.thing, settings)
+        return self.origins.setdefault(repr(settings), made)
 
-    def _make(self, **settings: Any) -> gymnasium.Env:
-        """A copy, without the wrapper that only asks at every step whether there was a reset."""
-        made = gymnasium.make(
-            self.gymnasium_id, max_episode_steps=-1, disable_env_checker=True, **settings
-        )
-        return made.env if type(made) is OrderEnforcing else made
+    @cached_property
+    def _copies(self) -> Copies:
+        """The copies and where they stand: the one thing that changes."""
+        return Copies(self.origin)
+
+    @cached_property
+    def _camera(self) -> Camera:
+        return Camera(self.origin)
+
+    @property
+    def in_turn(self) -> bool:  # type: ignore[override]
+        """Whether its episodes take turns, because only one simulator can exist at a time."""
+        return self.origin.alone
+
+    @cached_property
+    def adaptation(self) -> str:  # type: ignore[override]
+        """What its observations and actions became on this side of the border, in words."""
+        facts = self.origin.facts
+        return adaptation(facts.observation_space, facts.action_space)
 
     @property
     def states(self) -> dict[str, str]:  # type: ignore[override]
         """Observation coordinates by number."""
         return {f"o{i}": "" for i in range(self.observation_space.shape[0])}
 
-    @property
-    def observation_space(self) -> spaces.Box:
-        """As the environment has it."""
-        return self._held["spaces"][0]
+    @cached_property
+    def observation_space(self) -> spaces.Box:  # type: ignore[override]
+        """As the environment has it, flattened."""
+        space = row_of_numbers(self.origin.facts.observation_space)
+        assert space is not None, "validated"
+        return space
+
+    @cached_property
+    def action_space(self) -> spaces.Box | spaces.Discrete:  # type: ignore[override]
+        """As the environment has it; several labels or switches at once are a Box of numbers."""
+        space = numbers_or_labels(self.origin.facts.action_space)
+        assert space is not None, "validated"
+        return space
 
     @property
-    def action_space(self) -> spaces.Box | spaces.Discrete:
-        """As the environment has it."""
-        return self._held["spaces"][1]
+    def specification(self) -> EnvSpec:
+        """What Gymnasium makes it from, with the horizon as its limit on time.
 
-    def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
-        """Copies reset with seeds drawn from the streams."""
-        runs, held = len(streams.seeds), self._held
-        seeds = [seed for row in self.reset_seeds(streams, episodes) for seed in row]
-        if len(held.get("copies", [])) != len(seeds):
-            self.close()
-            held["copies"] = [self._make() for _ in seeds]
-        first = [copy.reset(seed=seed)[0] for copy, seed in zip(held["copies"], seeds, strict=True)]
-        state = torch.tensor(np.array(first), dtype=torch.float64, device=self.device).reshape(
-            runs, episodes, -1
-        )
-        never = torch.zeros(runs, episodes, dtype=torch.bool)
-        held.update(state=state, terminated=never, stopped=never, reward=never.double())
-        return state
+        Raises:
+            ValueError: for a factory or an object, which no id names.
+        """
+        named = isinstance(self.thing, str)
+        require(named, f"{self.foreign}: expected an id of Gymnasium's; register it first")
+        spec = gymnasium.spec(self.thing.rpartition(":")[2])
+        settings = {**spec.kwargs, **self.origin.keywords}
+        return dataclasses.replace(spec, max_episode_steps=self.horizon, kwargs=settings)
+
+    @property
+    def native_observation_space(self) -> spaces.Space[Any]:
+        """The environment's own."""
+        return self.origin.facts.observation_space
+
+    @property
+    def native_action_space(self) -> spaces.Space[Any]:
+        """The environment's own."""
+        return self.origin.facts.action_space
+
+    def native(self, actions: np.ndarray) -> Any:
+        """Actions (n, U) as the environment takes them, n in a row."""
+        return native(self.native_action_space, actions)
 
     def reset_seeds(self, streams: Streams, episodes: int) -> list[list[int]]:
         """What each copy is reset with (R, E)."""
-        runs = range(len(streams.seeds))
-        return [
-            [int(streams.generator(r, "initial", e).integers(2**31)) for e in range(episodes)]
-            for r in runs
-        ]
+
+        def seed(run: int, episode: int) -> int:
+            return int(streams.generator(run, "initial", episode).integers(2**31))
+
+        return [[seed(run, e) for e in range(episodes)] for run in range(len(streams.seeds))]
+
+    def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
+        """Copies reset with seeds drawn from the streams."""
+        seeds = self.reset_seeds(streams, episodes)
+        first = self._copies.reset([seed for row in seeds for seed in row])
+        return torch.tensor(first, device=self.device).reshape(len(seeds), episodes, -1)
 
     def close(self) -> None:
-        """Close the copies."""
-        for copy in self._held.pop("copies", []):
-            copy.close()
+        """Close the copies; what comes next makes new ones."""
+        self._copies.close()
+        self._camera.close()
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """Every copy that goes on takes its step; one whose state or action is not finite has stopped."""
-        held = self._held
-        stopped = (
-            held["stopped"] | ~(held["state"].isfinite().all(-1) & action.isfinite().all(-1)).cpu()
-        )
-        same = (
-            "copies" in held
-            and held["state"].shape == state.shape
-            and (held["state"] == state)[~stopped].all()
-        )
+        # NumPy's and Python's numbers: a tensor's cost more in this loop than many an environment's step.
+        rows = state.cpu().numpy().reshape(-1, state.shape[-1])
+        chosen = action.cpu().numpy().reshape(-1, action.shape[-1])
+        stopped = self._copies.stopped(chosen)
         require(
-            bool(same),
+            self._copies.stand_in(rows, stopped),
             "transition: expected the states of the last step, got others; this environment only steps on",
         )
-        # NumPy's and Python's numbers: a tensor's cost more in this loop than many an environment's step.
-        chosen, over, halted = (
-            self._native(action),
-            held["terminated"].numpy().copy(),
-            stopped.numpy(),
-        )
-        following, reward = state.cpu().numpy().copy(), np.zeros(over.shape)
-        rows, paid, ended, stop = (
-            following.reshape(over.size, -1),
-            reward.ravel(),
-            over.ravel(),
-            halted.ravel(),
-        )
-        for i in np.flatnonzero(~stop).tolist():
-            rows[i], paid[i], done, truncated, _ = held["copies"][i].step(chosen[i])
-            if done or truncated:
-                ended[i], stop[i] = done, True
-        after, gained, terminated = (
-            torch.from_numpy(following),
-            torch.from_numpy(reward),
-            torch.from_numpy(over),
-        )
-        held.update(
-            state=after.to(state.device), reward=gained, terminated=terminated, stopped=stopped
-        )
-        return held["state"]
-
-    def _native(self, action: torch.Tensor) -> Any:
-        """Actions (R, E, U), those of all copies in a row, as the environment takes them."""
-        if isinstance(self.action_space, spaces.Discrete):
-            return action[..., 0].nan_to_num().long().ravel().tolist()
-        return (
-            action.cpu()
-            .numpy()
-            .astype(self.action_space.dtype)
-            .reshape(-1, *self.action_space.shape)
-        )
+        after = self._copies.step(rows, self.native(chosen), stopped)
+        return torch.from_numpy(after.obs).to(state.device).reshape(state.shape)
 
     def observation(self, state: Any) -> Any:
         """The state, which is the observation."""
@@ -170,11 +172,16 @@ class Foreign(Env):
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """What the last step paid."""
-        return self._held["reward"].to(state.device)
+        return self._said("reward", state)
 
     def terminal(self, state: Any) -> Any:
         """What the last step said."""
-        return self._held["terminated"].to(state.device)
+        return self._said("terminated", state)
+
+    def _said(self, what: str, state: torch.Tensor) -> torch.Tensor:
+        """What the last step left of each copy, (R, E)."""
+        values = torch.from_numpy(getattr(self._copies.standing, what))
+        return values.to(state.device).reshape(state.shape[:2])
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of the observations."""
@@ -182,54 +189,56 @@ class Foreign(Env):
 
     def certificate(self) -> Certificate:
         """The largest growth of a deviation in one step that pairs of copies have shown: an estimate from below."""
-        value, note = self._estimate
-        return Certificate(
-            (value,) * self.runs, "Euclidean over observations", "estimated", note=note
-        )
-
-    @cached_property
-    def _estimate(self) -> tuple[float, str]:
-        return estimate(self._make)
+        value, note = self.origin.estimate
+        note = "; ".join(filter(None, (note, self.adaptation)))
+        metric = "Euclidean over observations"
+        return Certificate((value,) * self.runs, metric, "estimated", note=note)
 
     def draw(
         self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
     ) -> np.ndarray:
         """The environment's own picture where an observation sets its state, else bars of the observation."""
-        frame = self._picture(state)
-        return (
-            bars(state, ghost, self.observation_space, size)
-            if frame is None
-            else resized(frame, size)
-        )
-
-    def _picture(self, state: np.ndarray) -> np.ndarray | None:
-        if "camera" not in self._held:
-            camera = None
-            with contextlib.suppress(Exception), warnings.catch_warnings(), _no_display():
-                warnings.simplefilter(
-                    "ignore"
-                )  # no renderer, or none installed, in whatever words: bars will do
-                camera = self._make(render_mode="rgb_array")
-                camera.reset(seed=0)
-                camera.render()  # opens what it needs now
-            self._held["camera"] = camera
-        camera = self._held["camera"]
-        inner = getattr(getattr(camera, "unwrapped", None), "state", None)
-        if inner is None:
-            return None
-        if self.gymnasium_id.startswith("Pendulum"):
-            state = np.array([math.atan2(state[1], state[0]), state[2]])
-        if np.shape(inner) != np.shape(state):
-            return None
-        camera.unwrapped.state = np.asarray(state)
-        return np.asarray(camera.render())
+        return self._camera.picture(state, ghost, self.observation_space, size)
 
 
-def wrapper(identifier: str) -> type[Env]:
-    """The class of environments around a Gymnasium id."""
-    steps = gymnasium.spec(identifier).max_episode_steps or 200
-    fields = [("horizon", int, field(default=steps))]
+def foreign(thing: Any, name: str, settings: Iterable[str] = ()) -> type[Env]:
+    """The class of environments around an id, a factory or an object.
+
+    Args:
+        thing: a Gymnasium id, a callable that returns a `gymnasium.Env`, or one such object.
+        name: what Records call it.
+        settings: names of the settings that it is made with, which become fields.
+
+    Raises:
+        TypeError: for a setting whose name an environment here cannot give away.
+    """
+    keywords = tuple(settings)
+    for key in keywords:
+        if hasattr(Foreign, key):
+            raise TypeError(
+                f"{name}: its setting {key!r} would hide an environment's own {key}; give a factory"
+            )
+    horizon = ("horizon", int, field(default=_time_limit(thing) or STEPS))
+    rows = [(key, Any, field()) for key in keywords]
+    words = f"{name}, through Gymnasium."
+    about = {"foreign": name, "thing": staticmethod(thing), "keywords": keywords, "origins": {}}
     return make_dataclass(
-        identifier.replace("-", "_").replace("/", "_"), fields, bases=(Foreign,), frozen=True, kw_only=True,
-        namespace={"gymnasium_id": identifier, "__doc__": f"{identifier}, through Gymnasium.", "__module__": __name__},
-    )  # fmt: skip
+        re.sub(r"\W", "_", name),
+        [horizon, *rows],
+        bases=(Foreign,),
+        namespace={**about, "__doc__": words, "__module__": __name__},
+        frozen=True,
+        kw_only=True,
+    )
+
+
+def _time_limit(thing: Any) -> int | None:
+    """The steps after which Gymnasium ends an episode of an id or an object."""
+    if isinstance(thing, str):
+        return gymnasium.spec(thing.rpartition(":")[2]).max_episode_steps
+    return getattr(getattr(thing, "spec", None), "max_episode_steps", None)
+
+
+def _again(thing: Any, name: str, keywords: tuple[str, ...], values: dict[str, Any]) -> Env:
+    """An environment that was pickled."""
+    return foreign(thing, name, keywords)(**values)

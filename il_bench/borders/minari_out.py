@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -23,6 +22,7 @@ from ..core.registry import gymnasium_identifier, name_of
 from ..core.rollout import Rollout, observe
 from ..core.settings import as_tuple, one_of, per_run_fields, require
 from ..core.streams import Streams
+from .gymnasium_in import Foreign
 from .minari_in import folder, package
 
 
@@ -177,7 +177,7 @@ def _create(
 def _requirements(env: Env) -> list[str]:
     from .. import __version__
 
-    return [] if hasattr(env, "gymnasium_id") else [f"il-bench>={__version__}"]
+    return [] if env.foreign else [f"il-bench>={__version__}"]
 
 
 def specification(env: Env, **repeating: str) -> EnvSpec:
@@ -187,8 +187,8 @@ def specification(env: Env, **repeating: str) -> EnvSpec:
         env: one run.
         **repeating: purpose and arrays of `gym.GymEnv`, with which an environment of ours repeats what was seen.
     """
-    if hasattr(env, "gymnasium_id"):
-        return dataclasses.replace(gymnasium.spec(env.gymnasium_id), max_episode_steps=env.horizon)
+    if isinstance(env, Foreign):
+        return env.specification
     name = name_of(env)
     settings = {
         f.name: getattr(env, f.name)
@@ -210,7 +210,9 @@ def _observation_space(env: Env) -> spaces.Box:
 
 def _action_space(env: Env) -> spaces.Space:
     space = env.action_space
-    if isinstance(space, spaces.Discrete) or hasattr(env, "gymnasium_id"):
+    if isinstance(env, Foreign):
+        return env.native_action_space
+    if isinstance(space, spaces.Discrete):
         return space
     return spaces.Box(space.low.astype(np.float64), space.high.astype(np.float64), dtype=np.float64)
 
@@ -240,14 +242,19 @@ def _buffers(
             "seed": int(seeds[run][episode]),
             "options": None if foreign else {"episode": _number(streams, run, episode)},
             "observations": observe(alone[run], torch.from_numpy(lived))[0].numpy(),
-            "actions": action[run, episode, :steps]
-            .astype(space.dtype)
-            .reshape(steps, *(space.shape or ())),
+            "actions": _as_taken(env, action[run, episode, :steps], space),
             "rewards": reward[run, episode, :steps],
             "terminations": last & bool(seen.terminated[run, episode]),
             "truncations": last & cut,
             "infos": None if foreign else {"state": lived[0]},
         }
+
+
+def _as_taken(env: Env, actions: np.ndarray, space: spaces.Space) -> np.ndarray:
+    """Actions (T, U) as the environment took them."""
+    if isinstance(env, Foreign):
+        return np.asarray(env.native(actions), dtype=space.dtype)
+    return actions.astype(space.dtype).reshape(len(actions), *(space.shape or ()))
 
 
 def _number(streams: Streams, run: int, episode: int) -> int:

@@ -9,11 +9,12 @@ import dataclasses
 import difflib
 import inspect
 import sys
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import gymnasium
 
-from ..core.registry import ENVS, EXPERTS, from_desk, name_of
+from ..core.registry import ENVS, EXPERTS, desk_module, from_desk, name_of
 from ..core.settings import combinations, per_run_fields, require
 
 if TYPE_CHECKING:
@@ -24,26 +25,103 @@ ZIP = "sb3:"
 """What the path of a stable-baselines3 zip begins with."""
 
 
-def environment(name: str) -> type[Env]:
-    """The class of an environment: a registered name, `module:Class`, or a Gymnasium id such as Pendulum-v1."""
+def environment(name: str, settings: Iterable[str] = ()) -> type[Env]:
+    """The class of an environment.
+
+    Args:
+        name: a registered name; `module:Class` of a file; a Gymnasium id such as Pendulum-v1, or `module:Id-v0`, whose
+            module registers it; a `gymnasium.Env` class of a file, or a function that returns one, `module:name`.
+        settings: names of the settings that it will have: those that only Gymnasium knows become fields.
+
+    Raises:
+        KeyError: when there is none of that name.
+    """
     spec = gymnasium.registry.get(name.removeprefix("il_bench:"))
     own = "" if spec is None else (spec.kwargs or {}).get("env", "")
     if own in ENVS:  # one of our own, by its Gymnasium id
         return from_desk(ENVS, own)
-    if name not in ENVS and ":" not in name and name in gymnasium.registry:
-        from .gymnasium_in import wrapper
-
-        return wrapper(name)
+    if name in ENVS:
+        return from_desk(ENVS, name)
+    if name in gymnasium.registry:
+        return _foreign(name, name, settings)
+    module, _, member = name.partition(":")
+    if not member:
+        return from_desk(ENVS, name)
+    thing = getattr(desk_module(ENVS, name), member, None)
+    if thing is None and member in gymnasium.registry:
+        return _foreign(name, name, settings)
+    if thing is None:
+        _require_known(module, member)
+    elif not _is_own(thing) and callable(thing):
+        return _foreign(thing, name, settings)
     return from_desk(ENVS, name)
 
 
-def make(name: str, *, seeds: int | tuple[int, ...] = 1, **settings: Any) -> Env:
+def _is_own(thing: Any) -> bool:
+    """Whether something in a file is an environment of the kind that is made here, or tries to be one."""
+    if not inspect.isclass(thing):
+        return False
+    return not issubclass(thing, gymnasium.Env)
+
+
+def _require_known(module: str, member: str) -> None:
+    """Refuse an id that importing its module did not register with Gymnasium."""
+    known = list(gymnasium.registry)
+    close = difflib.get_close_matches(member, known, 1)
+    hint = f"did you mean {close[0]!r}?" if close else "is it the right module?"
+    if not member.isidentifier():
+        raise KeyError(f"{module!r} registers no {member!r} with Gymnasium; {hint}")
+
+
+def _foreign(thing: Any, name: str, settings: Iterable[str]) -> type[Env]:
+    """The class of environments around somebody else's."""
+    from .gymnasium_in import Foreign, foreign
+
+    own = {field.name for field in dataclasses.fields(Foreign)}
+    return foreign(thing, name, [key for key in settings if key not in own])
+
+
+def _class_of(thing: Any, settings: Iterable[str]) -> type[Env]:
+    """The class of whatever stands for an environment.
+
+    Raises:
+        TypeError: when it stands for none.
+    """
+    if isinstance(thing, str):
+        return environment(thing, settings)
+    if dataclasses.is_dataclass(thing) and callable(getattr(thing, "certificate", None)):
+        return _own_class(thing)
+    if not callable(thing) and not isinstance(thing, gymnasium.Env):
+        raise TypeError(
+            "make: expected the name of an environment, a gymnasium.Env or a function that returns one, got "
+            f"{thing!r}; python -m il_bench.run --list shows the names"
+        )
+    known = getattr(thing, "unwrapped", thing)
+    named = known if hasattr(known, "__qualname__") else type(known)
+    return _foreign(thing, f"{named.__module__}:{named.__qualname__}", settings)
+
+
+def _own_class(thing: Any) -> type[Env]:
+    """An environment's class itself, which may also be given in place of its name."""
+    if not inspect.isclass(thing):
+        raise TypeError(f"make: {type(thing).__name__} is an environment already; use it as it is")
+    if inspect.isabstract(thing):
+        raise TypeError(
+            f"make: {thing.__name__} is the contract itself; give a class that keeps it"
+        )
+    return thing
+
+
+def make(thing: Any, *, seeds: int | tuple[int, ...] = 1, **settings: Any) -> Env:
     """An environment of R runs: every combination of the given settings, for every seed.
 
     Args:
-        name: a registered name, `module:Class`, or a Gymnasium id.
+        thing: a registered name, `module:Class`, a Gymnasium id or `module:Id-v0`; an environment's class; a function
+            or a class that returns a new `gymnasium.Env` at each call; or one such object, whose episodes then take
+            turns, because there is no second one.
         seeds: how many seeds (0, 1, ...), or which.
-        **settings: fields of the environment; several values make several runs.
+        **settings: fields of the environment; several values make several runs. What a foreign environment does not
+            have here is handed on to Gymnasium, or to the function.
 
     Returns:
         The environment, for `il.expert` and the learners.
@@ -55,7 +133,8 @@ def make(name: str, *, seeds: int | tuple[int, ...] = 1, **settings: Any) -> Env
         >>> make("lane", lipschitz=(1.1, 1.2), seeds=16).runs
         32
     """
-    cls = environment(name)
+    cls = _class_of(thing, settings)
+    name = thing if isinstance(thing, str) else cls.__name__
     require_settings(name, settings, {f.name for f in dataclasses.fields(cls)} - {"seed"})
     return cls(**combinations(settings, per_run_fields(cls), seeds))
 
@@ -79,29 +158,45 @@ def expert(env: Env, source: Any = None, trust: bool = False) -> Expert:
     Args:
         env: the environment of R runs.
         source: None for the scripted expert of the environment's name, or the one in its own file; a registered name or
-            `module:name`; `sb3:PATH`, a zip of stable-baselines3; an Expert class; any callable of observations (n, O),
-            or anything with `predict`.
+            `module:name`; `sb3:PATH`, a zip of stable-baselines3; an Expert, or a class of them; any function of
+            observations (n, O), a `torch.nn.Module`, or anything with `predict`, whose memory is carried; a Policy.
         trust: the author of the zip is trusted: opening one runs what was serialised into it.
 
     Raises:
-        KeyError: when there is none of that name; ValueError for a zip that is not trusted.
+        KeyError: when there is none of that name; ValueError for a zip that is not trusted, or for what answers nothing.
     """
-    from ..core.env import Expert
+    from ..core.env import Env, Expert
+    from ..core.policy import Policy
 
-    if source is None:
-        source = _scripted(env, Expert)
-    elif isinstance(source, str) and source.startswith(ZIP):
-        from . import sb3_zips
-
-        return sb3_zips.expert(env, source, trust)
-    elif isinstance(source, str):
-        source = from_desk(EXPERTS, source)
+    if not isinstance(env, Env):
+        raise TypeError(
+            f"expert: expected an environment first, got {env!r}; make one with il.make"
+        )
+    source = _scripted(env, Expert) if source is None else _named(env, source, trust)
     if inspect.isclass(source) and issubclass(source, Expert):
         return _of_class(env, source)
-    from .callables import CallableExpert, require_answering
+    if isinstance(source, Expert):
+        return source
+    from .callables import PolicyExpert, callable_expert, require_answering
 
+    if isinstance(source, Policy):
+        return PolicyExpert(env, source)
     require_answering("expert", source)
-    return CallableExpert(env, source)
+    return callable_expert(env, source)
+
+
+def _named(env: Env, source: Any, trust: bool) -> Any:
+    """What a name stands for, or the thing itself; a model's spaces must be those of the environment."""
+    if not isinstance(source, str):
+        from .callables import require_same_spaces
+
+        require_same_spaces(env, type(source).__name__, source)
+        return source
+    if not source.startswith(ZIP):
+        return from_desk(EXPERTS, source)
+    from . import sb3_zips
+
+    return sb3_zips.fitting(env, source, trust)
 
 
 def note(agent: Any) -> str:
@@ -136,13 +231,15 @@ def _of_class(env: Env, cls: Any) -> Expert:
     return cls(env)
 
 
-def named(env: Env, source: Any, trust: bool = False) -> Policy | Expert:
+def named(env: Env, source: Any, trust: bool = False, who: str = "policy") -> Policy | Expert:
     """Somebody to be measured.
 
     Args:
         env: in which.
-        source: whom: `sb3:PATH`, `module:name`, the name of a registered expert, or what these stand for.
+        source: whom: a Policy, an Expert, a function of observations (n, O), a `torch.nn.Module`, anything with
+            `predict`; `sb3:PATH`, `module:name`, the name of a registered expert, or what these stand for.
         trust: the author of a zip is trusted.
+        who: what it is called in sentences.
 
     Raises:
         ValueError: for what answers no observation, or a zip that is not trusted or of other spaces.
@@ -151,15 +248,12 @@ def named(env: Env, source: Any, trust: bool = False) -> Policy | Expert:
     from ..core.policy import Policy
     from .callables import CallablePolicy, require_answering
 
-    if isinstance(source, str) and source.startswith(ZIP):
-        from . import sb3_zips
-
-        source = sb3_zips.fitting(env, source, trust)
-    elif isinstance(source, str):
-        source = from_desk(EXPERTS, source)
-    if inspect.isclass(source) and issubclass(source, Expert):
-        return _of_class(env, source)
     if isinstance(source, Policy | Expert):
         return source
-    require_answering("policy", source)
-    return CallablePolicy(env, source)
+    source = _named(env, source, trust)
+    if inspect.isclass(source) and issubclass(source, Expert):
+        return _of_class(env, source)
+    if isinstance(source, Expert):
+        return source
+    require_answering(who, source)
+    return CallablePolicy(env, source, who)

@@ -21,7 +21,7 @@ import numpy as np
 from ..core.registry import name_of
 from ..core.settings import require
 from . import sb3_statistics
-from .callables import CallableExpert
+from .callables import CallableExpert, require_same_spaces
 
 if TYPE_CHECKING:
     from ..core.env import Env
@@ -261,14 +261,4 @@ def fitting(env: Env, spelling: str, trust: bool = False) -> Zip:
 
 def require_fit(env: Env, agent: Zip) -> None:
     """Refuse a model whose observations or actions are not those of the environment."""
-    pairs = {
-        "observations": (agent.model.observation_space, env.observation_space),
-        "actions": (agent.model.action_space, env.action_space),
-    }
-    for what, (own, wanted) in pairs.items():
-        same_count = getattr(own, "n", 0) == getattr(wanted, "n", 0)
-        same = type(own) is type(wanted) and own.shape == wanted.shape and same_count
-        require(
-            same,
-            f"{agent.spelling}: was trained on {what} {own}, and {what} here are {wanted}; give another zip",
-        )
+    require_same_spaces(env, agent.spelling, agent.model)

@@ -113,6 +113,13 @@ class Env(ABC):
     indicator: ClassVar[bool] = False
     """Whether `distance` is 0 or 1: the divergence of a run is then a chance, and drawn as one."""
 
+    foreign: ClassVar[str] = ""
+    """The name under which others made an environment that is only adapted here, such as a Gymnasium id."""
+    adaptation: ClassVar[str] = ""
+    """What became of its observations and actions where they had to change, in words; ClassVar or property."""
+    in_turn: ClassVar[bool] = False
+    """Whether episodes take turns, because only one can be under way at a time; ClassVar or property."""
+
     @final
     def __post_init__(self) -> None:
         """Check that the settings fit together; the environment's own limits are in `validate`."""
@@ -253,3 +260,16 @@ class Expert(ABC):
     @abstractmethod
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """Actions (R, E, U) in states (R, E, X)."""
+
+
+class RecurrentExpert(Expert):
+    """An expert with a memory: it is asked along each episode, step by step, with what it remembers of it."""
+
+    @final
+    def act(self, state: torch.Tensor) -> torch.Tensor:
+        """Actions (R, E, U) in states (R, E, X) that begin an episode."""
+        return self.go_on(state, None)[0]
+
+    @abstractmethod
+    def go_on(self, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
+        """Actions (R, E, U) in states (R, E, X), and the memory to hand back at the next step; None begins."""

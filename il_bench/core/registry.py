@@ -172,6 +172,14 @@ class Registry(Mapping[str, type]):
                 f"{self.kind} {source!r}: importing it raised {type(error).__name__} ({error}{where})"
             ) from error
 
+    def module(self, source: str) -> Any:
+        """The module of "module:Class", imported.
+
+        Raises:
+            KeyError: when there is none; ImportError when it cannot be imported.
+        """
+        return self._import(source.partition(":")[0], source)
+
     def _only_one(self, module: str, file: Any) -> type:
         """The one class of this kind that a file defines."""
         own = [cls for cls in vars(file).values() if self._fits(cls) and cls.__module__ == module]
@@ -222,8 +230,8 @@ def name_of(thing: Any) -> str:
             return str(thing.source.spelling)
         named = thing.source if hasattr(thing.source, "__qualname__") else type(thing.source)
         return f"{named.__module__}:{named.__qualname__}"
-    if hasattr(cls, "gymnasium_id"):
-        return str(cls.gymnasium_id)
+    if getattr(cls, "foreign", ""):
+        return str(cls.foreign)
     names = (registry.name(cls) for registry in (ENVS, EXPERTS, LEARNERS, NETS))
     spelling = f"{cls.__module__}:{cls.__qualname__}"
     return next((name for name in names if name != spelling), spelling)
@@ -239,6 +247,13 @@ def from_desk(registry: Registry, name: str) -> type:
     if ":" in name and "" not in sys.path:
         sys.path.insert(0, "")
     return registry[name]
+
+
+def desk_module(registry: Registry, name: str) -> Any:
+    """The module of `module:name`, imported; it is also looked for in the working directory."""
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    return registry.module(name)
 
 
 def gymnasium_identifier(name: str) -> str:

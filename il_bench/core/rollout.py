@@ -15,8 +15,9 @@ from typing import Any, TypeAlias
 import torch
 from gymnasium import spaces
 
-from .env import Env, Expert
+from .env import Env, Expert, RecurrentExpert
 from .policy import Log, Policy
+from .settings import as_tuple
 from .streams import Streams
 from .threads import few_threads
 
@@ -66,7 +67,7 @@ def observe(env: Env, state: torch.Tensor) -> torch.Tensor:
 def by_expert(env: Env, expert: Expert) -> Driver:
     """The expert drives."""
     size = action_size(env)  # asked once: a space that is a property is built anew each time
-    return lambda step, state, memory: (ask(env, expert, state, size), memory)
+    return lambda step, state, memory: ask_on(env, expert, state, memory, size)
 
 
 def by_policy(
@@ -98,8 +99,10 @@ def by_mixture(
     heads, weight = (coin < beta[..., None])[..., None].unbind(2), beta[..., None]
 
     def drive(step: int, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
-        own, memory = policy.act(observe(env, state), memory)
-        label = ask(env, expert, state, size)
+        own_memory, its_memory = memory or (None, None)
+        own, own_memory = policy.act(observe(env, state), own_memory)
+        label, its_memory = ask_on(env, expert, state, its_memory, size)
+        memory = own_memory, its_memory
         if not average:
             return torch.where(heads[step], label, own), memory
         mixed = torch.where(
@@ -112,9 +115,24 @@ def by_mixture(
 
 def ask(env: Env, expert: Expert, state: torch.Tensor, size: int = 0) -> torch.Tensor:
     """The expert's actions (R, E, U) in states (R, E, X), float64, with their shape checked; `size` is U, if known."""
-    label = torch.as_tensor(expert.act(state), device=state.device)
+    return _labels(env, expert.act(state), state, size)
+
+
+def _labels(env: Env, label: Any, state: torch.Tensor, size: int) -> torch.Tensor:
+    """What an expert answered in states (R, E, X), as (R, E, U) float64."""
+    label = torch.as_tensor(label, device=state.device)
     _check_shape("expert's actions", label, (*state.shape[:2], size or action_size(env)))
     return label.to(torch.float64)
+
+
+def ask_on(
+    env: Env, expert: Expert, state: torch.Tensor, memory: Any, size: int = 0
+) -> tuple[torch.Tensor, Any]:
+    """The same along episodes, of an expert that may have a memory: its actions, and what it remembers."""
+    if not isinstance(expert, RecurrentExpert):
+        return ask(env, expert, state, size), memory
+    label, memory = expert.go_on(state, memory)
+    return _labels(env, label, state, size), memory
 
 
 def action_size(env: Env) -> int:
@@ -155,6 +173,8 @@ def rollout(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollout
     Raises:
         ValueError: with the step, when the driver's actions have the wrong shape.
     """
+    if env.in_turn and len(streams.seeds) * episodes > 1:
+        return _in_turn(env, drive, streams, episodes)
     with torch.no_grad():
         state = env.initial(streams, episodes)
         noise = (
@@ -187,6 +207,29 @@ def rollout(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollout
         terminated = env.terminal(state)
     stacked = torch.stack(states, 2), torch.stack(actions, 2), torch.stack(rewards, 2)
     return Rollout(*stacked, length=length, terminated=terminated, broke=broke)
+
+
+def _in_turn(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollout:
+    """One episode after the other, where only one can be under way; the driver is asked as if all of them were."""
+    runs = len(streams.seeds)
+
+    def one(run: int, episode: int) -> Rollout:
+        def alone(step: int, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
+            everywhere = state.expand(runs, episodes, -1)
+            action, memory = drive(step, everywhere, memory)
+            return action[run : run + 1, episode : episode + 1], memory
+
+        first = as_tuple(streams.first)
+        number = int(first[run % len(first)]) + episode
+        return rollout(env, alone, streams.of([run]).from_episode(number), 1)
+
+    rows = [[one(run, episode) for episode in range(episodes)] for run in range(runs)]
+    return Rollout(*(_side_by_side(rows, f.name) for f in dataclasses.fields(Rollout)))
+
+
+def _side_by_side(rows: list[list[Rollout]], name: str) -> torch.Tensor:
+    """A part of rollouts of one episode each, as (R, E, ...)."""
+    return torch.cat([torch.cat([getattr(one, name) for one in row], 1) for row in rows])
 
 
 def roll_in(env: Env, drive: Driver, streams: Streams, episodes: int, log: Log) -> Rollout:
@@ -227,10 +270,21 @@ def label(env: Env, expert: Expert, seen: Rollout, log: Log) -> torch.Tensor:
 
 @few_threads
 def flat_ask(env: Env, expert: Expert, state: torch.Tensor) -> torch.Tensor:
-    """The expert's actions (R, E, T, U) in states (R, E, T, X), in one call and uncounted."""
+    """The expert's actions (R, E, T, U) in states (R, E, T, X), uncounted: in one call, or step by step by memory."""
     runs, episodes, steps, size = state.shape
     with torch.no_grad():
+        if isinstance(expert, RecurrentExpert):
+            return _ask_along(env, expert, state)
         return ask(env, expert, state.reshape(runs, -1, size)).reshape(runs, episodes, steps, -1)
+
+
+def _ask_along(env: Env, expert: RecurrentExpert, state: torch.Tensor) -> torch.Tensor:
+    """The actions (R, E, T, U) of an expert with a memory in states (R, E, T, X), in the order of time."""
+    memory, labels = None, []
+    for now in state.unbind(2):
+        label, memory = ask_on(env, expert, now, memory)
+        labels.append(label)
+    return torch.stack(labels, 2)
 
 
 @few_threads

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from ..borders import resolve
 from ..borders.minari_in import PREFIX, demonstrations
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
@@ -58,6 +59,7 @@ class BC:
         """The expert's labels in its own states, or a file's."""
         if self.demos:
             return demonstrations(self.demos, env, self.episodes, self.labels, log)
+        expert = resolve.expert(env, expert)
         labels = as_tuple(self.labels)
         if max(labels) == 0:
             return demonstrate(env, expert, streams, self.episodes, log)

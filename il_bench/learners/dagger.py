@@ -12,6 +12,7 @@ from typing import Literal
 
 import torch
 
+from ..borders import resolve
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.rollout import action_error, by_mixture, by_policy, label, roll_in
@@ -94,6 +95,7 @@ class DAgger:
             "mix average: expected Box actions, got Discrete ones, which have no average; use --mix choose",
         )
         streams, log = streams or Streams(env.seeds, env.device), log or Log()
+        expert = resolve.expert(env, expert)
         every, last = Growing(), list[Dataset]()
         iterates: list[Policy] = []
         kept = log.checkpoint.rounds(env, log) if log.checkpoint else []

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from ..borders import resolve
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.rollout import Driver, by_expert, by_policy
@@ -60,6 +61,7 @@ class SMILe:
     ) -> Policy:
         """See `Learner.learn`. The mixture drives, every visited state is labelled, each round has its own fit."""
         streams, log = streams or Streams(env.seeds, env.device), log or Log()
+        expert = resolve.expert(env, expert)
         parts: list[Policy] = []
         for i in range(self.rounds):
             data = self._collect(parts, env, expert, streams.fork("round", i), log)
@@ -95,9 +97,10 @@ class SMILe:
         )
 
         def drive(step: int, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
-            own, memory = other(step, state, memory)
-            return torch.where(
-                (coin[..., step] < left)[..., None], one(step, state, None)[0], own
-            ), memory
+            own_memory, its_memory = memory or (None, None)
+            own, own_memory = other(step, state, own_memory)
+            its, its_memory = one(step, state, its_memory)
+            expert_acts = (coin[..., step] < left)[..., None]
+            return torch.where(expert_acts, its, own), (own_memory, its_memory)
 
         return drive

@@ -171,7 +171,7 @@ def assess(
         The table; printed, it begins with five lines in words. Of one policy that acts in all the runs there is no
         interval over runs.
     """
-    who = resolve.named(env, policy, trust)
+    expert, who = resolve.expert(env, expert), resolve.named(env, policy, trust)
     compared = compare(env, expert, {"policy": who}, episodes=episodes)
     return measures(compared, env, expert, {"policy": who})
 

@@ -43,7 +43,7 @@ def dial_coordinates(env: Env, state: torch.Tensor) -> torch.Tensor:
 
 def require_pure(env: Env) -> None:
     """Refuse an environment that cannot be put into a state."""
-    if hasattr(type(env), "gymnasium_id"):
+    if env.foreign:
         raise Unanswerable(
             "needs an environment that can be put into a state; this one only steps on"
         )

@@ -93,6 +93,8 @@ class Reference:
     def expert(self) -> Expert:
         """The expert."""
         expert: Expert = _available(self.expert_or_reason)
+        if isinstance(expert, RecurrentExpert):
+            raise Unanswerable("needs an expert without a memory, which answers in any state")
         return expert
 
     @asked_once

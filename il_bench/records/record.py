@@ -277,6 +277,7 @@ class Record:
         """
         from safetensors.numpy import save_file
 
+        made = not Path(path).exists()
         folder = reserve(path)
         index = {"format": FORMAT, **self.config}
         try:
@@ -290,6 +291,9 @@ class Record:
             raise ValueError(
                 f"out: {folder} cannot be written ({error.strerror}); name a folder that can be written"
             ) from None
+        finally:
+            if made and not (folder / INDEX).exists():
+                folder.rmdir()
         self.path = folder
         return folder
 
@@ -312,7 +316,7 @@ def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
     held_settings = config["env"]["settings"].items()
     settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in held_settings}
     try:
-        return environment(name or held)(**settings)
+        return environment(name or held, settings)(**settings)
     except TypeError as error:
         raise ValueError(
             f"record: {name or held} is not the environment of this Record ({error})"

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
+from ..borders import resolve
 from ..core.env import Env, Expert
 from ..core.policy import SPENT, Log, Policy
 from ..core.registry import name_of
@@ -75,8 +76,10 @@ def compare(
         ValueError: for a policy of another number of runs or a name that none can bear, an expert that answers the same
             state in two ways, or an environment whose twins do not couple.
     """
-    chosen = {**(policies or {}), **named}
-    _require_names(chosen)
+    expert = resolve.expert(env, expert)
+    sources = {**(policies or {}), **named}
+    _require_names(sources)
+    chosen = {name: resolve.named(env, one, who=name) for name, one in sources.items()}
     _require_runs(env, chosen)
     episodes = require_count("episodes", episodes)
     streams = streams or Streams(env.seeds, env.device).fork("evaluation")
@@ -90,7 +93,7 @@ def compare(
     return Record(arrays, index, _weights(chosen), known_env=env)
 
 
-def _require_names(policies: Mapping[str, Who]) -> None:
+def _require_names(policies: Mapping[str, Any]) -> None:
     """Names are those of rows, of files' entries and of the expert, who has his already."""
     for name in policies:
         require(
@@ -103,10 +106,6 @@ def _require_names(policies: Mapping[str, Who]) -> None:
 
 def _require_runs(env: Env, policies: Mapping[str, Who]) -> None:
     for name, policy in policies.items():
-        require(
-            isinstance(policy, Policy | Expert),
-            f"{name}: expected a Policy or an Expert, got {type(policy).__name__}; learn() returns one",
-        )
         runs = policy.runs if isinstance(policy, Policy) else env.runs
         require(
             runs == env.runs,

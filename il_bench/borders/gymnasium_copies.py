@@ -1,0 +1,314 @@
+"""Copies of an environment that others made: how they are made, reset, stepped and closed again."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from gymnasium.wrappers import FlattenObservation, OrderEnforcing
+
+from ..core.settings import require
+from .estimate import estimate
+from .gymnasium_spaces import is_flat
+
+_OPEN: weakref.WeakSet[Copies] = weakref.WeakSet()
+"""All that are in use: where only one simulator can exist, the next one waits for none of them."""
+
+
+class _Lent(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """Somebody's own object: closing it is left to its owner."""
+
+    def close(self) -> None:
+        """Leave it open."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where copies of one environment come from.
+
+    Attributes:
+        name: what it is called in sentences and Records.
+        thing: a Gymnasium id, a callable that returns a `gymnasium.Env`, or one such object.
+        keywords: the settings that it is made with.
+    """
+
+    name: str
+    thing: Any
+    keywords: Mapping[str, Any]
+
+    @property
+    def lent(self) -> bool:
+        """Whether it is one object, which somebody else made and will close."""
+        return isinstance(self.thing, gymnasium.Env)
+
+    def make(self, **more: Any) -> gymnasium.Env:
+        """One copy, without a limit on its time where Gymnasium set one.
+
+        Raises:
+            ValueError: when it cannot be made; TypeError when it does not have such settings.
+        """
+        with self.sentences():
+            try:
+                return self._made({**self.keywords, **more})
+            except (TypeError, ImportError, gymnasium.error.Error):
+                raise
+            except Exception:
+                if not close_all(self.name):
+                    raise
+                return self._made({**self.keywords, **more})
+
+    def _made(self, settings: dict[str, Any]) -> gymnasium.Env:
+        if self.lent:
+            require(not settings, f"{self.name}: it is made already, without {', '.join(settings)}")
+            return _Lent(self.thing)
+        if callable(self.thing):
+            copy = self.thing(**settings)
+            right = isinstance(copy, gymnasium.Env)
+            kind = type(copy).__name__
+            require(right, f"{self.name}: expected it to return a gymnasium.Env, got {kind}")
+            return copy
+        free = {"max_episode_steps": -1, "disable_env_checker": True}
+        copy = gymnasium.make(self.thing, **free, **settings)
+        # That wrapper only asks at every step whether there was a reset.
+        return copy.env if type(copy) is OrderEnforcing else copy
+
+    def flat(self) -> gymnasium.Env:
+        """One copy whose observations are flat boxes."""
+        copy = self.make()
+        return copy if is_flat(copy.observation_space) else FlattenObservation(copy)
+
+    @contextlib.contextmanager
+    def sentences(self, made: int = 0, needed: int = 1) -> Iterator[None]:
+        """Within, whatever keeps a copy from being made is told in one sentence."""
+        try:
+            yield
+        except Exception as error:
+            if _too_many_files(error):
+                raise ValueError(
+                    f"{self.name}: {needed} copies were needed and the system allows no more open files after "
+                    f"{made}; ask for fewer episodes or runs, or raise the limit (ulimit -n)"
+                ) from error
+            if isinstance(error, TypeError):
+                raise TypeError(
+                    f"{self.name}: it cannot be made with {dict(self.keywords) or 'no settings'} ({error})"
+                ) from error
+            if isinstance(error, ValueError) and str(error).startswith(f"{self.name}: "):
+                raise
+            words = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{self.name}: Gymnasium cannot make it ({words})") from error
+
+    @cached_property
+    def facts(self) -> Facts:
+        """What a first copy tells, closed again."""
+        probe = self.make()
+        try:
+            steps = getattr(probe.spec, "max_episode_steps", None)
+            return Facts(probe.observation_space, probe.action_space, steps)
+        finally:
+            probe.close()
+
+    @cached_property
+    def alone(self) -> bool:
+        """Whether only one can exist at a time, tried out: a second one could not be made beside the first."""
+        if self.lent:
+            return True
+        first = self.make()
+        second = None
+        try:
+            second = self._made(dict(self.keywords))
+        except Exception as error:  # a simulator may refuse in any words
+            if _too_many_files(error):
+                raise
+        finally:
+            for copy in (first, second):
+                if copy is not None:
+                    copy.close()
+        return second is None or second is first
+
+    @cached_property
+    def estimate(self) -> tuple[float, str]:
+        """The largest stretch of a step that pairs have shown, and how it was looked for."""
+        return estimate(self.flat)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of an environment without a step.
+
+    Attributes:
+        observation_space: its own.
+        action_space: its own.
+        steps: Gymnasium's limit on an episode's time, or None.
+    """
+
+    observation_space: spaces.Space[Any]
+    action_space: spaces.Space[Any]
+    steps: int | None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where n copies stand after a step.
+
+    Attributes:
+        obs: (n, O) float64.
+        reward: (n,) what the step paid.
+        terminated: (n,) bool, the environment ended the episode.
+        stopped: (n,) bool, it is stepped no more: terminated, truncated by the environment, or no longer finite.
+    """
+
+    obs: np.ndarray
+    reward: np.ndarray
+    terminated: np.ndarray
+    stopped: np.ndarray
+
+
+class Copies:
+    """Copies of one environment, each within an episode of its own; they are closed when this is dropped.
+
+    Args:
+        origin: where they come from.
+        **more: settings beside the origin's, such as a render mode.
+    """
+
+    def __init__(self, origin: Origin, **more: Any):
+        self.origin, self._more = origin, more
+        self._open: list[gymnasium.Env] = []
+        self.standing: Standing | None = None
+        weakref.finalize(self, _close, self._open)
+        _OPEN.add(self)
+
+    def close(self) -> None:
+        """Close them; the next reset makes new ones."""
+        _close(self._open)
+
+    def one(self) -> gymnasium.Env:
+        """The only one, made where there is none."""
+        self._fill(1)
+        return self._open[0]
+
+    def reset(self, seeds: Sequence[int]) -> np.ndarray:
+        """First observations (n, O) of n episodes, each begun with its own seed."""
+        with self._closed_on_errors(len(seeds)):
+            self._fill(1 if self.origin.alone else len(seeds))
+            line = self._open * len(seeds) if self.origin.alone else self._open
+            first = [copy.reset(seed=seed)[0] for copy, seed in zip(line, seeds, strict=True)]
+            rows = [self.flattened(observation) for observation in first]
+        obs = np.array(rows, dtype=np.float64).reshape(len(seeds), -1)
+        never = np.zeros(len(seeds), dtype=bool)
+        self.standing = Standing(obs, np.zeros(len(seeds)), never, never)
+        return obs
+
+    def stopped(self, actions: np.ndarray) -> np.ndarray:
+        """Which of n copies (n,) take no further step, given actions (n, U): those no longer finite among them."""
+        if self.standing is None or len(self.standing.obs) != len(actions):
+            return np.zeros(len(actions), dtype=bool)
+        finite = np.isfinite(self.standing.obs).all(1) & np.isfinite(actions).all(1)
+        return self.standing.stopped | ~finite
+
+    def stand_in(self, obs: np.ndarray, stopped: np.ndarray) -> bool:
+        """Whether all copies that go on stand where the observations (n, O) say."""
+        if self.standing is None or not self._open or self.standing.obs.shape != obs.shape:
+            return False
+        return bool((self.standing.obs == obs)[~stopped].all())
+
+    def step(self, obs: np.ndarray, actions: Sequence[Any], stopped: np.ndarray) -> Standing:
+        """Every copy that has not stopped takes its action, from observations (n, O) on."""
+        each = len(self._open) == len(actions)
+        require(each, f"{self.origin.name}: only one of it can exist; let its episodes take turns")
+        assert self.standing is not None, "stepped before a reset"
+        obs, reward = obs.copy(), np.zeros(len(obs))
+        terminated, stop = self.standing.terminated.copy(), stopped.copy()
+        flat = None if self._is_flat else self.flattened
+        with self._closed_on_errors(len(actions)):
+            for i in np.flatnonzero(~stopped).tolist():
+                observation, reward[i], over, cut, _ = self._open[i].step(actions[i])
+                obs[i] = observation if flat is None else flat(observation)
+                if over or cut:
+                    terminated[i], stop[i] = over, True
+        self.standing = Standing(obs, reward, terminated, stop)
+        return self.standing
+
+    @cached_property
+    def _is_flat(self) -> bool:
+        return is_flat(self.origin.facts.observation_space)
+
+    @cached_property
+    def flattened(self) -> Callable[[Any], np.ndarray]:
+        """An observation of the environment's as a flat array (O,)."""
+        if self._is_flat:
+            return np.asarray
+        return partial(spaces.flatten, self.origin.facts.observation_space)
+
+    def _fill(self, count: int) -> None:
+        """Make what is missing of `count` copies; too many are closed first, that none is kept for nothing."""
+        if len(self._open) == count:
+            return
+        self.close()
+        with self.origin.sentences(0, count):
+            self._open.append(self.origin.make(**self._more))
+        while len(self._open) < count:
+            try:
+                self._open.append(self.origin._made({**self.origin.keywords, **self._more}))
+            except Exception as error:
+                raise self._too_few(error, count) from error
+
+    def _too_few(self, error: Exception, count: int) -> Exception:
+        """What to say where some copies could be made and others not; those that were made are closed."""
+        made = len(self._open)
+        self.close()
+        try:
+            with self.origin.sentences(made, count):
+                raise error
+        except (ValueError, TypeError) as sentence:
+            if _too_many_files(error):
+                return sentence
+        return ValueError(
+            f"{self.origin.name}: {count} copies were needed, one for each episode of each run, and after {made} no "
+            f"more could be made ({type(error).__name__}: {error}); ask for fewer episodes or runs"
+        )
+
+    @contextlib.contextmanager
+    def _closed_on_errors(self, needed: int) -> Iterator[None]:
+        """Within, an error closes all copies before it goes on its way."""
+        try:
+            yield
+        except BaseException as error:
+            made = len(self._open)
+            self.close()
+            if _too_many_files(error):
+                with self.origin.sentences(made, needed):
+                    raise
+            raise
+
+
+def close_all(name: str) -> bool:
+    """Close every open copy of an environment, by its name; whether there was one."""
+    theirs = [copies for copies in _OPEN if copies.origin.name == name and copies._open]
+    for copies in theirs:
+        copies.close()
+    return bool(theirs)
+
+
+def _close(copies: list[gymnasium.Env]) -> None:
+    """Close copies and forget them; one that cannot be closed is in nobody's way."""
+    while copies:
+        with contextlib.suppress(Exception):
+            copies.pop().close()
+
+
+def _too_many_files(error: BaseException | None) -> bool:
+    """Whether this, or what it came from, is the system's limit on open files."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

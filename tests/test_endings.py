@@ -1,0 +1,153 @@
+"""Nothing is lost at the end: the Record is there whatever becomes of its pictures, and rounds whatever stops them."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from il_bench.envs.lane import Lane
+
+import il_bench as il
+from il_bench import run
+from il_bench.jobs import session
+from il_bench.show import plots, video
+
+QUICK = ["--seeds", "2", "--rollouts", "3", "--horizon", "12", "--hidden", "8", "--updates", "40"]
+
+
+def finished(capsys, *flags):
+    """A run, whose Record must be there, and what was said, on one line."""
+    run.main([*flags, *QUICK, "--out", "a"])
+    assert il.load("a").learners[0] == "expert"
+    return " ".join(capsys.readouterr().out.split())
+
+
+def drawing(answer):
+    """A `draw` that gives something else from its third call on."""
+    calls = []
+    real = Lane.draw
+
+    def draw(self, state, size, *rest, **named):
+        calls.append(1)
+        return answer(size) if len(calls) > 2 else real(self, state, size, *rest, **named)
+
+    return draw
+
+
+def raising(size):
+    raise RuntimeError("no such context")
+
+
+PICTURES = {
+    "none": lambda size: None,
+    "grey": lambda size: np.zeros(size[::-1], np.uint8),
+    "rgba": lambda size: np.zeros((*size[::-1], 4), np.uint8),
+    "raises": raising,
+}
+
+
+@pytest.mark.parametrize("answer", PICTURES.values(), ids=PICTURES)
+def test_a_picture_that_fails_costs_the_film_alone(monkeypatch, capsys, answer):
+    monkeypatch.setattr(Lane, "draw", drawing(answer))
+    words = finished(capsys)
+    assert "rollout.mp4 is missing: " in words
+    assert "the Record is kept (python -m il_bench.render a draws a film again" in words
+    assert Path("a/drift.png").is_file()
+    assert not [path for path in Path("a").iterdir() if path.name.startswith(".")]
+
+
+def test_an_encoder_that_dies_costs_the_film_alone(monkeypatch, capsys):
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/bin/false")
+    assert "rollout.mp4 is missing: " in finished(capsys)
+
+
+def test_a_disk_that_is_full_costs_the_pictures_alone(monkeypatch, capsys):
+    def full(*rest, **named):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(plots, "plot", full)
+    monkeypatch.setattr(video, "film", full)
+    words = finished(capsys)
+    assert "drift.png is missing: OSError: [Errno 28] No space left on device" in words
+    assert "rollout.mp4 is missing" in words
+
+
+def test_a_training_that_diverges_is_a_record(capsys):
+    words = finished(capsys, "--lr", "1e20")
+    assert "NaN or infinite" in words
+    assert Path("a/drift.png").is_file()
+
+
+def test_a_folder_that_cannot_be_written_is_refused_before_the_work(monkeypatch, capsys):
+    monkeypatch.setattr(session, "_compared", lambda *rest: pytest.fail("worked"))
+    Path("file").write_text("")
+    for place in ("file", "file/a"):
+        with pytest.raises(SystemExit):
+            run.main([*QUICK, "--out", place])
+        assert "il_bench: out: " in capsys.readouterr().err
+
+
+def test_two_runs_that_choose_a_name_at_once_take_two(monkeypatch):
+    real = Path.mkdir
+    raced = []
+
+    def mkdir(self, *rest, **named):
+        if self.name == "lane-dagger-001" and not raced:
+            raced.append(real(self, *rest, **named))  # another run was faster
+        return real(self, *rest, **named)
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    run.main([*QUICK, "--no-video"])
+    assert il.load("runs/lane-dagger-002").learners
+
+
+def test_a_run_that_fails_leaves_no_folder(monkeypatch, capsys):
+    def fails(*rest, **named):
+        raise ValueError("on purpose")
+
+    monkeypatch.setattr(session, "compare", fails)
+    with pytest.raises(SystemExit):
+        run.main([*QUICK, "--out", "a"])
+    assert not Path("a").exists()
+
+
+def interrupted(monkeypatch, capsys, *flags):
+    """A run that is interrupted after its training, and what it said."""
+    with monkeypatch.context() as patch:
+
+        def stops(*rest, **named):
+            raise KeyboardInterrupt
+
+        patch.setattr(session, "compare", stops)
+        with pytest.raises(SystemExit) as stop:
+            run.main([*flags, *QUICK, "--no-video"])
+    assert stop.value.code == 130
+    return capsys.readouterr().err
+
+
+def test_an_interruption_says_what_was_kept_and_the_next_run_where_it_goes_on(monkeypatch, capsys):
+    flags = ["--rounds", "3", "--checkpoint-every", "2"]
+    words = interrupted(monkeypatch, capsys, *flags)
+    assert "interrupted; rounds are kept (3 of dagger); the same command goes on" in words
+    run.main([*flags, *QUICK, "--no-video", "--out", "a"])
+    assert "dagger goes on after round 3, which was kept" in capsys.readouterr().out
+    run.main(["--rounds", "3", *QUICK, "--no-video", "--out", "b"])
+    one, two = il.load("a"), il.load("b")
+    assert all(np.array_equal(one.arrays[name], two.arrays[name]) for name in one.arrays)
+    assert not list(Path("runs/.rounds").iterdir())
+
+
+def test_an_interruption_without_kept_rounds_says_how_to_keep_them(monkeypatch, capsys):
+    words = interrupted(monkeypatch, capsys)
+    assert "interrupted; nothing was kept (--checkpoint-every 1 keeps the rounds" in words
+
+
+def test_an_ascii_console_is_no_reason_to_fail(tmp_path):
+    import subprocess
+    import sys
+
+    environment = os.environ | {"PYTHONIOENCODING": "ascii", "LANG": "C", "LC_ALL": "C"}
+    command = [sys.executable, "-m", "il_bench.run", *QUICK, "--no-video", "--out", "a"]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    done.stdout.decode("ascii")
