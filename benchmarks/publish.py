@@ -1,4 +1,4 @@
-"""Publishing: a benchmark's result goes into its JSON, and its table into the README between its markers."""
+"""Publishing: a benchmark's result goes into its JSON, and its table into the pages between its markers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
+PAGES = HERE.parent / "docs" / "results.md", HERE.parent / "README.md"
+"""Where tables stand."""
 RESULTS = HERE.parent / "results"
 """Where figures go; git ignores it."""
 
@@ -24,12 +25,12 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 
 
 def publish(name: str, claim: str, lines: str, **result: Any) -> None:
-    """Write `name.json`, and the README's block `<!-- benchmark: name -->`.
+    """Write `name.json`, and the block `<!-- benchmark: name -->` of the pages.
 
     Args:
         name: of the script, without its ending.
         claim: what was found, in one sentence.
-        lines: the Markdown that the README shows.
+        lines: the Markdown that the pages show.
         **result: the numbers.
     """
     command = f"python benchmarks/{name}.py"
@@ -59,12 +60,13 @@ def headed(command: str, machine: dict[str, Any], packages: dict[str, str]) -> s
     return f"`{command}` ({where}, torch {packages['torch']}, NumPy {packages['numpy']})"
 
 
-def insert(name: str, readme: str) -> None:
-    """Put a block between its markers in the README, if it has them."""
-    text, start, end = README.read_text(), f"<!-- benchmark: {name} -->", "<!-- end -->"
-    if start in text:
-        before, _, rest = text.partition(start)
-        README.write_text(f"{before}{start}\n{readme}\n{end}{rest.partition(end)[2]}")
+def insert(name: str, block: str) -> None:
+    """Put a block between its markers in the pages that have them."""
+    start, end = f"<!-- benchmark: {name} -->", "<!-- end -->"
+    for page in PAGES:
+        before, found, rest = page.read_text().partition(start)
+        if found:
+            page.write_text(f"{before}{start}\n{block}\n{end}{rest.partition(end)[2]}")
 
 
 @contextlib.contextmanager
@@ -103,7 +105,7 @@ def processor() -> str:
 
 
 def main() -> None:
-    """Put every result that is there into the README again."""
+    """Put every result that is there into the pages again."""
     for path in sorted(HERE.glob("*.json")):
         insert(path.stem, json.loads(path.read_text())["readme"])
 

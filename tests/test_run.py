@@ -504,13 +504,21 @@ def test_a_file_put_into_envs_is_an_environment(tmp_path, monkeypatch):
         registry["mine"] = object  # read-only
 
 
+PAGES = [ROOT / "README.md", ROOT / "docs" / "guide.md"]
+"""Whose examples are run."""
+
+
+def pages():
+    return "\n".join(page.read_text() for page in PAGES)
+
+
 def python_blocks(text):
     return re.findall(r"```python\n(.*?)```", text, re.S)
 
 
 def test_the_readme_s_examples_run():
-    """Every Python block of the README, in order, as one file that is run; only made smaller."""
-    blocks = python_blocks((ROOT / "README.md").read_text())
+    """Every Python block of the README and the guide, in order, as one file that is run; only made smaller."""
+    blocks = python_blocks(pages())
     code = "\n".join(blocks)
     assert "il.compare(" in code
     for big, small in (
@@ -532,7 +540,7 @@ def test_the_readme_s_examples_run():
 
 def test_the_readme_s_environment_works_as_a_file_on_the_desk():
     block = next(
-        b for b in python_blocks((ROOT / "README.md").read_text()) if b.startswith("# hill.py")
+        b for b in python_blocks(pages()) if b.startswith("# hill.py")
     )
     Path("hill.py").write_text(block)
     sys.modules.pop("hill", None)
@@ -542,7 +550,7 @@ def test_the_readme_s_environment_works_as_a_file_on_the_desk():
 
 
 def test_the_readme_names_no_flag_that_does_not_exist():
-    text = (ROOT / "README.md").read_text()
+    text = pages()
     helped = [sys.executable, "-m", "il_bench.run", "--help"]
     words = subprocess.run(helped, capture_output=True, text=True, check=True).stdout.split()
     known = {word.rstrip(",") for word in words}
@@ -557,18 +565,29 @@ def test_the_readme_names_no_flag_that_does_not_exist():
         "--net",
         "--sample",
         "--recoverable",
+        "--dagger",
+        "--power",
     }
     for line in re.findall(r"python -m il_bench\.run[^\n`]*", text):
         for flag in re.findall(r"--[a-z-]+", line):
             assert flag in known, line
 
 
-def test_results_in_the_readme_come_from_their_files():
+@pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
+def test_results_on_the_pages_come_from_their_files(page):
     """Each table between markers is what its benchmark's JSON says today."""
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / page).read_text()
     names = re.findall(r"<!-- benchmark: (\w+) -->", text)
     assert names
     for name in names:
         result = json.loads((ROOT / "benchmarks" / f"{name}.json").read_text())
         block = text.split(f"<!-- benchmark: {name} -->")[1].split("<!-- end -->")[0].strip()
         assert block == result["readme"].strip()
+
+
+def test_the_readme_is_short_and_its_links_lead_somewhere():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 200
+    for page in (*PAGES, ROOT / "docs" / "results.md", ROOT / "CONTRIBUTING.md"):
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
