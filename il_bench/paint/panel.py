@@ -90,8 +90,9 @@ def key(canvas: Canvas, at: tuple[float, float], strokes: Iterable[tuple[str, st
 
 
 def scaled(value: Any) -> Any:
-    """Numbers on a scale from -1 to 1: logarithmic on both sides of zero, and at its end from 10 on."""
-    return squeezed(np.clip(value, -LIMIT, LIMIT), UNIT, LIMIT)
+    """Numbers on a scale from -1 to 1: logarithmic on both sides of zero, at its end from 10 on; NaN is at its end."""
+    known = np.nan_to_num(value, nan=LIMIT)
+    return squeezed(known.clip(-LIMIT, LIMIT), UNIT, LIMIT)
 
 
 def marks(canvas: Canvas) -> tuple[float, ...]:
