@@ -20,8 +20,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, as_tuple, column, namespace, require
-from il_bench.paint.canvas import PAPER, SOFT, Canvas
-from il_bench.paint.panel import balls, block, bodies, headline, note
+from il_bench.paint.canvas import PAPER, SOFT, Canvas, bodies, colour_of
+from il_bench.paint.panel import balls, block, headline, note
 
 CLIP = 100.0  # where s is stopped at last; it lies at twice the reach where that is nearer
 TURN = 0.3  # omega, radians a step
@@ -184,7 +184,7 @@ class Cliff(Env):
         middle = self._column(width, float(self.centre(state[None])[0]))
         self._plateau(canvas, middle)
         self._flag(canvas, float(self.wind(state[None])[0]))
-        drawn = bodies(state, ghost, colour)
+        drawn = bodies(state, ghost, colour or colour_of(1), faint=0.6)
         balls(canvas, drawn, lambda one: self._spot(canvas, middle, one))
         words = f"beyond {reach:.3g} all are lost" if reach < CLIP else "no edge"
         note(canvas, words, (middle, 0.8 * height), PAPER, part=0.5)

@@ -18,8 +18,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, namespace, require
-from il_bench.paint.canvas import Canvas
-from il_bench.paint.panel import balls, bodies, dial, headline, key
+from il_bench.paint.canvas import Canvas, bodies, colour_of
+from il_bench.paint.panel import balls, dial, headline, key
 
 PLACE, GOAL, WAY = "#dfe4ea", "#68707d", "#b9a4d6"  # of the picture
 
@@ -141,7 +141,7 @@ class Modular(Env):
         thrown = face.place(self._angle(big * place))
         canvas.line([face.place(self._angle(place)), thrown], WAY, 2)
         canvas.circle(thrown, 3, WAY)
-        drawn = bodies(state, ghost, colour)
+        drawn = bodies(state, ghost, colour or colour_of(1), faint=0.6)
         balls(canvas, drawn, lambda one: face.place(self._angle(one[0])), radius + 2)
         key(canvas, (10, size[1] - 26), (("to follow", GOAL), (f"× {big:g} if idle", WAY)))
         off = abs(self._way(place - goal))

@@ -25,8 +25,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, namespace, require
-from il_bench.paint.canvas import INK, RULE, SOFT, Canvas, colour_of
-from il_bench.paint.panel import TOP, balls, bodies, headline, marks, note, scaled, trail
+from il_bench.paint.canvas import INK, RULE, SOFT, Canvas, bodies, colour_of
+from il_bench.paint.panel import TOP, balls, headline, marks, note, scaled, trail
 
 CLIP = 10.0  # where each coordinate of x is stopped
 # What full action moves; cancelling the first row at the clip takes 10 (1 + 2.5 mu) + 1 <= 23.5. A power of two, so
@@ -176,7 +176,7 @@ class Pair(Env):
         canvas = Canvas(size)
         _plane(canvas)
         self._futures(canvas, state[:2])
-        drawn = bodies(state, ghost, colour)
+        drawn = bodies(state, ghost, colour or colour_of(1), faint=0.6)
         balls(canvas, drawn, lambda one: _place(canvas, one[:2]))
         _legend(canvas)
         system = self.values("system")[0]

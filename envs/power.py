@@ -23,8 +23,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, affine, require
-from il_bench.paint.canvas import INK, SOFT, Canvas
-from il_bench.paint.panel import TOP, Body, balls, bodies, footnote, headline
+from il_bench.paint.canvas import INK, SOFT, Canvas, bodies, colour_of
+from il_bench.paint.panel import TOP, balls, footnote, headline
 
 SIZE, HIDDEN = 10, (32, 32)
 REACH = 3.0  # where starts are cut off, and what nothing leaves: |x| + eta (1 + b - |x|^(p+1))/(1 + |x|^p) stays below
@@ -144,7 +144,7 @@ class Power(Env):
         for lane, place in enumerate(lanes):
             _pipe(canvas, place, BASIN[lane % 2])
         canvas.line([place(0.0) for place in lanes], SOFT)
-        drawn = bodies(state, ghost, colour)
+        drawn = bodies(state, ghost, colour or colour_of(1), faint=0.6)
         for lane, place in enumerate(lanes):
             _balls(canvas, place, drawn, lane)
         _words(canvas, lanes[-1])
@@ -226,13 +226,13 @@ def _pipe(canvas: Canvas, place: Any, colour: str) -> None:
     canvas.line(edge, RIM)
 
 
-def _balls(canvas: Canvas, place: Any, drawn: list[Body], lane: int) -> None:
+def _balls(canvas: Canvas, place: Any, drawn: list[Any], lane: int) -> None:
     """One coordinate: the ball, its twin, and the way from the one to the other."""
     radius = 0.014 * canvas.size[1] + 1.5
     lift = np.array([0, radius])
-    first, last = drawn[0], drawn[-1]
-    between = np.linspace(first.state[lane], last.state[lane], 9)
-    canvas.line(place(between) - lift, first.colour, 2)
+    (first, paint, _), (last, *_) = drawn[0], drawn[-1]
+    between = np.linspace(first[lane], last[lane], 9)
+    canvas.line(place(between) - lift, paint, 2)
     balls(canvas, drawn, lambda one: place(one[lane]) - lift, radius)
 
 

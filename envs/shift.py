@@ -19,20 +19,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, namespace, require
-from il_bench.paint.canvas import INK, Canvas
-from il_bench.paint.panel import (
-    TOP,
-    Body,
-    arrow,
-    block,
-    bodies,
-    footnote,
-    headline,
-    ladder,
-    note,
-    rows,
-    stroke,
-)
+from il_bench.paint.canvas import INK, Canvas, colour_of
+from il_bench.paint.panel import TOP, arrow, block, footnote, headline, ladder, note, rows, stroke
 
 CLIP = 10.0  # where each number is stopped
 GAIN = 32.0  # b: what full action moves; a power of two, so that the expert's cancelling is exact in floating point
@@ -169,8 +157,9 @@ class Shift(Env):
         columns = _columns(size[0], self.size)
         half = 0.24 * size[0] / self.size
         _boxes(canvas, columns, half)
-        for body in bodies(state, ghost, colour):
-            _bars(canvas, columns, half, body)
+        if ghost is not None:
+            _levels(canvas, columns, half, ghost[:-1], colour_of(0))
+        _bars(canvas, columns, half, state[:-1], colour or colour_of(1))
         _way(canvas, columns, half)
         _action(canvas)
         big, length = self.values("lipschitz")[0], np.linalg.norm(state[:-1])
@@ -194,17 +183,22 @@ def _boxes(canvas: Canvas, columns: np.ndarray, half: float) -> None:
     ladder(canvas, left - half, right + half, FOOT)
 
 
-def _bars(canvas: Canvas, columns: np.ndarray, half: float, body: Body) -> None:
-    """A bar for each number; of the twin, who comes first and is paler, a mark."""
-    zero = rows(canvas, 0.0, FOOT)
-    ends = rows(canvas, body.state[:-1], FOOT)
-    bar = 0.7 * half
+def _bars(canvas: Canvas, columns: np.ndarray, half: float, values: np.ndarray, paint: str) -> None:
+    """A bar for each number."""
+    zero, bar = rows(canvas, 0.0, FOOT), 0.7 * half
+    ends = rows(canvas, values, FOOT)
     for column, row in zip(columns, ends, strict=True):
-        if body.alpha < 1:
-            stroke(canvas, (column, row), half, body.colour, 5)
-        else:
-            block(canvas, column, bar, (row, zero), body.colour)
-            stroke(canvas, (column, row), bar, body.colour, 2)
+        block(canvas, column, bar, (row, zero), paint)
+        stroke(canvas, (column, row), bar, paint, 2)
+
+
+def _levels(
+    canvas: Canvas, columns: np.ndarray, half: float, values: np.ndarray, paint: str
+) -> None:
+    """A mark for each number of the twin."""
+    ends = rows(canvas, values, FOOT)
+    for middle in zip(columns, ends, strict=True):
+        stroke(canvas, middle, half, paint, 5)
 
 
 def _way(canvas: Canvas, columns: np.ndarray, half: float) -> None:

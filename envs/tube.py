@@ -18,8 +18,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, namespace, require
-from il_bench.paint.canvas import Canvas
-from il_bench.paint.panel import balls, bodies, headline, ladder, note, rows
+from il_bench.paint.canvas import Canvas, bodies, colour_of
+from il_bench.paint.panel import balls, headline, ladder, note, rows
 
 CLIP = 10.0  # where q is stopped
 FEEDBACK = 0.7  # part of L q that the expert cancels; the closed loop is the rest
@@ -155,7 +155,7 @@ class Tube(Env):
         ladder(canvas, start, width, FOOT)
         for wall in rows(canvas, np.array([-CLIP, CLIP]), FOOT):
             canvas.line([(start, wall), (width, wall)], WALL, 3)
-        drawn = bodies(state, ghost, colour)
+        drawn = bodies(state, ghost, colour or colour_of(1), faint=0.6)
         balls(canvas, drawn, lambda one: np.array([column, rows(canvas, one[0], FOOT)]))
         note(canvas, "shaded: the pull that comes", (start, height - 9))
         headline(canvas, f"q = {state[0]:.2g},  to be held at 0")
