@@ -124,14 +124,15 @@ class Linear(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        big, sigma = self.per_run(self.lipschitz, 3), self.per_run(self.noise, 3)
-        push = self.per_run(self.gain, 3) * action.clip(-1, 1)
-        s = big * self.rotated(state[..., :-1])
+        s, phase = state[..., :-1], state[..., -1:]
+        full = action.clip(-1, 1)
+        push = self.per_run(self.gain, 3) * full
+        sigma = self.per_run(self.noise, 3)
+        s = self.per_run(self.lipschitz, 3) * self.rotated(s)
         s = s + push - self.pull(state)
         s = s + sigma * noise
-        phase = state[..., -1:] + TURN
         kept = s.clip(-CLIP, CLIP)
-        return namespace(state).concatenate((kept, phase), -1)
+        return namespace(state).concatenate((kept, phase + TURN), -1)
 
     def observation(self, state: Any) -> Any:
         """Coordinates and point on the circle."""

@@ -72,11 +72,13 @@ class Modular(Env):
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """The place is multiplied and moved; the phase goes on by one."""
         xp = namespace(state)
+        place, phase = state[..., 0], state[..., 1]
         shake = self.per_run(self.noise) * noise[..., 0]
-        grown = self.per_run(self.lipschitz) * state[..., 0]
-        place = grown + action[..., 0] + xp.round(shake)
-        phase = state[..., 1] + 1
-        return xp.stack((place, phase), -1) % self.size
+        slip = xp.round(shake)
+        place = self.per_run(self.lipschitz) * place
+        place = place + action[..., 0] + slip
+        both = xp.stack((place, phase + 1), -1)
+        return both % self.size
 
     def observation(self, state: Any) -> Any:
         """Two one-hot vectors."""

@@ -224,18 +224,26 @@ def _place(canvas: Canvas, x: Any) -> np.ndarray:
 
 def _plane(canvas: Canvas) -> None:
     """The scales of x1, to the right, and x2, upwards, and the line where all demonstrations lie."""
-    canvas.line(_place(canvas, [[0, -CLIP], [0, CLIP]]), LINE, 9)
+    axis = _place(canvas, [[0, -CLIP], [0, CLIP]])
+    canvas.line(axis, LINE, 9)
     for mark in marks(canvas):
-        colour = RULE if mark else SOFT
         level = _place(canvas, [[-CLIP, mark], [CLIP, mark]])
         upright = _place(canvas, [[mark, -CLIP], [mark, CLIP]])
-        for line, shift, part in ((level, (-4, 0), 1), (upright, (0, 8), 0.5)):
-            canvas.line(line, colour)
-            canvas.text(f"{mark:g}", line[0] + np.array(shift), SOFT, 9, part=part)
+        _grid_line(canvas, level, mark, np.array([-4, 0]), 1.0)
+        _grid_line(canvas, upright, mark, np.array([0, 8]), 0.5)
     right, top = _place(canvas, [[CLIP, 0], [0, CLIP]])
     note(canvas, "x1", right - (2, 8), part=1)
     note(canvas, "x2", top - (8, -7), part=1)
     note(canvas, "all demonstrations", top - (-8, -7), colour_of(0))
+
+
+def _grid_line(
+    canvas: Canvas, line: np.ndarray, mark: float, shift: np.ndarray, part: float
+) -> None:
+    """A line of the grid, its number beside its beginning."""
+    colour = RULE if mark else SOFT
+    canvas.line(line, colour)
+    canvas.text(f"{mark:g}", line[0] + shift, SOFT, 9, part=part)
 
 
 def _legend(canvas: Canvas) -> None:

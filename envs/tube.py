@@ -94,13 +94,15 @@ class Tube(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step along the tube."""
-        push = self.per_run(self.gain) * action[..., 0].clip(-1, 1)
-        shake = self.per_run(self.noise) * noise[..., 0]
-        grown = self.per_run(self.lipschitz) * state[..., 0]
-        q = grown + push - self.pull(state)
-        q = (q + shake).clip(-CLIP, CLIP)
+        full = action[..., 0].clip(-1, 1)
+        push = self.per_run(self.gain) * full
+        sigma, shake = self.per_run(self.noise), noise[..., 0]
+        q = self.per_run(self.lipschitz) * state[..., 0]
+        q = q + push - self.pull(state)
+        q = q + sigma * shake
+        kept = q.clip(-CLIP, CLIP)
         phase = state[..., 1] + TURN
-        return namespace(state).stack((q, phase), -1)
+        return namespace(state).stack((kept, phase), -1)
 
     def observation(self, state: Any) -> Any:
         """Position and point on the circle."""
@@ -165,10 +167,12 @@ class Tube(Env):
         """The pull that comes, on a linear scale around the middle."""
         width, height = canvas.size
         steps = np.arange(AHEAD)
-        coming = np.stack((0 * steps, phase + TURN * steps), -1)
-        share = HERE + steps / AHEAD
+        phases = phase + TURN * steps
+        coming = np.stack((0 * steps, phases), -1)
         middle = rows(canvas, 0, FOOT)
         crest = middle - 0.1 * height * self.pull(coming)
-        columns = width * np.concatenate((share, share[::-1]))
-        edges = np.concatenate((crest, np.full(AHEAD, middle)))
-        canvas.polygon(np.stack((columns, edges), -1), WAVE)
+        share = HERE + steps / AHEAD
+        columns = width * share
+        wave = np.stack((columns, crest), -1)
+        foot = (columns[-1], middle), (columns[0], middle)
+        canvas.polygon([*wave, *foot], WAVE)
