@@ -19,8 +19,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, column, namespace, require
-from il_bench.paint.canvas import INK, Canvas
-from il_bench.paint.panel import balls, bodies, dial, headline, key
+from il_bench.paint.canvas import INK, Canvas, bodies, colour_of
+from il_bench.paint.panel import balls, dial, headline, key
 
 GAIN = math.pi  # what full action turns; both full actions are the same half turn
 TURN = 0.3  # omega, of the hand phi, radians a step
@@ -142,7 +142,7 @@ class Circle(Env):
         if ghost is not None:
             apart = np.linspace(0, float(wrapped(angle - ghost[0])), 30)
             canvas.line(face.place(ghost[0] + apart, 1.14), APART, 2)
-        drawn = bodies(state, ghost, colour)
+        drawn = bodies(state, ghost, colour or colour_of(1), faint=0.6)
         balls(canvas, drawn, lambda one: face.place(one[0]))
         strokes = ("to follow", HAND), (f"× {big:g} if idle", WAY), ("off the twin", APART)
         key(canvas, (10, size[1] - 40), strokes)

@@ -20,8 +20,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, as_tuple, column, namespace, require
-from il_bench.paint.canvas import PAPER, SOFT, Canvas
-from il_bench.paint.panel import balls, block, bodies, headline, note
+from il_bench.paint.canvas import PAPER, SOFT, Canvas, bodies, colour_of
+from il_bench.paint.panel import balls, block, headline, note
 
 CLIP = 100.0  # where s is stopped at last; it lies at twice the reach where that is nearer
 TURN = 0.3  # omega, radians a step
@@ -94,7 +94,8 @@ class Cliff(Env):
     @cached_property
     def limit(self) -> Values:
         """Where s is stopped, a number or (R,): beyond either edge, so that whoever is stopped is lost, or at CLIP."""
-        pairs = zip(as_tuple(self.reach), self.values("pull"), strict=True)
+        reaches, pulls = as_tuple(self.reach), self.values("pull")
+        pairs = zip(reaches, pulls, strict=True)
         limits = tuple(min(CLIP, 2 * (1 + pull) * reach) for reach, pull in pairs)
         return limits if len(limits) > 1 else limits[0]
 
@@ -106,10 +107,12 @@ class Cliff(Env):
     def centre(self, state: Any) -> Any:
         """c(z), (R, E): the imaginary part of G e^(iz) / (L - e^(i omega))."""
         sin, z = namespace(state).sin, state[..., 1]
-        big, pull = self.per_run(self.lipschitz), self.per_run(self.pull)
-        length = big * big - 2 * math.cos(TURN) * big + 1
+        big = self.per_run(self.lipschitz)
+        turn = 2 * math.cos(TURN)
+        length = big * big - turn * big + 1
         wave = big * sin(z) - sin(z - TURN)
-        return pull * wave / length
+        scaled = self.per_run(self.pull) * wave
+        return scaled / length
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """At zero, at any phase."""
@@ -120,14 +123,16 @@ class Cliff(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        limit = self.per_run(self.limit)
         push = action[..., 0].clip(-1, 1)
-        shake = self.per_run(self.noise) * noise[..., 0]
-        grown = self.per_run(self.lipschitz) * state[..., 0]
-        s = grown + push - self.wind(state)
-        s = (s + shake).clip(-limit, limit)
+        sigma, shake = self.per_run(self.noise), noise[..., 0]
+        big, s = self.per_run(self.lipschitz), state[..., 0]
+        s = big * s + push
+        s = s - self.wind(state)
+        s = s + sigma * shake
+        limit = self.per_run(self.limit)
+        kept = s.clip(-limit, limit)
         phase = state[..., 1] + TURN
-        return namespace(state).stack((s, phase), -1)
+        return namespace(state).stack((kept, phase), -1)
 
     def observation(self, state: Any) -> Any:
         """Position and point on the circle."""
@@ -184,7 +189,7 @@ class Cliff(Env):
         middle = self._column(width, float(self.centre(state[None])[0]))
         self._plateau(canvas, middle)
         self._flag(canvas, float(self.wind(state[None])[0]))
-        drawn = bodies(state, ghost, colour)
+        drawn = bodies(state, ghost, colour or colour_of(1), faint=0.6)
         balls(canvas, drawn, lambda one: self._spot(canvas, middle, one))
         words = f"beyond {reach:.3g} all are lost" if reach < CLIP else "no edge"
         note(canvas, words, (middle, 0.8 * height), PAPER, part=0.5)
@@ -203,28 +208,36 @@ class Cliff(Env):
     def _row(self, canvas: Canvas, middle: float, columns: Any) -> Any:
         """Where the ground is, pixels from the top: flat unless there is an edge."""
         width, height = canvas.size
-        share = np.clip((columns - middle) / (0.3 * width), -1, 1)
-        steep = 0.14 * height * (self._shown < CLIP)
+        half = 0.3 * width
+        share = np.clip((columns - middle) / half, -1, 1)
+        edge = self._shown < CLIP
+        steep = 0.14 * height * edge
         return LAWN * height + steep * share**2
 
     def _plateau(self, canvas: Canvas, middle: float) -> None:
         """Ground between the edges, and the sea around it."""
         width, height = canvas.size
-        half = 0.3 * width
-        columns = np.linspace(middle - half, middle + half, 25)
-        lawn = np.stack((columns, self._row(canvas, middle, columns)), -1)
-        block(canvas, width / 2, width / 2, (SHORE * height, height), SEA)
-        canvas.polygon([(columns[0], height), *lawn, (columns[-1], height)], ROCK)
+        centre, half = width / 2, 0.3 * width
+        shore = SHORE * height
+        block(canvas, centre, centre, (shore, height), SEA)
+        left, right = middle - half, middle + half
+        columns = np.linspace(left, right, 25)
+        rows = self._row(canvas, middle, columns)
+        lawn = np.stack((columns, rows), -1)
+        canvas.polygon([(left, height), *lawn, (right, height)], ROCK)
         canvas.line(lawn, GRASS, 4)
 
     def _flag(self, canvas: Canvas, wind: float) -> None:
         """The pull: where the flag blows to."""
         width, height = canvas.size
-        most = max(self.values("pull")[0], 1e-9)
-        tip = width / 2 - 0.135 * width * wind / most
-        column, cloth = width / 2, POLE + 0.05 * height
-        canvas.line([(column, POLE), (column, POLE + 0.12 * height)], SOFT, 2)
-        canvas.polygon([(column, POLE), (tip, (POLE + cloth) / 2), (column, cloth)], FLAG)
+        strength = max(self.values("pull")[0], 1e-9)
+        length = 0.135 * width * wind / strength
+        top = np.array([width / 2, POLE])
+        hem = top + np.array([0, 0.05 * height])
+        foot = top + np.array([0, 0.12 * height])
+        tip = (top + hem) / 2 - np.array([length, 0])
+        canvas.line([top, foot], SOFT, 2)
+        canvas.polygon([top, tip, hem], FLAG)
         note(canvas, "flag: the pull", (width - 8, POLE + 7), part=1)
 
     def _spot(self, canvas: Canvas, middle: float, state: np.ndarray) -> np.ndarray:

@@ -18,8 +18,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, namespace, require
-from il_bench.paint.canvas import PAPER, SOFT, Canvas
-from il_bench.paint.panel import Body, ball, bodies, dial, headline, key, scaled
+from il_bench.paint.canvas import PAPER, SOFT, Canvas, bodies, colour_of
+from il_bench.paint.panel import ball, dial, headline, key, scaled
 
 CLIP = 10.0  # where each coordinate is stopped
 ANGLE = 0.5  # of the rotation Q, radians
@@ -124,14 +124,15 @@ class Linear(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        big, sigma = self.per_run(self.lipschitz, 3), self.per_run(self.noise, 3)
-        push = self.per_run(self.gain, 3) * action.clip(-1, 1)
-        s = big * self.rotated(state[..., :-1])
+        s, phase = state[..., :-1], state[..., -1:]
+        full = action.clip(-1, 1)
+        push = self.per_run(self.gain, 3) * full
+        sigma = self.per_run(self.noise, 3)
+        s = self.per_run(self.lipschitz, 3) * self.rotated(s)
         s = s + push - self.pull(state)
         s = s + sigma * noise
-        phase = state[..., -1:] + TURN
         kept = s.clip(-CLIP, CLIP)
-        return namespace(state).concatenate((kept, phase), -1)
+        return namespace(state).concatenate((kept, phase + TURN), -1)
 
     def observation(self, state: Any) -> Any:
         """Coordinates and point on the circle."""
@@ -184,8 +185,8 @@ class Linear(Env):
         for k in range(0, self.size, 2):
             pull = np.sin(state[-1] + self.shifts[k : k + 2])
             _ray(canvas, -pull)
-        for body in bodies(state, ghost, colour):
-            _points(canvas, body)
+        for who, paint, alpha in bodies(state, ghost, colour or colour_of(1), faint=0.6):
+            _points(canvas, who[:-1], paint, alpha)
         key(canvas, (10, size[1] - 26), (("rings: |s|", RING), ("pull", WAVE)))
         length = np.linalg.norm(state[:-1])
         headline(canvas, f"|s| = {length:.2g}")
@@ -217,12 +218,13 @@ def _ray(canvas: Canvas, way: np.ndarray) -> None:
     canvas.line([face.middle, end], WAVE, 3)
 
 
-def _points(canvas: Canvas, body: Body) -> None:
+def _points(canvas: Canvas, s: np.ndarray, paint: str, alpha: float) -> None:
     """A ball for each pair of coordinates; numbered where there are several."""
-    pairs = body.state[:-1].reshape(-1, 2)
-    radius = 0.02 * canvas.size[1] + 2 + 2 * (len(pairs) > 1)
+    pairs = s.reshape(-1, 2)
+    several = len(pairs) > 1
+    radius = 0.02 * canvas.size[1] + 2 + 2 * several
     for number, pair in enumerate(pairs, 1):
         at = _place(canvas, pair)
-        ball(canvas, at, radius, body)
-        if len(pairs) > 1:
+        ball(canvas, at, radius, paint, alpha)
+        if several:
             canvas.text(f"{number}", at, PAPER, 9, bold=True, part=0.5)

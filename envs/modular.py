@@ -18,8 +18,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, namespace, require
-from il_bench.paint.canvas import Canvas
-from il_bench.paint.panel import balls, bodies, dial, headline, key
+from il_bench.paint.canvas import Canvas, bodies, colour_of
+from il_bench.paint.panel import balls, dial, headline, key
 
 PLACE, GOAL, WAY = "#dfe4ea", "#68707d", "#b9a4d6"  # of the picture
 
@@ -72,11 +72,13 @@ class Modular(Env):
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """The place is multiplied and moved; the phase goes on by one."""
         xp = namespace(state)
+        place, phase = state[..., 0], state[..., 1]
         shake = self.per_run(self.noise) * noise[..., 0]
-        grown = self.per_run(self.lipschitz) * state[..., 0]
-        place = grown + action[..., 0] + xp.round(shake)
-        phase = state[..., 1] + 1
-        return xp.stack((place, phase), -1) % self.size
+        slip = xp.round(shake)
+        place = self.per_run(self.lipschitz) * place
+        place = place + action[..., 0] + slip
+        both = xp.stack((place, phase + 1), -1)
+        return both % self.size
 
     def observation(self, state: Any) -> Any:
         """Two one-hot vectors."""
@@ -141,7 +143,7 @@ class Modular(Env):
         thrown = face.place(self._angle(big * place))
         canvas.line([face.place(self._angle(place)), thrown], WAY, 2)
         canvas.circle(thrown, 3, WAY)
-        drawn = bodies(state, ghost, colour)
+        drawn = bodies(state, ghost, colour or colour_of(1), faint=0.6)
         balls(canvas, drawn, lambda one: face.place(self._angle(one[0])), radius + 2)
         key(canvas, (10, size[1] - 26), (("to follow", GOAL), (f"× {big:g} if idle", WAY)))
         off = abs(self._way(place - goal))

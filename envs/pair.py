@@ -25,8 +25,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, namespace, require
-from il_bench.paint.canvas import INK, RULE, SOFT, Canvas, colour_of
-from il_bench.paint.panel import TOP, balls, bodies, headline, marks, note, scaled, trail
+from il_bench.paint.canvas import INK, RULE, SOFT, Canvas, bodies, colour_of
+from il_bench.paint.panel import TOP, balls, headline, marks, note, scaled, trail
 
 CLIP = 10.0  # where each coordinate of x is stopped
 # What full action moves; cancelling the first row at the clip takes 10 (1 + 2.5 mu) + 1 <= 23.5. A power of two, so
@@ -176,7 +176,7 @@ class Pair(Env):
         canvas = Canvas(size)
         _plane(canvas)
         self._futures(canvas, state[:2])
-        drawn = bodies(state, ghost, colour)
+        drawn = bodies(state, ghost, colour or colour_of(1), faint=0.6)
         balls(canvas, drawn, lambda one: _place(canvas, one[:2]))
         _legend(canvas)
         system = self.values("system")[0]
@@ -224,18 +224,26 @@ def _place(canvas: Canvas, x: Any) -> np.ndarray:
 
 def _plane(canvas: Canvas) -> None:
     """The scales of x1, to the right, and x2, upwards, and the line where all demonstrations lie."""
-    canvas.line(_place(canvas, [[0, -CLIP], [0, CLIP]]), LINE, 9)
+    axis = _place(canvas, [[0, -CLIP], [0, CLIP]])
+    canvas.line(axis, LINE, 9)
     for mark in marks(canvas):
-        colour = RULE if mark else SOFT
         level = _place(canvas, [[-CLIP, mark], [CLIP, mark]])
         upright = _place(canvas, [[mark, -CLIP], [mark, CLIP]])
-        for line, shift, part in ((level, (-4, 0), 1), (upright, (0, 8), 0.5)):
-            canvas.line(line, colour)
-            canvas.text(f"{mark:g}", line[0] + np.array(shift), SOFT, 9, part=part)
+        _grid_line(canvas, level, mark, np.array([-4, 0]), 1.0)
+        _grid_line(canvas, upright, mark, np.array([0, 8]), 0.5)
     right, top = _place(canvas, [[CLIP, 0], [0, CLIP]])
     note(canvas, "x1", right - (2, 8), part=1)
     note(canvas, "x2", top - (8, -7), part=1)
     note(canvas, "all demonstrations", top - (-8, -7), colour_of(0))
+
+
+def _grid_line(
+    canvas: Canvas, line: np.ndarray, mark: float, shift: np.ndarray, part: float
+) -> None:
+    """A line of the grid, its number beside its beginning."""
+    colour = RULE if mark else SOFT
+    canvas.line(line, colour)
+    canvas.text(f"{mark:g}", line[0] + shift, SOFT, 9, part=part)
 
 
 def _legend(canvas: Canvas) -> None:

@@ -23,8 +23,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, affine, require
-from il_bench.paint.canvas import INK, SOFT, Canvas
-from il_bench.paint.panel import TOP, Body, balls, bodies, footnote, headline
+from il_bench.paint.canvas import INK, SOFT, Canvas, bodies, colour_of
+from il_bench.paint.panel import TOP, balls, footnote, headline
 
 SIZE, HIDDEN = 10, (32, 32)
 REACH = 3.0  # where starts are cut off, and what nothing leaves: |x| + eta (1 + b - |x|^(p+1))/(1 + |x|^p) stays below
@@ -35,10 +35,11 @@ BASIN, RIM = ("#dfe6ee", "#d0dae5"), "#aab4c0"  # of the picture
 
 def weights() -> list[np.ndarray]:
     """The matrices of h, (in, out), normal with variance 1/in."""
-    draw = np.random.Generator(np.random.Philox(key=KEY))
+    philox = np.random.Philox(key=KEY)
+    draw = np.random.Generator(philox).standard_normal
     sizes = (SIZE, *HIDDEN, SIZE)
     shapes = itertools.pairwise(sizes)
-    return [draw.standard_normal((n, m)) / n**0.5 for n, m in shapes]
+    return [draw((n, m)) / n**0.5 for n, m in shapes]
 
 
 WEIGHTS = weights()
@@ -96,8 +97,10 @@ class Power(Env):
         p, eta = self.per_run(self.p, 3), self.per_run(self.eta, 3)
         slack = abs(state) ** p
         push = GAIN * action.clip(-1, 1)
-        force = self.pull(state) + push - state * slack
-        return state + eta * force / (1 + slack)
+        force = self.pull(state) + push
+        force = force - state * slack
+        step = eta * force
+        return state + step / (1 + slack)
 
     def observation(self, state: Any) -> Any:
         """The state itself."""
@@ -144,7 +147,7 @@ class Power(Env):
         for lane, place in enumerate(lanes):
             _pipe(canvas, place, BASIN[lane % 2])
         canvas.line([place(0.0) for place in lanes], SOFT)
-        drawn = bodies(state, ghost, colour)
+        drawn = bodies(state, ghost, colour or colour_of(1), faint=0.6)
         for lane, place in enumerate(lanes):
             _balls(canvas, place, drawn, lane)
         _words(canvas, lanes[-1])
@@ -220,19 +223,23 @@ def _place(size: tuple[int, int], p: float, lane: int, x: Any) -> np.ndarray:
 def _pipe(canvas: Canvas, place: Any, colour: str) -> None:
     """A lane from wall to wall."""
     x = np.linspace(-REACH, REACH, 61)
-    edge, foot = place(x), canvas.size[1]
+    edge = place(x)
+    foot = canvas.size[1]
     left, right = edge[[0, -1], 0]
-    canvas.polygon([*edge, (right, foot), (left, foot)], colour)
+    corners = [*edge, (right, foot), (left, foot)]
+    canvas.polygon(corners, colour)
     canvas.line(edge, RIM)
 
 
-def _balls(canvas: Canvas, place: Any, drawn: list[Body], lane: int) -> None:
+def _balls(canvas: Canvas, place: Any, drawn: list[Any], lane: int) -> None:
     """One coordinate: the ball, its twin, and the way from the one to the other."""
     radius = 0.014 * canvas.size[1] + 1.5
     lift = np.array([0, radius])
-    first, last = drawn[0], drawn[-1]
-    between = np.linspace(first.state[lane], last.state[lane], 9)
-    canvas.line(place(between) - lift, first.colour, 2)
+    first, paint, _ = drawn[0]
+    last, _, _ = drawn[-1]
+    between = np.linspace(first[lane], last[lane], 9)
+    way = place(between) - lift
+    canvas.line(way, paint, 2)
     balls(canvas, drawn, lambda one: place(one[lane]) - lift, radius)
 
 

@@ -19,20 +19,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, namespace, require
-from il_bench.paint.canvas import INK, Canvas
-from il_bench.paint.panel import (
-    TOP,
-    Body,
-    arrow,
-    block,
-    bodies,
-    footnote,
-    headline,
-    ladder,
-    note,
-    rows,
-    stroke,
-)
+from il_bench.paint.canvas import INK, Canvas, colour_of
+from il_bench.paint.panel import TOP, arrow, block, footnote, headline, ladder, note, rows, stroke
 
 CLIP = 10.0  # where each number is stopped
 GAIN = 32.0  # b: what full action moves; a power of two, so that the expert's cancelling is exact in floating point
@@ -92,8 +80,10 @@ class Shift(Env):
     def drag(self, state: Any) -> Any:
         """g(z), (R, E)."""
         sin, z = namespace(state).sin, state[..., -1]
-        slow, fast = sin(z), sin(2 * z + 1)
-        wave = PULL[0] * slow + PULL[1] * fast
+        first, second = PULL
+        slow = first * sin(z)
+        fast = second * sin(2 * z + 1)
+        wave = slow + fast
         return self.per_run(self.pull) * wave
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
@@ -108,13 +98,15 @@ class Shift(Env):
         """Every number moves one place on and grows by L."""
         xp = namespace(state)
         places, phase = state[..., :-1], state[..., -1:]
-        big, sigma = self.per_run(self.lipschitz, 3), self.per_run(self.noise)
-        grown = big * places
-        push = GAIN * action[..., 0].clip(-1, 1)
+        grown = self.per_run(self.lipschitz, 3) * places
+        last, others = grown[..., -1:], grown[..., :-1]
+        full = action[..., 0].clip(-1, 1)
+        push = GAIN * full
         push = push - self.drag(state)
+        sigma = self.per_run(self.noise)
         push = push + sigma * noise[..., 0]
-        first = grown[..., -1:] + push[..., None]
-        s = xp.concatenate((first, grown[..., :-1]), -1)
+        first = last + push[..., None]
+        s = xp.concatenate((first, others), -1)
         kept = s.clip(-CLIP, CLIP)
         return xp.concatenate((kept, phase + TURN), -1)
 
@@ -169,8 +161,9 @@ class Shift(Env):
         columns = _columns(size[0], self.size)
         half = 0.24 * size[0] / self.size
         _boxes(canvas, columns, half)
-        for body in bodies(state, ghost, colour):
-            _bars(canvas, columns, half, body)
+        if ghost is not None:
+            _levels(canvas, columns, half, ghost[:-1], colour_of(0))
+        _bars(canvas, columns, half, state[:-1], colour or colour_of(1))
         _way(canvas, columns, half)
         _action(canvas)
         big, length = self.values("lipschitz")[0], np.linalg.norm(state[:-1])
@@ -194,38 +187,47 @@ def _boxes(canvas: Canvas, columns: np.ndarray, half: float) -> None:
     ladder(canvas, left - half, right + half, FOOT)
 
 
-def _bars(canvas: Canvas, columns: np.ndarray, half: float, body: Body) -> None:
-    """A bar for each number; of the twin, who comes first and is paler, a mark."""
-    zero = rows(canvas, 0.0, FOOT)
-    ends = rows(canvas, body.state[:-1], FOOT)
-    bar = 0.7 * half
+def _bars(canvas: Canvas, columns: np.ndarray, half: float, values: np.ndarray, paint: str) -> None:
+    """A bar for each number."""
+    zero, bar = rows(canvas, 0.0, FOOT), 0.7 * half
+    ends = rows(canvas, values, FOOT)
     for column, row in zip(columns, ends, strict=True):
-        if body.alpha < 1:
-            stroke(canvas, (column, row), half, body.colour, 5)
-        else:
-            block(canvas, column, bar, (row, zero), body.colour)
-            stroke(canvas, (column, row), bar, body.colour, 2)
+        block(canvas, column, bar, (row, zero), paint)
+        stroke(canvas, (column, row), bar, paint, 2)
+
+
+def _levels(
+    canvas: Canvas, columns: np.ndarray, half: float, values: np.ndarray, paint: str
+) -> None:
+    """A mark for each number of the twin."""
+    ends = rows(canvas, values, FOOT)
+    for middle in zip(columns, ends, strict=True):
+        stroke(canvas, middle, half, paint, 5)
 
 
 def _way(canvas: Canvas, columns: np.ndarray, half: float) -> None:
     """How numbers go: from place to place, and from the last back to the first."""
     middle, bottom = rows(canvas, np.array([0, -CLIP]), FOOT)
-    width, below = canvas.size[0], bottom + 14
+    width = canvas.size[0]
+    below = bottom + 14
     left, right = ENTRY * width, 0.97 * width
     last, first = columns[-1] + half, columns[0] - half
     turns = last, right, right, left, left, first
     levels = middle, middle, below, below, middle, middle
-    canvas.line(np.column_stack((turns, levels)), PIPE, 2)
+    back = np.column_stack((turns, levels))
+    canvas.line(back, PIPE, 2)
     arrow(canvas, (width / 2, below), (-7, 0))
-    arrow(canvas, (first - 14, middle), (7, 0))
-    for column in (columns[1:] + columns[:-1]) / 2:
+    between = (columns[1:] + columns[:-1]) / 2
+    for column in (first - 18, *between):
         arrow(canvas, (column + 4, middle), (7, 0))
 
 
 def _action(canvas: Canvas) -> None:
     """The action enters before the first place."""
     column = ENTRY * canvas.size[0]
-    start, end = np.array([column, TOP + 14]), np.array([column, rows(canvas, 0, FOOT)])
+    middle = rows(canvas, 0, FOOT)
+    start = np.array([column, TOP + 14])
+    end = np.array([column, middle])
     note(canvas, "action", start - (0, 9), INK, part=0.5)
     canvas.line([start, end - (0, 6)], INK, 2)
     arrow(canvas, end, (0, 7), INK)

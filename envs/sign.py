@@ -26,8 +26,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, as_tuple, namespace, require
-from il_bench.paint.canvas import INK, SOFT, Canvas, colour_of
-from il_bench.paint.panel import balls, bodies, headline, ladder, note, rows, trail
+from il_bench.paint.canvas import INK, SOFT, Canvas, bodies, colour_of
+from il_bench.paint.panel import balls, headline, ladder, note, rows, trail
 
 CLIP = 10.0  # where x is stopped
 # What full action moves; cancelling at the clip takes 10 rho + 1 < 11. A power of two, so that actions are scaled
@@ -164,7 +164,7 @@ class Sign(Env):
         start, end = START * width, END * width
         ladder(canvas, start - 14, end, FOOT)
         self._futures(canvas, state[0])
-        drawn = bodies(state, ghost, colour)
+        drawn = bodies(state, ghost, colour or colour_of(1), faint=0.6)
         balls(canvas, drawn, lambda one: _place(canvas, one[0], 0))
         words = f"the next {STEPS} steps if steered by …"
         note(canvas, words, (start, height - 12))

@@ -18,8 +18,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, namespace, require
-from il_bench.paint.canvas import Canvas
-from il_bench.paint.panel import balls, bodies, headline, ladder, note, rows
+from il_bench.paint.canvas import Canvas, bodies, colour_of
+from il_bench.paint.panel import balls, headline, ladder, note, rows
 
 CLIP = 10.0  # where q is stopped
 FEEDBACK = 0.7  # part of L q that the expert cancels; the closed loop is the rest
@@ -94,13 +94,15 @@ class Tube(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step along the tube."""
-        push = self.per_run(self.gain) * action[..., 0].clip(-1, 1)
-        shake = self.per_run(self.noise) * noise[..., 0]
-        grown = self.per_run(self.lipschitz) * state[..., 0]
-        q = grown + push - self.pull(state)
-        q = (q + shake).clip(-CLIP, CLIP)
+        full = action[..., 0].clip(-1, 1)
+        push = self.per_run(self.gain) * full
+        sigma, shake = self.per_run(self.noise), noise[..., 0]
+        q = self.per_run(self.lipschitz) * state[..., 0]
+        q = q + push - self.pull(state)
+        q = q + sigma * shake
+        kept = q.clip(-CLIP, CLIP)
         phase = state[..., 1] + TURN
-        return namespace(state).stack((q, phase), -1)
+        return namespace(state).stack((kept, phase), -1)
 
     def observation(self, state: Any) -> Any:
         """Position and point on the circle."""
@@ -155,7 +157,7 @@ class Tube(Env):
         ladder(canvas, start, width, FOOT)
         for wall in rows(canvas, np.array([-CLIP, CLIP]), FOOT):
             canvas.line([(start, wall), (width, wall)], WALL, 3)
-        drawn = bodies(state, ghost, colour)
+        drawn = bodies(state, ghost, colour or colour_of(1), faint=0.6)
         balls(canvas, drawn, lambda one: np.array([column, rows(canvas, one[0], FOOT)]))
         note(canvas, "shaded: the pull that comes", (start, height - 9))
         headline(canvas, f"q = {state[0]:.2g},  to be held at 0")
@@ -165,10 +167,12 @@ class Tube(Env):
         """The pull that comes, on a linear scale around the middle."""
         width, height = canvas.size
         steps = np.arange(AHEAD)
-        coming = np.stack((0 * steps, phase + TURN * steps), -1)
-        share = HERE + steps / AHEAD
+        phases = phase + TURN * steps
+        coming = np.stack((0 * steps, phases), -1)
         middle = rows(canvas, 0, FOOT)
         crest = middle - 0.1 * height * self.pull(coming)
-        columns = width * np.concatenate((share, share[::-1]))
-        edges = np.concatenate((crest, np.full(AHEAD, middle)))
-        canvas.polygon(np.stack((columns, edges), -1), WAVE)
+        share = HERE + steps / AHEAD
+        columns = width * share
+        wave = np.stack((columns, crest), -1)
+        foot = (columns[-1], middle), (columns[0], middle)
+        canvas.polygon([*wave, *foot], WAVE)

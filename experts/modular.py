@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from il_bench.core.env import Expert
+from il_bench import Expert
 
 from ..envs.modular import Modular
 

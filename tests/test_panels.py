@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 import il_bench as il
-from il_bench.paint import panel
+from il_bench.paint import canvas, panel
 from il_bench.paint.canvas import Canvas, colour_of, rgb
-from il_bench.show import video
 
 NAMES = "sign", "power", "pair", "shift", "cliff", "circle", "modular", "linear", "tube"
 SIZES = (310, 224), (226, 162)  # of a film with three panels beside each other, and with four
@@ -37,12 +36,8 @@ def pixels(picture, colour, near=30):
 def test_nothing_lies_beneath_the_banner_of_a_film(name, size):
     env = il.make(name)
     for state in states(env):
-        strip = env.draw(state, size, ghost=-state)[: video.BAR]
+        strip = env.draw(state, size, ghost=-state)[: canvas.BANNER]
         assert (strip == strip[0, 0]).all()
-
-
-def test_the_banner_is_no_higher_than_the_panels_leave_free():
-    assert video.BAR <= panel.BANNER < panel.TOP
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -81,11 +76,11 @@ def test_a_scale_ends_at_ten_and_has_fewer_numbers_on_a_low_panel():
     assert panel.lettering(low) < panel.lettering(roomy)
 
 
-def test_whom_to_draw_is_the_twin_first_then_the_learner():
-    state, ghost = np.zeros(2), np.ones(2)
-    assert panel.bodies(state, None, None) == [panel.Body(state, colour_of(1))]
-    twin, learner = panel.bodies(state, ghost, GREEN)
-    assert (twin.state is ghost, twin.colour) == (True, colour_of(0))
-    assert (learner.state is state, learner.colour) == (True, GREEN)
-    assert twin.alpha < learner.alpha
-    assert twin.scale > learner.scale
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e300])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_state_that_became_nan_or_infinite_can_be_drawn(name, value):
+    env = il.make(name)
+    state = states(env)[0]
+    with np.errstate(all="ignore"):
+        picture = env.draw(np.full_like(state, value), SIZES[0], state)
+    assert pixels(picture, colour_of(0), near=150) > 15

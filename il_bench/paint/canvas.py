@@ -28,6 +28,8 @@ COLOURS = "#56B4E9", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#55
 
 INK, SOFT, RULE, PAPER = "#1d2430", "#68707d", "#e4e7ec", "#ffffff"
 
+FAR = 1e5  # fine pixels; pygame walks to what lies farther row by row, and to what is not finite for ever
+
 EVERYWHERE = (-np.inf, -np.inf), (np.inf, np.inf)
 
 
@@ -61,6 +63,12 @@ def packed(colours: np.ndarray) -> np.ndarray:
     """Colours (..., 3) as one number each (...), uint32: what `Canvas.picture` and `Canvas.polygons` take fastest."""
     red, green, blue = np.moveaxis(colours.astype(np.uint32), -1, 0)
     return (red << 16) | (green << 8) | blue
+
+
+def _fine(points: Any) -> list[Any]:
+    """Points (..., 2) in fine pixels, none of them farther than FAR."""
+    fine = np.asarray(points, dtype=float) * FINE
+    return np.nan_to_num(fine, nan=FAR).clip(-FAR, FAR).tolist()
 
 
 @lru_cache(maxsize=1)
@@ -167,11 +175,11 @@ class Canvas:
 
     def polygon(self, points: Any, colour: Any) -> None:
         """A filled polygon with corners (n, 2)."""
-        self._fill([(np.asarray(points, dtype=float) * FINE).tolist()], [colour])
+        self._fill([_fine(points)], [colour])
 
     def polygons(self, points: np.ndarray, colours: Sequence[Any]) -> None:
         """Filled polygons (m, n, 2) in m colours, one after the other."""
-        self._fill((points * FINE).tolist(), colours)
+        self._fill(_fine(points), colours)
 
     def _fill(self, polygons: Sequence[Any], colours: Sequence[Any]) -> None:
         """Filled polygons, their corners in fine pixels."""
@@ -185,7 +193,7 @@ class Canvas:
     def line(self, points: Any, colour: Any, width: float = 1.0) -> None:
         """A line through points (n, 2); a broad one is round at its joints and ends."""
         draw = _pygame().draw
-        corners = (np.asarray(points, dtype=float) * FINE).tolist()
+        corners = _fine(points)
         thick = max(1, round(width * FINE))
         self._stale.append(draw.lines(self._surface, colour, False, corners, thick))
         if thick > 2 * FINE:

@@ -1,4 +1,4 @@
-"""Panel: what the pictures of many environments share: who is drawn, small words, scales, trails and arrows."""
+"""Panel: what the pictures of many environments share: balls, small words, scales, dials, trails and arrows."""
 
 from __future__ import annotations
 
@@ -7,55 +7,30 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .canvas import INK, RULE, SOFT, Canvas, colour_of, squeezed
+from .canvas import BANNER, INK, RULE, SOFT, Canvas, squeezed
 
-BANNER = 26  # rows at the top which a film covers when two have parted: nothing is told there
 TOP = 54  # the first row beneath the headline, where a scale ends
 LIMIT, UNIT = 10.0, 0.01  # of the scales: where they end, and up to where they are linear
 TWIN = 1.35  # how much larger the expert's twin is, so that it shows where both are in one spot
 
 
-class Body(NamedTuple):
-    """Who is drawn: a state (X,), its colour, how opaque it is and how large."""
-
-    state: np.ndarray
-    colour: str
-    alpha: float = 1.0
-    scale: float = 1.0
-
-
-def bodies(state: np.ndarray, ghost: np.ndarray | None, colour: str | None) -> list[Body]:
-    """Whom to draw, in this order: the expert's twin, where there is one, paler and larger; then the learner.
-
-    Args:
-        state: of the learner (X,).
-        ghost: the state of the expert's twin, or None.
-        colour: the learner's own; None is the first learner's.
-    """
-    learner = Body(state, colour or colour_of(1))
-    if ghost is None:
-        return [learner]
-    twin = Body(ghost, colour_of(0), 0.6, TWIN)
-    return [twin, learner]
-
-
-def ball(canvas: Canvas, at: np.ndarray, radius: float, body: Body) -> None:
-    """A body as a disc, its centre at `at` (2,)."""
-    size = radius * body.scale
-    with canvas.layer(body.alpha, (at - size, at + size)):
-        canvas.circle(at, size, body.colour)
+def ball(canvas: Canvas, at: np.ndarray, radius: float, paint: str, alpha: float) -> None:
+    """A body as a disc, its centre at `at` (2,); the expert's twin, which is faint, larger."""
+    size = radius if alpha == 1 else TWIN * radius
+    with canvas.layer(alpha, (at - size, at + size)):
+        canvas.circle(at, size, paint)
 
 
 def balls(
     canvas: Canvas,
-    drawn: list[Body],
+    drawn: list[tuple[np.ndarray, str, float]],
     place: Callable[[np.ndarray], np.ndarray],
     radius: float | None = None,
 ) -> None:
-    """Each body as a disc where `place` puts its state; of a size that suits the panel unless a radius is given."""
+    """Each of `bodies` as a disc where `place` puts its state; of a size that suits the panel unless a radius is given."""
     usual = 0.022 * canvas.size[1] + 3
-    for body in drawn:
-        ball(canvas, place(body.state), radius or usual, body)
+    for state, paint, alpha in drawn:
+        ball(canvas, place(state), radius or usual, paint, alpha)
 
 
 def lettering(canvas: Canvas) -> int:
@@ -90,8 +65,9 @@ def key(canvas: Canvas, at: tuple[float, float], strokes: Iterable[tuple[str, st
 
 
 def scaled(value: Any) -> Any:
-    """Numbers on a scale from -1 to 1: logarithmic on both sides of zero, and at its end from 10 on."""
-    return squeezed(np.clip(value, -LIMIT, LIMIT), UNIT, LIMIT)
+    """Numbers on a scale from -1 to 1: logarithmic on both sides of zero, at its end from 10 on; NaN is at its end."""
+    known = np.nan_to_num(value, nan=LIMIT)
+    return squeezed(known.clip(-LIMIT, LIMIT), UNIT, LIMIT)
 
 
 def marks(canvas: Canvas) -> tuple[float, ...]:
