@@ -22,7 +22,7 @@ from il_bench.core.env import Certificate, Env
 from il_bench.core.settings import Values, as_tuple, require
 from il_bench.core.streams import Streams
 from il_bench.paint.camera import Camera
-from il_bench.paint.canvas import Canvas, colour_of
+from il_bench.paint.canvas import Canvas, bodies
 from il_bench.paint.scenery import along, beside, car, landscape, paint_road, paint_trees
 
 STEER = 0.3  # c, radians of heading a step at full steering
@@ -41,11 +41,9 @@ STRIPS = (
     (0.07, "#e9e6da", "#5a5f68"),  # dashes
 )
 GRASS, PAINT = ("#83b759", "#74a74c"), "#f2b705"
-GRID, VIEW, CLEAR = (
-    0.25,
-    75.0,
-    75.0,
-)  # metres: from sample to sample, seen ahead, and lost in the haze by two thirds
+GRID, VIEW = 0.25, 75.0  # metres: from sample to sample of the road, and as far as it is seen
+CLEAR = 75.0  # metres: what is so far is lost in the haze by two thirds
+BACK, HEIGHT = 12.5, 4.8  # of the camera: behind the car, and above the road, metres
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,20 +188,23 @@ class Lane(Env):
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The road from behind the car; the camera keeps to the road, so that drift is what moves the car in it."""
         scene, camera, road = _scene(self, *state[2:].tolist(), tuple(size))
         canvas = scene.copy()
-        for who, alpha, paint in ((ghost, 0.6, colour_of(0)), (state, 1.0, PAINT)):
-            if who is not None:
-                pose = along(road, self._metres(who[2]))
-                roll = 0.25 * min(
-                    max(abs(who[0]) - DITCH + 1, 0), 1
-                )  # the verge slopes down to the ditch
-                place = beside(pose, who[0]) - (0, 0, 0.7 * roll)
-                tilt = math.copysign(roll, -who[0])
-                canvas.solid(camera, car(paint), (*place, pose[2] + who[1]), tilt, alpha)
+        for who, paint, alpha in bodies(state, ghost, colour or PAINT, faint=0.6):
+            offset, psi = who[:2]
+            pose = along(road, self._metres(who[2]))
+            # The verge slopes down to the ditch.
+            roll = 0.25 * min(max(abs(offset) - DITCH + 1, 0), 1)
+            place = beside(pose, offset) - (0, 0, 0.7 * roll)
+            tilt = math.copysign(roll, -offset)
+            canvas.solid(camera, car(paint), (*place, pose[2] + psi), tilt, alpha)
         return canvas.image()
 
     def _step(self) -> float:
@@ -218,11 +219,11 @@ class Lane(Env):
         here, h = self._metres(phase_1), self._step()
         metres = np.arange(min(here, 0) // 1 - 40, here + VIEW + 40, GRID)
         phases = np.array([[phase_1], [phase_2]]) + np.outer(RATE, metres - here) / h
-        heading = -self.values("bends")[0] * h * (np.array(BEND) / RATE) @ np.cos(phases)
-        return np.stack(
-            (metres, np.cumsum(np.cos(heading)) * GRID, np.cumsum(np.sin(heading)) * GRID, heading),
-            -1,
-        )
+        swings = h * (np.array(BEND) / RATE) @ np.cos(phases)
+        heading = -self.values("bends")[0] * swings
+        x = np.cumsum(np.cos(heading)) * GRID
+        y = np.cumsum(np.sin(heading)) * GRID
+        return np.stack((metres, x, y, heading), -1)
 
 
 @lru_cache(maxsize=4)  # the twins of a film see one road
@@ -230,19 +231,21 @@ def _scene(
     env: Lane, phase_1: float, phase_2: float, size: tuple[int, int]
 ) -> tuple[Canvas, Camera, np.ndarray]:
     """The road without cars, who looks at it, and its line."""
-    here, road = env._metres(phase_1), env._road(phase_1, phase_2)
-    (x, y, _), (u, v, _) = along(road, np.array([here - 2, here + 5]))
-    at = along(road, here)
-    camera = Camera.behind(size, at[0], at[1], math.atan2(v - y, u - x), back=12.5, height=4.8)
+    here = env._metres(phase_1)
+    road = env._road(phase_1, phase_2)
+    (x, y, _), at, (u, v, _) = along(road, here + np.array([-2, 0, 5]))
+    camera = Camera.behind(size, at[0], at[1], math.atan2(v - y, u - x), BACK, HEIGHT)
     canvas = Canvas(size)
     landscape(canvas, camera, GRASS, 4, CLEAR)
-    ahead, step = road[:, 0] - here, np.where(road[:, 0] < here + 10, 0.5, 1)
-    paint_road(
-        canvas,
-        camera,
-        road[(ahead > -14) & (ahead < VIEW) & (road[:, 0] % step == 0)],
-        STRIPS,
-        CLEAR,
-    )
+    paint_road(canvas, camera, _shown(road, here, camera), STRIPS, CLEAR)
     paint_trees(canvas, camera, road, here, VIEW, CLEAR)
     return canvas, camera, road
+
+
+def _shown(road: np.ndarray, here: float, camera: Camera) -> np.ndarray:
+    """The samples of a road that are painted: half a metre apart, then one, then two where a metre is no row."""
+    metres = road[:, 0]
+    ahead = metres - here
+    far = math.sqrt(camera.focal * camera.height / 0.4) - BACK
+    step = np.where(ahead < 10, 0.5, np.where(ahead < far, 1, 2))
+    return road[(ahead > -14) & (ahead < VIEW) & (metres % step == 0)]

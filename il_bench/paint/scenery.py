@@ -106,14 +106,19 @@ def _odd_squares(camera: Camera, depth: np.ndarray, cell: float) -> np.ndarray:
 def _sky(canvas: Canvas, camera: Camera) -> None:
     width = camera.size[0]
     above = int(np.ceil(camera.horizon))
-    blue = packed(mix(*SKY, np.linspace(0, 1, above) ** 1.3))
-    canvas.picture(np.broadcast_to(blue[:, None], (above, width)))
+    canvas.picture(np.broadcast_to(_blue(above)[:, None], (above, width)))
     column = np.linspace(0, width, 65)
     bearing = camera.place[2] + np.arctan((width / 2 - column) / camera.focal)
     foot = [(width, above + 1), (0, above + 1)]
     for colour, size, phase, waves in HILLS:
         row = camera.horizon - camera.focal * size * _rise(bearing, phase, waves)
         canvas.polygon(np.vstack((np.stack((column, row), -1), foot)), colour)
+
+
+@lru_cache(maxsize=8)
+def _blue(rows: int) -> np.ndarray:
+    """The sky from above down to the horizon, packed (rows,)."""
+    return packed(mix(*SKY, np.linspace(0, 1, rows) ** 1.3))
 
 
 def _rise(bearing: np.ndarray, phase: float, waves: tuple[int, ...]) -> np.ndarray:
