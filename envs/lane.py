@@ -17,10 +17,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, as_tuple, require
-from il_bench.core.streams import Streams
+from il_bench import Certificate, Env, Streams, Values, as_tuple, namespace, require
 from il_bench.paint.camera import Camera
 from il_bench.paint.canvas import Canvas, bodies
 from il_bench.paint.scenery import along, beside, car, landscape, paint_road, paint_trees

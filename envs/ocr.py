@@ -20,9 +20,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
+from il_bench import Certificate, Env, Streams, Values, require
 from il_bench.datasets import letters
 from il_bench.datasets.letters import ALPHABET, FOLDS, HEIGHT, LONGEST, WIDTH
 from il_bench.paint.canvas import INK, PAPER, RULE, SOFT, Canvas, colour_of, mix
@@ -188,7 +186,11 @@ class Ocr(Env):
         )  # fmt: skip
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The word's pictures in a row, beneath them as what they were read (wrong ones boxed), then the twin's."""
         (w, h), canvas, held, word = size, Canvas(size), letters.load(), int(state[0])

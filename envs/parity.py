@@ -16,10 +16,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
+from il_bench import Certificate, Env, Streams, Values, namespace, require
 from il_bench.paint.canvas import INK, PAPER, SOFT, Canvas, colour_of
 
 SYMBOLS = 6  # what is seen: the last symbol, 0 or 1, with a bit that is 0, 1 or unreadable
@@ -125,7 +122,11 @@ class Parity(Env):
         )  # fmt: skip
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The true symbol and the one said as two lamps, lit or dark, and the bit as the order to switch or not."""
         (w, h), canvas = size, Canvas(size, WALL)

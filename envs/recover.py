@@ -16,10 +16,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
+from il_bench import Certificate, Env, Streams, Values, namespace, require
 from il_bench.paint.canvas import INK, SOFT, Canvas, colour_of
 
 BACK = 2  # the action that leads back; 0 and 1 are the turns
@@ -125,7 +122,11 @@ class Recover(Env):
         )  # fmt: skip
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The path on a ridge, the steps below it, the sign of the next turn or fog; the walker and its twin."""
         (w, h), canvas, k = size, Canvas(size, SKY), round(self.values("k")[0])

@@ -15,9 +15,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
+from il_bench import Certificate, Env, Streams, Values, require
 from il_bench.paint.canvas import PAPER, Canvas, colour_of
 
 SKY, ROCK, SEA, PLACE, DEEP = (
@@ -110,7 +108,11 @@ class ResetCliff(Env):
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The good states on the cliff, as large as they are likely, the bad one below; the walker and its twin."""
         (w, h), canvas, good = size, Canvas(size, SKY), self.size - 1

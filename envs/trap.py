@@ -15,10 +15,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
+from il_bench import Certificate, Env, Streams, Values, namespace, require
 from il_bench.paint.canvas import INK, Canvas, colour_of
 
 FORK, PATH, PIT = 0, 1, 2  # places
@@ -127,7 +124,11 @@ class Trap(Env):
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The fork from above, its sign or the fog around it, the path's end and the pit; the walker and its twin."""
         (w, h), canvas = size, Canvas(size, GRASS)
