@@ -67,16 +67,7 @@ class Lane(Env):
     def validate(self) -> None:
         """L >= max(1, g), or h would not be real."""
         for big, g in zip(self.values("lipschitz"), self.values("yaw"), strict=True):
-            need = max(1.0, g)
-            require(
-                big <= 10,
-                f"lipschitz: a step of {big:g} m would leave the road at once; expected at most 10, got {big:g}",
-            )
-            require(
-                big >= need,
-                f"lipschitz: lane needs L >= max(1, yaw) = {need:g}, got {big:g}; raise L or lower --yaw",
-            )
-            require(g > 0, f"yaw: expected a positive number, got {g:g}; try 1.05")
+            _require_dials(big, g)
         spread = max(self.values("spread"))
         require(
             spread < DITCH / 2,
@@ -98,9 +89,8 @@ class Lane(Env):
     @property
     def observation_space(self) -> spaces.Box:
         """Offset, heading error, curvature here and ahead."""
-        reach = max(self.values("lipschitz")) + 10 * max(
-            self.values("wind")
-        )  # one step beyond the last state
+        # One step beyond the last state.
+        reach = max(self.values("lipschitz")) + 10 * max(self.values("wind"))
         bend = sum(BEND) * max(self.values("bends"))
         high = np.array([DITCH + reach, math.pi * reach, bend, bend], dtype=np.float32)
         return spaces.Box(-high, high)
@@ -113,8 +103,10 @@ class Lane(Env):
     def curvature(self, state: Any, ahead: float = 0) -> Any:
         """Curvature (R, E) of the road, 1/metre, `ahead` steps from here."""
         xp = namespace(state)
-        one = xp.sin(state[..., 2] + ahead * RATE[0]) * BEND[0]
-        return self.per_run(self.bends) * (one + xp.sin(state[..., 3] + ahead * RATE[1]) * BEND[1])
+        slow, quick = RATE
+        one = xp.sin(state[..., 2] + ahead * slow) * BEND[0]
+        other = xp.sin(state[..., 3] + ahead * quick) * BEND[1]
+        return self.per_run(self.bends) * (one + other)
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """Near the centre line, anywhere on the road."""
@@ -126,27 +118,19 @@ class Lane(Env):
         """One step of the road."""
         xp = namespace(state)
         e, psi = state[..., 0], state[..., 1]
-        h, wind = self.per_run(self.advance), self.per_run(self.wind)
+        h = self.per_run(self.advance)
+        wind = self.per_run(self.wind)
         steer = STEER * action[..., 0].clip(-1, 1)
-        return xp.stack(
-            (
-                e + h * xp.sin(psi) + wind * noise[..., 0],
-                self.per_run(self.yaw) * psi
-                + steer
-                - h * self.curvature(state)
-                + wind * noise[..., 1],
-                state[..., 2] + RATE[0],
-                state[..., 3] + RATE[1],
-            ),
-            -1,
-        )
+        bend = h * self.curvature(state)
+        offset = e + h * xp.sin(psi) + wind * noise[..., 0]
+        heading = self.per_run(self.yaw) * psi + steer - bend + wind * noise[..., 1]
+        phases = state[..., 2] + RATE[0], state[..., 3] + RATE[1]
+        return xp.stack((offset, heading, *phases), -1)
 
     def observation(self, state: Any) -> Any:
         """Offset, heading error, curvature here and `AHEAD` steps on."""
-        xp = namespace(state)
-        return xp.stack(
-            (state[..., 0], state[..., 1], self.curvature(state), self.curvature(state, AHEAD)), -1
-        )
+        bends = self.curvature(state), self.curvature(state, AHEAD)
+        return namespace(state).stack((state[..., 0], state[..., 1], *bends), -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 on the centre line, 0 at the ditch."""
@@ -163,10 +147,10 @@ class Lane(Env):
 
     def jacobians(self) -> list[np.ndarray]:
         """Of the transition in (offset, heading) on the centre line, one (2, 2) for each run."""
-        advance = self.advance if isinstance(self.advance, tuple) else (self.advance,) * self.runs
-        return [
-            np.array([[1, h], [0, g]]) for h, g in zip(advance, self.values("yaw"), strict=True)
-        ]
+        steps = as_tuple(self.advance)
+        steps = steps if len(steps) > 1 else steps * self.runs
+        dials = zip(steps, self.values("yaw"), strict=True)
+        return [np.array([[1, h], [0, g]]) for h, g in dials]
 
     def certificate(self) -> Certificate:
         """L, attained between the centre line and a small step along the top singular vector."""
@@ -221,6 +205,20 @@ class Lane(Env):
         x = np.cumsum(np.cos(heading)) * GRID
         y = np.cumsum(np.sin(heading)) * GRID
         return np.stack((metres, x, y, heading), -1)
+
+
+def _require_dials(big: float, g: float) -> None:
+    """Refuse values of L and of the yaw dial that no road has."""
+    need = max(1.0, g)
+    require(
+        big <= 10,
+        f"lipschitz: a step of {big:g} m would leave the road at once; expected at most 10, got {big:g}",
+    )
+    require(
+        big >= need,
+        f"lipschitz: lane needs L >= max(1, yaw) = {need:g}, got {big:g}; raise L or lower --yaw",
+    )
+    require(g > 0, f"yaw: expected a positive number, got {g:g}; try 1.05")
 
 
 @lru_cache(maxsize=4)  # the twins of a film see one road

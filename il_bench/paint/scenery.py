@@ -338,6 +338,16 @@ def upright(camera: Camera, points: Any) -> np.ndarray:
     return camera.project(np.stack((0 * right, -right, up), -1))[:, :2]
 
 
+def paint_walker(
+    canvas: Canvas, foot: Sequence[float], reach: float, paint: str, alpha: float
+) -> None:
+    """Somebody in a cloak who stands at `foot`, `reach` pixels to each side."""
+    x, y = foot
+    with canvas.layer(alpha):
+        canvas.polygon([(x - reach, y), (x + reach, y), (x, y - 2.2 * reach)], paint)
+        canvas.circle((x, y - 2.1 * reach), 0.6 * reach, paint)
+
+
 def paint_drone(
     canvas: Canvas, camera: Camera, pose: Any, thrusts: Any, paint: Any, alpha: float
 ) -> None:
