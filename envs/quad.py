@@ -29,7 +29,10 @@ from il_bench.paint.scenery import landscape, paint_drone, upright
 STEP = 0.04  # seconds
 LEVER = 5.0  # c: angular acceleration in g/m when one rotor gives all and the other nothing
 SPEED, SPIN = 2.0, 4.0  # where speeds and spin are stopped, sqrt(g m) and rad sqrt(g/m)
-SWING, HEIGHT = (1.8, 0.7), 1.7  # of the figure eight: half its width and height, and its middle, metres
+SWING, HEIGHT = (
+    (1.8, 0.7),
+    1.7,
+)  # of the figure eight: half its width and height, and its middle, metres
 PACE = 0.4  # of the figure eight, radians a unit of time
 CRASH = 1.2  # an episode ends so far from the eight, metres,
 TILT = math.pi / 2  # or tilted so much, or on the ground
