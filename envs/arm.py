@@ -21,52 +21,44 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
-from il_bench.paint.canvas import SOFT, Canvas, colour_of, mix
+from il_bench import Certificate, Env, Streams, Values, namespace, require
+from il_bench.paint.canvas import BANNER, SOFT, Canvas, bodies, mix, packed
 
 STEP, UNIT = 0.04, 1 / 3  # h, seconds; and the time by which the metric multiplies speeds, seconds
-LIMIT, SPEED = (
-    1.6,
-    6.0,
-)  # where joints and their speeds are stopped, rad and rad/s, either way from rest
+LIMIT, SPEED = 1.6, 6.0  # where joints and their speeds stop, rad and rad/s, either way from rest
 TORQUE = 30.0  # c: rad/s^2 at full action; full action by angle commands LIMIT
 POLE = 0.8  # what the expert's two torque gains leave of a deviation in a step, in the long run
 LINKS = 1.0, 0.8  # metres
-STROKES, TURN = (
-    5,
-    2 * math.pi / 150,
-)  # of the star, and radians of its phase in a step: 30 steps a stroke
-CORNERS = np.array(
-    [
-        (0.2 + 0.45 * math.sin(0.8 * math.pi * k), 1.15 + 0.45 * math.cos(0.8 * math.pi * k))
-        for k in range(6)
-    ]
-)
-WALL, BOARD, STEEL, DARK, PAINT, DOTS = (
-    ("#cfd8e2", "#eef1f5"),
-    "#fbfbf8",
-    "#aeb6c1",
-    "#323a46",
-    "#f2b705",
-    "#33557a",
-)
+STROKES = 5  # of the star
+TURN = 2 * math.pi / 150  # radians of its phase in a step: 30 steps a stroke
+MIDDLE, RADIUS = (0.2, 1.15), 0.45  # of the star, metres
+
+
+def _corner(k: int) -> tuple[float, float]:
+    turn = 0.8 * math.pi * k
+    return MIDDLE[0] + RADIUS * math.sin(turn), MIDDLE[1] + RADIUS * math.cos(turn)
+
+
+CORNERS = np.array([_corner(k) for k in range(6)])
+
+WALL, BOARD, STEEL = ("#cfd8e2", "#eef1f5"), "#fbfbf8", "#aeb6c1"
+DARK, PAINT, DOTS, PEN = "#323a46", "#f2b705", "#33557a", "#d5342b"
 
 
 def joints(x: Any, y: Any) -> Any:
     """Angles (..., 2), counted to the left, with the hand at (x, y): upper link from upright, lower from upper."""
-    xp, (one, two) = namespace(x), LINKS
-    elbow = xp.arccos((x * x + y * y - one * one - two * two) / (2 * one * two))
+    xp = namespace(x)
+    one, two = LINKS
+    away = x * x + y * y
+    elbow = xp.arccos((away - one * one - two * two) / (2 * one * two))
     # arctan2 rounds the tail of a torch array differently, and a run would depend on its neighbours; y is positive.
-    shoulder = -xp.arctan(x / y) - xp.arctan(two * xp.sin(elbow) / (one + two * xp.cos(elbow)))
-    return xp.stack((shoulder, elbow), -1)
+    bearing = xp.arctan(x / y)
+    inner = xp.arctan(two * xp.sin(elbow) / (one + two * xp.cos(elbow)))
+    return xp.stack((-bearing - inner, elbow), -1)
 
 
-REST = joints(
-    np.float64(0.2), np.float64(1.15)
-)  # angles with the hand in the middle of the star; q counts from here
+# Angles with the hand in the middle of the star; q counts from here.
+REST = joints(*map(np.float64, MIDDLE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,20 +127,19 @@ class Arm(Env):
     def reference(self, phase: Any) -> tuple[Any, Any, Any]:
         """Angles, speeds and accelerations, each (R, E, 2), of the star at a phase (R, E), exact in steps."""
         xp = namespace(phase)
-        turn = (
-            xp.stack([phase + k * TURN for k in range(3)], -1)
-            % (2 * math.pi)
-            * STROKES
-            / (2 * math.pi)
-        )
+        turns = xp.stack([phase + k * TURN for k in range(3)], -1)
+        stroke = turns % (2 * math.pi) * STROKES / (2 * math.pi)
         x, y = CORNERS[0]
         for k, (east, north) in enumerate(np.diff(CORNERS, axis=0).tolist()):
-            s = (turn - k).clip(0, 1)
+            s = (stroke - k).clip(0, 1)
             bell = s * s * s * (10 - 15 * s + 6 * s * s)
-            x, y = x + east * bell, y + north * bell
-        angles = joints(x, y) - (REST if xp is np else torch.as_tensor(REST, device=phase.device))
+            x = x + east * bell
+            y = y + north * bell
+        rest = REST if xp is np else torch.as_tensor(REST, device=phase.device)
+        angles = joints(x, y) - rest
         speeds = xp.diff(angles, 1, -2) / STEP
-        return angles[..., 0, :], speeds[..., 0, :], (speeds[..., 1, :] - speeds[..., 0, :]) / STEP
+        now, next_one = speeds[..., 0, :], speeds[..., 1, :]
+        return angles[..., 0, :], now, (next_one - now) / STEP
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """On the star, anywhere along it."""
@@ -157,27 +148,34 @@ class Arm(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step; under position control the speeds are only what came of it."""
-        xp, q, w, a = namespace(state), state[..., :2], state[..., 2:4], action.clip(-1, 1)
-        kick, phase = self.per_run(self.tremor, 3) * noise, state[..., 4:] + TURN
+        xp = namespace(state)
+        q, w = state[..., :2], state[..., 2:4]
+        a = action.clip(-1, 1)
+        kick = self.per_run(self.tremor, 3) * noise
         if self.control == "position":
-            after = (q + self.per_run(self.servo, 3) * (LIMIT * a - q) + STEP * kick).clip(
-                -LIMIT, LIMIT
-            )
-            return xp.concatenate((after, (after - q) / STEP, phase), -1)
-        push = TORQUE * a - self.per_run(self.stiffness, 3) * q
-        after = (q + STEP * w).clip(-LIMIT, LIMIT)
-        return xp.concatenate((after, (w + STEP * push + kick).clip(-SPEED, SPEED), phase), -1)
+            way = self.per_run(self.servo, 3) * (LIMIT * a - q)
+            angles = (q + way + STEP * kick).clip(-LIMIT, LIMIT)
+            speeds = (angles - q) / STEP
+        else:
+            push = TORQUE * a - self.per_run(self.stiffness, 3) * q
+            angles = (q + STEP * w).clip(-LIMIT, LIMIT)
+            speeds = (w + STEP * push + kick).clip(-SPEED, SPEED)
+        return xp.concatenate((angles, speeds, state[..., 4:] + TURN), -1)
 
     def observation(self, state: Any) -> Any:
         """How far angles, and under torque control speeds, are off the star's; point on the circle."""
-        xp, phase = namespace(state), state[..., 4:]
+        xp = namespace(state)
+        phase = state[..., 4:]
         angles, speeds, _ = self.reference(state[..., 4])
-        errors = [state[..., :2] - angles] + [state[..., 2:4] - speeds] * (self.control == "torque")
-        return xp.concatenate((*errors, xp.cos(phase), xp.sin(phase)), -1)
+        parts = [state[..., :2] - angles]
+        if self.control == "torque":
+            parts.append(state[..., 2:4] - speeds)
+        return xp.concatenate((*parts, xp.cos(phase), xp.sin(phase)), -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 on the star, 0 or less where a joint is `LIMIT` off."""
-        off = (next_state[..., :2] - self.reference(next_state[..., 4])[0]) / LIMIT
+        angles, _, _ = self.reference(next_state[..., 4])
+        off = (next_state[..., :2] - angles) / LIMIT
         return 1 - (off * off).sum(-1)
 
     def terminal(self, state: Any) -> Any:
@@ -186,25 +184,24 @@ class Arm(Env):
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of angles, and of speeds times `UNIT` under torque control; the star is the same for both."""
-        q, w = (state[..., i : i + 2] - other[..., i : i + 2] for i in (0, 2))
-        return q if self.control == "position" else namespace(state).concatenate((q, UNIT * w), -1)
+        q = state[..., :2] - other[..., :2]
+        if self.control == "position":
+            return q
+        w = state[..., 2:4] - other[..., 2:4]
+        return namespace(state).concatenate((q, UNIT * w), -1)
 
     def jacobians(self) -> list[np.ndarray]:
         """Of the transition of one joint in the coordinates of `difference`, one for each run."""
         if self.control == "position":
             return [np.array([[1 - k]]) for k in self.values("servo")]
-        return [
-            np.array([[1, STEP / UNIT], [-s * STEP * UNIT, 1]]) for s in self.values("stiffness")
-        ]
+        ahead = STEP / UNIT
+        return [np.array([[1, ahead], [-s * STEP * UNIT, 1]]) for s in self.values("stiffness")]
 
     def certificate(self) -> Certificate:
         """L, attained by every pair along the top singular vector of the shoulder's transition, off the stops."""
-        torque, each = self.control == "torque", self.jacobians()
-        other = torch.zeros(self.runs, 1, 5, dtype=torch.float64)
-        tops = torch.from_numpy(np.stack([np.linalg.svd(a)[2][0] for a in each]))
-        other[:, 0, :4:2] = 0.1 * (
-            tops / torch.tensor([1, UNIT]) if torque else torch.nn.functional.pad(tops, (0, 1))
-        )
+        torque = self.control == "torque"
+        each = self.jacobians()
+        zero = torch.zeros(self.runs, 1, 5, dtype=torch.float64)
         spread = 2 * math.sqrt(2 * (LIMIT**2 + torque * (UNIT * SPEED) ** 2))
         radius = tuple(float(abs(np.linalg.eigvals(a)).max()) for a in each)
         return Certificate(
@@ -212,7 +209,7 @@ class Arm(Env):
             metric="Euclidean over angles"
             + " and speeds, rad and rad per third of a second" * torque,
             kind="exact",
-            pair=(torch.zeros_like(other), other),
+            pair=(zero, self._apart(each)),
             closed_loop=(POLE,) * self.runs if torque else radius,
             radius=radius,
             diameter=(spread,) * self.runs,
@@ -220,51 +217,79 @@ class Arm(Env):
             + "; closed_loop is the spectral radius" * torque,
         )
 
+    def _apart(self, jacobians: list[np.ndarray]) -> torch.Tensor:
+        """States (R, 1, 5) off rest along the top singular vectors of the shoulder's transition."""
+        tops = torch.from_numpy(np.stack([np.linalg.svd(a)[2][0] for a in jacobians]))
+        if self.control == "torque":
+            shoulder = tops / torch.tensor([1, UNIT])
+        else:
+            shoulder = torch.nn.functional.pad(tops, (0, 1))
+        state = torch.zeros(self.runs, 1, 5, dtype=torch.float64)
+        state[:, 0, :4:2] = 0.1 * shoulder
+        return state
+
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The arm at a board with the star in dots, the twin behind it."""
-        scene, scale = _scene(tuple(size))
-        canvas = scene.copy()
-        for who, alpha, paint in ((ghost, 0.5, colour_of(0)), (state, 1.0, PAINT)):
-            if who is not None:
-                one, two = np.cumsum(who[:2] + REST)
-                elbow = LINKS[0] * np.array([-math.sin(one), math.cos(one)])
-                at = _at(
-                    size,
-                    [(0, 0), elbow, elbow + LINKS[1] * np.array([-math.sin(two), math.cos(two)])],
-                )
-                with canvas.layer(alpha):
-                    for colour, wide in ((DARK, 0.2), (paint, 0.15)):
-                        canvas.line(at[:2], colour, wide * scale)
-                        canvas.line(at[1:], colour, 0.7 * wide * scale)
-                    for place, radius in zip(at, (0.13, 0.1, 0.05), strict=True):
-                        canvas.circle(place, radius * scale, DARK)
-                        canvas.circle(
-                            place, 0.5 * radius * scale, STEEL if radius > 0.05 else "#d5342b"
-                        )
+        canvas = _scene(tuple(size)).copy()
+        for who, paint, alpha in bodies(state, ghost, colour or PAINT):
+            with canvas.layer(alpha):
+                _paint_arm(canvas, who[:2], paint)
         return canvas.image()
+
+
+def _paint_arm(canvas: Canvas, angles: np.ndarray, paint: str) -> None:
+    one, two = np.cumsum(angles + REST)
+    elbow = LINKS[0] * np.array([-math.sin(one), math.cos(one)])
+    hand = elbow + LINKS[1] * np.array([-math.sin(two), math.cos(two)])
+    at = _at(canvas.size, [(0, 0), elbow, hand])
+    scale = _scale(canvas.size)
+    for colour, wide in ((DARK, 0.2), (paint, 0.15)):
+        canvas.line(at[:2], colour, wide * scale)
+        canvas.line(at[1:], colour, 0.7 * wide * scale)
+    pins = (0.13, STEEL), (0.1, STEEL), (0.05, PEN)
+    for place, (radius, colour) in zip(at, pins, strict=True):
+        canvas.circle(place, radius * scale, DARK)
+        canvas.circle(place, 0.5 * radius * scale, colour)
+
+
+UP = sum(LINKS) + 0.05  # metres from the shoulder to the end of the arm
+DOWN = 0.8  # metres from the shoulder to the lower edge of the picture
+
+
+def _scale(size: tuple[int, int]) -> float:
+    """Pixels a metre."""
+    width, height = size
+    return min(width / 4, (height - BANNER) / (UP + DOWN))
 
 
 def _at(size: tuple[int, int], points: Any) -> np.ndarray:
     """Pixels (n, 2) of points (n, 2), metres to the right and up from the shoulder."""
-    scale = min(size[0] / 4, size[1] / 2.75)
-    return np.array([size[0] / 2, 0.7 * size[1]]) + scale * np.asarray(points) * (1, -1)
+    width, height = size
+    scale = _scale(size)
+    shoulder = np.array([width / 2, height - DOWN * scale])
+    return shoulder + scale * np.asarray(points) * (1, -1)
 
 
 @lru_cache(maxsize=4)
-def _scene(size: tuple[int, int]) -> tuple[Canvas, float]:
-    """The board with its dotted star, and pixels a metre."""
-    (w, h), canvas = size, Canvas(size)
-    canvas.picture(np.repeat(mix(*WALL, np.linspace(0, 1, h))[:, None], w, 1))
-    scale = min(w / 4, h / 2.75)
+def _scene(size: tuple[int, int]) -> Canvas:
+    """The board with its dotted star."""
+    width, height = size
+    canvas = Canvas(size)
+    wall = packed(mix(*WALL, np.linspace(0, 1, height)))
+    canvas.picture(np.broadcast_to(wall[:, None], (height, width)))
     for grow, colour in ((0.04, STEEL), (0, BOARD)):
-        (left, top), (right, foot) = _at(
-            size, [(-0.75 - grow, 1.8 + grow), (1.15 + grow, 0.45 - grow)]
-        )
+        corners = [(-0.75 - grow, 1.8 + grow), (1.15 + grow, 0.45 - grow)]
+        (left, top), (right, foot) = _at(size, corners)
         canvas.polygon([(left, top), (right, top), (right, foot), (left, foot)], colour)
     for one, two in itertools.pairwise(CORNERS):
         for share in np.linspace(0, 1, 19):
-            canvas.circle(_at(size, one + share * (two - one)), 0.014 * scale + 0.2, DOTS)
+            dot = _at(size, one + share * (two - one))
+            canvas.circle(dot, 0.014 * _scale(size) + 0.2, DOTS)
     canvas.polygon(_at(size, [(-0.28, -0.9), (0.28, -0.9), (0.16, 0.05), (-0.16, 0.05)]), SOFT)
-    return canvas, scale
+    return canvas

@@ -23,36 +23,30 @@ import torch
 from gymnasium import spaces
 from scipy.spatial import cKDTree
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams, white
+from il_bench import Certificate, Env, Streams, Values, namespace, require, white
 from il_bench.paint.camera import Camera
-from il_bench.paint.canvas import Canvas, colour_of, mix, rgb
+from il_bench.paint.canvas import Canvas, bodies, mix, rgb
 from il_bench.paint.scenery import along, beside, car, paint_road, space
 
 LENGTH, LAP = 800.0, 1000  # of the track, metres and steps
 STEP = LENGTH / LAP  # h, metres
 HALF = 1.5  # half-width of the track, metres
-STEER = (
-    0.1  # c, radians of heading a step at full steering: the smallest circle has a radius of 8 m
-)
+STEER = 0.1  # c, radians of heading a step at full steering: no circle is smaller than 8 m
+
+# The waves of its heading: number a lap, radians, phase. Even numbers only, so that half a lap turns it by half a turn:
+# whatever their sizes, the track closes.
 WAVES = (
     (4, 0.8, 0.0),
     (6, 0.5, 2.0),
     (10, 0.25, 3.5),
     (14, 0.15, 1.0),
-)  # of its heading: number a lap, radians, phase
-# Even numbers only, so that half a lap turns it by half a turn: whatever their sizes, the track closes.
+)
 
 # The camera: pixels, where it stands, metres behind the kart and above the track, focal length and horizon in pixels.
 WIDE, TALL, BACK, HEIGHT, FOCAL, HORIZON = 25, 19, 2.0, 2.0, 22.5, 3.0
 VOID, EDGES, DECK = "#0b1026", ("#ffd34d", "#ff9a3d"), "#8f97a8"
 EDGE = 0.3  # how far the bright edges reach beyond the track, metres
-CELL, FAR = (
-    0.5,
-    8.0,
-)  # metres: of the grid on which distances to the track are kept, and the largest of them
+CELL, FAR = 0.5, 8.0  # of the grid that keeps distances to the track, and the largest, metres
 GRAINS = 2**16  # normal numbers, of which every row of pixels reads a stretch
 STRIPS = (
     (HALF + 0.9, "#161d40", "#161d40"),
@@ -113,36 +107,37 @@ class Kart(Env):
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step along the track, or the rescue of who has fallen."""
         metres, e, psi, fallen, falls, _ = state.unbind(-1)
-        wind, up = self.per_run(self.wind), fallen < 0.5
+        wind = self.per_run(self.wind)
+        steer = STEER * action[..., 0].clip(-1, 1)
         turn = heading(metres + STEP) - heading(metres)
         aside = e + STEP * torch.sin(psi) + wind * noise[..., 0]
-        facing = psi + STEER * action[..., 0].clip(-1, 1) - turn + wind * noise[..., 1]
-        e, psi = torch.where(up, aside, 0.0), torch.where(up, facing, 0.0)
+        facing = psi + steer - turn + wind * noise[..., 1]
+        up = fallen < 0.5
+        e = torch.where(up, aside, 0.0)
+        psi = torch.where(up, facing, 0.0)
         off = (abs(e) > HALF).to(e.dtype)
         return torch.stack((metres + STEP, e, psi, off, falls + off, noise[..., 2]), -1)
 
     def observation(self, state: Any) -> Any:
         """The image under noise that is a function of the state's last number, (R, E, 1425), float32."""
-        grain = torch.as_tensor(
-            self.per_run(self.grain, 3), dtype=torch.float32, device=state.device
-        )
-        rows = white(state[..., 5:] + torch.arange(TALL, device=state.device))
-        noise = _grains(str(state.device))[(GRAINS * rows).long()]
+        device = state.device
+        grain = torch.as_tensor(self.per_run(self.grain, 3), dtype=torch.float32, device=device)
+        rows = white(state[..., 5:] + torch.arange(TALL, device=device))
+        noise = _grains(str(device))[(GRAINS * rows).long()]
         return self.image(state).flatten(-3) + grain * noise.flatten(-2)
 
     def image(self, state: torch.Tensor) -> torch.Tensor:
         """What the camera sees without noise, (R, E, 19, 25, 3), from 0 to 1, float32."""
         (ahead, left, blur), (void, edge, deck) = _pixels(str(state.device))
         facing = heading(state[..., 0]) + state[..., 2]
-        cos, sin = (part(facing).float()[..., None] for part in (torch.cos, torch.sin))
+        cos = torch.cos(facing).float()[..., None]
+        sin = torch.sin(facing).float()[..., None]
         ground = torch.stack((cos * ahead - sin * left, sin * ahead + cos * left), -1)
         aside = _aside(self.place(state), ground)
-        on_deck, on_edge = (
-            ((half - aside) / blur + 0.5).clamp(0, 1)[..., None] for half in (HALF, HALF + EDGE)
-        )
-        return (void + on_edge * (edge - void) + on_deck * (deck - edge)).unflatten(
-            -2, (TALL, WIDE)
-        )
+        on_deck = _share_within(HALF, aside, blur)
+        on_edge = _share_within(HALF + EDGE, aside, blur)
+        colours = void + on_edge * (edge - void) + on_deck * (deck - edge)
+        return colours.unflatten(-2, (TALL, WIDE))
 
     def place(self, state: torch.Tensor) -> torch.Tensor:
         """Where karts are, x and y (R, E, 2), metres."""
@@ -179,29 +174,34 @@ class Kart(Env):
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The track in space from behind the kart and its twin, and in the corner what the learner sees."""
         scene, camera, road = _scene(float(state[0]), tuple(size))
         canvas = scene.copy()
-        for who, alpha, paint in ((ghost, 0.6, colour_of(0)), (state, 1.0, PAINT)):
-            if who is not None:
-                pose = along(road, who[0])
-                tilt = -0.5 * math.copysign(who[3], who[1])  # who has fallen tips over the edge
-                place = beside(pose, who[1]) - (0, 0, 0.6 * who[3])
-                canvas.solid(camera, car(paint, KART), (*place, pose[2] + who[2]), tilt, alpha)
-        seen = self.observation(torch.tensor(state, dtype=torch.float64)[None, None]).view(
-            TALL, WIDE, 3
-        )
-        canvas.inset((255 * seen.clamp(0, 1)).byte().numpy(), "what a learner sees", PAINT)
+        for who, paint, alpha in bodies(state, ghost, colour or PAINT, faint=0.6):
+            _, offset, psi, fallen = who[:4]
+            x, y, angle = along(road, who[0])
+            tilt = -0.5 * math.copysign(fallen, offset)  # who has fallen tips over the edge
+            place = beside(np.array([x, y, angle]), offset) - (0, 0, 0.6 * fallen)
+            canvas.solid(camera, car(paint, KART), (*place, angle + psi), tilt, alpha)
+        obs = self.observation(torch.tensor(state, dtype=torch.float64)[None, None])
+        pixels = (255 * obs.view(TALL, WIDE, 3).clamp(0, 1)).byte()
+        canvas.inset(pixels.numpy(), "what a learner sees", PAINT)
         canvas.text(f"falls: {state[4]:.0f}", (8, size[1] - 14), PAINT, 13, bold=True)
         return canvas.image()
 
 
 def heading(metres: Any) -> Any:
     """Of the track at some metres (...) along it, radians; it gains 2 pi a lap."""
-    xp, angle = namespace(metres), 2 * math.pi / LENGTH * metres
-    return angle + sum(size * xp.sin(number * angle + phase) for number, size, phase in WAVES)
+    xp = namespace(metres)
+    angle = 2 * math.pi / LENGTH * metres
+    waves = [size * xp.sin(number * angle + phase) for number, size, phase in WAVES]
+    return angle + sum(waves)
 
 
 @lru_cache(maxsize=4)
@@ -225,38 +225,40 @@ def _field(device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     points = line().numpy()
     x, y = (np.arange(c.min() - FAR, c.max() + FAR, CELL) for c in points.T)
     grid = np.stack(np.meshgrid(x, y), -1)
-    far = cKDTree(points).query(grid, distance_upper_bound=FAR)[0].clip(max=FAR)
-    corner, half = torch.tensor([x[0], y[0]]), torch.tensor([x[-1] - x[0], y[-1] - y[0]]) / 2
-    return (
-        torch.from_numpy(far).float()[None, None].to(device),
-        corner.to(device),
-        half.float().to(device),
-    )
+    nearest, _ = cKDTree(points).query(grid, distance_upper_bound=FAR)
+    far = torch.from_numpy(nearest.clip(max=FAR)).float()
+    corner = torch.tensor([x[0], y[0]])
+    half = torch.tensor([x[-1] - x[0], y[-1] - y[0]]) / 2
+    return far[None, None].to(device), corner.to(device), half.float().to(device)
 
 
 def _aside(place: torch.Tensor, ground: torch.Tensor) -> torch.Tensor:
     """Distance (R, E, P) from the centre line of points `ground` (R, E, P, 2) relative to places (R, E, 2)."""
     field, corner, half = _field(str(place.device))
-    at = ((place - corner).float()[..., None, :] + ground) / half - 1
-    found = torch.nn.functional.grid_sample(
+    middle = (place - corner).float()[..., None, :]
+    at = (middle + ground) / half - 1
+    distance = torch.nn.functional.grid_sample(
         field, at.flatten(0, 1)[None], padding_mode="border", align_corners=True
     )
-    return found.view(at.shape[:-1])
+    return distance.view(at.shape[:-1])
+
+
+def _share_within(half: float, aside: torch.Tensor, blur: torch.Tensor) -> torch.Tensor:
+    """How much of each pixel (R, E, P, 1), as wide as `blur`, lies within `half` metres of the centre line."""
+    return ((half - aside) / blur + 0.5).clamp(0, 1)[..., None]
 
 
 @lru_cache(maxsize=4)
 def _pixels(device: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Metres (3, P) that each pixel looks ahead and to the left, and how wide it is there; colours (3, 3)."""
     row, column = (n.ravel() + 0.5 for n in np.mgrid[:TALL, :WIDE])
-    depth = np.where(
-        row > HORIZON, FOCAL * HEIGHT / np.maximum(row - HORIZON, 0.5), 1e6
-    )  # no track in the sky
+    below = np.maximum(row - HORIZON, 0.5)
+    depth = np.where(row > HORIZON, FOCAL * HEIGHT / below, 1e6)  # no track in the sky
     left = (WIDE / 2 - column) * depth / FOCAL
-    seen = np.stack((depth - BACK, left, depth / FOCAL))
+    looks = np.stack((depth - BACK, left, depth / FOCAL))
     colours = np.stack((rgb(VOID), mix(*EDGES, 0.5), rgb(DECK))) / 255
-    return torch.tensor(seen, dtype=torch.float32, device=device), torch.tensor(colours).float().to(
-        device
-    )
+    metres = torch.tensor(looks, dtype=torch.float32, device=device)
+    return metres, torch.tensor(colours).float().to(device)
 
 
 @lru_cache(maxsize=4)
@@ -272,9 +274,9 @@ def _scene(metres: float, size: tuple[int, int]) -> tuple[Canvas, Camera, np.nda
     ahead = np.r_[np.arange(-12, 60, 0.5), np.arange(60, LENGTH - 12, 2)]
     at = torch.from_numpy(metres + ahead)
     road = np.column_stack((at, centre(at), heading(at)))
-    (x, y, _), (u, v, _) = along(road, np.array([metres - 2, metres + 5]))
-    place = along(road, metres)
-    camera = Camera.behind(size, place[0], place[1], math.atan2(v - y, u - x), back=8.0, height=3.2)
+    (x, y, _), place, (u, v, _) = along(road, metres + np.array([-2, 0, 5]))
+    facing = math.atan2(v - y, u - x)
+    camera = Camera.behind(size, place[0], place[1], facing, back=8.0, height=3.2)
     canvas = Canvas(size)
     space(canvas, camera)
     paint_road(canvas, camera, road, STRIPS, math.inf)

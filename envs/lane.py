@@ -17,12 +17,9 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, as_tuple, require
-from il_bench.core.streams import Streams
+from il_bench import Certificate, Env, Streams, Values, as_tuple, namespace, require
 from il_bench.paint.camera import Camera
-from il_bench.paint.canvas import Canvas, colour_of
+from il_bench.paint.canvas import Canvas, bodies
 from il_bench.paint.scenery import along, beside, car, landscape, paint_road, paint_trees
 
 STEER = 0.3  # c, radians of heading a step at full steering
@@ -41,11 +38,9 @@ STRIPS = (
     (0.07, "#e9e6da", "#5a5f68"),  # dashes
 )
 GRASS, PAINT = ("#83b759", "#74a74c"), "#f2b705"
-GRID, VIEW, CLEAR = (
-    0.25,
-    75.0,
-    75.0,
-)  # metres: from sample to sample, seen ahead, and lost in the haze by two thirds
+GRID, VIEW = 0.25, 75.0  # metres: from sample to sample of the road, and as far as it is seen
+CLEAR = 75.0  # metres: what is so far is lost in the haze by two thirds
+BACK, HEIGHT = 12.5, 4.8  # of the camera: behind the car, and above the road, metres
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,16 +67,7 @@ class Lane(Env):
     def validate(self) -> None:
         """L >= max(1, g), or h would not be real."""
         for big, g in zip(self.values("lipschitz"), self.values("yaw"), strict=True):
-            need = max(1.0, g)
-            require(
-                big <= 10,
-                f"lipschitz: a step of {big:g} m would leave the road at once; expected at most 10, got {big:g}",
-            )
-            require(
-                big >= need,
-                f"lipschitz: lane needs L >= max(1, yaw) = {need:g}, got {big:g}; raise L or lower --yaw",
-            )
-            require(g > 0, f"yaw: expected a positive number, got {g:g}; try 1.05")
+            _require_dials(big, g)
         spread = max(self.values("spread"))
         require(
             spread < DITCH / 2,
@@ -103,9 +89,8 @@ class Lane(Env):
     @property
     def observation_space(self) -> spaces.Box:
         """Offset, heading error, curvature here and ahead."""
-        reach = max(self.values("lipschitz")) + 10 * max(
-            self.values("wind")
-        )  # one step beyond the last state
+        # One step beyond the last state.
+        reach = max(self.values("lipschitz")) + 10 * max(self.values("wind"))
         bend = sum(BEND) * max(self.values("bends"))
         high = np.array([DITCH + reach, math.pi * reach, bend, bend], dtype=np.float32)
         return spaces.Box(-high, high)
@@ -118,8 +103,10 @@ class Lane(Env):
     def curvature(self, state: Any, ahead: float = 0) -> Any:
         """Curvature (R, E) of the road, 1/metre, `ahead` steps from here."""
         xp = namespace(state)
-        one = xp.sin(state[..., 2] + ahead * RATE[0]) * BEND[0]
-        return self.per_run(self.bends) * (one + xp.sin(state[..., 3] + ahead * RATE[1]) * BEND[1])
+        slow, quick = RATE
+        one = xp.sin(state[..., 2] + ahead * slow) * BEND[0]
+        other = xp.sin(state[..., 3] + ahead * quick) * BEND[1]
+        return self.per_run(self.bends) * (one + other)
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """Near the centre line, anywhere on the road."""
@@ -131,27 +118,19 @@ class Lane(Env):
         """One step of the road."""
         xp = namespace(state)
         e, psi = state[..., 0], state[..., 1]
-        h, wind = self.per_run(self.advance), self.per_run(self.wind)
+        h = self.per_run(self.advance)
+        wind = self.per_run(self.wind)
         steer = STEER * action[..., 0].clip(-1, 1)
-        return xp.stack(
-            (
-                e + h * xp.sin(psi) + wind * noise[..., 0],
-                self.per_run(self.yaw) * psi
-                + steer
-                - h * self.curvature(state)
-                + wind * noise[..., 1],
-                state[..., 2] + RATE[0],
-                state[..., 3] + RATE[1],
-            ),
-            -1,
-        )
+        bend = h * self.curvature(state)
+        offset = e + h * xp.sin(psi) + wind * noise[..., 0]
+        heading = self.per_run(self.yaw) * psi + steer - bend + wind * noise[..., 1]
+        phases = state[..., 2] + RATE[0], state[..., 3] + RATE[1]
+        return xp.stack((offset, heading, *phases), -1)
 
     def observation(self, state: Any) -> Any:
         """Offset, heading error, curvature here and `AHEAD` steps on."""
-        xp = namespace(state)
-        return xp.stack(
-            (state[..., 0], state[..., 1], self.curvature(state), self.curvature(state, AHEAD)), -1
-        )
+        bends = self.curvature(state), self.curvature(state, AHEAD)
+        return namespace(state).stack((state[..., 0], state[..., 1], *bends), -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 on the centre line, 0 at the ditch."""
@@ -168,10 +147,10 @@ class Lane(Env):
 
     def jacobians(self) -> list[np.ndarray]:
         """Of the transition in (offset, heading) on the centre line, one (2, 2) for each run."""
-        advance = self.advance if isinstance(self.advance, tuple) else (self.advance,) * self.runs
-        return [
-            np.array([[1, h], [0, g]]) for h, g in zip(advance, self.values("yaw"), strict=True)
-        ]
+        steps = as_tuple(self.advance)
+        steps = steps if len(steps) > 1 else steps * self.runs
+        dials = zip(steps, self.values("yaw"), strict=True)
+        return [np.array([[1, h], [0, g]]) for h, g in dials]
 
     def certificate(self) -> Certificate:
         """L, attained between the centre line and a small step along the top singular vector."""
@@ -190,20 +169,23 @@ class Lane(Env):
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The road from behind the car; the camera keeps to the road, so that drift is what moves the car in it."""
         scene, camera, road = _scene(self, *state[2:].tolist(), tuple(size))
         canvas = scene.copy()
-        for who, alpha, paint in ((ghost, 0.6, colour_of(0)), (state, 1.0, PAINT)):
-            if who is not None:
-                pose = along(road, self._metres(who[2]))
-                roll = 0.25 * min(
-                    max(abs(who[0]) - DITCH + 1, 0), 1
-                )  # the verge slopes down to the ditch
-                place = beside(pose, who[0]) - (0, 0, 0.7 * roll)
-                tilt = math.copysign(roll, -who[0])
-                canvas.solid(camera, car(paint), (*place, pose[2] + who[1]), tilt, alpha)
+        for who, paint, alpha in bodies(state, ghost, colour or PAINT, faint=0.6):
+            offset, psi = who[:2]
+            pose = along(road, self._metres(who[2]))
+            # The verge slopes down to the ditch.
+            roll = 0.25 * min(max(abs(offset) - DITCH + 1, 0), 1)
+            place = beside(pose, offset) - (0, 0, 0.7 * roll)
+            tilt = math.copysign(roll, -offset)
+            canvas.solid(camera, car(paint), (*place, pose[2] + psi), tilt, alpha)
         return canvas.image()
 
     def _step(self) -> float:
@@ -218,11 +200,25 @@ class Lane(Env):
         here, h = self._metres(phase_1), self._step()
         metres = np.arange(min(here, 0) // 1 - 40, here + VIEW + 40, GRID)
         phases = np.array([[phase_1], [phase_2]]) + np.outer(RATE, metres - here) / h
-        heading = -self.values("bends")[0] * h * (np.array(BEND) / RATE) @ np.cos(phases)
-        return np.stack(
-            (metres, np.cumsum(np.cos(heading)) * GRID, np.cumsum(np.sin(heading)) * GRID, heading),
-            -1,
-        )
+        swings = h * (np.array(BEND) / RATE) @ np.cos(phases)
+        heading = -self.values("bends")[0] * swings
+        x = np.cumsum(np.cos(heading)) * GRID
+        y = np.cumsum(np.sin(heading)) * GRID
+        return np.stack((metres, x, y, heading), -1)
+
+
+def _require_dials(big: float, g: float) -> None:
+    """Refuse values of L and of the yaw dial that no road has."""
+    need = max(1.0, g)
+    require(
+        big <= 10,
+        f"lipschitz: a step of {big:g} m would leave the road at once; expected at most 10, got {big:g}",
+    )
+    require(
+        big >= need,
+        f"lipschitz: lane needs L >= max(1, yaw) = {need:g}, got {big:g}; raise L or lower --yaw",
+    )
+    require(g > 0, f"yaw: expected a positive number, got {g:g}; try 1.05")
 
 
 @lru_cache(maxsize=4)  # the twins of a film see one road
@@ -230,19 +226,21 @@ def _scene(
     env: Lane, phase_1: float, phase_2: float, size: tuple[int, int]
 ) -> tuple[Canvas, Camera, np.ndarray]:
     """The road without cars, who looks at it, and its line."""
-    here, road = env._metres(phase_1), env._road(phase_1, phase_2)
-    (x, y, _), (u, v, _) = along(road, np.array([here - 2, here + 5]))
-    at = along(road, here)
-    camera = Camera.behind(size, at[0], at[1], math.atan2(v - y, u - x), back=12.5, height=4.8)
+    here = env._metres(phase_1)
+    road = env._road(phase_1, phase_2)
+    (x, y, _), at, (u, v, _) = along(road, here + np.array([-2, 0, 5]))
+    camera = Camera.behind(size, at[0], at[1], math.atan2(v - y, u - x), BACK, HEIGHT)
     canvas = Canvas(size)
     landscape(canvas, camera, GRASS, 4, CLEAR)
-    ahead, step = road[:, 0] - here, np.where(road[:, 0] < here + 10, 0.5, 1)
-    paint_road(
-        canvas,
-        camera,
-        road[(ahead > -14) & (ahead < VIEW) & (road[:, 0] % step == 0)],
-        STRIPS,
-        CLEAR,
-    )
+    paint_road(canvas, camera, _shown(road, here, camera), STRIPS, CLEAR)
     paint_trees(canvas, camera, road, here, VIEW, CLEAR)
     return canvas, camera, road
+
+
+def _shown(road: np.ndarray, here: float, camera: Camera) -> np.ndarray:
+    """The samples of a road that are painted: half a metre apart, then one, then two where a metre is no row."""
+    metres = road[:, 0]
+    ahead = metres - here
+    far = math.sqrt(camera.focal * camera.height / 0.4) - BACK
+    step = np.where(ahead < 10, 0.5, np.where(ahead < far, 1, 2))
+    return road[(ahead > -14) & (ahead < VIEW) & (metres % step == 0)]

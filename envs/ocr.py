@@ -20,32 +20,22 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
+from il_bench import Certificate, Env, Streams, Values, require
 from il_bench.datasets import letters
 from il_bench.datasets.letters import ALPHABET, FOLDS, HEIGHT, LONGEST, WIDTH
-from il_bench.paint.canvas import INK, PAPER, RULE, SOFT, Canvas, colour_of, mix
+from il_bench.paint.canvas import BANNER, INK, PAPER, RULE, SOFT, Canvas, colour_of, mix
 
 PIXELS = HEIGHT * WIDTH
-RIGHT, WRONG, DUE = (
-    "#009E73",
-    "#B5179E",
-    "#fff3c4",
-)  # of the picture: what was written, and where the next is due
-
-
-def _box(x: float, y: float, half: float, tall: float) -> list[tuple[float, float]]:
-    """Corners of a box around (x, y), half its width and half its height to each side; pixels."""
-    return [(x - half, y - tall), (x + half, y - tall), (x + half, y + tall), (x - half, y + tall)]
+RIGHT, WRONG = "#009E73", "#B5179E"  # of the picture: letters as they were written,
+DUE = "#fff3c4"  # and where the next is due
+STATES = {"word": "number of the word", "position": "letters written"}
 
 
 @lru_cache(maxsize=1024)  # of two bytes a word: 13 MB
 def _order(seed: int, path: str, epoch: int, count: int) -> np.ndarray:
     """The order of the words (count,) in one pass through them."""
-    return (
-        Streams((seed,), path=path).permutation("words", epoch, count)[0].numpy().astype(np.int16)
-    )
+    order = Streams((seed,), path=path).permutation("words", epoch, count)
+    return order[0].numpy().astype(np.int16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +52,10 @@ class Ocr(Env):
     """Whether one sees the letter that one wrote before; without, each letter is read for itself."""
 
     indicator: ClassVar = True
-    states: ClassVar = {
-        "word": "number of the word",
-        "position": "letters written",
-        **{
-            f"letter {k + 1}": "0 to 25 for a to z, -1 before it is written" for k in range(LONGEST)
-        },
-    }
+    states: ClassVar = STATES | dict.fromkeys(
+        [f"letter {k}" for k in range(1, LONGEST + 1)],
+        "0 to 25 for a to z, -1 before it is written",
+    )
     noise_size: ClassVar = 0
     ending: ClassVar = "word ended"
 
@@ -81,23 +68,20 @@ class Ocr(Env):
         letters.load()
 
     @cached_property
-    def _held(self) -> dict[str, torch.Tensor]:
+    def _data(self) -> dict[str, torch.Tensor]:
         """Pictures and labels of all letters, start and length of all words."""
-        held = letters.load()
-        parts = {
-            "pixels": held.pixels,
-            "letter": held.letter,
-            "start": held.start,
-            "length": held.length,
-        }
+        data = letters.load()
+        parts = {name: getattr(data, name) for name in ("pixels", "letter", "start", "length")}
         return {name: torch.from_numpy(part.copy()).to(self.device) for name, part in parts.items()}
 
     @cached_property
     def words(self) -> list[np.ndarray]:
         """The numbers of the words that each run may meet, in the order of the data."""
-        fold, test, chosen = letters.load().fold, self.split == "test", self.values("fold")
-        found = {out: np.flatnonzero((fold == out) == test) for out in set(chosen)}
-        return [found[out] for out in chosen]
+        fold = letters.load().fold
+        test = self.split == "test"
+        chosen = self.values("fold")
+        numbers = {out: np.flatnonzero((fold == out) == test) for out in set(chosen)}
+        return [numbers[out] for out in chosen]
 
     @property
     def observation_space(self) -> spaces.Box:
@@ -111,37 +95,40 @@ class Ocr(Env):
 
     def _word(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The word (R, E), the place of the letter that is due, and the word's length, for any numbers in a state."""
-        word = state[..., 0].long().clamp(0, len(self._held["start"]) - 1)
-        length = self._held["length"][word].long()
-        return word, torch.minimum(state[..., 1].long().clamp_min(0), length - 1), length
+        word = state[..., 0].long().clamp(0, len(self._data["start"]) - 1)
+        length = self._data["length"][word].long()
+        place = torch.minimum(state[..., 1].long().clamp_min(0), length - 1)
+        return word, place, length
 
     def _due(self, state: torch.Tensor) -> torch.Tensor:
         """The number (R, E) of the letter, among all of the data, that is due; at the end, the last."""
         word, place, _ = self._word(state)
-        return self._held["start"][word] + place
+        return self._data["start"][word] + place
 
     def right(self, state: torch.Tensor) -> torch.Tensor:
         """The letter (R, E) that is due, 0 to 25, in float64."""
-        return self._held["letter"][self._due(state)].to(torch.float64)
+        return self._data["letter"][self._due(state)].to(torch.float64)
 
     def written(self, state: torch.Tensor) -> torch.Tensor:
         """The letter (R, E) that was written last, -1 at the beginning."""
         place = state[..., 1].long().clamp(0, LONGEST)
-        last = state[..., 2:].gather(-1, (place - 1).clamp_min(0)[..., None])[..., 0]
+        before = (place - 1).clamp_min(0)[..., None]
+        last = state[..., 2:].gather(-1, before)[..., 0]
         return torch.where(place > 0, last, -1.0)
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """Words in an order of their own for each run and purpose, each once before any comes again."""
         state = torch.full((self.runs, episodes, 2 + LONGEST), -1.0, dtype=torch.float64)
+        state[..., 1] = 0
         for run, words in enumerate(self.words):
             first = streams.first if isinstance(streams.first, int) else int(streams.first[run])
             epoch, place = np.divmod(first + np.arange(episodes), len(words))
-            passes = [
-                _order(streams.seeds[run], streams.path, e, len(words))
-                for e in range(epoch[0], epoch[-1] + 1)
+            orders = [
+                _order(streams.seeds[run], streams.path, number, len(words))
+                for number in range(epoch[0], epoch[-1] + 1)
             ]
-            state[run, :, 0] = torch.from_numpy(words[np.stack(passes)[epoch - epoch[0], place]])
-        state[..., 1] = 0
+            order = np.stack(orders)[epoch - epoch[0], place]
+            state[run, :, 0] = torch.from_numpy(words[order])
         return state.to(self.device)
 
     def transition(
@@ -151,11 +138,12 @@ class Ocr(Env):
         _, place, _ = self._word(state)
         here = torch.arange(LONGEST, device=state.device) == place[..., None]
         after = torch.where(here, action, state[..., 2:])
-        return torch.cat((state[..., :1], (place + 1)[..., None].to(state.dtype), after), -1)
+        position = (place + 1)[..., None].to(state.dtype)
+        return torch.cat((state[..., :1], position, after), -1)
 
     def observation(self, state: torch.Tensor) -> torch.Tensor:
         """The picture of the letter that is due, and the letter before as it was written, one-hot."""
-        picture = self._held["pixels"][self._due(state)].to(torch.float32)
+        picture = self._data["pixels"][self._due(state)].to(torch.float32)
         if not self.previous:
             return picture
         before = self.written(state)[..., None] == torch.arange(ALPHABET, device=state.device)
@@ -189,63 +177,106 @@ class Ocr(Env):
         )  # fmt: skip
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The word's pictures in a row, beneath them as what they were read (wrong ones boxed), then the twin's."""
-        (w, h), canvas, held, word = size, Canvas(size), letters.load(), int(state[0])
-        start, length, position = held.start[word], int(held.length[word]), int(state[1])
-        inks = held.pixels[start : start + length].reshape(length, HEIGHT, WIDTH)
-        label = held.letter[start : start + length].tolist()
-        step = min(0.96 * w / length, 0.17 * h)
-        x = w / 2 + (np.arange(length) - (length - 1) / 2) * step
-        rows = {"handwriting": 0.14 * h, "read as": 0.6 * h, "read by the twin": 0.82 * h}
-        for words, y in list(rows.items())[: 2 if ghost is None else 3]:
-            canvas.text(words, (0.02 * w, y), SOFT, max(7, round(0.032 * h)))
-        dot = 0.4 * step / WIDTH  # half a pixel's side
-        if position < length:
-            canvas.polygon(_box(x[position], 0.34 * h, 0.48 * step, 0.16 * h), DUE)
-            if (
-                position and self.previous
-            ):  # both are seen: what is due, and what was written before
-                canvas.line([(x[position - 1], 0.625 * h), (x[position], 0.51 * h)], INK, 0.006 * h)
-        for k in range(length):
-            for row, column in np.argwhere(inks[k]):
-                at = x[k] + (2 * column + 1 - WIDTH) * dot, 0.34 * h + (2 * row + 1 - HEIGHT) * dot
-                canvas.polygon(_box(*at, dot, dot), INK if k <= position else mix(PAPER, INK, 0.35))
-        self._line(canvas, x, 0.68 * h, step, state[2:], label)
+        canvas = Canvas(size)
+        word, position = int(state[0]), int(state[1])
+        data = letters.load()
+        first = data.start[word]
+        part = slice(first, first + int(data.length[word]))
+        row = _Row(size, part.stop - first)
+        row.titles(canvas, ghost is not None)
+        row.due(canvas, position, self.previous)
+        row.handwriting(canvas, data.pixels[part], position)
+        label = data.letter[part].tolist()
+        row.spelling(canvas, 0.65, state[2:], label, colour or RIGHT)
         if ghost is not None:
-            self._line(canvas, x, 0.9 * h, step, ghost[2:], None)
-        wrong = sum(
-            int(a) != b for a, b in zip(state[2 : 2 + min(position, length)], label, strict=False)
-        )
-        said = f"{wrong} of {position} wrong" if position else f"a word of {length} letters"
-        canvas.text(
-            said,
-            (0.98 * w, rows["handwriting"]),
-            WRONG if wrong else SOFT,
-            max(7, round(0.04 * h)),
-            part=1.0,
-        )
+            row.spelling(canvas, 0.89, ghost[2:], None, colour_of(0))
+        row.score(canvas, state[2 : 2 + position], label)
         return canvas.image()
 
-    def _line(
-        self, canvas: Canvas, x: np.ndarray, y: float, step: float, letter: np.ndarray, label: Any
+
+def _box(x: float, y: float, half: float, tall: float) -> list[tuple[float, float]]:
+    """Corners of a box around (x, y), half its width and half its height to each side; pixels."""
+    return [(x - half, y - tall), (x + half, y - tall), (x + half, y + tall), (x - half, y + tall)]
+
+
+class _Row:
+    """Where the letters of a word stand in a picture, pixels.
+
+    Args:
+        size: of the picture.
+        length: of the word, letters.
+    """
+
+    def __init__(self, size: tuple[int, int], length: int):
+        self.width, height = size
+        self.tall = height - BANNER
+        self.step = min(0.96 * self.width / length, 0.17 * self.tall)
+        self.x = self.width / 2 + (np.arange(length) - (length - 1) / 2) * self.step
+
+    def y(self, share: float) -> float:
+        """A row of the picture, by its share of what lies beneath a film's banner."""
+        return BANNER + share * self.tall
+
+    def titles(self, canvas: Canvas, twin: bool) -> None:
+        """What the rows are."""
+        rows = {"handwriting": 0.05, "read as": 0.55}
+        if twin:
+            rows["read by the twin"] = 0.8
+        for words, share in rows.items():
+            size = max(7, round(0.036 * self.tall))
+            canvas.text(words, (0.02 * self.width, self.y(share)), SOFT, size)
+
+    def due(self, canvas: Canvas, position: int, previous: bool) -> None:
+        """Where the next letter is due, and the one before it, if both are seen."""
+        if position >= len(self.x):
+            return
+        here, middle = self.x[position], self.y(0.27)
+        canvas.polygon(_box(here, middle, 0.48 * self.step, 0.17 * self.tall), DUE)
+        if position and previous:
+            before = self.x[position - 1], self.y(0.58)
+            canvas.line([before, (here, self.y(0.45))], INK, 0.006 * self.tall)
+
+    def handwriting(self, canvas: Canvas, inks: np.ndarray, position: int) -> None:
+        """The pictures (letters, pixels) of the word; those to come are fainter."""
+        dot = 0.4 * self.step / WIDTH  # half a pixel's side
+        middle = self.y(0.27)
+        for k, ink in enumerate(inks.reshape(-1, HEIGHT, WIDTH)):
+            colour = INK if k <= position else mix(PAPER, INK, 0.35)
+            for row, column in np.argwhere(ink):
+                x = self.x[k] + (2 * column + 1 - WIDTH) * dot
+                y = middle + (2 * row + 1 - HEIGHT) * dot
+                canvas.polygon(_box(x, y, dot, dot), colour)
+
+    def spelling(
+        self, canvas: Canvas, share: float, written: np.ndarray, label: Any, colour: str
     ) -> None:
-        """A row of written letters: right ones green, wrong ones white in a box; all of them the twin's without a label."""
-        half = 0.4 * step
-        for k, here in enumerate(x):
-            canvas.line([(here - half, y + half), (here + half, y + half)], RULE, 2)
-            if letter[k] < 0:
+        """A row of written letters in a colour; those that are not the label's white in a box."""
+        half = 0.4 * self.step
+        y = self.y(share)
+        size = max(6, round(0.55 * self.step))
+        for k, x in enumerate(self.x):
+            canvas.line([(x - half, y + half), (x + half, y + half)], RULE, 2)
+            letter = int(written[k])
+            if letter < 0:
                 continue
-            colour = colour_of(0) if label is None else RIGHT
-            if label is not None and int(letter[k]) != label[k]:
-                canvas.polygon(_box(here, y, half, half), WRONG)
-                colour = PAPER
-            canvas.text(
-                chr(ord("a") + int(letter[k])),
-                (here, y),
-                colour,
-                max(6, round(0.55 * step)),
-                True,
-                0.5,
-            )
+            wrong = label is not None and letter != label[k]
+            if wrong:
+                canvas.polygon(_box(x, y, half, half), WRONG)
+            tone = PAPER if wrong else colour
+            canvas.text(chr(ord("a") + letter), (x, y), tone, size, bold=True, part=0.5)
+
+    def score(self, canvas: Canvas, written: np.ndarray, label: list[int]) -> None:
+        """How many of the letters written were wrong."""
+        wrong = sum(int(one) != other for one, other in zip(written, label, strict=False))
+        count = len(written)
+        words = f"{wrong} of {count} wrong" if count else f"a word of {len(label)} letters"
+        at = 0.98 * self.width, self.y(0.05)
+        size = max(7, round(0.045 * self.tall))
+        canvas.text(words, at, WRONG if wrong else SOFT, size, part=1.0)

@@ -16,21 +16,13 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
-from il_bench.paint.canvas import INK, PAPER, SOFT, Canvas, colour_of
+from il_bench import Certificate, Env, Streams, Values, namespace, require
+from il_bench.paint.canvas import BANNER, INK, PAPER, SOFT, Canvas, colour_of
 
 SYMBOLS = 6  # what is seen: the last symbol, 0 or 1, with a bit that is 0, 1 or unreadable
-LIT, DARK, GLOW, WALL, CARD, MIST = (
-    "#ffd54a",
-    "#c3c9d1",
-    "#fff3c4",
-    "#eef1f5",
-    "#ffffff",
-    "#cfd7df",
-)  # of the picture
+# Of the picture.
+LIT, DARK, GLOW = "#ffd54a", "#c3c9d1", "#fff3c4"
+WALL, CARD, MIST = "#eef1f5", "#ffffff", "#cfd7df"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,22 +77,21 @@ class Parity(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """The symbol said, the true one, and the next bit."""
-        xp, one = namespace(state), 1 + 0 * state[..., 0]
+        xp = namespace(state)
+        one = 1 + 0 * state[..., 0]
         # A bit is as likely as not; exp(-(x**2 + y**2) / 2) of two normal numbers is uniform (Box & Muller 1958).
-        fog = xp.exp(-0.5 * (noise[..., 1] ** 2 + noise[..., 2] ** 2)) < self.per_run(self.fog)
-        return xp.stack(
-            (action[..., 0] * one, self.answer(state), (noise[..., 0] < 0) * one, fog * one), -1
-        )
+        bit, x, y = (noise[..., i] for i in range(3))
+        fog = xp.exp(-0.5 * (x**2 + y**2)) < self.per_run(self.fog)
+        said = action[..., 0] * one
+        return xp.stack((said, self.answer(state), (bit < 0) * one, fog * one), -1)
 
     def observation(self, state: Any) -> Any:
         """The last symbol said with the bit, unless fog hides it; one-hot."""
-        xp, (own, bit, fog), one = (
-            namespace(state),
-            (state[..., i] for i in (0, 2, 3)),
-            1 + 0 * state[..., 0],
-        )
-        seen = 3 * own + xp.where(fog == 1, 2 * one, bit)
-        return xp.stack([one * (seen == symbol) for symbol in range(SYMBOLS)], -1)
+        xp = namespace(state)
+        own, bit, fog = (state[..., i] for i in (0, 2, 3))
+        one = 1 + 0 * own
+        symbol = 3 * own + xp.where(fog == 1, 2 * one, bit)
+        return xp.stack([one * (symbol == k) for k in range(SYMBOLS)], -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 for the true symbol."""
@@ -126,46 +117,50 @@ class Parity(Env):
         )  # fmt: skip
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The true symbol and the one said as two lamps, lit or dark, and the bit as the order to switch or not."""
-        (w, h), canvas = size, Canvas(size, WALL)
-        unit, right = min(w, h), state[0] == state[1]
-        truth = state[1] if ghost is None else ghost[0]
-        for x, lit, who, words in (
-            (0.24, truth, 0, "true symbol"),
-            (0.76, state[0], 1, "symbol said"),
-        ):
-            _lamp(canvas, np.array([x * w, 0.3 * h]), 0.15 * unit, lit == 1, colour_of(who))
-            canvas.text(f"{words}: {lit:.0f}", (x * w, 0.61 * h), INK, 13, bold=True, part=0.5)
-        canvas.text(
-            "=" if right else "≠",
-            (0.5 * w, 0.3 * h),
-            SOFT if right else colour_of(1),
-            30,
-            bold=True,
-            part=0.5,
+        width, height = size
+        canvas = Canvas(size, WALL)
+        own, truth, bit, fog = state
+        mine = colour or colour_of(1)
+        true_lamp = truth if ghost is None else ghost[0]
+        lamps = (
+            (0.24, true_lamp, "true symbol", colour_of(0)),
+            (0.76, own, "symbol said", mine),
         )
-        at, wide, tall = np.array([0.5 * w, 0.8 * h]), 0.34 * w, 0.08 * h
-        corners = np.array([(-wide, -tall), (wide, -tall), (wide, tall), (-wide, tall)])
-        canvas.polygon(at + corners, MIST if state[3] else CARD)
-        order = (
-            "next: ?  (bit in fog)"
-            if state[3]
-            else "next: switch  (bit 1)"
-            if state[2]
-            else "next: leave  (bit 0)"
-        )
-        canvas.text(order, at, INK, 13, part=0.5)
+        middle = BANNER + 0.26 * (height - BANNER)
+        radius = 0.15 * min(width, height - BANNER)
+        for x, lit, words, owner in lamps:
+            _lamp(canvas, np.array([x * width, middle]), radius, lit == 1, owner)
+            under = x * width, middle + 2.15 * radius
+            canvas.text(f"{words}: {lit:.0f}", under, INK, 13, bold=True, part=0.5)
+        right = own == truth
+        sign, tone = ("=", SOFT) if right else ("≠", mine)
+        canvas.text(sign, (0.5 * width, middle), tone, 30, bold=True, part=0.5)
+        _order(canvas, bit == 1, fog == 1)
         return canvas.image()
+
+
+def _order(canvas: Canvas, switch: bool, hidden: bool) -> None:
+    """A card that says what the bit is."""
+    at = np.array([0.5, 0.83]) * canvas.size
+    wide, tall = np.array([0.34, 0.08]) * canvas.size
+    corners = np.array([(-wide, -tall), (wide, -tall), (wide, tall), (-wide, tall)])
+    canvas.polygon(at + corners, MIST if hidden else CARD)
+    order = "next: switch  (bit 1)" if switch else "next: leave  (bit 0)"
+    canvas.text("next: ?  (bit in fog)" if hidden else order, at, INK, 13, part=0.5)
 
 
 def _lamp(canvas: Canvas, at: np.ndarray, radius: float, lit: bool, colour: str) -> None:
     """A bulb in a socket of its owner's colour."""
     if lit:
         canvas.circle(at, 1.45 * radius, GLOW)
-    canvas.polygon(
-        at + radius * np.array([(-0.5, 0.7), (0.5, 0.7), (0.42, 1.65), (-0.42, 1.65)]), colour
-    )
+    socket = np.array([(-0.5, 0.7), (0.5, 0.7), (0.42, 1.65), (-0.42, 1.65)])
+    canvas.polygon(at + radius * socket, colour)
     canvas.circle(at, radius, LIT if lit else DARK)
     canvas.circle(at - 0.35 * radius, 0.18 * radius, PAPER)

@@ -21,26 +21,21 @@ import torch
 from gymnasium import spaces
 from scipy.linalg import solve_discrete_are
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
+from il_bench import Certificate, Env, Streams, Values, as_tuple, namespace, require
 from il_bench.paint.camera import Camera
-from il_bench.paint.canvas import PAPER, Canvas, colour_of
+from il_bench.paint.canvas import BANNER, PAPER, Canvas, bodies
 from il_bench.paint.scenery import landscape, paint_drone, upright
 
 STEP = 0.04  # seconds
 LEVER = 5.0  # c: angular acceleration in g/m when one rotor gives all and the other nothing
 SPEED, SPIN = 2.0, 4.0  # where speeds and spin are stopped, sqrt(g m) and rad sqrt(g/m)
-SWING, HEIGHT, PACE = (
+SWING, HEIGHT = (
     (1.8, 0.7),
     1.7,
-    0.4,
-)  # of the figure eight: metres, metres, radians a unit of time
-CRASH, TILT = (
-    1.2,
-    math.pi / 2,
-)  # an episode ends so far from the eight, metres, or tilted so much, or on the ground
+)  # of the figure eight: half its width and height, and its middle, metres
+PACE = 0.4  # of the figure eight, radians a unit of time
+CRASH = 1.2  # an episode ends so far from the eight, metres,
+TILT = math.pi / 2  # or tilted so much, or on the ground
 KEEP = 0.9  # of a gust from step to step
 COST = 1.0  # R of the regulator, whose Q is the identity
 VIEW, FAR = 3.0, 9.0  # of the picture: half its width and the camera's distance, metres
@@ -91,15 +86,13 @@ class Quad(Env):
     @property
     def observation_space(self) -> spaces.Box:
         """Errors of place and speed, tilt, spin, the phase on the circle, and what is left of the last thrusts."""
-        h = max(self.step) if isinstance(self.step, tuple) else self.step
-        near, fast = (
-            CRASH + 2 * h * SPEED,
-            2 * SPEED,
-        )  # one step beyond the last state; the eight is slower than SPEED
-        high = np.array(
-            [near, near, fast, fast, TILT + h * SPIN, SPIN, 1, 1, 1, 1], dtype=np.float32
-        )
-        return spaces.Box(-high, high)
+        h = max(as_tuple(self.step))
+        # One step beyond the last state; the eight is slower than SPEED.
+        near = CRASH + 2 * h * SPEED
+        fast = 2 * SPEED
+        high = [near, near, fast, fast, TILT + h * SPIN, SPIN, 1, 1, 1, 1]
+        limits = np.array(high, dtype=np.float32)
+        return spaces.Box(-limits, limits)
 
     @property
     def action_space(self) -> spaces.Box:
@@ -111,19 +104,22 @@ class Quad(Env):
 
         Place gives speed, speed thrust and tilt, tilt spin and torque: one difference of coming places after the other.
         """
-        xp, h = namespace(phase), self.per_run(self.step)
-        turn, h = xp.stack([phase + k * PACE * h for k in range(5)], -1), self.per_run(self.step, 3)
-        x, z = SWING[0] * xp.sin(turn), HEIGHT + SWING[1] * xp.sin(2 * turn)
-        vx, vz = xp.diff(x) / h, xp.diff(z) / h
-        push, lift = xp.diff(vx) / h, xp.diff(vz) / h + 1
-        tilt = -xp.arctan(
-            push / lift
-        )  # arctan2 rounds the tail of a torch array differently: runs would depend on others
+        xp = namespace(phase)
+        h = self.per_run(self.step)
+        turn = xp.stack([phase + k * PACE * h for k in range(5)], -1)
+        h = self.per_run(self.step, 3)
+        x, z = _eight(turn)
+        vx = xp.diff(x) / h
+        vz = xp.diff(z) / h
+        push = xp.diff(vx) / h
+        lift = xp.diff(vz) / h + 1
+        # arctan2 rounds the tail of a torch array differently: runs would depend on others.
+        tilt = -xp.arctan(push / lift)
         spin = xp.diff(tilt) / h
-        both, apart = (push**2 + lift**2)[..., 0] ** 0.5 - 1, (xp.diff(spin) / h)[..., 0] / LEVER
-        return xp.stack([a[..., 0] for a in (x, z, tilt, vx, vz, spin)], -1), xp.stack(
-            (both - apart, both + apart), -1
-        )
+        flight = xp.stack([a[..., 0] for a in (x, z, tilt, vx, vz, spin)], -1)
+        both = (push**2 + lift**2)[..., 0] ** 0.5 - 1
+        apart = (xp.diff(spin) / h)[..., 0] / LEVER
+        return flight, xp.stack((both - apart, both + apart), -1)
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """On the eight, anywhere along it, in whatever wind there is."""
@@ -133,14 +129,11 @@ class Quad(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        xp, h, lag = namespace(state), self.per_run(self.step, 3), self.per_run(self.lag, 3)
-        rotors = (lag * state[..., 6:8] + (1 - lag) * action.clip(-1, 1)).clip(-1, 1)
-        thrust, torque = 1 + rotors.sum(-1) / 2, LEVER * (rotors[..., 1:] - rotors[..., :1]) / 2
+        h = self.per_run(self.step, 3)
+        rotors = self._rotors(state[..., 6:8], action)
+        torque = LEVER * (rotors[..., 1:] - rotors[..., :1]) / 2
         speed, spin, gust = state[..., 3:5], state[..., 5:6], state[..., 8:10]
-        push = (
-            xp.stack((-thrust * xp.sin(state[..., 2]), thrust * xp.cos(state[..., 2]) - 1), -1)
-            + gust
-        )
+        push = _push(state[..., 2], 1 + rotors.sum(-1) / 2) + gust
         parts = (
             state[..., :3] + h * state[..., 3:6],
             (speed + h * push).clip(-SPEED, SPEED),
@@ -149,25 +142,29 @@ class Quad(Env):
             KEEP * gust + self.per_run(self.wind, 3) * math.sqrt(1 - KEEP**2) * noise,
             state[..., 10:] + PACE * h,
         )
-        return xp.concatenate(parts, -1)
+        return namespace(state).concatenate(parts, -1)
+
+    def _rotors(self, last: Any, action: Any) -> Any:
+        """What the rotors give (R, E, 2), beyond hovering, after what they gave last."""
+        lag = self.per_run(self.lag, 3)
+        return (lag * last + (1 - lag) * action.clip(-1, 1)).clip(-1, 1)
 
     def observation(self, state: Any) -> Any:
         """Place and speed relative to the eight's, tilt and spin, its phase, and what is left of the last thrusts."""
-        xp, phase = namespace(state), state[..., 10]
-        error, circle = (
-            state[..., :6] - self.reference(phase)[0],
-            xp.stack((xp.cos(phase), xp.sin(phase)), -1),
-        )
-        own, kept = state[..., [2, 5]], self.per_run(self.lag, 3) * state[..., 6:8]
-        return xp.concatenate((error[..., [0, 1, 3, 4]], own, circle, kept), -1)
+        xp = namespace(state)
+        phase = state[..., 10]
+        flight, _ = self.reference(phase)
+        error = state[..., :6] - flight
+        own = state[..., [2, 5]]
+        on_circle = xp.stack((xp.cos(phase), xp.sin(phase)), -1)
+        kept = self.per_run(self.lag, 3) * state[..., 6:8]
+        return xp.concatenate((error[..., [0, 1, 3, 4]], own, on_circle, kept), -1)
 
     def off(self, state: Any) -> Any:
         """Distance (R, E) from where on the eight the drone should be, metres."""
         xp, phase = namespace(state), state[..., 10]
-        x, z = (
-            state[..., 0] - SWING[0] * xp.sin(phase),
-            state[..., 1] - HEIGHT - SWING[1] * xp.sin(2 * phase),
-        )
+        x = state[..., 0] - SWING[0] * xp.sin(phase)
+        z = state[..., 1] - HEIGHT - SWING[1] * xp.sin(2 * phase)
         return (x * x + z * z) ** 0.5
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
@@ -185,68 +182,92 @@ class Quad(Env):
 
     def linear(self, run: int, thrust: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
         """A (8, 8) of one run at tilt 0 in the coordinates of `difference`, and B (8, 2) of what its rotors give."""
-        h, lag = STEP * math.sqrt(self.values("gravity")[run]), self.values("lag")[run]
-        a, b = np.diag([1.0] * 6 + [lag] * 2), np.zeros((8, 2))
-        a[:3, 3:6], a[3, 2] = h * np.eye(3), -h * thrust
+        h = STEP * math.sqrt(self.values("gravity")[run])
+        lag = self.values("lag")[run]
+        a = np.diag([1.0] * 6 + [lag] * 2)
+        a[:3, 3:6] = h * np.eye(3)
+        a[3, 2] = -h * thrust
+        b = np.zeros((8, 2))
         b[4:6] = h / 2 * np.array([[1, 1], [-LEVER, LEVER]])
         a[:, 6:] += b * (lag > 0)  # without lag the last thrusts do not exist in the metric
         return a, b
 
     def regulator(self, run: int) -> tuple[np.ndarray, float]:
         """K (2, 6) from errors to thrusts, linear-quadratic about hovering, and the spectral radius that it leaves."""
-        (a, b), r = self.linear(run), COST * np.eye(2)
-        a, b = a[:6, :6], b[:6]
+        a, b = self.linear(run)
+        a = a[:6, :6]
+        b = b[:6]
+        r = COST * np.eye(2)
         cost = solve_discrete_are(a, b, np.eye(6), r)
         gain = np.linalg.solve(r + b.T @ cost @ b, b.T @ cost @ a)
-        return gain, float(abs(np.linalg.eigvals(a - b @ gain)).max())
+        poles = np.linalg.eigvals(a - b @ gain)
+        return gain, float(abs(poles).max())
 
     def certificate(self) -> Certificate:
         """L, attained at full thrust between hovering and a small step along the top singular vector."""
         full = [self.linear(run, 2.0)[0] for run in range(self.runs)]
+        tops = np.stack([np.linalg.svd(a[:6, :6])[2][0] for a in full])
         other = torch.zeros(self.runs, 1, 11, dtype=torch.float64)
-        other[:, 0, :6] = 1e-6 * torch.from_numpy(
-            np.stack([np.linalg.svd(a[:6, :6])[2][0] for a in full])
-        )
+        other[:, 0, :6] = 1e-6 * torch.from_numpy(tops)
+        across = 2 * math.sqrt(CRASH**2 + TILT**2 + 2 * SPEED**2 + SPIN**2)
+        # With lag a supremum, at the edge of what rotors give.
+        lags = max(self.values("lag")) > 0
         return Certificate(
             value=tuple(float(np.linalg.norm(a, 2)) for a in full),
             metric="Euclidean over (m, rad) and their speeds, time in sqrt(1 m / g)",
-            kind="upper"
-            if max(self.values("lag")) > 0
-            else "exact",  # lag: a supremum at the edge of what rotors give
+            kind="upper" if lags else "exact",
             pair=(torch.zeros_like(other), other),
             action=(1.0, 1.0),
             closed_loop=tuple(self.regulator(run)[1] for run in range(self.runs)),
             radius=(1.0,) * self.runs,
-            diameter=(2 * math.sqrt(CRASH**2 + TILT**2 + 2 * SPEED**2 + SPIN**2),) * self.runs,
+            diameter=(across,) * self.runs,
             note="closed_loop is the spectral radius about hovering; eight and wind are exogenous and excluded",
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The eight before hills, the drone, what its rotors give, its twin; dashes in the air show a gust."""
         scene, camera = _scene(tuple(size))
         canvas = scene.copy()
-        for i in range(9 if np.any(state[8:10]) else 0):
+        gust = state[8:10]
+        for i in range(9 if np.any(gust) else 0):
             place = np.array([(i * 2.9 + 4 * state[10]) % 8 - 4, 0.5 + (i * 1.7) % 4])
-            canvas.line(upright(camera, (place, place + 9 * state[8:10])), PAPER, 1)
-        for who, alpha, paint in ((ghost, 0.5, colour_of(0)), (state, 1.0, PAINT)):
-            if who is not None:
-                thrusts = None if self.terminal(who) else 1 + who[6:8]
-                paint_drone(canvas, camera, who[:3], thrusts, paint, alpha)
+            canvas.line(upright(camera, (place, place + 9 * gust)), PAPER, 1)
+        for who, paint, alpha in bodies(state, ghost, colour or PAINT):
+            thrusts = None if self.terminal(who) else 1 + who[6:8]
+            paint_drone(canvas, camera, who[:3], thrusts, paint, alpha)
         return canvas.image()
+
+
+def _eight(phase: Any) -> tuple[Any, Any]:
+    """Metres to the right and up of the eight at a phase (...)."""
+    xp = namespace(phase)
+    return SWING[0] * xp.sin(phase), HEIGHT + SWING[1] * xp.sin(2 * phase)
+
+
+def _push(tilt: Any, thrust: Any) -> Any:
+    """What thrust and gravity do to the speed (R, E, 2)."""
+    xp = namespace(tilt)
+    return xp.stack((-thrust * xp.sin(tilt), thrust * xp.cos(tilt) - 1), -1)
 
 
 @lru_cache(maxsize=4)
 def _scene(size: tuple[int, int]) -> tuple[Canvas, Camera]:
     """Landscape and dotted eight, and who looks at them."""
-    (w, h), canvas = size, Canvas(size)
-    scale = min(w / (2 * VIEW), h / 4.7)  # pixels a metre in the drone's plane
-    camera = Camera(size, (-FAR, 0, 0), 1.1, scale * FAR, 0.95 * h - 1.1 * scale)
+    width, height = size
+    canvas = Canvas(size)
+    ground = 0.95 * height
+    top = HEIGHT + SWING[1] + CRASH + 0.3  # of a drone that is all but lost, metres
+    # Pixels a metre in the drone's plane.
+    scale = min(width / (2 * VIEW), height / 4.7, (ground - BANNER) / top)
+    camera = Camera(size, (-FAR, 0, 0), 1.1, scale * FAR, ground - 1.1 * scale)
     landscape(canvas, camera, GRASS, 1.5, 40)
-    turn = np.linspace(0, 2 * math.pi, 73)[:-1]
-    for dot in upright(
-        camera, np.stack((SWING[0] * np.sin(turn), HEIGHT + SWING[1] * np.sin(2 * turn)), -1)
-    ):
+    eight = np.stack(_eight(np.linspace(0, 2 * math.pi, 73)[:-1]), -1)
+    for dot in upright(camera, eight):
         canvas.circle(dot, 0.03 * scale, DOTS)
     return canvas, camera

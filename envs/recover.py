@@ -16,22 +16,15 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
-from il_bench.paint.canvas import INK, SOFT, Canvas, colour_of
+from il_bench import Certificate, Env, Streams, Values, namespace, require
+from il_bench.paint.canvas import BANNER, INK, SOFT, Canvas, bodies, colour_of
+from il_bench.paint.scenery import paint_walker
 
 BACK = 2  # the action that leads back; 0 and 1 are the turns
 SYMBOLS = 4  # what is seen: on the path left, right, unreadable; off the path
-SKY, ROCK, EDGE, TRAIL, MIST, BOARD = (
-    "#eaf2fb",
-    "#a39a8c",
-    "#8b8272",
-    "#e6d3a8",
-    "#cfd7df",
-    "#fbfcfd",
-)  # of the picture
+# Of the picture.
+SKY, ROCK, EDGE, TRAIL = "#eaf2fb", "#a39a8c", "#8b8272", "#e6d3a8"
+MIST, BOARD = "#cfd7df", "#fbfcfd"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +70,9 @@ class Recover(Env):
         """On the path, before a turn."""
         turn, fog = streams.uniform("initial", episodes, 2).to(self.device).unbind(-1)
         one = torch.ones_like(turn)
-        return torch.stack((0 * one, (turn < 0.5) * one, (fog < self.per_run(self.fog)) * one), -1)
+        is_right = (turn < 0.5) * one
+        is_fog = (fog < self.per_run(self.fog)) * one
+        return torch.stack((0 * one, is_right, is_fog), -1)
 
     def on_path(self, state: Any) -> Any:
         """Whether one is on the path, (R, E) bool."""
@@ -85,19 +80,25 @@ class Recover(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """A right step, or k steps off; then the path's next turn."""
-        xp, off, act = namespace(state), state[..., 0], action[..., 0]
+        xp = namespace(state)
+        off, act = state[..., 0], action[..., 0]
         one = 1 + 0 * off
         right = xp.where(self.on_path(state), act == state[..., 1], act == BACK)
-        off = xp.where(right, (xp.round(off) - 1).clip(0), self.per_run(self.k) * one)
+        nearer = (xp.round(off) - 1).clip(0)
+        off = xp.where(right, nearer, self.per_run(self.k) * one)
         # A turn is as likely as not; exp(-(x**2 + y**2) / 2) of two normal numbers is uniform (Box & Muller 1958).
-        fog = xp.exp(-0.5 * (noise[..., 1] ** 2 + noise[..., 2] ** 2)) < self.per_run(self.fog)
-        return xp.stack((off, (noise[..., 0] < 0) * one, fog * one), -1)
+        turn, x, y = (noise[..., i] for i in range(3))
+        fog = xp.exp(-0.5 * (x**2 + y**2)) < self.per_run(self.fog)
+        return xp.stack((off, (turn < 0) * one, fog * one), -1)
 
     def observation(self, state: Any) -> Any:
         """The next turn, unless fog hides it, or that one is off the path; one-hot."""
-        xp, turn, one = namespace(state), state[..., 1], 1 + 0 * state[..., 0]
-        seen = xp.where(self.on_path(state), xp.where(state[..., 2] == 1, 2 * one, turn), 3 * one)
-        return xp.stack([one * (seen == symbol) for symbol in range(SYMBOLS)], -1)
+        xp = namespace(state)
+        off, turn, fog = (state[..., i] for i in range(3))
+        one = 1 + 0 * off
+        ahead = xp.where(fog == 1, 2 * one, turn)
+        symbol = xp.where(self.on_path(state), ahead, 3 * one)
+        return xp.stack([one * (symbol == k) for k in range(SYMBOLS)], -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 for a step that ends on the path."""
@@ -125,45 +126,60 @@ class Recover(Env):
         )  # fmt: skip
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The path on a ridge, the steps below it, the sign of the next turn or fog; the walker and its twin."""
-        (w, h), canvas, k = size, Canvas(size, SKY), round(self.values("k")[0])
-        edge, top, foot = 0.34 * w, 0.42 * h, 0.9 * h
-        steps = np.arange(k + 1)
-        x, y = edge + (0.96 * w - edge) * steps / k, top + (foot - top) * steps / k
-        stairs = np.column_stack((np.repeat(x, 2)[:-1], np.repeat(y, 2)[1:]))
-        canvas.polygon([(0, h), (0, top), *stairs, (w, foot), (w, h)], ROCK)
-        canvas.line([*stairs, (w, foot)], EDGE, 2)
-        canvas.line([(0, top), (edge, top)], TRAIL, 0.03 * h)
-        _board(
-            canvas,
-            np.array([0.09 * w, top]),
-            0.001 * h,
-            "?" if state[2] else "↱" if state[1] else "↰",
-        )
-        for who, colour, alpha in ((ghost, colour_of(0), 0.5), (state, colour_of(1), 1.0)):
-            if who is not None:
-                n = round(float(who[0]))
-                a, b = ((x[n - 1] + x[n]) / 2, y[n]) if n else (0.25 * w, top - 0.015 * h)
-                reach = 0.045 * h
-                with canvas.layer(alpha):
-                    canvas.polygon([(a - reach, b), (a + reach, b), (a, b - 2.2 * reach)], colour)
-                    canvas.circle((a, b - 2.1 * reach), 0.6 * reach, colour)
+        width, height = size
+        canvas = Canvas(size, SKY)
+        stairs = self._stairs(size)
+        _ridge(canvas, stairs)
+        sign = "?" if state[2] else "↱" if state[1] else "↰"
+        _board(canvas, np.array([0.09 * width, stairs[0, 1]]), 0.001 * height, sign)
+        for who, paint, alpha in bodies(state, ghost, colour or colour_of(1)):
+            foot = _foot(stairs, round(float(who[0])), size)
+            paint_walker(canvas, foot, 0.045 * height, paint, alpha)
         off = round(float(state[0]))
-        words = f"{off} of {k} steps off the path" if off else "on the path"
-        canvas.text(words, (0.97 * w, 0.15 * h), INK if off else SOFT, 13, bold=off > 0, part=1)
+        words = f"{off} of {len(stairs) - 1} steps off the path" if off else "on the path"
+        at = 0.97 * width, BANNER + 0.07 * height
+        canvas.text(words, at, INK if off else SOFT, 13, bold=off > 0, part=1)
         return canvas.image()
+
+    def _stairs(self, size: tuple[int, int]) -> np.ndarray:
+        """Pixels (k + 1, 2) of the path's edge and of the outer edge of each step below it."""
+        k = round(self.values("k")[0])
+        edge, end = np.array([0.34, 0.42]), np.array([0.96, 0.9])
+        share = np.arange(k + 1)[:, None] / k
+        return (edge + (end - edge) * share) * size
+
+
+def _ridge(canvas: Canvas, stairs: np.ndarray) -> None:
+    """The rock with its stairs, and the path to their edge."""
+    width, height = canvas.size
+    (edge, top), foot = stairs[0], stairs[-1, 1]
+    x, y = stairs.T
+    outline = np.column_stack((np.repeat(x, 2)[:-1], np.repeat(y, 2)[1:]))
+    canvas.polygon([(0, height), (0, top), *outline, (width, foot), (width, height)], ROCK)
+    canvas.line([*outline, (width, foot)], EDGE, 2)
+    canvas.line([(0, top), (edge, top)], TRAIL, 0.03 * height)
+
+
+def _foot(stairs: np.ndarray, off: int, size: tuple[int, int]) -> tuple[float, float]:
+    """Where one stands who is so many steps off the path, pixels."""
+    if off == 0:
+        return 0.25 * size[0], stairs[0, 1] - 0.015 * size[1]
+    return (stairs[off - 1, 0] + stairs[off, 0]) / 2, stairs[off, 1]
 
 
 def _board(canvas: Canvas, foot: np.ndarray, unit: float, sign: str) -> None:
     """A board on a post that shows the next turn, or nothing in fog."""
-    canvas.line([foot, np.subtract(foot, (0, 110 * unit))], EDGE, 12 * unit)
-    at = np.subtract(foot, (0, 170 * unit))
-    canvas.polygon(
-        at + 75 * unit * np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]),
-        MIST if sign == "?" else BOARD,
-    )
-    canvas.text(
-        sign, at, SOFT if sign == "?" else INK, max(9, round(110 * unit)), bold=True, part=0.5
-    )
+    hidden = sign == "?"
+    canvas.line([foot, foot - (0, 110 * unit)], EDGE, 12 * unit)
+    at = foot - (0, 170 * unit)
+    square = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
+    canvas.polygon(at + 75 * unit * square, MIST if hidden else BOARD)
+    size = max(9, round(110 * unit))
+    canvas.text(sign, at, SOFT if hidden else INK, size, bold=True, part=0.5)

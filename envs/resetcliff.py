@@ -15,19 +15,14 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
-from il_bench.paint.canvas import PAPER, Canvas, colour_of
+from il_bench import Certificate, Env, Streams, Values, require
+from il_bench.paint.canvas import PAPER, Canvas, bodies, colour_of
+from il_bench.paint.scenery import paint_walker
 
-SKY, ROCK, SEA, PLACE, DEEP = (
-    "#eaf2fb",
-    "#a39a8c",
-    "#3f6f9f",
-    "#7f7667",
-    "#2c5378",
-)  # of the picture
 EXPERT = 0  # the expert's action, in every state
+# Of the picture: colours, and the cliff's edge and top as shares of its width and height.
+SKY, ROCK, SEA, PLACE, DEEP = "#eaf2fb", "#a39a8c", "#3f6f9f", "#7f7667", "#2c5378"
+EDGE, TOP = 0.74, 0.52
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +74,12 @@ class ResetCliff(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """The expert's action leads to a fresh state, any other to the bad one."""
-        bad, right = float(self.size - 1), action[..., 0] == EXPERT
+        bad = float(self.size - 1)
+        right = action[..., 0] == EXPERT
         safe = right & ((state[..., 0] != bad) | self.recoverable)
         # Noise is standard normal everywhere; its distribution function makes it uniform.
-        return torch.where(safe, self.fresh(torch.special.ndtr(noise[..., 0])), bad)[..., None]
+        fresh = self.fresh(torch.special.ndtr(noise[..., 0]))
+        return torch.where(safe, fresh, bad)[..., None]
 
     def observation(self, state: Any) -> Any:
         """One-hot."""
@@ -90,7 +87,8 @@ class ResetCliff(Env):
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 for the expert's action in a good state."""
-        return ((action[..., 0] == EXPERT) & (state[..., 0] != self.size - 1)).to(state.dtype)
+        good = state[..., 0] != self.size - 1
+        return ((action[..., 0] == EXPERT) & good).to(state.dtype)
 
     def terminal(self, state: Any) -> Any:
         """Never: the bad state is where one waits."""
@@ -111,33 +109,46 @@ class ResetCliff(Env):
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The good states on the cliff, as large as they are likely, the bad one below; the walker and its twin."""
-        (w, h), canvas, good = size, Canvas(size, SKY), self.size - 1
-        rare = 1 / (self.values("rarity")[0] + 1)
-        edge, top = 0.74 * w, 0.52 * h
-        canvas.polygon([(0, top), (edge, top), (edge, h), (0, h)], ROCK)
-        canvas.polygon([(edge, 0.9 * h), (w, 0.9 * h), (w, h), (edge, h)], SEA)
-        x = np.append((np.arange(good) + 0.5) * edge / good, (edge + w) / 2)
-        y = np.append(np.full(good, top - 0.06 * h), 0.84 * h)
-        for k in range(self.size):
-            likely = rare if k < good - 1 else 1 - (good - 1) * rare
-            radius = 0.4 * edge / good * (0.5 + 0.5 * likely**0.25) if k < good else 0.05 * h
-            canvas.circle((x[k], y[k]), radius, PLACE if k < good else DEEP)
-        for who, colour, alpha in ((ghost, colour_of(0), 0.5), (state, colour_of(1), 1.0)):
-            if who is not None:
-                at, reach = (x[int(who[0])], y[int(who[0])]), 0.045 * h
-                with canvas.layer(alpha):
-                    canvas.circle((at[0], at[1] - 2.1 * reach), 0.6 * reach, colour)
-                    canvas.polygon(
-                        [
-                            (at[0] - reach, at[1]),
-                            (at[0] + reach, at[1]),
-                            (at[0], at[1] - 2.2 * reach),
-                        ],
-                        colour,
-                    )
+        width, height = size
+        canvas = Canvas(size, SKY)
+        _cliff(canvas)
+        places = self._places(size)
+        *radii, low = self._radii(size)
+        for place, radius in zip(places[:-1], radii, strict=True):
+            canvas.circle(place, radius, PLACE)
+        canvas.circle(places[-1], low, DEEP)
+        for who, paint, alpha in bodies(state, ghost, colour or colour_of(1)):
+            paint_walker(canvas, places[int(who[0])], 0.045 * height, paint, alpha)
         words = "one can come back" if self.recoverable else "no way back"
-        canvas.text(words, (edge / 2, 0.76 * h), PAPER, 13, part=0.5)
+        canvas.text(words, (EDGE / 2 * width, 0.76 * height), PAPER, 13, part=0.5)
         return canvas.image()
+
+    def _places(self, size: tuple[int, int]) -> np.ndarray:
+        """Pixels (S, 2) of the states."""
+        good = self.size - 1
+        x = np.append((np.arange(good) + 0.5) * EDGE / good, (EDGE + 1) / 2)
+        y = np.append(np.full(good, TOP - 0.06), 0.84)
+        return np.column_stack((x, y)) * size
+
+    def _radii(self, size: tuple[int, int]) -> np.ndarray:
+        """Pixels (S,): a good state's discs are the larger, the likelier it is."""
+        good = self.size - 1
+        rare = 1 / (self.values("rarity")[0] + 1)
+        likely = np.append(np.full(good - 1, rare), 1 - (good - 1) * rare)
+        widest = 0.4 * EDGE * size[0] / good
+        return np.append(widest * (0.5 + 0.5 * likely**0.25), 0.05 * size[1])
+
+
+def _cliff(canvas: Canvas) -> None:
+    """Rock as far as the edge, and the sea."""
+    width, height = canvas.size
+    edge, top, shore = EDGE * width, TOP * height, 0.9 * height
+    canvas.polygon([(0, top), (edge, top), (edge, height), (0, height)], ROCK)
+    canvas.polygon([(edge, shore), (width, shore), (width, height), (edge, height)], SEA)

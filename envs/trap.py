@@ -15,22 +15,16 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench.core.arrays import namespace
-from il_bench.core.env import Certificate, Env
-from il_bench.core.settings import Values, require
-from il_bench.core.streams import Streams
-from il_bench.paint.canvas import INK, Canvas, colour_of
+from il_bench import Certificate, Env, Streams, Values, namespace, require
+from il_bench.paint.canvas import INK, Canvas, bodies, colour_of
+from il_bench.paint.scenery import circle, paint_walker
 
 FORK, PATH, PIT = 0, 1, 2  # places
 SYMBOLS = 6  # what is seen: at the fork left, right, unreadable; on the path left, right; the pit
-GRASS, TRAIL, LAWN, HOLE, RIM = (
-    "#a9c98a",
-    "#e6d3a8",
-    "#c4dfa4",
-    "#2b2a33",
-    "#6b5a4a",
-)  # of the picture
+# Of the picture.
+GRASS, TRAIL, LAWN, HOLE, RIM = "#a9c98a", "#e6d3a8", "#c4dfa4", "#2b2a33", "#6b5a4a"
 POST, BOARD, MIST, FLAG = "#6b4f3a", "#f3e3bd", "#e9eef3", "#009e73"
+PUFFS = (-95, 20, 75), (-35, -35, 90), (45, -30, 85), (105, 15, 75), (10, 45, 90)  # x, y, radius
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,11 +65,8 @@ class Trap(Env):
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """At the fork."""
         side, fog = streams.uniform("initial", episodes, 2).unbind(-1)
-        parts = (
-            torch.zeros_like(side),
-            (side < 0.5).to(side.dtype),
-            (fog < self.per_run(self.fog)).to(side.dtype),
-        )
+        is_fog = fog < self.per_run(self.fog)
+        parts = torch.zeros_like(side), (side < 0.5).to(side.dtype), is_fog.to(side.dtype)
         return torch.stack([part.to(self.device) for part in parts], -1)
 
     def right(self, state: Any, action: Any) -> Any:
@@ -90,14 +81,13 @@ class Trap(Env):
 
     def observation(self, state: Any) -> Any:
         """Place and safe side as one symbol, one-hot; at the fork fog hides the side, in the pit there is none."""
-        xp, (place, side, fog), one = (
-            namespace(state),
-            (state[..., i] for i in range(3)),
-            1 + 0 * state[..., 0],
-        )
-        seen = xp.where(place == FORK, xp.where(fog == 1, 2 * one, side), 3 + side)
-        seen = xp.where(place == PIT, 5 * one, seen)
-        return xp.stack([one * (seen == symbol) for symbol in range(SYMBOLS)], -1)
+        xp = namespace(state)
+        place, side, fog = (state[..., i] for i in range(3))
+        one = 1 + 0 * place
+        at_fork = xp.where(fog == 1, 2 * one, side)
+        symbol = xp.where(place == FORK, at_fork, 3 + side)
+        symbol = xp.where(place == PIT, 5 * one, symbol)
+        return xp.stack([one * (symbol == k) for k in range(SYMBOLS)], -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 for the safe action, 0 for the one that errs and for every step in the pit."""
@@ -128,50 +118,48 @@ class Trap(Env):
         )
 
     def draw(
-        self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
     ) -> np.ndarray:
         """The fork from above, its sign or the fog around it, the path's end and the pit; the walker and its twin."""
-        (w, h), canvas = size, Canvas(size, GRASS)
-        unit, start = min(w, h), np.array([0.5 * w, 0.9 * h])
-        ends = [np.array([x * w, 0.3 * h]) for x in (0.2, 0.8)]
-        safe, pit = ends if state[1] == 0 else ends[::-1]
+        width, height = size
+        canvas = Canvas(size, GRASS)
+        unit = min(width, height)
+        start = np.array([0.5 * width, 0.9 * height])
+        left, right = ends = [np.array([x * width, 0.32 * height]) for x in (0.2, 0.8)]
+        safe, pit = (left, right) if state[1] == 0 else (right, left)
         for end in ends:
-            near, far = np.array([0.1 * unit, 0.0]), np.array([0.055 * unit, 0.0])
-            canvas.polygon([start - near, start + near, end + far, end - far], TRAIL)
-        canvas.polygon(
-            [start - near, start + near, (0.5 * w + 0.12 * unit, h), (0.5 * w - 0.12 * unit, h)],
-            TRAIL,
-        )
-        for centre, radius, colour in ((safe, 0.19, LAWN), (pit, 0.19, RIM), (pit, 0.165, HOLE)):
-            canvas.polygon(_oval(centre, radius * unit), colour)
-        _flag(canvas, np.add(safe, (0.09 * unit, 0.0)), 0.001 * unit)
-        for place, words in ((safe, "the path goes on"), (pit, "no way out")):
-            canvas.text(words, np.add(place, (0, 0.16 * unit)), INK, 12, part=0.5)
-        _sign(
-            canvas,
-            np.array([0.5 * w, 0.52 * h]),
-            0.001 * unit,
-            -1 if state[1] == 0 else 1,
-            state[2] == 1,
-        )
-        spots = {
-            FORK: start,
-            PATH: np.add(safe, (0, 0.04 * unit)),
-            PIT: np.add(pit, (0, 0.09 * unit)),
-        }
-        for who, colour, alpha in ((ghost, colour_of(0), 0.5), (state, colour_of(1), 1.0)):
-            if who is not None:
-                (x, y), reach = spots[int(who[0])], 0.055 * unit
-                with canvas.layer(alpha):
-                    canvas.polygon([(x - reach, y), (x + reach, y), (x, y - 2.2 * reach)], colour)
-                    canvas.circle((x, y - 2.1 * reach), 0.6 * reach, colour)
+            _trail(canvas, start, end, unit)
+        _places(canvas, safe, pit, unit)
+        way = -1 if state[1] == 0 else 1
+        _sign(canvas, np.array([0.5, 0.52]) * size, 0.001 * unit, way, state[2] == 1)
+        spots = {FORK: start, PATH: safe + (0, 0.04 * unit), PIT: pit + (0, 0.09 * unit)}
+        for who, paint, alpha in bodies(state, ghost, colour or colour_of(1)):
+            paint_walker(canvas, spots[int(who[0])], 0.055 * unit, paint, alpha)
         return canvas.image()
 
 
-def _oval(centre: np.ndarray, radius: float) -> np.ndarray:
-    """Corners (n, 2) of a circle as it lies on the ground."""
-    turn = np.linspace(0, 2 * np.pi, 60)
-    return centre + radius * np.stack((np.cos(turn), 0.55 * np.sin(turn)), -1)
+def _trail(canvas: Canvas, start: np.ndarray, end: np.ndarray, unit: float) -> None:
+    """A trail from where one starts, and behind it, to an end."""
+    x, height = start[0], canvas.size[1]
+    near, far = np.array([0.1 * unit, 0.0]), np.array([0.055 * unit, 0.0])
+    behind = [(x + 0.12 * unit, height), (x - 0.12 * unit, height)]
+    canvas.polygon([start - near, start + near, end + far, end - far], TRAIL)
+    canvas.polygon([start - near, start + near, *behind], TRAIL)
+
+
+def _places(canvas: Canvas, safe: np.ndarray, pit: np.ndarray, unit: float) -> None:
+    """Where the path goes on, and the pit, each with its words."""
+    oval = circle(60) * (unit, 0.55 * unit)
+    canvas.polygon(safe + 0.19 * oval, LAWN)
+    canvas.polygon(pit + 0.19 * oval, RIM)
+    canvas.polygon(pit + 0.165 * oval, HOLE)
+    _flag(canvas, safe + (0.09 * unit, 0.0), 0.001 * unit)
+    for place, words in ((safe, "the path goes on"), (pit, "no way out")):
+        canvas.text(words, place + (0, 0.16 * unit), INK, 12, part=0.5)
 
 
 def _flag(canvas: Canvas, foot: np.ndarray, unit: float) -> None:
@@ -182,27 +170,14 @@ def _flag(canvas: Canvas, foot: np.ndarray, unit: float) -> None:
 
 def _sign(canvas: Canvas, at: np.ndarray, unit: float, way: int, hidden: bool) -> None:
     """A signpost that points left (-1) or right (1), or the fog around it."""
-    canvas.line([np.add(at, (0, 150 * unit)), at], POST, 14 * unit)
-    canvas.polygon(
-        at + way * unit * np.array([(-70, -34), (60, -34), (110, 0), (60, 34), (-70, 34)]), BOARD
-    )
-    if hidden:
-        with canvas.layer(0.95):
-            for x, y, radius in (
-                (-95, 20, 75),
-                (-35, -35, 90),
-                (45, -30, 85),
-                (105, 15, 75),
-                (10, 45, 90),
-            ):
-                canvas.circle(at + unit * np.array([x, y]), radius * unit, MIST)
-        canvas.text("?", at, INK, max(9, round(90 * unit)), bold=True, part=0.5)
-    else:
-        canvas.text(
-            "safe",
-            np.add(at, (way * 10 * unit, 0)),
-            INK,
-            max(8, round(46 * unit)),
-            bold=True,
-            part=0.5,
-        )
+    canvas.line([at + (0, 150 * unit), at], POST, 14 * unit)
+    arrow = np.array([(-70, -34), (60, -34), (110, 0), (60, 34), (-70, 34)])
+    canvas.polygon(at + way * unit * arrow, BOARD)
+    if not hidden:
+        size = max(8, round(46 * unit))
+        canvas.text("safe", at + (way * 10 * unit, 0), INK, size, bold=True, part=0.5)
+        return
+    with canvas.layer(0.95):
+        for x, y, radius in PUFFS:
+            canvas.circle(at + unit * np.array([x, y]), radius * unit, MIST)
+    canvas.text("?", at, INK, max(9, round(90 * unit)), bold=True, part=0.5)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from il_bench.core.env import Expert
+from il_bench import Expert
 
 from ..envs.arm import LIMIT, POLE, STEP, TORQUE, Arm
 
@@ -22,11 +22,12 @@ class ArmExpert(Expert):
         angles, speeds, pushes = self.env.reference(state[..., 4])
         if self.env.control == "position":
             # The command lies so far ahead that the servo, which covers a share of the way, arrives in time.
-            return ((angles + speeds * STEP / self.env.per_run(self.env.servo, 3)) / LIMIT).clamp(
-                -1, 1
-            )
+            ahead = angles + speeds * STEP / self.env.per_run(self.env.servo, 3)
+            return (ahead / LIMIT).clamp(-1, 1)
         # The loop q'' = -(q - q_ref) (1 - POLE)^2 / h^2 - ... has POLE twice; the joint's own stiffness does its part.
-        pull, brake = ((1 - POLE) / STEP) ** 2, 2 * (1 - POLE) / STEP
-        stiffness = self.env.per_run(self.env.stiffness, 3)
-        wanted = pushes - pull * (state[..., :2] - angles) - brake * (state[..., 2:4] - speeds)
-        return ((wanted + stiffness * state[..., :2]) / TORQUE).clamp(-1, 1)
+        pull = ((1 - POLE) / STEP) ** 2
+        brake = 2 * (1 - POLE) / STEP
+        q, w = state[..., :2], state[..., 2:4]
+        wish = pushes - pull * (q - angles) - brake * (w - speeds)
+        own = self.env.per_run(self.env.stiffness, 3) * q
+        return ((wish + own) / TORQUE).clamp(-1, 1)

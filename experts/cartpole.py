@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from scipy.linalg import solve_discrete_are
 
-from il_bench.core.env import Env, Expert
+from il_bench import Env, Expert
 
 GRAVITY, POLE, MASS, LENGTH, STEP = 9.8, 0.1, 1.1, 0.5, 0.02  # m/s^2, kg, kg of cart and pole, m, s
 Q, R = np.diag([1.0, 1.0, 10.0, 1.0]), np.array([[0.1]])
@@ -23,13 +23,19 @@ Q, R = np.diag([1.0, 1.0, 10.0, 1.0]), np.array([[0.1]])
 def linearised() -> tuple[np.ndarray, np.ndarray]:
     """A (4, 4) and B (4, 1) of a step about upright, in (x, x', theta, theta') and newtons."""
     inertia = LENGTH * (4 / 3 - POLE / MASS)
-    turn, push = (
-        GRAVITY / inertia,
-        -1 / (MASS * inertia),
-    )  # theta'' for each radian, and for each newton
+    turn = GRAVITY / inertia  # theta'' for each radian,
+    push = -1 / (MASS * inertia)  # and for each newton
     lever = -POLE * LENGTH / MASS
-    rate = np.array([[0, 1, 0, 0], [0, 0, lever * turn, 0], [0, 0, 0, 1], [0, 0, turn, 0]])
-    return np.eye(4) + STEP * rate, STEP * np.array([[0], [1 / MASS + lever * push], [0], [push]])
+    rate = np.array(
+        [
+            [0, 1, 0, 0],
+            [0, 0, lever * turn, 0],
+            [0, 0, 0, 1],
+            [0, 0, turn, 0],
+        ]
+    )
+    force = np.array([[0], [1 / MASS + lever * push], [0], [push]])
+    return np.eye(4) + STEP * rate, STEP * force
 
 
 @dataclass(frozen=True)

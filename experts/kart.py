@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from il_bench.core.env import Expert
+from il_bench import Expert
 
 from ..envs.kart import STEER, STEP, Kart, centre, heading
 
@@ -21,9 +21,12 @@ class KartExpert(Expert):
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
-        metres, facing = state[..., 0], heading(state[..., 0]) + state[..., 2]
+        metres = state[..., 0]
+        facing = heading(metres) + state[..., 2]
         way = centre(metres + AHEAD) - self.env.place(state)
+        east, north = way.unbind(-1)
         length = way.norm(dim=-1)
         # The sine of the bearing, from the target's distance to the left.
-        left = (way[..., 1] * torch.cos(facing) - way[..., 0] * torch.sin(facing)) / length
-        return (STEP / STEER * 2 * left / length)[..., None].clamp(-1, 1)
+        left = (north * torch.cos(facing) - east * torch.sin(facing)) / length
+        steer = STEP / STEER * 2 * left / length
+        return steer[..., None].clamp(-1, 1)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy.linalg import solve_discrete_are
 
-from il_bench.core.env import Expert
+from il_bench import Expert
 
 from ..envs.lane import STEER, Lane
 
@@ -31,9 +31,8 @@ class LaneExpert(Expert):
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
         feedback = -(state[..., :2] * self.gain).sum(-1)
-        return (feedback + self.env.per_run(self.env.advance) * self.env.curvature(state) / STEER)[
-            ..., None
-        ].clamp(-1, 1)
+        bend = self.env.per_run(self.env.advance) * self.env.curvature(state)
+        return (feedback + bend / STEER)[..., None].clamp(-1, 1)
 
 
 def lqr(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -51,5 +50,7 @@ def lqr_1d(a: float, b: float) -> tuple[float]:
     """The same for one state and one input: the positive root of the scalar Riccati equation."""
     q, r = Q[1, 1], R[0, 0]
     half = (r * (a * a - 1) + q * b * b) / 2
-    cost = (half + np.sqrt(half * half + q * r * b * b)) / (b * b)
-    return (a * b * cost / (r + b * b * cost),)
+    root = np.sqrt(half * half + q * r * b * b)
+    cost = (half + root) / (b * b)
+    gain = a * b * cost / (r + b * b * cost)
+    return (gain,)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from il_bench.core.env import Env, Expert
+from il_bench import Env, Expert
 
 GRAVITY, TORQUE = 10.0, 2.0
 CATCH = 0.45  # radians from upright within which the linear controller holds the pendulum
@@ -30,11 +30,9 @@ class PendulumExpert(Expert):
         angle = torch.atan2(sin, cos)
         # Energy of a rod, per m l^2: theta'^2 / 6 + g cos(theta) / 2, and g / 2 when it rests upright.
         missing = GRAVITY / 2 * (1 - cos) - speed.square() / 6
-        pump = (
-            TORQUE
-            * torch.where(speed == 0, torch.ones_like(speed), speed.sign())
-            * (4 * missing).clamp(-1, 1)
-        )
+        still = torch.ones_like(speed)
+        way = torch.where(speed == 0, still, speed.sign())
+        pump = TORQUE * way * (4 * missing).clamp(-1, 1)
         catch = -(GAIN[0] * angle + GAIN[1] * speed)
         near = angle.abs() + 0.1 * speed.abs() < CATCH
         return torch.where(near, catch, pump).clamp(-TORQUE, TORQUE)[..., None]

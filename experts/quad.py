@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from il_bench.core.env import Expert
+from il_bench import Expert
 
 from ..envs.quad import Quad
 
@@ -28,6 +28,8 @@ class QuadExpert(Expert):
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
         flight, thrusts = self.env.reference(state[..., 10])
-        wanted = thrusts - (self.gain * (state[..., :6] - flight)[..., None, :]).sum(-1)
+        error = state[..., :6] - flight
+        wish = thrusts - (self.gain * error[..., None, :]).sum(-1)
         lag = self.env.per_run(self.env.lag, 3)
-        return ((wanted - lag * state[..., 6:8]) / (1 - lag)).clamp(-1, 1)
+        kept = lag * state[..., 6:8]
+        return ((wish - kept) / (1 - lag)).clamp(-1, 1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from il_bench.core.env import Expert
+from il_bench import Expert
 
 from ..envs.recover import BACK, Recover
 

@@ -227,16 +227,13 @@ class Canvas:
         numbers = pixels if pixels.ndim == 2 else packed(pixels)
         left, top = at
         numbers = numbers[max(-top, 0) :, max(-left, 0) :]
-        corner = max(left, 0) * FINE, max(top, 0) * FINE
-        area = self._pixels()[corner[1] :, corner[0] :]
-        area = area[: len(numbers) * FINE, : numbers.shape[1] * FINE]
-        numbers = numbers[: len(area) // FINE, : area.shape[1] // FINE]
-        # A row becomes fine column after column, and then its copies: without large arrays in between.
-        for column in range(FINE):
-            area[::FINE, column::FINE] = numbers
-        for row in range(1, FINE):
-            area[row::FINE] = area[::FINE]
-        self._stale.append(_pygame().Rect(corner, area.shape[::-1]))
+        x = max(left, 0) * FINE
+        y = max(top, 0) * FINE
+        rows, columns = numbers.shape
+        area = self._pixels()[y : y + rows * FINE, x : x + columns * FINE]
+        tall, wide = area.shape
+        _magnify(numbers[: tall // FINE, : wide // FINE], area)
+        self._stale.append(_pygame().Rect(x, y, wide, tall))
 
     def inset(self, pixels: np.ndarray, words: str, colour: str) -> None:
         """A small RGB picture (height, width, 3), magnified in a frame in the upper right corner, words beneath it."""
@@ -262,12 +259,15 @@ class Canvas:
             alpha: how opaque it is, 0 to 1.
         """
         *place, angle = pose
-        spots = camera.project(solid.corners @ _turn(angle, roll).T + place)
+        corners = solid.corners @ _turn(angle, roll).T + place
+        spots = camera.project(corners)
         fine = (spots[:, :2] * FINE).tolist()
         faces = np.flatnonzero(_faces_us(spots, solid.first)).tolist()
-        shapes = [fine[solid.first[k] : solid.first[k + 1]] for k in faces]
+        colours = [solid.colours[k] for k in faces]
+        ends = solid.first.tolist()
+        shapes = [fine[ends[k] : ends[k + 1]] for k in faces]
         with self.layer(alpha, spots[:, :2]):
-            self._fill(shapes, [solid.colours[k] for k in faces])
+            self._fill(shapes, colours)
 
     def image(self) -> np.ndarray:
         """What has been painted, RGB (height, width, 3), uint8."""
@@ -289,23 +289,40 @@ class Canvas:
         self._shown[top : top + tall, left : left + wide] = pixels.reshape(tall, wide, 3)
 
 
+def _magnify(numbers: np.ndarray, area: np.ndarray) -> None:
+    """Write numbers (height, width) into an area that is `FINE` times as high and wide."""
+    # A row becomes fine column after column, and then its copies: without large arrays in between.
+    for column in range(FINE):
+        area[::FINE, column::FINE] = numbers
+    for row in range(1, FINE):
+        area[row::FINE] = area[::FINE]
+
+
 def _turn(angle: float, roll: float) -> np.ndarray:
     """The matrix (3, 3) of a turn by `roll` about x, and then by `angle` about z."""
-    cos, sin = np.cos(angle), np.sin(angle)
-    about_z = [[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]]
-    cos, sin = np.cos(roll), np.sin(roll)
-    about_x = [[1, 0, 0], [0, cos, -sin], [0, sin, cos]]
-    return np.dot(about_z, about_x)
+    about_z = np.eye(3)
+    about_z[:2, :2] = _rotation(angle)
+    about_x = np.eye(3)
+    about_x[1:, 1:] = _rotation(roll)
+    return about_z @ about_x
+
+
+def _rotation(angle: float) -> np.ndarray:
+    """The matrix (2, 2) of a turn to the left."""
+    cos = np.cos(angle)
+    sin = np.sin(angle)
+    return np.array([[cos, -sin], [sin, cos]])
 
 
 def _faces_us(spots: np.ndarray, first: np.ndarray) -> np.ndarray:
     """Which faces (m,) look at the camera and lie before it: columns, rows and depths (n, 3), `Solid.first` (m + 1,)."""
-    first = first[:-1]
-    one = spots[first + 1] - spots[first]
-    other = spots[first + 2] - spots[first]
+    start = first[:-1]
+    a, b, _ = (spots[start + 1] - spots[start]).T
+    c, d, _ = (spots[start + 2] - spots[start]).T
     # Rows grow downwards, which turns the sense round.
-    facing = one[:, 0] * other[:, 1] < one[:, 1] * other[:, 0]
-    return facing & (np.minimum.reduceat(spots[:, 2], first) > NEAR)
+    facing = a * d < b * c
+    nearest = np.minimum.reduceat(spots[:, 2], start)
+    return facing & (nearest > NEAR)
 
 
 def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -317,10 +334,12 @@ def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     whole = np.ascontiguousarray(pixels, dtype=np.uint8)
     picture = pygame.image.frombuffer(whole, (wide, tall), "RGB")
     small = pygame.surfarray.array3d(pygame.transform.smoothscale(picture, inner))
-    out = np.full((size[1], size[0], 3), rgb(PAPER), np.uint8)
-    left = (size[0] - inner[0]) // 2
-    top = (size[1] - inner[1]) // 2
-    out[top : top + inner[1], left : left + inner[0]] = small.swapaxes(0, 1)
+    width, height = size
+    out = np.full((height, width, 3), rgb(PAPER), np.uint8)
+    columns, rows = inner
+    left = (width - columns) // 2
+    top = (height - rows) // 2
+    out[top : top + rows, left : left + columns] = small.swapaxes(0, 1)
     return out
 
 
@@ -347,9 +366,10 @@ def bars(
 
 def _shares(values: np.ndarray, space: Any) -> np.ndarray:
     """Where in their limits numbers (X,) lie, -1 to 1; their hyperbolic tangents where there are none."""
-    known = np.isfinite(space.low) & np.isfinite(space.high)
-    width = np.where(known, space.high - space.low, 1)
-    scaled = 2 * (values - space.low) / width - 1
+    low, high = space.low, space.high
+    known = np.isfinite(low) & np.isfinite(high)
+    width = np.where(known, high - low, 1)
+    scaled = 2 * (values - low) / width - 1
     return np.where(known, scaled, np.tanh(values)).clip(-1, 1)
 
 

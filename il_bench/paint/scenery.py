@@ -106,14 +106,19 @@ def _odd_squares(camera: Camera, depth: np.ndarray, cell: float) -> np.ndarray:
 def _sky(canvas: Canvas, camera: Camera) -> None:
     width = camera.size[0]
     above = int(np.ceil(camera.horizon))
-    blue = packed(mix(*SKY, np.linspace(0, 1, above) ** 1.3))
-    canvas.picture(np.broadcast_to(blue[:, None], (above, width)))
+    canvas.picture(np.broadcast_to(_blue(above)[:, None], (above, width)))
     column = np.linspace(0, width, 65)
     bearing = camera.place[2] + np.arctan((width / 2 - column) / camera.focal)
     foot = [(width, above + 1), (0, above + 1)]
     for colour, size, phase, waves in HILLS:
         row = camera.horizon - camera.focal * size * _rise(bearing, phase, waves)
         canvas.polygon(np.vstack((np.stack((column, row), -1), foot)), colour)
+
+
+@lru_cache(maxsize=8)
+def _blue(rows: int) -> np.ndarray:
+    """The sky from above down to the horizon, packed (rows,)."""
+    return packed(mix(*SKY, np.linspace(0, 1, rows) ** 1.3))
 
 
 def _rise(bearing: np.ndarray, phase: float, waves: tuple[int, ...]) -> np.ndarray:
@@ -137,11 +142,13 @@ def space(canvas: Canvas, camera: Camera) -> None:
 def _stars(canvas: Canvas, camera: Camera) -> None:
     around, rise, light = scattered(np.arange(STARS))
     spots = _far(camera, 2 * np.pi * around, 1.5 * rise - 0.9)
-    shown = spots[:, 2] > 0.2
-    colours = packed(mix(GLOW, STAR, 0.3 + 0.7 * light)).tolist()
-    sizes = (0.5 + light**4).tolist()
-    for k in np.flatnonzero(shown & _inside(camera, spots, 2)).tolist():
-        canvas.circle(spots[k, :2].tolist(), sizes[k], colours[k])
+    ahead = spots[:, 2] > 0.2
+    shown = ahead & _inside(camera, spots, 2)
+    light = light[shown]
+    colours = packed(mix(GLOW, STAR, 0.3 + 0.7 * light))
+    stars = zip(spots[shown, :2].tolist(), (0.5 + light**4).tolist(), colours.tolist(), strict=True)
+    for at, size, colour in stars:
+        canvas.circle(at, size, colour)
 
 
 def _inside(camera: Camera, spots: np.ndarray, margin: Any) -> np.ndarray:
@@ -177,25 +184,24 @@ def paint_road(
     """
     tones, halves = _strips(tuple(strips))
     way = road[:, 1:]
-    left, right = _cut(camera, beside(way, halves), beside(way, -halves))
-    ends = camera.project(np.stack((left, right)))  # (side, strip, sample, 3)
-    depth = camera.depth(way[:-1])
-    colours = packed(faded(_metre_colours(road[:, 0], tones), depth, clear))
-    corners = (ends[0, :, :-1], ends[1, :, :-1], ends[1, :, 1:], ends[0, :, 1:])
+    edges = _cut(camera, beside(way, halves), beside(way, -halves))
+    left, right = camera.project(np.stack(edges))  # (strip, sample, 3)
+    corners = left[:, :-1], right[:, :-1], right[:, 1:], left[:, 1:]
     # The widest strip hides the others where it is not seen; the farthest pieces come first.
     widest = np.stack([corner[0] for corner in corners], 1)
     shown = np.flatnonzero(_may_show(camera, widest))[::-1]
     pieces = np.stack([corner[:, shown, :2] for corner in corners], 2)
+    depth = camera.depth(way[:-1])
+    colours = packed(faded(_metre_colours(road[:, 0], tones), depth, clear))
     canvas.polygons(pieces.reshape(-1, 4, 2), colours[:, shown].ravel().tolist())
 
 
 @lru_cache(maxsize=8)
 def _strips(strips: tuple[Any, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Colours (2, strip, 1, 3) of odd and even metres, and half-widths (strip, 1)."""
-    odd = np.stack([rgb(colour) for _, colour, _ in strips])
-    even = np.stack([rgb(colour) for _, _, colour in strips])
-    halves = np.array([half for half, _, _ in strips])
-    return np.stack((odd, even))[:, :, None], halves[:, None]
+    halves, odd, even = zip(*strips, strict=True)
+    colours = [[rgb(colour) for colour in tones] for tones in (odd, even)]
+    return np.array(colours)[:, :, None], np.array(halves)[:, None]
 
 
 def _metre_colours(metres: np.ndarray, tones: np.ndarray) -> np.ndarray:
@@ -210,14 +216,18 @@ def _cut(camera: Camera, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarra
 
     Painting takes time for every row of a polygon, seen or not, and close to the camera there are many.
     """
-    over_left = camera.depth(left) - _nearest(camera)
-    over_right = camera.depth(right) - _nearest(camera)
-    crossing = over_left * over_right < 0
-    share = np.where(crossing, over_left / np.where(crossing, over_left - over_right, 1), 0)
+    nearest = _nearest(camera)
+    over_left = camera.depth(left) - nearest
+    over_right = camera.depth(right) - nearest
+    crosses = over_left * over_right < 0
+    width = np.where(crosses, over_left - over_right, 1)
+    share = np.where(crosses, over_left / width, 0)
     border = left + share[..., None] * (right - left)
-    is_left_near = (crossing & (over_left < 0))[..., None]
-    is_right_near = (crossing & (over_right < 0))[..., None]
-    return np.where(is_left_near, border, left), np.where(is_right_near, border, right)
+    cuts_left = crosses & (over_left < 0)
+    cuts_right = crosses & (over_right < 0)
+    left = np.where(cuts_left[..., None], border, left)
+    right = np.where(cuts_right[..., None], border, right)
+    return left, right
 
 
 def _nearest(camera: Camera) -> float:
@@ -227,10 +237,12 @@ def _nearest(camera: Camera) -> float:
 
 def _may_show(camera: Camera, shapes: np.ndarray) -> np.ndarray:
     """Which shapes (n, corner, 3) lie before the camera and may touch its picture."""
-    column, row, depth = np.moveaxis(shapes, -1, 0)
     width, height = camera.size
-    across = (column.max(1) > -1) & (column.min(1) < width + 1)
-    return across & (row.min(1) < height + 1) & (depth.min(1) > NEAR)
+    right, low, _ = shapes.max(1).T
+    left, high, nearest = shapes.min(1).T
+    across = (right > -1) & (left < width + 1)
+    above_foot = high < height + 1
+    return across & above_foot & (nearest > NEAR)
 
 
 def paint_trees(
@@ -266,10 +278,12 @@ def _off_road(places: np.ndarray, road: np.ndarray) -> np.ndarray:
 def _tree(canvas: Canvas, foot: list[float], size: float, tones: list[int]) -> None:
     shadow, trunk, crown, light = tones
     x, y = foot
-    canvas.line([(x - 0.28 * size, y), (x + 0.28 * size, y)], shadow, 0.16 * size)
-    canvas.line([(x, y), (x, y - 0.4 * size)], trunk, 0.1 * size)
+    wide = 0.28 * size
+    canvas.line([(x - wide, y), (x + wide, y)], shadow, 0.16 * size)
+    canvas.line([foot, (x, y - 0.4 * size)], trunk, 0.1 * size)
     canvas.circle((x, y - 0.63 * size), 0.37 * size, crown)
-    canvas.circle((x - 0.07 * size, y - 0.69 * size), 0.28 * size, light)
+    sunlit = x - 0.07 * size, y - 0.69 * size
+    canvas.circle(sunlit, 0.28 * size, light)
 
 
 # The left side of a car that looks along x, from its lower rear over the roof: x, y, z.
@@ -294,17 +308,22 @@ def car(paint: str, size: float = 1.0) -> Solid:
     """A car on the origin, looking along x: of its faces those come first that others may hide."""
     left = OUTLINE
     right = OUTLINE * (1, -1, 1)
-    across = [np.stack((left[i], right[i], right[i + 1], left[i + 1])) for i in range(7)]
+    corners = left[:-1], right[:-1], right[1:], left[1:]
+    across = np.stack(corners, 1)
     skins = list(zip(across, LIGHT, strict=True))
-    body = [*skins[:3:-1], (left, SIDES[0]), (right[::-1], SIDES[1]), *skins[3::-1]]
-    panels = [(face, mix("#000000", paint, tone).clip(0, 255).tolist()) for face, tone in body]
-    panes = [
-        (face + 0.17 * (face.mean(0) - face), GLASS)
-        for face in (left[2:6], right[5:1:-1], across[2])
-    ]
-    shadow = np.pad(circle(20) * (1.5, 0.86), ((0, 0), (0, 1)))
-    faces = [(shadow, SHADOW), *panels, *panes, *_wheels(), *_rear()]
+    sides = zip((left, right[::-1]), SIDES, strict=True)
+    body = [*skins[:3:-1], *sides, *skins[3::-1]]
+    panels = [(face, _lit(paint, light)) for face, light in body]
+    windows = left[2:6], right[5:1:-1], across[2]
+    panes = [(face + 0.17 * (face.mean(0) - face), GLASS) for face in windows]
+    ground = np.pad(circle(20) * (1.5, 0.86), ((0, 0), (0, 1)))
+    faces = [(ground, SHADOW), *panels, *panes, *_wheels(), *_rear()]
     return Solid.of([(size * face, colour) for face, colour in faces])
+
+
+def _lit(paint: str, light: float) -> list[float]:
+    """A paint's colour in some light; more than 1 is brighter than it is."""
+    return mix("#000000", paint, light).clip(0, 255).tolist()
 
 
 def _wheels() -> list[tuple[np.ndarray, Any]]:
@@ -321,9 +340,12 @@ def _rear() -> list[tuple[np.ndarray, Any]]:
     """Wheels and lamps from behind."""
     square = np.array([(0, 1, 0), (0, -1, 0), (0, -1, 1), (0, 1, 1)])
     faces: list[tuple[np.ndarray, Any]] = []
+    tyre = square * (1, 0.13, 0.21)
+    lamp = square * (1, 0.15, 0.13)
     for side in (1, -1):
-        faces.append((square * (1, 0.13, 0.21) + (-1.3, 0.57 * side, 0), TYRE))
-        faces.append((square * (1, 0.15, 0.13) + (-1.36, 0.51 * side, 0.45), LAMP))
+        wheel = -1.3, 0.57 * side, 0
+        light = -1.36, 0.51 * side, 0.45
+        faces += [(tyre + wheel, TYRE), (lamp + light, LAMP)]
     return faces
 
 
@@ -331,6 +353,16 @@ def upright(camera: Camera, points: Any) -> np.ndarray:
     """Pixels (n, 2) of points (n, 2), metres to the right and up, in the upright plane through the origin."""
     right, up = np.transpose(points)
     return camera.project(np.stack((0 * right, -right, up), -1))[:, :2]
+
+
+def paint_walker(
+    canvas: Canvas, foot: Sequence[float], reach: float, paint: str, alpha: float
+) -> None:
+    """Somebody in a cloak who stands at `foot`, `reach` pixels to each side."""
+    x, y = foot
+    with canvas.layer(alpha):
+        canvas.polygon([(x - reach, y), (x + reach, y), (x, y - 2.2 * reach)], paint)
+        canvas.circle((x, y - 2.1 * reach), 0.6 * reach, paint)
 
 
 def paint_drone(
@@ -367,18 +399,24 @@ def paint_drone(
 def _rotors(canvas: Canvas, at: Any, metre: float, thrusts: Any) -> None:
     for side, thrust in zip((-ARM, ARM), thrusts, strict=True):
         for wide, long, colour in FLAMES if thrust > 0 else ():
-            tip = side, -0.06 - long * thrust
-            canvas.polygon(at((side - wide, 0), (side + wide, 0), tip), colour)
-        canvas.polygon(at(*(circle(24) * (0.25, 0.025) + (side, 0.15))), RIM)
-        canvas.line(at((side, -0.04), (side, 0.15)), GLASS, 0.07 * metre)
+            left, right = (side - wide, 0), (side + wide, 0)
+            canvas.polygon(at(left, right, (side, -0.06 - long * thrust)), colour)
+        blades = circle(24) * (0.25, 0.025)
+        hub = side, 0.15
+        canvas.polygon(at(*(blades + hub)), RIM)
+        canvas.line(at((side, -0.04), hub), GLASS, 0.07 * metre)
 
 
 def _hull(canvas: Canvas, at: Any, metre: float, paint: Any) -> None:
-    canvas.line(at((-ARM, 0.02), (ARM, 0.02)), GLASS, 0.07 * metre)
-    for foot in (-0.14, 0.14):
-        canvas.line(at((0.6 * foot, 0), (1.4 * foot, -0.2)), GLASS, 0.035 * metre)
-    canvas.polygon(at(*(circle(24) * (0.2, 0.12))), paint)
-    canvas.circle(at((0.06, 0.02))[0], 0.05 * metre, SKY[1])
+    beam = at((-ARM, 0.02), (ARM, 0.02))
+    canvas.line(beam, GLASS, 0.07 * metre)
+    for side in (-0.14, 0.14):
+        leg = at((0.6 * side, 0), (1.4 * side, -0.2))
+        canvas.line(leg, GLASS, 0.035 * metre)
+    oval = circle(24) * (0.2, 0.12)
+    canvas.polygon(at(*oval), paint)
+    (lens,) = at((0.06, 0.02))
+    canvas.circle(lens, 0.05 * metre, SKY[1])
 
 
 def _smoke(canvas: Canvas, source: np.ndarray, metre: float, alpha: float) -> None:
