@@ -322,7 +322,7 @@ def test_a_policy_that_remembers_is_no_function_of_the_state():
 def test_errors_of_policies_that_act_by_chance_are_those_of_the_record():
     env = il.make("resetcliff", horizon=12, seeds=3)
     expert = il.expert(env)
-    training = il.Training(net="table")
+    training = il.Training(hidden=(4,), updates=20)
     policies = {name: il.BC(1, training).learn(env, expert) for name in ("bc", "same")}
     record = il.compare(env, expert, policies, episodes=16, sample=True)
     found = assess.measures(record, env, expert, policies)

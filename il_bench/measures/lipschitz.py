@@ -6,43 +6,61 @@ Only the pair proves anything (L is reached); the searches are lower bounds that
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
 
 from ..core.env import Certificate, Env
-from ..core.rollout import Rollout, action_size, rollout
+from ..core.rollout import Driver, Rollout, action_size, rollout
 from ..core.settings import require
 from ..core.streams import Streams
+from ..core.threads import few_threads
 
 EPISODES = 3
 """Rollouts whose states the searches begin from."""
 
 
-def random_drive(env: Env) -> Any:
+def random_drive(env: Env) -> Driver:
     """A driver that acts at random, from the action space alone, the same at every call."""
-    draws = Streams(env.seeds, env.device).uniform(
-        "actions", EPISODES, env.horizon, action_size(env)
-    )
+    streams = Streams(env.seeds, env.device)
+    draws = streams.uniform("actions", EPISODES, env.horizon, action_size(env))
+    actions = _spread_over(env, draws, unbounded=1)
+    return lambda step, state, memory: (actions[:, :, step], memory)
+
+
+def _spread_over(env: Env, draws: torch.Tensor, unbounded: float) -> torch.Tensor:
+    """Uniform numbers (..., U) as actions all over the action space.
+
+    An unbounded Box has no uniform draw: it is cut off at `unbounded` on either side.
+    """
     space = env.action_space
     if isinstance(space, spaces.Discrete):
-        return lambda step, state, memory: ((draws[:, :, step] * int(space.n)).floor(), memory)
-    bounds = (np.clip(b.ravel(), -1, 1) for b in (space.low, space.high))
-    low, high = (torch.as_tensor(b, device=env.device).double() for b in bounds)
-    return lambda step, state, memory: (low + (high - low) * draws[:, :, step], memory)
+        return (draws * int(space.n)).floor()
+    low = _bound(env, space.low, unbounded)
+    high = _bound(env, space.high, unbounded)
+    return low + (high - low) * draws
+
+
+def _bound(env: Env, bound: np.ndarray, largest: float) -> torch.Tensor:
+    """A bound of a Box as a tensor (U,), float64."""
+    cut = np.clip(bound.ravel(), -largest, largest)
+    return torch.as_tensor(cut, device=env.device).double()
 
 
 def explore(env: Env) -> Rollout:
     """A few rollouts under random actions, the same at every call."""
-    return rollout(env, random_drive(env), Streams(env.seeds, env.device), EPISODES)
+    streams = Streams(env.seeds, env.device)
+    return rollout(env, random_drive(env), streams, EPISODES)
 
 
 def _step(env: Env, state: torch.Tensor, chosen: tuple[float, ...]) -> torch.Tensor:
-    shape = state.shape[:2]
-    action = torch.tensor(chosen, dtype=torch.float64).expand(*shape, action_size(env))
-    return env.transition(state, action, torch.zeros(*shape, env.noise_size, dtype=torch.float64))
+    """The next states (R, E, X) under one action for all and no noise."""
+    runs, episodes = state.shape[:2]
+    action = torch.tensor(chosen, dtype=torch.float64)
+    action = action.expand(runs, episodes, action_size(env))
+    noise = torch.zeros(runs, episodes, env.noise_size, dtype=torch.float64)
+    return env.transition(state, action, noise)
 
 
 def attained(env: Env, certificate: Certificate) -> Iterator[str]:
@@ -53,52 +71,35 @@ def attained(env: Env, certificate: Certificate) -> Iterator[str]:
         yield "certificate: says exact without a pair that attains it; give one, or say upper"
         return
     one, two = certificate.pair
-    stretch = env.distance(*(_step(env, s, certificate.action) for s in (one, two))) / env.distance(
-        one, two
-    )
-    for run, (ratio, value) in enumerate(
-        zip(stretch[:, 0].tolist(), certificate.value, strict=True)
-    ):
+    ends = (_step(env, state, certificate.action) for state in (one, two))
+    stretch = env.distance(*ends) / env.distance(one, two)
+    pairs = zip(stretch[:, 0].tolist(), certificate.value, strict=True)
+    for run, (ratio, value) in enumerate(pairs):
         if not ratio >= value * (1 - 1e-9):
             yield f"certificate: the attaining pair of run {run} is stretched by {ratio:.12g}, not by L = {value:.12g}"
 
 
 def exceeded(env: Env, stretch: torch.Tensor) -> Iterator[str]:
     """What refutes the certificate in the largest stretches (R,) that were found."""
-    for run, (ratio, value) in enumerate(
-        zip(stretch.tolist(), env.certificate().value, strict=True)
-    ):
+    pairs = zip(stretch.tolist(), env.certificate().value, strict=True)
+    for run, (ratio, value) in enumerate(pairs):
         if ratio > value * (1 + 1e-7):
             yield f"certificate: a pair of run {run} is stretched by {ratio:.9g}, more than L = {value:.9g}"
 
 
+@few_threads
 def largest_stretch(env: Env, pairs: int, rounds: int = 1) -> torch.Tensor:
     """The largest ratio of distances after and before a step (R,), over random pairs with the same action and noise.
 
     States lie around those of random rollouts; partners at log-uniform separations from 1e-6 to 100 times their scale.
     """
-    streams, largest = Streams(env.seeds, env.device), torch.zeros(env.runs, dtype=torch.float64)
+    largest = torch.zeros(env.runs, dtype=torch.float64)
     usable = torch.zeros(env.runs, dtype=torch.bool)
-    seen = explore(env).state
-    runs, size = env.runs, seen.shape[-1]
-    pool = seen.reshape(runs, -1, size)
-    scale = pool.std(1, keepdim=True) + 1e-3
+    states = explore(env).state
+    pool = states.reshape(env.runs, -1, states.shape[-1])
+    streams = Streams(env.seeds, env.device)
     for i in range(rounds):
-        draw = streams.fork("pairs", i).normal("states", 1, pairs, 3 * size + 1 + env.noise_size)[
-            :, 0
-        ]
-        base, other, way, length, noise = draw.split((size, size, size, 1, env.noise_size), -1)
-        pick = streams.fork("pairs", i).integers("pick", pool.shape[1], pairs)
-        one = pool.gather(1, pick[..., None].expand(-1, -1, size)) + scale * base * (
-            other[..., :1] > 0
-        )
-        far = 10 ** (torch.special.ndtr(length) * 8 - 6)
-        two = neighbour(env, one, scale * way * far / way.norm(dim=-1, keepdim=True))
-        action = random_actions(env, streams.fork("pairs", i), pairs)
-        before = env.distance(one, two)
-        after = env.distance(env.transition(one, action, noise), env.transition(two, action, noise))
-        clear = measurable(before, one, two) & torch.isfinite(after)
-        stretch = torch.where(clear, after / before, torch.zeros_like(before))
+        stretch, clear = _stretches(env, pool, streams.fork("pairs", i), pairs)
         largest = torch.maximum(largest, stretch.amax(1).cpu())
         usable |= clear.any(1).cpu()
     require(
@@ -108,12 +109,52 @@ def largest_stretch(env: Env, pairs: int, rounds: int = 1) -> torch.Tensor:
     return largest
 
 
+def _stretches(
+    env: Env, pool: torch.Tensor, streams: Streams, pairs: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ratios of distances after and before a step (R, pairs), and which of them are measured and not rounding.
+
+    Args:
+        env: the environment, R runs.
+        pool: states (R, n, X) around which the pairs lie.
+        streams: where they are drawn from.
+        pairs: how many for each run.
+    """
+    one, two, noise = _random_pairs(env, pool, streams, pairs)
+    action = random_actions(env, streams, pairs)
+    before = env.distance(one, two)
+    ends = env.transition(one, action, noise), env.transition(two, action, noise)
+    after = env.distance(*ends)
+    clear = measurable(before, one, two) & torch.isfinite(after)
+    stretch = torch.where(clear, after / before, torch.zeros_like(before))
+    return stretch, clear
+
+
+def _random_pairs(
+    env: Env, pool: torch.Tensor, streams: Streams, pairs: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Pairs of states (R, pairs, X) each, and the noise (R, pairs, W) of their step."""
+    size = pool.shape[-1]
+    sizes = (size, size, size, 1, env.noise_size)
+    draw = streams.normal("states", 1, pairs, sum(sizes))[:, 0]
+    base, coin, way, length, noise = draw.split(sizes, -1)
+    pick = streams.integers("pick", pool.shape[1], pairs)
+    met = pool.gather(1, pick[..., None].expand(-1, -1, size))
+    scale = pool.std(1, keepdim=True) + 1e-3
+    # Half of them are states of the rollouts themselves, half lie beside one.
+    one = met + scale * base * (coin[..., :1] > 0)
+    far = 10 ** (torch.special.ndtr(length) * 8 - 6)
+    step = scale * way * far / way.norm(dim=-1, keepdim=True)
+    return one, neighbour(env, one, step), noise
+
+
 def measurable(separation: torch.Tensor, one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
     """Whether separations (R, E) of states are long enough to measure the map and not its rounding.
 
     Each operation on states of size |s| rounds by 1e-16 |s|, and a step has several.
     """
-    return separation > 1e-7 * (1 + one.abs().amax(-1) + two.abs().amax(-1))
+    sizes = one.abs().amax(-1) + two.abs().amax(-1)
+    return separation > 1e-7 * (1 + sizes)
 
 
 def neighbour(env: Env, state: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
@@ -125,22 +166,16 @@ def neighbour(env: Env, state: torch.Tensor, step: torch.Tensor) -> torch.Tensor
     for i in range(state.shape[-1]):
         trial = state.clone()
         trial[..., i] += step[..., i]
-        if (env.distance(state, trial) > 0).any():
+        distance = env.distance(state, trial)
+        if (distance > 0).any():
             moved[..., i] = trial[..., i]
     return moved
 
 
 def random_actions(env: Env, streams: Streams, pairs: int) -> torch.Tensor:
     """Actions (R, E, U) all over the action space."""
-    draw = streams.uniform("actions", 1, pairs, action_size(env))[:, 0]
-    space = env.action_space
-    if isinstance(space, spaces.Discrete):
-        return (draw * int(space.n)).floor()
-    bounds = (
-        np.clip(b.ravel(), -1e3, 1e3) for b in (space.low, space.high)
-    )  # an unbounded Box has no uniform draw
-    low, high = (torch.as_tensor(b, device=env.device).double() for b in bounds)
-    return low + (high - low) * draw
+    draws = streams.uniform("actions", 1, pairs, action_size(env))
+    return _spread_over(env, draws[:, 0], unbounded=1e3)
 
 
 def assert_lipschitz(env: Env, pairs: int = 1_000_000) -> None:
@@ -153,43 +188,54 @@ def assert_lipschitz(env: Env, pairs: int = 1_000_000) -> None:
     Raises:
         AssertionError: with the pair's stretch, when the certificate does not hold.
     """
-    found = [*attained(env, env.certificate())]
+    refutations = [*attained(env, env.certificate())]
     for stretch in (many_pairs(env, pairs), steepest(env)):
-        found += exceeded(env, stretch)
-    if found:
-        raise AssertionError("; ".join(found))
+        refutations += exceeded(env, stretch)
+    if refutations:
+        raise AssertionError("; ".join(refutations))
 
 
 def many_pairs(env: Env, pairs: int, block: int = 20_000) -> torch.Tensor:
     """`largest_stretch` of many pairs, in blocks that fit into the cache."""
-    return largest_stretch(env, min(pairs, block), max(1, pairs // block))
+    blocks = max(1, pairs // block)
+    return largest_stretch(env, min(pairs, block), blocks)
 
 
+@few_threads
 def steepest(env: Env, starts: int = 100, steps: int = 50) -> torch.Tensor:
     """The largest stretch of a small step that gradient ascent finds (R,), zero where there is no gradient."""
     pool = explore(env).state.flatten(1, 2)
-    state = pool[:, :: max(1, pool.shape[1] // starts)][:, :starts].clone()
-    shape = state.shape[:2]
-    noise = torch.zeros(*shape, env.noise_size, dtype=torch.float64)
-    action = random_actions(env, Streams(env.seeds), shape[1])
-    way = torch.randn(state.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    largest = torch.zeros(env.runs, dtype=torch.float64)
+    every = max(1, pool.shape[1] // starts)
+    state = pool[:, ::every][:, :starts].clone()
+    runs, pairs = state.shape[:2]
+    noise = torch.zeros(runs, pairs, env.noise_size, dtype=torch.float64)
+    action = random_actions(env, Streams(env.seeds), pairs)
+    generator = torch.Generator().manual_seed(0)
+    way = torch.randn(state.shape, generator=generator, dtype=torch.float64)
+    largest = torch.zeros(runs, dtype=torch.float64)
     for _ in range(steps):
-        state, way = state.detach().requires_grad_(), way.detach().requires_grad_()
+        state = state.detach().requires_grad_()
+        way = way.detach().requires_grad_()
         other = neighbour(env, state, 1e-4 * way)
         before = env.distance(state, other)
-        stretch = (
-            env.distance(env.transition(state, action, noise), env.transition(other, action, noise))
-            / before
-        )
-        found = torch.where(measurable(before, state, other), stretch, 0.0).detach().nan_to_num(0.0)
-        largest = torch.maximum(largest, found.amax(1))
+        ends = env.transition(state, action, noise), env.transition(other, action, noise)
+        stretch = env.distance(*ends) / before
+        clear = torch.where(measurable(before, state, other), stretch, 0.0)
+        largest = torch.maximum(largest, clear.detach().nan_to_num(0.0).amax(1))
         if not stretch.requires_grad:
             return largest
-        up = torch.autograd.grad(stretch.sum(), (state, way), allow_unused=True)
-        state, way = (
-            v if g is None else v + 0.1 * g.nan_to_num(0.0)
-            for v, g in zip((state, way), up, strict=True)
-        )
-        way = way / way.norm(dim=-1, keepdim=True).clamp_min(1e-9)
+        state, way = _uphill(stretch, state, way)
     return largest
+
+
+def _uphill(
+    stretch: torch.Tensor, state: torch.Tensor, way: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """States and directions a step further up the gradient of their stretch, directions of length one."""
+    slopes = torch.autograd.grad(stretch.sum(), (state, way), allow_unused=True)
+    state, way = (
+        place if slope is None else place + 0.1 * slope.nan_to_num(0.0)
+        for place, slope in zip((state, way), slopes, strict=True)
+    )
+    length = way.norm(dim=-1, keepdim=True)
+    return state, way / length.clamp_min(1e-9)
