@@ -147,8 +147,12 @@ class Block:
         """Where the panels' upper left corners are: column and row of pixels."""
         step = self.panel[0] + GAP
         left = (width - columns * step + GAP) // 2
-        cells = [divmod(i, columns) for i in range(count)]
-        return [(left + column * step, self._title + row * self._step) for row, column in cells]
+        places = []
+        for number in range(count):
+            row, column = divmod(number, columns)
+            y = self._title + row * self._step
+            places.append((left + column * step, y))
+        return places
 
     def paint(self, page: np.ndarray, time: int) -> None:
         """Write the block at a time on its part of the page (height, width, 3)."""

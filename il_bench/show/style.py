@@ -48,8 +48,8 @@ def _pieces(points: np.ndarray, learner: int, width: float) -> Iterator[np.ndarr
 
 def _between(points: np.ndarray, along: np.ndarray, start: float, end: float) -> np.ndarray:
     """The part of a line between two lengths along it."""
-    inside = (along > start) & (along < end)
-    lengths = np.concatenate(([start], along[inside], [end]))
+    inside = along[(along > start) & (along < end)]
+    lengths = np.concatenate(([start], inside, [end]))
     x = np.interp(lengths, along, points[:, 0])
     y = np.interp(lengths, along, points[:, 1])
     return np.stack((x, y), -1)
