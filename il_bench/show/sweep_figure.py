@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from ..core.registry import ENVS
 from ..core.settings import require
 from ..paint.canvas import colour_of
+from ..records.rows import title_of
 from ..stats.intervals import Interval, interval, short
 from .figure import (
     INK,
@@ -28,7 +29,7 @@ from .figure import (
     panels,
     without_nan,
 )
-from .words import settings_text, symbol, value_text
+from .words import settings_text, value_text
 
 if TYPE_CHECKING:
     import xarray
@@ -218,7 +219,7 @@ def _label_positions(axis: Any, grid: Grid) -> None:
         labels = list(grid.algos)
     axis.set_xlim(-0.5, len(labels) - 0.5)
     axis.set_xticks(range(len(labels)), labels)
-    axis.set_xlabel(symbol(name), fontsize=10, color=INK)
+    axis.set_xlabel(title_of(name), fontsize=10, color=INK)
 
 
 def _maps(grid: Grid) -> Figure:
@@ -232,9 +233,9 @@ def _maps(grid: Grid) -> Figure:
         for k, (axis, table) in enumerate(zip(row, line, strict=True), start=1):
             image = _map(axis, table, norm)
             _map_title(axis, grid, k, part)
-        row[0].set_ylabel(symbol(grid.axes[1]), fontsize=10, color=INK)
+        row[0].set_ylabel(title_of(grid.axes[1]), fontsize=10, color=INK)
     for axis in axes[-1]:
-        axis.set_xlabel(symbol(grid.axes[0]), fontsize=10, color=INK)
+        axis.set_xlabel(title_of(grid.axes[0]), fontsize=10, color=INK)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.01)
     bar.set_label(_quantity(grid), fontsize=9.5, color=INK)
     bar.outline.set_visible(False)

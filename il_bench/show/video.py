@@ -16,7 +16,7 @@ from ..core.settings import require
 from ..records.record import Record
 from .encode import write_gif, write_mp4
 from .sheet import Sheet
-from .take import take_of, takes_by, title_of, typical
+from .take import film_title, take_of, takes_by, typical
 
 LONGEST = 250  # frames; of a longer episode, frames are left out evenly
 GIF_BYTES, GIF_WIDTHS = 3_000_000, (640, 520, 420)
@@ -133,7 +133,7 @@ def sheet_of(
             f"by: expected no run beside it, got {run}; a typical run of each value of {by} is shown",
         )
         takes = takes_by(record, by, main, episode)
-    return Sheet(takes, who, title_of(takes, by))
+    return Sheet(takes, who, film_title(takes, by))
 
 
 def _who(record: Record, learners: Sequence[str] | None, by: str | None) -> list[int]:
