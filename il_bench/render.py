@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,12 +65,15 @@ def main(args: list[str]) -> None:
 
 def _free_path(options: RenderOptions) -> Path:
     """A name in the Record's folder that says what is shown and that no file has."""
-    said = {"by": options.by, "run": options.run, "episode": options.episode}
-    parts = [f"{name}-{value}" for name, value in said.items() if value is not None]
-    stem = "-".join(["rollout", *parts, *options.learners])
-    names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
-    paths = (options.record / f"{name}.mp4" for name in names)
-    return next(path for path in paths if not path.exists())
+    choice = {"by": options.by, "run": options.run, "episode": options.episode}
+    words = [f"{name}-{value}" for name, value in choice.items() if value is not None]
+    stem = "-".join(["rollout", *words, *options.learners])
+    path = options.record / f"{stem}.mp4"
+    number = 1
+    while path.exists():
+        number += 1
+        path = path.with_name(f"{stem}-{number}.mp4")
+    return path
 
 
 if __name__ == "__main__":

@@ -221,14 +221,14 @@ def test_a_page_tells_who_left_the_road_and_when_and_hides_nothing_of_the_pictur
     page = video.sheet_of(record, run, episode)
     block = page.blocks[0]
     end = int(record.data["length"].values[1, run, episode])
-    before = block.panels[1]._take.parted(1) - 1
+    before = block.trace._parted[1] - 1
     orange, none = (near(page.image(t), canvas.colour_of(1)).sum() for t in (end, before))
     assert orange > none + sheet.BAR * block.panel[0] / 2
     assert page.image(0).shape == (*page.size[::-1], 3)
-    left, top = block._left + block.panel[0] + sheet.GAP, sheet.HEAD + sheet.CAPTION
+    left, top = block._places[1][0], sheet.HEAD + sheet.CAPTION
     shown = page.image(end)[top : top + block.panel[1], left : left + block.panel[0]]
     state = record.data["state"].values[:, run, episode, end]
-    assert (shown == block.panels[1]._painter.picture(1, end)).all()
+    assert (shown == block.panels[1].painter.picture(1, end)).all()
     assert shown.tobytes() == drawn_by_hand(record.env[run], state[1], block.panel, state[0])
 
 
@@ -281,7 +281,7 @@ def test_an_infinite_divergence_stands_at_the_head_of_the_axes(record):
     data["divergence"][2] = 0.0
     page = video.sheet_of(types.SimpleNamespace(data=data, env=record.env), 0, 0)
     block = page.blocks[0]
-    assert block.panels[1]._take.parted(1) <= 5
+    assert block.trace._parted[1] <= 5
     assert np.isfinite(block.trace._axes.place(12, np.inf)).all()
     assert page.image(12).shape[2] == 3
 
@@ -362,11 +362,11 @@ def test_a_body_has_its_learner_s_colour_where_draw_knows_one():
 
 def test_several_settings_stand_side_by_side(record, tmp_path):
     page = video.sheet_of(record, by="lipschitz")
-    assert [block.trace._take.words.split("    ")[0] for block in page.blocks] == [
+    assert [block._words.split("    ")[0] for block in page.blocks] == [
         "L = 1.2",
         "L = 1.4",
     ]
-    assert [panel._learner for panel in page.blocks[0].panels] == [1, 2]
+    assert [panel.learner for panel in page.blocks[0].panels] == [1, 2]
     assert page.image(12).shape == (*page.size[::-1], 3)
     assert video.film(record, tmp_path / "by.mp4", by="lipschitz").stat().st_size > 1000
     with pytest.raises(ValueError, match=r"by: expected a setting .* \(lipschitz\), got wind"):

@@ -142,11 +142,18 @@ def test_a_gymnasium_id_and_a_callable_expert(tmp_path):
     assert il.load("a").config["expert"] == "desk:brake"
 
 
-def test_the_film_can_be_drawn_again(capsys):
-    command(*QUICK, "--out", "a")
-    command("a", "--run", 1, main=render.main)
-    assert Path("rollout-1.mp4").stat().st_size > 1000
-    assert "rollout-1.mp4" in capsys.readouterr().out
+def test_the_film_is_drawn_again_into_the_record_and_over_nothing(capsys):
+    command(*QUICK, "--lipschitz", 1.1, 1.2, "--out", "a")
+    capsys.readouterr()
+    for name in ("rollout-run-1.mp4", "rollout-run-1-2.mp4"):
+        command("a", "--run", 1, main=render.main)
+        assert Path("a", name).stat().st_size > 1000
+        assert capsys.readouterr().out.strip() == str(Path("a", name).absolute())
+    command("a", "--by", "lipschitz", "--learners", "bc", main=render.main)
+    assert Path("a/rollout-by-lipschitz-bc.mp4").exists()
+    taken = refused(capsys, "a", "--out", "a/rollout-run-1.mp4", main=render.main)
+    assert "is there already; name another" in taken
+    assert il.load("a").learners == ["expert", "bc", "dagger"]
 
 
 def test_the_film_is_made_with_the_record():
@@ -264,7 +271,7 @@ def test_a_record_that_is_none_cannot_be_drawn(capsys):
 def test_a_run_that_a_record_does_not_have_is_a_sentence(capsys):
     command(*QUICK, "--out", "a")
     assert "run: expected 0 to 1, got 7" in refused(capsys, "a", "--run", 7, main=render.main)
-    assert not Path("rollout-7.mp4").exists()
+    assert not list(Path("a").glob("*.mp4"))
 
 
 def test_ctrl_c_is_a_sentence(capsys, monkeypatch):

@@ -34,37 +34,44 @@ class Axes:
     def place(self, time: Any, value: Any) -> np.ndarray:
         """Where values at times stand, pixels (..., 2); what is off the axes stands at their edge."""
         left, _, right, _ = self.margin
-        x = left + np.asarray(time) / self.horizon * (self.size[0] - left - right)
-        return np.stack(np.broadcast_arrays(x, self._row(np.asarray(value, dtype=float))), -1)
+        share = np.asarray(time) / self.horizon
+        column = left + share * (self.size[0] - left - right)
+        row = self._row(np.asarray(value, dtype=float))
+        return np.stack(np.broadcast_arrays(column, row), -1)
 
     def _row(self, value: np.ndarray) -> np.ndarray:
         _, head, _, below = self.margin
         foot = self.size[1] - below
         if self.low is None:
             return foot - np.clip(value, 0, 1) * (foot - head)
+        lowest = foot - NOUGHT
         inside = np.clip(value, 10.0**self.low, 10.0**self.high)
-        share = (np.log10(inside) - self.low) / (self.high - self.low)
-        row = foot - NOUGHT - share * (foot - NOUGHT - head)
+        decades = np.log10(inside) - self.low
+        share = decades / (self.high - self.low)
+        row = lowest - share * (lowest - head)
         return np.where(value > 0, row, foot)
 
     def paint(self, canvas: Canvas) -> None:
         """Rules with their values, and some times."""
         for value, words in self._values():
             ends = self.place([0, self.horizon], value)
+            left, row = ends[0]
             canvas.line(ends, RULE)
-            canvas.text(words, ends[0] - (8, 0), SOFT, 11, part=1)
+            canvas.text(words, (left - 8, row), SOFT, 11, part=1)
         for time in range(0, self.horizon + 1, self._step()):
-            x, y = self.place(time, 0)
-            canvas.text(str(time), (x, y + 12), SOFT, 11, part=0.5)
+            column, row = self.place(time, 0)
+            canvas.text(str(time), (column, row + 12), SOFT, 11, part=0.5)
 
     def _values(self) -> list[tuple[float, str]]:
         """Values with a rule, and what is written beside it: no more words than there is room for."""
         if self.low is None:
             return [(0.0, "0"), (0.5, "½"), (1.0, "1")]
         every = 1 + (self.high - self.low) // 7
-        powers = range(self.low, self.high + 1)
-        words = [_power(p) if (self.high - p) % every == 0 else "" for p in powers]
-        return [(0.0, "0"), *((10.0**p, w) for p, w in zip(powers, words, strict=True))]
+        values = [(0.0, "0")]
+        for power in range(self.low, self.high + 1):
+            has_words = (self.high - power) % every == 0
+            values.append((10.0**power, _power(power) if has_words else ""))
+        return values
 
     def _step(self) -> int:
         """Between the times that are written: 1, 2 or 5 of some power of ten."""

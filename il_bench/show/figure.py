@@ -52,10 +52,11 @@ def headline(figure: Figure, title: str, note: str) -> None:
 
 def legend(figure: Figure, handles: Sequence[Any]) -> None:
     """The one legend, beneath the panels, in as many columns as fit."""
-    width = figure.get_size_inches()[0] - 0.3
+    width = figure.get_size_inches()[0]
     labels = [handle.get_label() for handle in handles]
-    counts = range(len(labels), 1, -1)
-    columns = next((n for n in counts if _legend_width(labels, n) <= width), 1)
+    columns = len(labels)
+    while columns > 1 and _legend_width(labels, columns) > width:
+        columns -= 1
     place = {"loc": "outside lower left", "ncols": columns}
     figure.legend(handles=handles, frameon=False, fontsize=9, handlelength=2.6, **place)
 
@@ -63,8 +64,11 @@ def legend(figure: Figure, handles: Sequence[Any]) -> None:
 def _legend_width(labels: Sequence[str], columns: int) -> float:
     """Inches, about: a line and a gap a column, and its longest label; columns are filled one after the other."""
     tall = -(-len(labels) // columns)
-    longest = (max(map(len, labels[i : i + tall])) for i in range(0, len(labels), tall))
-    return sum(0.8 + 0.075 * letters for letters in longest)
+    width = 0.3
+    for first in range(0, len(labels), tall):
+        longest = max(len(label) for label in labels[first : first + tall])
+        width += 0.8 + 0.075 * longest
+    return width
 
 
 def line_of(learner: int, width: float = 2.0) -> dict[str, Any]:
@@ -76,11 +80,14 @@ def line_of(learner: int, width: float = 2.0) -> dict[str, Any]:
 
 def decades(values: np.ndarray, ceiling: float) -> tuple[float, float]:
     """The lowest and the highest power of ten that an axis needs for some values, zero and infinity apart."""
-    shown = values[np.isfinite(values) & (values > 0)]
-    most = max([1.2 * v for v in (shown.max(initial=0), ceiling) if np.isfinite(v)])
-    head = _power_above(np.clip(most or 1.0, 1e-6, HIGHEST))
-    least = shown[shown >= LOWEST].min(initial=head / 100)
-    return min(_power_below(least), head / 100), head
+    positive = values[np.isfinite(values) & (values > 0)]
+    most = max(positive.max(initial=0), ceiling if np.isfinite(ceiling) else 0)
+    room = 1.2 * most or 1.0
+    head = _power_above(np.clip(room, 1e-6, HIGHEST))
+    highest_floor = head / 100
+    visible = positive[positive >= LOWEST]
+    least = visible.min(initial=highest_floor)
+    return _power_below(least), head
 
 
 def _power_below(value: float) -> float:
@@ -104,27 +111,29 @@ def by_decades(axis: Any, values: np.ndarray, ceiling: float = np.inf) -> float:
     """
     floor, head = decades(values, ceiling)
     infinity = 2.5 * head
-    endless = bool((values > head).any())
-    top = 4 * head if endless else head
+    ticks = _powers(floor, head)
+    top = head
+    if (values > head).any():
+        ticks.append(infinity)
+        top = 4 * head
     if (values < floor).any():
+        ticks.append(0.0)
         axis.set_yscale("symlog", linthresh=floor, linscale=0.5)
         axis.set_ylim(-floor / 5, top)
     else:
         axis.set_yscale("log")
         axis.set_ylim(floor, top)
-    ticks = _ticks(floor, head, values) + [infinity] * endless
-    axis.yaxis.set_major_locator(FixedLocator(ticks))
+    axis.yaxis.set_major_locator(FixedLocator(sorted(ticks)))
     axis.yaxis.set_minor_locator(NullLocator())
     axis.yaxis.set_major_formatter(FuncFormatter(lambda v, _: "∞" if v > head else _tick_text(v)))
     return infinity
 
 
-def _ticks(floor: float, head: float, values: np.ndarray) -> list[float]:
-    """Powers of ten, at most nine of them, and zero where a value lies below them."""
+def _powers(floor: float, head: float) -> list[float]:
+    """Powers of ten from one to another, ten of them at most."""
     low, high = round(np.log10(floor)), round(np.log10(head))
-    every = 1 + (high - low) // 9
-    nought = [0.0] if (values < floor).any() else []
-    return nought + [10.0**p for p in range(low, high + 1) if (high - p) % every == 0]
+    every = 1 + (high - low) // 10
+    return [10.0**power for power in range(high, low - 1, -every)]
 
 
 def _tick_text(value: float) -> str:

@@ -27,40 +27,50 @@ class Painter:
     """
 
     def __init__(self, take: Take, size: tuple[int, int]):
-        self._take, self._size = take, size
-        self._kept = lru_cache(maxsize=KEPT)(self._drawn)
+        self._env, self._state = take.env, take.state
+        self._size = size
         self._coloured = _takes_colour(take.env.draw)
-        first = self._kept(take.state[0, 0].tobytes(), None, colour_of(0))
-        self._background = np.median(first, axis=(0, 1)).astype(np.int16)
-        self._shows_twin = self._heeds_twin(first)
+        self._kept = lru_cache(maxsize=KEPT)(self._drawn)
+        first = self._kept(self._bytes(0, 0), None, colour_of(0))
+        background = np.median(first, axis=(0, 1))
+        self._background = background.astype(np.int16)
+        self._shows_twin = self._heeds_twin(first, take.drift)
 
     def picture(self, learner: int, time: int) -> np.ndarray:
         """A learner at a time, not to be written on."""
-        colour = colour_of(learner)
-        state, twin = (self._take.state[k, time].tobytes() for k in (learner, 0))
+        colour, state = colour_of(learner), self._bytes(learner, time)
         if learner == 0:
             return self._kept(state, None, colour)
+        twin = self._bytes(0, time)
         if self._shows_twin:
             return self._kept(state, twin, colour)
         own = self._kept(state, None, colour)
         other = self._kept(twin, None, colour_of(0))
         return laid_over(own, other, self._background, colour_of(0))
 
-    def _drawn(self, state: bytes, twin: bytes | None, colour: str) -> np.ndarray:
-        kind = self._take.state.dtype
-        ghost = None if twin is None else np.frombuffer(twin, kind)
-        how: dict[str, Any] = {"colour": colour} if self._coloured else {}
-        return self._take.env.draw(np.frombuffer(state, kind), self._size, ghost, **how)
+    def _bytes(self, learner: int, time: int) -> bytes:
+        """A state as what it can be remembered by."""
+        state: bytes = self._state[learner, time].tobytes()
+        return state
 
-    def _heeds_twin(self, first: np.ndarray) -> bool:
+    def _drawn(self, state: bytes, twin: bytes | None, colour: str) -> np.ndarray:
+        here = np.frombuffer(state, self._state.dtype)
+        ghost = None if twin is None else np.frombuffer(twin, self._state.dtype)
+        if self._coloured:
+            return self._env.draw(here, self._size, ghost, colour=colour)
+        return self._env.draw(here, self._size, ghost)
+
+    def _heeds_twin(self, first: np.ndarray, drift: np.ndarray) -> bool:
         """Whether the picture of the first state depends on the twin's, wherever that may be."""
-        take = self._take
-        furthest = [take.state[k, time] for k, time in enumerate(take.drift.argmax(1))]
-        along = take.state[0, np.linspace(0, take.horizon, TRIALS).astype(int)]
-        state = take.state[0, 0].tobytes()
-        twins = (twin.tobytes() for twin in [*furthest[::-1], *along])
-        pictures = (self._drawn(state, twin, colour_of(0)) for twin in twins)
-        return any(not np.array_equal(picture, first) for picture in pictures)
+        furthest = list(enumerate(drift.argmax(1).tolist()))
+        times = np.linspace(0, drift.shape[1] - 1, TRIALS).astype(int).tolist()
+        along = [(0, time) for time in times]
+        state = self._bytes(0, 0)
+        for learner, time in furthest[::-1] + along:
+            picture = self._drawn(state, self._bytes(learner, time), colour_of(0))
+            if not np.array_equal(picture, first):
+                return True
+        return False
 
 
 def _takes_colour(draw: Any) -> bool:
@@ -85,11 +95,13 @@ def laid_over(own: np.ndarray, twin: np.ndarray, background: np.ndarray, colour:
     if len(rows) == 0:
         return out
     part = slice(rows[0], rows[-1] + 1)
-    ours, theirs = own[part].astype(np.int16), twin[part].astype(np.int16)
-    near, far = _distance(ours, background), _distance(theirs, background)
-    body = (_distance(ours, theirs) > LIKE) & (far > near)
+    ours = own[part].astype(np.int16)
+    theirs = twin[part].astype(np.int16)
+    far = _distance(theirs, background)
+    differs = _distance(ours, theirs) > LIKE
+    body = differs & (far > _distance(ours, background))
     strength = OPACITY * np.clip(far[body] / FULL, 0, 1)
-    out[part][body] = mix(own[part][body], colour, strength)
+    out[part][body] = mix(ours[body], colour, strength)
     return out
 
 

@@ -64,7 +64,6 @@ def _write(figure: Figure, path: Path) -> Path:
         with whole(path) as draft:
             figure.savefig(draft, format=kind)
     except OSError as error:
-        raise ValueError(
-            f"figure: {path} cannot be written ({error.strerror}); name another place"
-        ) from None
+        reason = error.strerror or error
+        raise ValueError(f"path: {path} cannot be written ({reason}); name another") from None
     return path

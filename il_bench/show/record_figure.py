@@ -58,32 +58,36 @@ class Curve:
 def drawn(record: Record) -> Figure:
     """The figure; see `plots.plot`."""
     groups = record.groups()
-    curves = [_curves(record, runs) for runs in groups.values()]
+    settings = [_curves(record, runs) for runs in groups.values()]
     ceilings = [_ceiling(record, runs) for runs in groups.values()]
     rows, columns = _shape(list(groups))
     figure, grid = panels(rows, columns, sharex=True, sharey=True)
-    axes = grid.flatten()
-    head = _scale(record, axes[0], curves, ceilings)
-    for axis, key, part, ceiling in zip(axes, groups, curves, ceilings, strict=False):
-        _panel(axis, part, ceiling, head)
-        _title(axis, settings_text(key), part if len(groups) > 1 else [])
-    for axis in axes[len(groups) :]:
+    used, idle = np.split(grid.flatten(), [len(groups)])
+    head = _scale(record, used[0], settings, ceilings)
+    for axis, key, curves, ceiling in zip(used, groups, settings, ceilings, strict=True):
+        _panel(axis, curves, ceiling, head)
+        above = curves if len(groups) > 1 else []
+        _title(axis, settings_text(key), above)
+    for axis in idle:
         axis.set_visible(False)
-    for axis in axes[: len(groups)][-columns:]:
+    for axis in used[-columns:]:
         axis.tick_params(labelbottom=True)
         axis.set_xlabel("time t (steps)", fontsize=9.5, color=INK)
     _words(figure, record)
-    legend(figure, _handles(record, curves, ceilings))
+    legend(figure, _handles(record, settings, ceilings))
     return figure
 
 
 def _shape(keys: list[Any]) -> tuple[int, int]:
     """Rows and columns of the panels: the values of two settings against each other, else nearly a square."""
+    count = len(keys)
     values = [len(set(column)) for column in zip(*keys, strict=True)]
-    if len(values) == 2 and min(values) > 1 and math.prod(values) == len(keys):
+    if len(values) == 2 and min(values) > 1 and math.prod(values) == count:
         return values[0], values[1]
-    columns = len(keys) if len(keys) <= 3 else math.ceil(math.sqrt(len(keys)))
-    return math.ceil(len(keys) / columns), columns
+    columns = min(count, 3)
+    if count > 3:
+        columns = math.ceil(math.sqrt(count))
+    return math.ceil(count / columns), columns
 
 
 def _words(figure: Figure, record: Record) -> None:
@@ -91,9 +95,11 @@ def _words(figure: Figure, record: Record) -> None:
     each = runs // len(record.groups())
     note = f"{each} run{'s' * (each > 1)}, {episodes} twin rollout{'s' * (episodes > 1)} of each"
     headline(figure, record.config["env"]["name"], note)
-    distance = "divergence $D_t$ from the expert's twin"
-    what = "chance to be apart from the expert's twin" if record.indicator else distance
-    figure.supylabel(f"{what}\n{record.config['metric']}", fontsize=9.5, color=INK)
+    what = "divergence $D_t$ from the expert's twin"
+    if record.indicator:
+        what = "chance to be apart from the expert's twin"
+    metric = record.config["metric"]
+    figure.supylabel(f"{what}\n{metric}", fontsize=9.5, color=INK)
 
 
 def _curves(record: Record, runs: np.ndarray) -> list[Curve]:
@@ -103,13 +109,15 @@ def _curves(record: Record, runs: np.ndarray) -> list[Curve]:
 
 def _curve(record: Record, learner: int, runs: np.ndarray) -> Curve:
     band = _band(record, learner, runs)
-    fits = record.growth(learner)
-    growth = interval(np.array([fits[r].alpha for r in runs]))
+    alphas = np.array([fit.alpha for fit in record.growth(learner)])
+    growth = interval(alphas[runs])
     start = float(band[1, 0])
-    if record.indicator or not _is_known(growth) or not np.isfinite(start):
-        return Curve(learner, band, growth, None)
-    theory = envelope(start, growth.value, band.shape[1])[1:]
-    return Curve(learner, band, growth, np.minimum(theory, _ceiling(record, runs)))
+    grows = not record.indicator and _is_known(growth) and math.isfinite(start)
+    theory = None
+    if grows:
+        unbounded = envelope(start, growth.value, band.shape[1])[1:]
+        theory = np.minimum(unbounded, _ceiling(record, runs))
+    return Curve(learner, band, growth, theory)
 
 
 def _is_known(growth: Interval) -> bool:
@@ -154,50 +162,58 @@ def _panel(axis: Any, curves: list[Curve], ceiling: float, head: float) -> None:
 def _surroundings(axis: Any, curves: list[Curve], head: float) -> None:
     for curve in curves:
         low, _, high = np.minimum(curve.band, head)
-        time, colour = np.arange(1, len(low) + 1), colour_of(curve.learner)
+        time = np.arange(1, len(low) + 1)
+        colour = colour_of(curve.learner)
         axis.fill_between(time, low, high, color=colour, alpha=0.18, lw=0)
         if curve.theory is not None:
-            axis.plot(time, np.minimum(curve.theory, head), color=colour, **THEORY)
+            theory = np.minimum(curve.theory, head)
+            axis.plot(time, theory, color=colour, **THEORY)
 
 
 def _title(axis: Any, words: str, curves: list[Curve]) -> None:
     """The setting, and beneath it each learner's growth in its colour."""
     known = [curve for curve in curves if curve.theory is not None]
-    lines = [known[i : i + A_LINE] for i in range(0, len(known), A_LINE)]
-    axis.set_title(words, loc="left", fontsize=11, color=INK, pad=6 + 13 * len(lines))
-    if not lines:
+    rows = [_growths(known[:A_LINE], "growth a step")] if known else []
+    for first in range(A_LINE, len(known), A_LINE):
+        rows.append(_growths(known[first : first + A_LINE], ""))
+    axis.set_title(words, loc="left", fontsize=11, color=INK, pad=6 + 13 * len(rows))
+    if not rows:
         return
-    rows = [_growths(line, first=line is lines[0]) for line in lines]
     box = VPacker(children=rows, align="left", pad=0, sep=2)
     place = {"bbox_to_anchor": (0, 1), "bbox_transform": axis.transAxes, "borderpad": 0}
-    axis.add_artist(AnchoredOffsetbox("lower left", child=box, frameon=False, pad=0.15, **place))
+    strip = AnchoredOffsetbox("lower left", child=box, frameon=False, pad=0.15, **place)
+    axis.add_artist(strip)
 
 
-def _growths(curves: list[Curve], first: bool) -> HPacker:
-    lead = TextArea("growth a step" if first else "", textprops={"color": SOFT, **SMALL})
-    numbers = [
-        TextArea(f"{c.growth.value:.3g}", textprops={"color": colour_of(c.learner), **SMALL})
-        for c in curves
-    ]
-    return HPacker(children=[lead, *numbers], align="baseline", pad=0, sep=7)
+def _growths(curves: list[Curve], lead: str) -> HPacker:
+    parts = [TextArea(lead, textprops={"color": SOFT, **SMALL})]
+    for curve in curves:
+        look = {"color": colour_of(curve.learner), **SMALL}
+        parts.append(TextArea(f"{curve.growth.value:.3g}", textprops=look))
+    return HPacker(children=parts, align="baseline", pad=0, sep=7)
 
 
-def _handles(record: Record, curves: list[list[Curve]], ceilings: list[float]) -> list[Any]:
+def _handles(record: Record, settings: list[list[Curve]], ceilings: list[float]) -> list[Any]:
     """What the legend explains: the learners, and what else is drawn."""
-    alone = len(curves) == 1
-    handles: list[Any] = [
-        Line2D([], [], label=_label(record, curve, alone), **line_of(curve.learner))
-        for curve in curves[0]
-    ]
-    if len(curves[0]) <= CROWD:
-        whose = "runs" if record.indicator else "rollouts"
-        handles.append(Patch(color="0.5", alpha=0.25, lw=0, label=f"10 to 90 % of {whose}"))
-        if any(curve.theory is not None for part in curves for curve in part):
-            words = r"small gain: $y' = \mathrm{growth}\cdot y + D_1$"
-            handles.append(Line2D([], [], color="0.4", label=words, **THEORY))
-    if any(np.isfinite(c) for c in ceilings):
+    alone = len(settings) == 1
+    handles: list[Any] = []
+    for curve in settings[0]:
+        label = _label(record, curve, alone)
+        handles.append(Line2D([], [], label=label, **line_of(curve.learner)))
+    if len(settings[0]) <= CROWD:
+        handles += _surrounding_handles(record, settings)
+    if np.isfinite(ceilings).any():
         words = "ceiling: as far as states part"
         handles.append(Line2D([], [], label=words, **CEILING))
+    return handles
+
+
+def _surrounding_handles(record: Record, settings: list[list[Curve]]) -> list[Any]:
+    whose = "runs" if record.indicator else "rollouts"
+    handles: list[Any] = [Patch(color="0.5", alpha=0.25, lw=0, label=f"10 to 90 % of {whose}")]
+    if any(curve.theory is not None for curves in settings for curve in curves):
+        words = r"small gain: $y' = \mathrm{growth}\cdot y + D_1$"
+        handles.append(Line2D([], [], color="0.4", label=words, **THEORY))
     return handles
 
 

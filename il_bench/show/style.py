@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -17,7 +18,8 @@ def pattern_of(learner: int) -> tuple[float, ...]:
     The first learners, as many as there are colours for, have solid lines; the next as many a dash and one dot, then
     a dash and two dots, and so on.
     """
-    dots = (learner - 1) // (len(COLOURS) - 1) if learner else 0
+    colours = len(COLOURS) - 1  # one is the expert's
+    dots = max(learner - 1, 0) // colours
     return (DASH, SPACE, *(DOT, SPACE) * dots) if dots else ()
 
 
@@ -35,27 +37,29 @@ def _pieces(points: np.ndarray, learner: int, width: float) -> Iterator[np.ndarr
     """The parts (m, 2) of a line that its pattern draws."""
     steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
     along = np.concatenate(([0.0], np.cumsum(steps)))
-    lengths = np.array(pattern_of(learner)) * width
-    repeats = int(along[-1] // lengths.sum()) + 1
-    ends = np.cumsum(np.tile(lengths, repeats))
-    starts = np.concatenate(([0.0], ends[1:-1:2]))
-    for start, end in zip(starts, ends[::2], strict=True):
-        if start < along[-1]:
-            yield _between(points, along, start, min(end, along[-1]))
+    whole = along[-1]
+    lengths = itertools.cycle(pattern_of(learner))
+    start = 0.0
+    while start < whole:
+        end = start + width * next(lengths)
+        yield _between(points, along, start, min(end, whole))
+        start = end + width * next(lengths)
 
 
 def _between(points: np.ndarray, along: np.ndarray, start: float, end: float) -> np.ndarray:
     """The part of a line between two lengths along it."""
-    inner = along[(along > start) & (along < end)]
-    at = np.concatenate(([start], inner, [end]))
-    columns = [np.interp(at, along, points[:, axis]) for axis in (0, 1)]
-    return np.stack(columns, -1)
+    inside = along[(along > start) & (along < end)]
+    lengths = np.concatenate(([start], inside, [end]))
+    x = np.interp(lengths, along, points[:, 0])
+    y = np.interp(lengths, along, points[:, 1])
+    return np.stack((x, y), -1)
 
 
 def paint_mark(canvas: Canvas, learner: int, at: tuple[float, float]) -> None:
     """What stands before a learner's name: a disc of its colour, or a piece of its line where that is not solid."""
     x, y = at
     if pattern_of(learner):
-        paint_line(canvas, np.array([(x - 6, y), (x + 10, y)]), learner, 1.5)
+        ends = np.array([(x - 6, y), (x + 10, y)])
+        paint_line(canvas, ends, learner, 1.5)
     else:
         canvas.circle(at, 6, colour_of(learner))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from matplotlib.lines import Line2D
 from ..core.registry import ENVS
 from ..core.settings import require
 from ..paint.canvas import colour_of
+from ..records.rows import title_of
 from ..stats.intervals import Interval, interval, short
 from .figure import (
     INK,
@@ -27,7 +29,7 @@ from .figure import (
     panels,
     without_nan,
 )
-from .words import settings_text, symbol, value_text
+from .words import settings_text, value_text
 
 if TYPE_CHECKING:
     import xarray
@@ -147,21 +149,25 @@ def _curves(grid: Grid) -> Figure:
     """A panel for each facet: the last divergence over one setting, a curve a learner with its interval over runs."""
     parts = grid.parts()
     columns = min(len(parts), 3)
-    rows = -(-len(parts) // columns)
+    rows = math.ceil(len(parts) / columns)
     figure, axes = panels(rows, columns, sharey=True)
+    used, idle = np.split(axes.flatten(), [len(parts)])
     summaries = [_summaries(grid, part) for part in parts]
-    infinity = _scale(grid, axes[0, 0], summaries)
-    for axis, part, table in zip(axes.flatten(), parts, summaries, strict=False):
+    infinity = _scale(grid, used[0], summaries)
+    for axis, part, table in zip(used, parts, summaries, strict=True):
         for k, row in enumerate(table, start=1):
             _curve(axis, k, row, infinity)
         _label_positions(axis, grid)
         axis.set_title(settings_text(part.items()), loc="left", fontsize=11, color=INK)
-    for axis in axes.flatten()[len(parts) :]:
+    for axis in idle:
         axis.set_visible(False)
     figure.supylabel(_quantity(grid), fontsize=9.5, color=INK)
-    names = enumerate(grid.algos, start=1)
-    legend(figure, [Line2D([], [], label=name, marker="o", **line_of(k)) for k, name in names])
+    legend(figure, [_handle(name, k) for k, name in enumerate(grid.algos, start=1)])
     return figure
+
+
+def _handle(name: str, learner: int) -> Line2D:
+    return Line2D([], [], label=name, marker="o", **line_of(learner))
 
 
 def _quantity(grid: Grid) -> str:
@@ -207,11 +213,13 @@ def _curve(axis: Any, learner: int, row: list[Interval], infinity: float) -> Non
 
 def _label_positions(axis: Any, grid: Grid) -> None:
     """Values stand side by side, equally far apart: a sweep may go by steps or by powers."""
-    labels = [value_text(key[0]) for key in _keys(grid) if key]
-    labels = labels if len(labels) > 1 else list(grid.algos)
+    name = grid.axes[0] if grid.axes else ""
+    labels = [value_text(value) for value in grid.values(name)] if name else []
+    if len(labels) <= 1:
+        labels = list(grid.algos)
     axis.set_xlim(-0.5, len(labels) - 0.5)
     axis.set_xticks(range(len(labels)), labels)
-    axis.set_xlabel(symbol(grid.axes[0]) if grid.axes else "", fontsize=10, color=INK)
+    axis.set_xlabel(title_of(name), fontsize=10, color=INK)
 
 
 def _maps(grid: Grid) -> Figure:
@@ -225,9 +233,9 @@ def _maps(grid: Grid) -> Figure:
         for k, (axis, table) in enumerate(zip(row, line, strict=True), start=1):
             image = _map(axis, table, norm)
             _map_title(axis, grid, k, part)
-        row[0].set_ylabel(symbol(grid.axes[1]), fontsize=10, color=INK)
+        row[0].set_ylabel(title_of(grid.axes[1]), fontsize=10, color=INK)
     for axis in axes[-1]:
-        axis.set_xlabel(symbol(grid.axes[0]), fontsize=10, color=INK)
+        axis.set_xlabel(title_of(grid.axes[0]), fontsize=10, color=INK)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.01)
     bar.set_label(_quantity(grid), fontsize=9.5, color=INK)
     bar.outline.set_visible(False)
@@ -265,9 +273,9 @@ def _map(axis: Any, table: np.ndarray, norm: Normalize) -> Any:
 
 def _map_title(axis: Any, grid: Grid, learner: int, part: dict[str, Any]) -> None:
     """The learner in its colour, the facet after it, and the values along the axes."""
-    across, up = ([value_text(v) for v in grid.values(name)] for name in grid.axes)
+    across, up = (list(map(value_text, grid.values(name))) for name in grid.axes)
     axis.set_xticks(range(len(across)), across)
     axis.set_yticks(range(len(up)), up)
-    name = grid.algos[learner - 1]
-    axis.set_title(name, loc="left", fontsize=11, fontweight="bold", color=colour_of(learner))
+    bold = {"fontsize": 11, "fontweight": "bold", "color": colour_of(learner)}
+    axis.set_title(grid.algos[learner - 1], loc="left", **bold)
     axis.set_title(settings_text(part.items()), loc="right", fontsize=9.5, color=SOFT)

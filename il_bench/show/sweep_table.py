@@ -9,6 +9,7 @@ import numpy as np
 from ..core.settings import require
 from ..records.rows import line, line_texts, title_of
 from ..stats.intervals import interval
+from .words import value_text
 
 if TYPE_CHECKING:
     import xarray
@@ -87,13 +88,9 @@ def _line(
     times = {f"D at t={t}": drift[:, t] for t in at} or {
         "D at the end": drift[np.arange(len(runs)), ends]
     }
-    cells = {title_of(name): (_shown(value), "") for name, value in zip(names, key, strict=True)}
+    cells = {
+        title_of(name): (value_text(value), "") for name, value in zip(names, key, strict=True)
+    }
     cells |= {title: interval(values).texts() for title, values in times.items()}
     numbers = {str(name): variable.values for name, variable in part.data_vars.items()}
     return cells | line_texts(line(numbers)) | {"runs": (f"{len(runs):,}", "")}
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, float | np.floating):
-        return "" if value != value else f"{value:g}"
-    return str(value)

@@ -13,7 +13,8 @@ from ..core.env import Env
 from ..core.registry import name_of
 from ..core.settings import require
 from ..records.record import Record
-from .words import settings_text, symbol
+from ..records.rows import title_of
+from .words import settings_text
 
 MOST_TAKES = 6
 
@@ -154,7 +155,7 @@ def _numbers(name: str, given: int | list[int] | None, count: int) -> list[int]:
     return numbers
 
 
-def title_of(takes: list[Take], by: str | None) -> str:
+def film_title(takes: list[Take], by: str | None) -> str:
     """What is filmed."""
     name = name_of(takes[0].env)
-    return f"{name}    by {symbol(by)}" if by else f"{name}    {takes[0].words}"
+    return f"{name}    by {title_of(by)}" if by else f"{name}    {takes[0].words}"

@@ -15,8 +15,8 @@ import numpy as np
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.streams import Streams
-from ..records.rows import title_of
 from ..records.twins import compare
+from .words import settings_text
 
 EPISODES = 8
 """Twin rollouts of each run after each round, on starts that neither training nor evaluation uses."""
@@ -58,7 +58,7 @@ def watcher(folder: Path, env: Env, expert: Expert, learner: str) -> Callable[[P
         loss = np.asarray(log.loss, dtype=float)
         runs_of = record.groups().values()
         for row, runs in zip(record.rows(at=(env.horizon,)), runs_of, strict=True):
-            where = _where(row["settings"])
+            where = settings_text(row["settings"].items()) or "all runs"
             numbers = {"drift": row["drift"][env.horizon].value, "loss": _middle(loss, runs)}
             numbers |= {tag: row[column].value for tag, column in SCALARS.items()}
             for tag, value in numbers.items():
@@ -66,11 +66,6 @@ def watcher(folder: Path, env: Env, expert: Expert, learner: str) -> Callable[[P
         writer.flush()
 
     return write
-
-
-def _where(settings: dict[str, float]) -> str:
-    words = [f"{title_of(name)} = {value:g}" for name, value in settings.items()]
-    return ", ".join(words) or "all runs"
 
 
 def _middle(values: Any, runs: np.ndarray) -> float:

@@ -9,14 +9,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 from ..core.env import Env
 from ..core.settings import require
 from ..records.record import Record
 from .encode import write_gif, write_mp4
 from .sheet import Sheet
-from .take import take_of, takes_by, title_of, typical
+from .take import film_title, take_of, takes_by, typical
 
 LONGEST = 250  # frames; of a longer episode, frames are left out evenly
 GIF_BYTES, GIF_WIDTHS = 3_000_000, (640, 520, 420)
@@ -41,29 +41,9 @@ class Clip:
 
 
 @overload
-def film(
-    record: Record,
-    path: None = None,
-    run: int | None = None,
-    episode: int | None = None,
-    learners: Sequence[str] | None = None,
-    gif: str | Path | None = None,
-    fps: float | None = None,
-    env: Env | None = None,
-    by: str | None = None,
-) -> Clip: ...
+def film(record: Record, path: None = None, **choice: Any) -> Clip: ...
 @overload
-def film(
-    record: Record,
-    path: str | Path,
-    run: int | None = None,
-    episode: int | None = None,
-    learners: Sequence[str] | None = None,
-    gif: str | Path | None = None,
-    fps: float | None = None,
-    env: Env | None = None,
-    by: str | None = None,
-) -> Path: ...
+def film(record: Record, path: str | Path, *place: Any, **choice: Any) -> Path: ...
 def film(
     record: Record,
     path: str | Path | None = None,
@@ -96,17 +76,25 @@ def film(
         ValueError: for a run, an episode, a learner or a setting that the record does not have, or a path that is not
             .mp4.
     """
-    if path is None:
-        with tempfile.TemporaryDirectory() as folder:
-            draft = film(record, f"{folder}/film.mp4", run, episode, learners, gif, fps, env, by)
-            return Clip(draft.read_bytes())
-    path = Path(path)
-    _require_endings(path, gif)
     sheet = sheet_of(record, run, episode, learners, env, by)
+    if path is None:
+        return _clip(sheet, fps, gif)
+    return _write(sheet, Path(path), fps, gif)
+
+
+def _clip(sheet: Sheet, fps: float | None, gif: str | Path | None) -> Clip:
+    with tempfile.TemporaryDirectory() as folder:
+        path = _write(sheet, Path(folder, "film.mp4"), fps, gif)
+        return Clip(path.read_bytes())
+
+
+def _write(sheet: Sheet, path: Path, fps: float | None, gif: str | Path | None) -> Path:
+    _require_endings(path, gif)
     times = _times(sheet.horizon)
     fps = fps or min(max(len(times) / 4, 5), 25)
     last = itertools.repeat(sheet.image(sheet.horizon), round(fps))  # stands for a second
-    write_mp4(path, itertools.chain(map(sheet.image, times), last), fps, sheet.size)
+    frames = itertools.chain(map(sheet.image, times), last)
+    write_mp4(path, frames, fps, sheet.size)
     if gif is not None:
         write_gif(Path(gif), path, min(fps, 12.5), GIF_WIDTHS, GIF_BYTES)
     return path
@@ -145,7 +133,7 @@ def sheet_of(
             f"by: expected no run beside it, got {run}; a typical run of each value of {by} is shown",
         )
         takes = takes_by(record, by, main, episode)
-    return Sheet(takes, who, title_of(takes, by))
+    return Sheet(takes, who, film_title(takes, by))
 
 
 def _who(record: Record, learners: Sequence[str] | None, by: str | None) -> list[int]:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-
-def symbol(name: str) -> str:
-    """A setting's name as it is shown: the dial is called L."""
-    return "L" if name == "lipschitz" else name
+from ..records.rows import title_of
 
 
 def settings_text(settings: Iterable[tuple[str, Any]]) -> str:
     """Names and values: "L = 1.2, noise = 0.05"."""
-    return ", ".join(f"{symbol(name)} = {value_text(value)}" for name, value in settings)
+    return ", ".join(f"{title_of(name)} = {value_text(value)}" for name, value in settings)
 
 
 def value_text(value: Any) -> str:
