@@ -184,14 +184,15 @@ class Record:
 
     def groups(self) -> dict[tuple[tuple[str, float], ...], np.ndarray]:
         """Runs (indices) by the settings that differ between runs, seeds apart."""
-        settings = {name: values for name, values in self.config["runs"].items() if name != "seed"}
-        varying = [name for name, values in settings.items() if len(set(values)) > 1]
+        settings = dict(self.config["runs"])
+        del settings["seed"]
+        varying = [name for name in settings if len(set(settings[name])) > 1]
         names = varying or [name for name in settings if name == "lipschitz"]
         runs: dict[tuple[tuple[str, float], ...], list[int]] = {}
         for run in range(self.runs):
             key = tuple((name, settings[name][run]) for name in names)
             runs.setdefault(key, []).append(run)
-        return {key: np.array(members) for key, members in runs.items()}
+        return {key: np.array(runs[key]) for key in runs}
 
     @cached_property
     def indicator(self) -> bool:
