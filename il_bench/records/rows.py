@@ -75,8 +75,9 @@ def _broke(record: Record, learner: int) -> np.ndarray:
 
 def _spent(name: str, record: Record, learner: int) -> np.ndarray:
     """What the learner's budget says; zero where no learner signed the policy."""
-    budget = record.config["budgets"].get(record.learners[learner], {})
-    return np.broadcast_to(np.asarray(budget.get(name, 0), dtype=float), (record.runs,))
+    budget = record.index.budgets.get(record.learners[learner])
+    spent = np.asarray(getattr(budget, name, 0), dtype=float)
+    return np.broadcast_to(spent, (record.runs,))
 
 
 def _seconds(record: Record, learner: int) -> np.ndarray:
@@ -360,7 +361,7 @@ def broken(record: Record, most: int = 3) -> list[str]:
     """For each learner that became NaN or infinite, in training or in its rollouts: in which runs and when, a line."""
     lines = []
     for number, name in enumerate(record.learners):
-        updates = record.config["budgets"].get(name, {}).get("broke", {})
+        updates = getattr(record.index.budgets.get(name), "broke", {})
         trained = [f"run {run} (update {update})" for run, update in updates.items()]
         rolled = _first_breaks(record.arrays["broke"][number])
         for places, what in (
