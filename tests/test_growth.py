@@ -138,3 +138,12 @@ def test_few_rollouts_are_underpowered_not_wrong():
         delta - delta[:, :1], np.zeros((3, 50, 1)), np.ones((3, 50), dtype=bool), np.inf
     )
     assert got.kind == "underpowered"
+
+
+def test_an_error_that_is_not_finite_counts_for_nothing():
+    delta, error, alive = recursion(np.array([[0.9]]), np.array([[0.01]]))
+    spoilt = error.copy()
+    spoilt[3, 7:] = np.nan
+    spoilt[4, 9] = np.inf
+    got = growth.fit(delta, spoilt, alive, np.inf)
+    assert got.alpha == pytest.approx(0.9, abs=1e-6)

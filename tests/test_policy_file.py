@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import il_bench as il
-from il_bench.core import policy_file
+from il_bench.core import files, policy_file
 from il_bench.core.registry import NETS
 from il_bench.core.streams import Streams
 
@@ -114,7 +114,7 @@ def test_an_interrupted_save_leaves_what_was_there(policy, tmp_path, monkeypatch
     def fails(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(policy_file, "readable_by_others", fails)
+    monkeypatch.setattr(files.os, "replace", fails)
     with pytest.raises(KeyboardInterrupt):
         policy[0].save(path)
     assert path.read_bytes() == before

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -14,7 +15,7 @@ from il_bench.core.streams import Streams
 from il_bench.fit.fitting import restore
 from il_bench.records import rows
 from il_bench.records.record import ARRAYS
-from il_bench.records.schema import DIMS, INDEX, SHAPE
+from il_bench.records.schema import DIMS, INDEX, OPTIONAL, SHAPE, Index
 from il_bench.show.report import sentence
 from il_bench.stats import growth
 
@@ -81,6 +82,26 @@ def test_it_comes_back_as_it_was(record, saved):
 
     policy = restore("mlp", {k: torch.from_numpy(v) for k, v in bc.items()}, again.env.action_space)
     assert policy.runs == 4
+
+
+def test_the_typed_index_is_what_the_schema_checks(saved):
+    required = {f.name for f in dataclasses.fields(Index) if f.name in SHAPE}
+    assert required == set(SHAPE)
+    assert {f.name for f in dataclasses.fields(Index)} - required == set(OPTIONAL)
+    index = il.load(saved).index
+    assert index.env.settings["lipschitz"] == [1.1, 1.1, 1.2, 1.2]
+    assert index.budgets["bc"].labels == [12, 12, 12, 12]
+    assert index.algorithms["dagger"].name == "dagger"
+
+
+def test_a_record_of_an_earlier_version_has_no_optional_entries(record, saved):
+    index = json.loads((saved / INDEX).read_text())
+    (saved / INDEX).write_text(
+        json.dumps({name: value for name, value in index.items() if name not in OPTIONAL})
+    )
+    old = il.load(saved)
+    assert old.table() == record.table()
+    assert sentence(old)
 
 
 def test_what_ran_is_written_down_whole(saved):
@@ -409,7 +430,7 @@ json_values = st.recursive(
 )
 
 
-@given(st.sampled_from(["format", *SHAPE]), json_values)
+@given(st.sampled_from(["format", *SHAPE, *OPTIONAL]), json_values)
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -418,9 +439,12 @@ def test_no_entry_of_the_index_does_either(saved, key, value):
     config = json.loads(whole)
     (saved / INDEX).write_text(json.dumps(config | {key: value}))
     try:
-        assert il.load(saved).table()  # an entry that happens to be valid must serve as well
-    except ValueError as sentence:
-        assert "record: " in str(sentence)
+        record = il.load(saved)  # an entry that happens to be valid must serve as well
+        assert record.table()
+        assert sentence(record)
+        rows.broken(record)
+    except ValueError as refusal:
+        assert "record: " in str(refusal)
     finally:
         (saved / INDEX).write_text(whole)
 

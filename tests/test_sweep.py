@@ -12,12 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 import il_bench as il
 from il_bench import sweep, table
 from il_bench.borders import minari_in
 from il_bench.cli import flags
 from il_bench.jobs import digest, plan, workers
+from il_bench.records.rows import VARIABLES
 
 TINY = [
     "--seeds",
@@ -460,3 +463,21 @@ def test_the_first_row_of_a_large_sweep_comes_alone():
     assert [batch.runs for batch in plan.batched(groups, set(), 32, 1)] == [1, 32, 7]
     small = planned("--env", "tube", "--algo", "bc", "--seeds", "8")
     assert [batch.runs for batch in plan.batched(small, set(), 32, 2)] == [4, 4]
+
+
+def test_results_of_versions_that_kept_no_return_still_open(capsys):
+    swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
+    whole = il.open("a")
+    (path,) = Path("a").glob("*.safetensors")
+    with safe_open(path, "np") as file:
+        texts = file.metadata()
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    late = [name for name, variable in VARIABLES.items() if variable.late]
+    save_file({name: array for name, array in arrays.items() if name not in late}, path, texts)
+    old = il.open("a")
+    assert late
+    for name in late:
+        assert old[name].isnull().all()
+    assert old.drop_vars(late).equals(whole.drop_vars(late))
+    table.main(["a"])
+    assert "of expert's" in capsys.readouterr().out

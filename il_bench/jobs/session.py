@@ -406,8 +406,8 @@ def repeated(args: list[str]) -> tuple[RunOptions, Env, dict[str, Any], record.R
     """What a Record says was run, ready to be run again."""
     again = flags.parsed(Again, args, "python -m il_bench.run")
     original = record.load(again.source)
-    options = original.config.get("options")
-    if not isinstance(options, dict):
+    options = original.index.options
+    if options is None:
         raise ValueError(
             f"record: {again.source} was not written by the run command; repeat it in Python"
         )
@@ -428,18 +428,16 @@ def repeated(args: list[str]) -> tuple[RunOptions, Env, dict[str, Any], record.R
 
 def _repeated_learner(original: record.Record, name: str) -> Any:
     """A learner with the settings that a Record holds of it."""
-    algorithm = original.config["algorithms"].get(name)
+    algorithm = original.index.algorithms.get(name)
+    if algorithm is None:
+        raise ValueError(f"record: {original.path} holds no learner {name!r}; repeat it in Python")
     require(
-        algorithm is not None,
-        f"record: {original.path} holds no learner {name!r}; repeat it in Python",
+        ":" not in algorithm.name,
+        f"record: its learner {algorithm.name!r} is a file's; run it with --algo instead",
     )
-    require(
-        ":" not in algorithm["name"],
-        f"record: its learner {algorithm['name']!r} is a file's; run it with --algo instead",
-    )
-    settings = flatten(algorithm["settings"])
+    settings = flatten(algorithm.settings)
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-    return build(registry.LEARNERS[algorithm["name"]], values)
+    return build(registry.LEARNERS[algorithm.name], values)
 
 
 def _same(original: record.Record, found: record.Record) -> str:
@@ -450,7 +448,6 @@ def _same(original: record.Record, found: record.Record) -> str:
     ]
     if not apart:
         return f"Every array is identical to those of {original.path}."
-    theirs = {
-        k: v for k, v in original.config["versions"].items() if found.config["versions"].get(k) != v
-    }
+    own = found.index.versions
+    theirs = {k: v for k, v in original.index.versions.items() if own.get(k) != v}
     return f"Not identical to {original.path}: {', '.join(apart)} differ; versions there: {theirs or 'the same'}."

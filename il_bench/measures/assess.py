@@ -188,8 +188,8 @@ def of_record(
     except ValueError as reason:
         return measures(compared, str(reason), str(reason), {})
     compared.known_env = env
-    policies = {learner: _policy(compared, learner) for learner in compared.config["kinds"]}
-    name = compared.config["expert"]
+    policies = {learner: _policy(compared, learner) for learner in compared.index.kinds}
+    name = compared.index.expert
     stranger = ":" in name and expert_name is None and env_name is None
     if stranger:
         missing = f"its expert {name!r} is a file's; name it with --expert"

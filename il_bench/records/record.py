@@ -26,7 +26,7 @@ from ..core.settings import plain, require
 from ..fit.fitting import restore
 from ..stats import growth, intervals
 from . import rows
-from .schema import DIMS, FORMAT, INDEX, flaws
+from .schema import DIMS, FORMAT, INDEX, Index, flaws
 
 if TYPE_CHECKING:
     import xarray
@@ -44,7 +44,7 @@ class Record:
 
     Attributes:
         arrays: NumPy arrays under the names and dimensions of `DIMS`; the first learner is the expert itself.
-        config: everything else, as JSON holds it: "learners", "env", "runs", "budgets", "versions", ...
+        config: everything else, as JSON holds it; `index` is the same, typed.
         weights: the policies' arrays, "bc/layer.00" and so on.
         path: the folder, once there is one.
         known_env: the environment of all runs, where it need not be made from `config`.
@@ -60,6 +60,11 @@ class Record:
         """What is in it, not all of it."""
         runs, episodes, steps = self.arrays["reward"].shape[1:]
         return f"Record({', '.join(self.learners)}; R={runs}, E={episodes}, T={steps}; {self.path or 'not written'})"
+
+    @property
+    def index(self) -> Index:
+        """What `config` says, typed."""
+        return Index.of(self.config)
 
     @property
     def learners(self) -> list[str]:
@@ -80,9 +85,9 @@ class Record:
             name: (DIMS[name][0], a, {"description": DIMS[name][1]})
             for name, a in self.arrays.items()
         }
-        runs = {k: ("run", np.asarray(v)) for k, v in self.config["runs"].items()}
+        runs = {k: ("run", np.asarray(v)) for k, v in self.index.runs.items()}
         return xarray.Dataset(
-            variables, {"learner": self.learners, "x": list(self.config["states"]), **runs}
+            variables, {"learner": self.learners, "x": list(self.index.states), **runs}
         )
 
     def policies(self) -> dict[str, Policy]:
@@ -91,7 +96,7 @@ class Record:
         Raises:
             ValueError: when the environment is a file's (see `load`), or a net is.
         """
-        return {name: self.policy(name) for name in self.config["kinds"] if self._arrays_of(name)}
+        return {name: self.policy(name) for name in self.index.kinds if self._arrays_of(name)}
 
     def policy(self, learner: str) -> Policy:
         """The policy of one learner, R runs, ready to act: `il.load(folder).policy("dagger")[3].predict(observation)`.
@@ -106,7 +111,7 @@ class Record:
             f"learner: this Record keeps no weights of {learner!r}; it was no net that il_bench fitted",
         )
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        return restore(self.config["kinds"][learner], tensors, self.env.action_space)
+        return restore(self.index.kinds[learner], tensors, self.env.action_space)
 
     def _arrays_of(self, learner: str) -> dict[str, np.ndarray]:
         """A policy's own arrays by name."""
@@ -160,7 +165,7 @@ class Record:
         number = self.number_of(learner)
         arrays = {name: array[number] for name, array in self.arrays.items()}
         metadata = {"algorithm_name": learner, **metadata}
-        streams = self.config.get("streams")
+        streams = self.index.streams
         return write_arrays(identifier, self.env, arrays, streams, runs, **metadata)
 
     @property
@@ -175,7 +180,7 @@ class Record:
 
     def is_one(self, learner: str) -> bool:
         """Whether a learner is one policy in all its runs, and not one of each run's own."""
-        return learner in self.config.get("one", ())
+        return learner in self.index.one
 
     def alive(self, learner: int) -> np.ndarray:
         """(R, E, T) bool: the learner's episode and its twin's were both alive at the step."""
@@ -184,22 +189,23 @@ class Record:
 
     def groups(self) -> dict[tuple[tuple[str, float], ...], np.ndarray]:
         """Runs (indices) by the settings that differ between runs, seeds apart."""
-        settings = {name: values for name, values in self.config["runs"].items() if name != "seed"}
-        varying = [name for name, values in settings.items() if len(set(values)) > 1]
+        settings = dict(self.index.runs)
+        del settings["seed"]
+        varying = [name for name in settings if len(set(settings[name])) > 1]
         names = varying or [name for name in settings if name == "lipschitz"]
         runs: dict[tuple[tuple[str, float], ...], list[int]] = {}
         for run in range(self.runs):
             key = tuple((name, settings[name][run]) for name in names)
             runs.setdefault(key, []).append(run)
-        return {key: np.array(members) for key, members in runs.items()}
+        return {key: np.array(runs[key]) for key in runs}
 
     @cached_property
     def indicator(self) -> bool:
         """Whether the divergence is 0 or 1: what the index says, else the class of the environment, else its metric."""
-        name = self.config["env"]["name"]
-        by_metric = self.config["metric"].startswith("0/1")
-        by_class = ENVS[name].indicator if name in ENVS else by_metric
-        return bool(self.config.get("indicator", by_class))
+        name, said = self.index.env.name, self.index.indicator
+        if said is not None:
+            return said
+        return ENVS[name].indicator if name in ENVS else self.index.metric.startswith("0/1")
 
     def typical(self, learner: int) -> np.ndarray:
         """Typical divergence of each run over time (R, T+1), see `intervals.typical`."""
@@ -228,7 +234,7 @@ class Record:
         The spread is the largest median distance, over time, of the expert's episodes from one another, in the
         coordinates of the state; inf where it has one episode only.
         """
-        diameter = self.config["diameter"][run]
+        diameter = self.index.diameter[run]
         if diameter is not None:
             return float(diameter)
         state = self.arrays["state"][0, run]
@@ -308,18 +314,19 @@ def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
     Raises:
         ValueError: when it is a file's and `name` is not given: loading a Record runs no stranger's code.
     """
-    held = config["env"]["name"]
+    index = Index.of(config)
+    own = index.env.name
     require(
-        ":" not in held or name is not None,
-        f"record: its environment {held!r} is a file's; name it, as in --env {held} or load(path, env=...)",
+        ":" not in own or name is not None,
+        f"record: its environment {own!r} is a file's; name it, as in --env {own} or load(path, env=...)",
     )
-    held_settings = config["env"]["settings"].items()
-    settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in held_settings}
+    values = index.env.settings
+    settings = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     try:
-        return environment(name or held, settings)(**settings)
+        return environment(name or own, settings)(**settings)
     except TypeError as error:
         raise ValueError(
-            f"record: {name or held} is not the environment of this Record ({error})"
+            f"record: {name or own} is not the environment of this Record ({error})"
         ) from None
 
 

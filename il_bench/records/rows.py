@@ -75,8 +75,9 @@ def _broke(record: Record, learner: int) -> np.ndarray:
 
 def _spent(name: str, record: Record, learner: int) -> np.ndarray:
     """What the learner's budget says; zero where no learner signed the policy."""
-    budget = record.config["budgets"].get(record.learners[learner], {})
-    return np.broadcast_to(np.asarray(budget.get(name, 0), dtype=float), (record.runs,))
+    budget = record.index.budgets.get(record.learners[learner])
+    spent = np.asarray(getattr(budget, name, 0), dtype=float)
+    return np.broadcast_to(spent, (record.runs,))
 
 
 def _seconds(record: Record, learner: int) -> np.ndarray:
@@ -175,7 +176,7 @@ def _scaled(pooled: Interval, factor: float) -> Interval:
 def share(own: np.ndarray, experts: np.ndarray) -> Share:
     """Returns (R,) of a learner beside its expert's (R,); a run that became NaN or infinite has none, -inf."""
     positive = (own > 0) | (own == -np.inf)
-    ratio = bool((positive & (experts > 0)).all())
+    ratio = bool(positive.all() and (experts > 0).all())
     part = own / experts if ratio else own - experts
     return Share(interval(part), interval(experts), ratio)
 
@@ -312,10 +313,10 @@ def _columns(part: Numbers, times: Sequence[int], one: bool) -> dict[str, Any]:
     """
     drift = {t: interval(part["drift"][:, t]) for t in times}
     pooled = line(part)
-    if not one:
-        return {"drift": drift, **pooled}
-    alone = {t: _alone(value) for t, value in drift.items()}
-    return {"drift": alone, **{name: _alone(value) for name, value in pooled.items()}}
+    if one:
+        drift = {t: _alone(drift[t]) for t in drift}
+        pooled = {name: _alone(pooled[name]) for name in pooled}
+    return {"drift": drift, **pooled}
 
 
 def _alone(pooled: Any) -> Any:
@@ -338,11 +339,17 @@ def table(record: Record, at: Sequence[int] | None = None) -> str:
     """The rows as text; see `rows`."""
     cells = [cell_texts(row) for row in rows(record, at)]
     titles = list(cells[0])
-    body = [[" ".join(cell).strip() for cell in row.values()] for row in cells]
-    widths = [max(map(len, column)) for column in zip(titles, *body, strict=True)]
-    head, *lines = [_padded(row, widths) for row in (titles, *body)]
-    rule = "-" * max(map(len, [head, *lines]))
-    return "\n".join([head, rule, *lines])
+    body = [[_joined(cell) for cell in row.values()] for row in cells]
+    columns = zip(titles, *body, strict=True)
+    widths = [max(map(len, column)) for column in columns]
+    lines = [_padded(row, widths) for row in (titles, *body)]
+    rule = "-" * max(map(len, lines))
+    lines.insert(1, rule)
+    return "\n".join(lines)
+
+
+def _joined(cell: Texts) -> str:
+    return " ".join(cell).strip()
 
 
 def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -354,7 +361,7 @@ def broken(record: Record, most: int = 3) -> list[str]:
     """For each learner that became NaN or infinite, in training or in its rollouts: in which runs and when, a line."""
     lines = []
     for number, name in enumerate(record.learners):
-        updates = record.config["budgets"].get(name, {}).get("broke", {})
+        updates = getattr(record.index.budgets.get(name), "broke", {})
         trained = [f"run {run} (update {update})" for run, update in updates.items()]
         rolled = _first_breaks(record.arrays["broke"][number])
         for places, what in (

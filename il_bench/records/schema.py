@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -42,57 +43,176 @@ DIMS: dict[str, tuple[tuple[str, ...], str]] = {
     "terminated": (("learner", "run", "episode"), "the environment ended the episode"),
     "broke": (
         ("learner", "run", "episode"),
-        "step at which the run left the finite numbers, -1: never",
+        "step at which the run became NaN or infinite, -1: never",
     ),
 }
 """Name of each array, its dimensions, and what it is."""
 
 
+@dataclass(frozen=True)
+class Named:
+    """An environment or a learner: the name of its class, and its settings."""
+
+    name: str
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a policy cost to learn, see `policy.Log`; what is counted for each run is a list (R,)."""
+
+    labels: list[int]
+    steps: list[int]
+    collected: list[float]
+    falls: list[int]
+    episodes: int
+    updates: int
+    seconds: float
+    broke: dict[str, int] = field(default_factory=dict)
+    """By run, the update at which it became NaN or infinite."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """What a Record says besides its arrays; what has a default may be lacking in those of earlier versions."""
+
+    learners: list[str]
+    """Names; the expert comes first."""
+    env: Named
+    runs: dict[str, list[float]]
+    """Each run's settings (R,) by name, "seed" among them."""
+    expert: str
+    """Name of its class."""
+    algorithms: dict[str, Named]
+    """Who learned, by the policy's name."""
+    kinds: dict[str, str]
+    """The nets that restore the policies, by the policy's name."""
+    versions: dict[str, str]
+    budgets: dict[str, Budget]
+    states: dict[str, str]
+    """Name and unit of each state coordinate (X)."""
+    metric: str
+    diameter: list[float | None]
+    """How far two states can come apart (R,); None where nothing bounds them."""
+    one: list[str] = field(default_factory=list)
+    """Names of the policies that are one in all the runs."""
+    excitation: dict[str, float] = field(default_factory=dict)
+    streams: dict[str, Any] | None = None
+    """From which streams start and noise were taken."""
+    sample: bool = False
+    indicator: bool | None = None
+    """Whether the divergence is 0 or 1, where it is said."""
+    options: dict[str, Any] | None = None
+    """What the run command was asked for."""
+
+    @classmethod
+    def of(cls, config: dict[str, Any]) -> Index:
+        """The index that JSON holds, which has no `flaws`."""
+        values = _known(cls, config)
+        values["env"] = Named(**_known(Named, config["env"]))
+        algorithms, budgets = config["algorithms"], config["budgets"]
+        values["algorithms"] = {k: Named(**_known(Named, v)) for k, v in algorithms.items()}
+        values["budgets"] = {k: Budget(**_known(Budget, v)) for k, v in budgets.items()}
+        return cls(**values)
+
+
+def _known(cls: type, values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a dataclass's fields: an index may hold notes besides."""
+    names = [entry.name for entry in fields(cls)]
+    return {name: values[name] for name in names if name in values}
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
 def _numbers(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(v, int | float) for v in value)
+    return isinstance(value, list) and all(map(_number, value))
 
 
-def _names(value: Any) -> bool:
-    return (
-        isinstance(value, list | dict) and len(value) > 0 and all(isinstance(v, str) for v in value)
-    )
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _texts(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+    return isinstance(value, dict) and all(map(_text, value.values()))
+
+
+def _names(value: Any) -> bool:
+    return isinstance(value, list | dict) and all(map(_text, value))
+
+
+def _numbers_by_name(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_number, value.values()))
+
+
+def _learners(value: Any) -> bool:
+    several = isinstance(value, list) and _names(value) and len(value) > 1
+    return several and len(set(value)) == len(value)
 
 
 def _named(value: Any) -> bool:
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get("name"), str)
-        and isinstance(value.get("settings"), dict)
-    )
+    whole = isinstance(value, dict) and isinstance(value.get("settings"), dict)
+    return whole and _text(value.get("name"))
+
+
+def _each_named(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_named, value.values()))
+
+
+def _runs(value: Any) -> bool:
+    return isinstance(value, dict) and "seed" in value and all(map(_numbers, value.values()))
 
 
 def _budget(value: Any) -> bool:
-    counts = isinstance(value, dict) and all(_numbers(value.get(name)) for name in SPENT)
-    return counts and all(
-        isinstance(value.get(name), int | float) for name in ("episodes", "updates", "seconds")
-    )
+    if not isinstance(value, dict):
+        return False
+    spent = all(_numbers(value.get(name)) for name in SPENT)
+    counted = all(_number(value.get(name)) for name in ("episodes", "updates", "seconds"))
+    return spent and counted and _numbers_by_name(value.get("broke", {}))
+
+
+def _budgets(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_budget, value.values()))
+
+
+def _diameters(value: Any) -> bool:
+    return isinstance(value, list) and all(d is None or _number(d) for d in value)
+
+
+def _object(value: Any) -> bool:
+    return value is None or isinstance(value, dict)
+
+
+def _flag(value: Any) -> bool:
+    return value is None or isinstance(value, bool)
 
 
 SHAPE: dict[str, Callable[[Any], bool]] = {
-    "learners": lambda v: isinstance(v, list) and _names(v) and len(set(v)) == len(v) > 1,
+    "learners": _learners,
     "env": _named,
-    "runs": lambda v: isinstance(v, dict) and "seed" in v and all(map(_numbers, v.values())),
-    "expert": lambda v: isinstance(v, str),
-    "algorithms": lambda v: isinstance(v, dict) and all(map(_named, v.values())),
+    "runs": _runs,
+    "expert": _text,
+    "algorithms": _each_named,
     "kinds": _texts,
     "versions": _texts,
-    "budgets": lambda v: isinstance(v, dict) and all(map(_budget, v.values())),
-    "states": _names,
-    "metric": lambda v: isinstance(v, str),
-    "diameter": lambda v: (
-        isinstance(v, list) and all(d is None or isinstance(d, int | float) for d in v)
-    ),
+    "budgets": _budgets,
+    "states": lambda value: _names(value) and len(value) > 0,
+    "metric": _text,
+    "diameter": _diameters,
 }
 """What the index must hold, and of what kind."""
+
+
+OPTIONAL: dict[str, Callable[[Any], bool]] = {
+    "one": lambda value: isinstance(value, list) and _names(value),
+    "excitation": _numbers_by_name,
+    "streams": _object,
+    "sample": _flag,
+    "indicator": _flag,
+    "options": _object,
+}
+"""What it may hold besides, and of what kind."""
 
 
 def flaws(config: Any, arrays: dict[str, np.ndarray]) -> Iterator[str]:
@@ -106,23 +226,33 @@ def flaws(config: Any, arrays: dict[str, np.ndarray]) -> Iterator[str]:
     if lacking:
         yield f"lacks {', '.join(lacking)}"
         return
-    yield from (
-        f"has {name} of the wrong kind in {INDEX}"
-        for name, fits in SHAPE.items()
-        if not fits(config[name])
-    )
-    runs = len(config["runs"]["seed"])
-    rows = {"diameter": config["diameter"], **config["runs"]}
-    rows |= {f"{b} of {name}": v[b] for name, v in config["budgets"].items() for b in SPENT}
-    yield from (
-        f"has {len(row)} of {name} for {runs} runs"
-        for name, row in rows.items()
-        if len(row) != runs
-    )
-    sizes = {"learner": len(config["learners"]), "run": runs, "x": len(config["states"])}
+    for name, fits in (SHAPE | OPTIONAL).items():
+        if name in config and not fits(config[name]):
+            yield f"has {name} of the wrong kind in {INDEX}"
+    yield from _uneven_runs(Index.of(config))
+    yield from _uneven_arrays(Index.of(config), arrays)
+
+
+def _uneven_runs(index: Index) -> Iterator[str]:
+    """What the index says of another number of runs than it has seeds."""
+    runs = len(index.runs["seed"])
+    rows: dict[str, Sequence[Any]] = {"diameter": index.diameter, **index.runs}
+    for learner, budget in index.budgets.items():
+        rows |= {f"{name} of {learner}": getattr(budget, name) for name in SPENT}
+    for name, row in rows.items():
+        if len(row) != runs:
+            yield f"has {len(row)} of {name} for {runs} runs"
+
+
+def _uneven_arrays(index: Index, arrays: dict[str, np.ndarray]) -> Iterator[str]:
+    """Arrays of other dimensions than they should have."""
+    learners, runs, states = len(index.learners), len(index.runs["seed"]), len(index.states)
+    sizes = {"learner": learners, "run": runs, "x": states}
     for name, (dims, _) in DIMS.items():
-        if arrays[name].ndim != len(dims):
-            yield f"has {name} with {arrays[name].ndim} axes, expected {', '.join(dims)}"
-        for dim, n in zip(dims, arrays[name].shape, strict=False):
-            if sizes.setdefault(dim, n) != n:
-                yield f"has {n} of {dim} in {name}, expected {sizes[dim]}"
+        shape = arrays[name].shape
+        if len(shape) != len(dims):
+            yield f"has {name} with {len(shape)} axes, expected {', '.join(dims)}"
+        for dim, size in zip(dims, shape, strict=False):
+            expected = sizes.setdefault(dim, size)
+            if size != expected:
+                yield f"has {size} of {dim} in {name}, expected {expected}"

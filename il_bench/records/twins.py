@@ -8,6 +8,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -200,11 +201,15 @@ def _repeats(env: Env, lead: Rollout, streams: Streams) -> bool:
 
 def _same_steps(env: Env, lead: Rollout, noise: torch.Tensor, part: slice) -> bool:
     """Whether some steps of all episodes lead to the same states again, as far as these were alive."""
-    before, after = lead.state[:, :, :-1][:, :, part], lead.state[:, :, 1:][:, :, part]
-    action = lead.action[:, :, part]
-    flat = [array.flatten(1, 2) for array in (before, action, noise[:, :, part])]
-    again = env.transition(*flat).reshape(after.shape)
-    return not (_apart(again, after) & lead.alive[:, :, part]).any()
+    before = lead.state[:, :, :-1][:, :, part]
+    after = lead.state[:, :, 1:][:, :, part]
+    again = env.transition(
+        before.flatten(1, 2),
+        lead.action[:, :, part].flatten(1, 2),
+        noise[:, :, part].flatten(1, 2),
+    )
+    apart = _apart(again.reshape(after.shape), after)
+    return not (apart & lead.alive[:, :, part]).any()
 
 
 def _same_actions(lead: Rollout) -> Driver:
@@ -221,7 +226,7 @@ def _require_coupling(env: Env, one: Rollout, two: Rollout) -> None:
     """Two rollouts of the same actions under one noise are equal, or nothing measured here means anything."""
     apart = _apart(one.state, two.state).nonzero().tolist()
     if apart:
-        run, episode, step = min(apart, key=lambda where: where[2])
+        run, episode, step = min(apart, key=itemgetter(2))
         raise ValueError(
             f"twins: two rollouts of the expert in {name_of(env)} with the same seed part at run {run}, episode "
             f"{episode}, step {step}; the environment draws random numbers of its own: take them all from "
@@ -261,14 +266,16 @@ def _arrays(
 
 def _deviations(env: Env, own: Rollout, lead: Rollout) -> tuple[torch.Tensor, torch.Tensor]:
     """Signed deviations (R, E, T+1, D) from the twin, and distances (R, E, T+1)."""
-    runs, episodes, times, _ = own.state.shape
-    flat, twin = own.state.flatten(1, 2), lead.state.flatten(1, 2)
-    delta = env.difference(flat, twin).reshape(runs, episodes, times, -1)
-    divergence = env.distance(flat, twin).reshape(runs, episodes, times)
+    shape = own.state.shape[:3]
+    flat = own.state.flatten(1, 2)
+    twin = lead.state.flatten(1, 2)
+    delta = env.difference(flat, twin).reshape(*shape, -1)
+    divergence = env.distance(flat, twin).reshape(shape)
     # What became NaN or infinite is infinitely far from its twin, wherever its last finite state may lie.
     broke = own.broke[..., None]
-    after = torch.arange(times, device=broke.device) > broke
-    return delta, divergence.masked_fill(after & (broke >= 0), torch.inf)
+    time = torch.arange(shape[2], device=broke.device)
+    gone = (time > broke) & (broke >= 0)
+    return delta, divergence.masked_fill(gone, torch.inf)
 
 
 def _index(twins: _Twins, policies: Mapping[str, Who]) -> dict[str, Any]:
@@ -317,7 +324,8 @@ def _runs(env: Env, logs: Mapping[str, Log]) -> dict[str, Any]:
     settings: dict[str, Any] = {name: env.values(name) for name in per_run_fields(env)}
     for learner, log in logs.items():
         for name, values in _varying(log.learner, env.runs).items():
-            title = name if settings.get(name, values) == values else f"{learner}.{name}"
+            taken = settings.get(name, values) != values
+            title = f"{learner}.{name}" if taken else name
             settings[title] = values
     return settings | {"seed": env.seeds}
 
@@ -325,9 +333,14 @@ def _runs(env: Env, logs: Mapping[str, Log]) -> dict[str, Any]:
 def _varying(learner: Any, runs: int) -> dict[str, tuple[float, ...]]:
     """A learner's settings that hold a number for each run; `labels` is a budget, not a setting."""
     settings = flatten(learner)
-    names = set(nested_per_run_fields(type(learner), settings)) - {"labels"}
-    several = {name: value for name, value in settings.items() if isinstance(value, tuple)}
-    return {name: v for name, v in several.items() if name in names and len(v) == runs > 1}
+    names = set(nested_per_run_fields(type(learner), settings))
+    varying = {}
+    for name in settings:
+        values = settings[name]
+        several = isinstance(values, tuple) and len(values) == runs > 1
+        if several and name in names and name != "labels":
+            varying[name] = values
+    return varying
 
 
 def _diameters(env: Env) -> list[float | None]:
@@ -352,8 +365,9 @@ def _drawn(streams: Streams) -> dict[str, Any]:
     """From which streams start and noise were taken, as JSON holds it."""
     seeds = [int(seed) for seed in streams.seeds]
     first = [int(number) for number in as_tuple(streams.first)]
-    each = first * len(seeds) if len(first) == 1 else first
-    return {"path": streams.path, "seeds": seeds, "first": each}
+    if len(first) == 1:
+        first = first * len(seeds)
+    return {"path": streams.path, "seeds": seeds, "first": first}
 
 
 def _versions() -> dict[str, str]:

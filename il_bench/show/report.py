@@ -115,8 +115,7 @@ def _why(record: Record, row: Row) -> str:
     if not on > GAP * off:
         return ""
     errs = f"{row['learner']} errs by {off:.2g} on the expert's states but by {on:.2g} on its own"
-    excitation = record.config.get("excitation", {})
-    name, strength = next(iter(excitation.items()), ("", 0))
+    name, strength = next(iter(record.index.excitation.items()), ("", 0))
     if not name or _is_pushed(record, row, name):
         return f"{errs}: the states it meets are not those it learned on."
     hint = "" if name in row["settings"] else f" Push them: try --{name} {strength:g}."
@@ -126,7 +125,7 @@ def _why(record: Record, row: Row) -> str:
 
 def _is_pushed(record: Record, row: Row, name: str) -> bool:
     """Whether noise of that name made the demonstrations leave the expert's path."""
-    everywhere = max(record.config["runs"].get(name, [1]))
+    everywhere = max(record.index.runs.get(name, [1]))
     return bool(row["settings"].get(name, everywhere) > 0)
 
 

@@ -66,30 +66,30 @@ class _Moments:
     gram: np.ndarray
     cross: np.ndarray
     dims: int
-    usable: np.ndarray
 
     def radius(self, weights: np.ndarray) -> np.ndarray:
         """Spectral radii (n,) of M under weights (n, E) of the rollouts."""
-        gram, cross = (np.einsum("ne,eij->nij", weights, part) for part in (self.gram, self.cross))
-        return np.abs(
-            np.linalg.eigvals(self._solve(gram, cross)[:, : self.dims].swapaxes(-1, -2))
-        ).max(-1)
-
-    @staticmethod
-    def _solve(gram: np.ndarray, cross: np.ndarray) -> np.ndarray:
-        size = np.sqrt(
-            np.maximum(np.einsum("nii->ni", gram), 1e-300)
-        )  # columns of unit length: scales do not matter
-        unit = gram / size[:, :, None] / size[:, None, :]
-        return (
-            np.linalg.pinv(unit, rcond=1e-12, hermitian=True)
-            @ (cross / size[:, :, None])
-            / size[:, :, None]
-        )
+        gram = np.einsum("ne,eij->nij", weights, self.gram)
+        cross = np.einsum("ne,eij->nij", weights, self.cross)
+        transposed = _solve(gram, cross)[:, : self.dims]
+        eigenvalues = np.linalg.eigvals(transposed.swapaxes(-1, -2))
+        return np.abs(eigenvalues).max(-1)
 
     def solution(self) -> np.ndarray:
         """M, N and b of all rollouts, transposed: (D + U + 1, D)."""
-        return self._solve(self.gram.sum(0)[None], self.cross.sum(0)[None])[0]
+        gram, cross = self.gram.sum(0), self.cross.sum(0)
+        return _solve(gram[None], cross[None])[0]
+
+
+def _solve(gram: np.ndarray, cross: np.ndarray) -> np.ndarray:
+    """Solutions (n, C, D) of normal equations (n, C, C) and (n, C, D), whatever the scales of the columns."""
+    squares = np.einsum("nii->ni", gram)
+    size = np.sqrt(np.maximum(squares, 1e-300))
+    rows = size[:, :, None]
+    columns = size[:, None, :]
+    unit = gram / rows / columns
+    inverse = np.linalg.pinv(unit, rcond=1e-12, hermitian=True)
+    return inverse @ (cross / rows) / rows
 
 
 def fit(
@@ -114,52 +114,103 @@ def fit(
     Returns:
         The fit; its alpha is NaN where pairs are too few, or move too little, to tell.
     """
-    moments, terms = _moments(delta, error, alive, ceiling)
-    if moments is None:
+    pairs = _pairs(delta, error, alive, ceiling)
+    if pairs is None or not pairs.tell_apart():
         return NONE
+    moments = pairs.moments()
     episodes, steps = alive.shape
     alpha = float(moments.radius(np.ones((1, episodes)))[0])
-    weights = np.random.default_rng(seed).multinomial(
-        episodes, np.full(episodes, 1 / episodes), size=resamples
-    )
-    low, high = (
-        np.quantile(moments.radius(weights), (0.025, 0.975)) if resamples else (alpha, alpha)
-    )
-    epsilon = float(np.median(np.linalg.norm(terms, axis=-1)))
+    low, high = _interval(moments, alpha, resamples, seed)
+    epsilon = pairs.injection(moments)
     plateau = epsilon / (1 - alpha) if alpha < 1 else np.inf
-    exponent, power_wins = _shape(delta, moments.usable, ceiling)
-    kind = (
-        _classify(float(low), float(high), steps, exponent, power_wins)
-        if episodes >= FEWEST
-        else "underpowered"
-    )
-    return Growth(kind, alpha, float(low), float(high), epsilon, plateau, exponent)
+    exponent, power_wins = _shape(delta, pairs.use, ceiling)
+    kind = _classify(low, high, steps, exponent, power_wins)
+    if episodes < FEWEST:
+        kind = "underpowered"
+    return Growth(kind, alpha, low, high, epsilon, plateau, exponent)
 
 
-def _moments(
+def _interval(moments: _Moments, alpha: float, resamples: int, seed: int) -> tuple[float, float]:
+    """The 95 % interval of alpha over resampled rollouts; alpha itself without any."""
+    if not resamples:
+        return alpha, alpha
+    episodes = len(moments.gram)
+    chances = np.full(episodes, 1 / episodes)
+    weights = np.random.default_rng(seed).multinomial(episodes, chances, size=resamples)
+    low, high = np.quantile(moments.radius(weights), (0.025, 0.975))
+    return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """What the fit sees: deviations now and a step later, those that move, and what drives them.
+
+    Attributes:
+        regressors: (E, T, D + U + 1) deviations, errors and a constant, weighted.
+        following: (E, T, D) deviations a step later, weighted.
+        weight: (E, T, 1) of each pair; zero where it is not used.
+        use: (E, T) bool, which pairs are used.
+        dims: D, how many coordinates move.
+    """
+
+    regressors: np.ndarray
+    following: np.ndarray
+    weight: np.ndarray
+    use: np.ndarray
+    dims: int
+
+    def moments(self) -> _Moments:
+        """The normal equations of each rollout."""
+        gram = np.einsum("eti,etj->eij", self.regressors, self.regressors)
+        cross = np.einsum("eti,etj->eij", self.regressors, self.following)
+        return _Moments(gram, cross, self.dims)
+
+    def tell_apart(self) -> bool:
+        """Whether the deviations move apart from what drives them: without that no M can be told."""
+        design = self.regressors[self.use]
+        unit = design / np.maximum(np.linalg.norm(design, axis=0), 1e-300)
+        rank = np.linalg.matrix_rank(unit, tol=1e-7)
+        drivers = np.linalg.matrix_rank(unit[:, self.dims :], tol=1e-7)
+        return bool(rank >= drivers + self.dims)
+
+    def injection(self, moments: _Moments) -> float:
+        """Median length of what a step adds, |N error + b|."""
+        unweighted = (self.regressors / self.weight.clip(1e-300))[self.use]
+        terms = unweighted[:, self.dims :] @ moments.solution()[self.dims :]
+        return float(np.median(np.linalg.norm(terms, axis=-1)))
+
+
+def _pairs(
     delta: np.ndarray, error: np.ndarray, alive: np.ndarray, ceiling: float
-) -> tuple[_Moments | None, np.ndarray]:
-    """Normal equations of each rollout, and what each usable step adds (n, D)."""
-    now, then, size = delta[:, :-1], delta[:, 1:], np.linalg.norm(delta, axis=-1)
-    use = (
-        alive
-        & (size[:, :-1] < 0.2 * ceiling)
-        & (size[:, 1:] < 0.2 * ceiling)
-        & np.isfinite(error).all(-1)
-    )
+) -> _Pairs | None:
+    """The pairs of one run's deviations, see `fit`; None where they are too few, or nothing moves."""
+    now = delta[:, :-1]
+    then = delta[:, 1:]
+    size = np.linalg.norm(delta, axis=-1)
+    small = size < 0.2 * ceiling
+    use = alive & small[:, :-1] & small[:, 1:]
+    use &= np.isfinite(error).all(-1)
     moving = (np.abs(now[use]) > 0).any(0)
-    forcing = error[..., np.abs(error[use]).max(0, initial=0) > 0]
-    dims, columns = int(moving.sum()), int(moving.sum()) + forcing.shape[-1] + 1
+    driving = np.abs(error[use]).max(0, initial=0) > 0
+    dims = int(moving.sum())
+    columns = dims + int(driving.sum()) + 1
     if dims == 0 or use.sum() < 10 * columns:
-        return None, np.zeros((0, 1))
+        return None
+    constant = np.ones((*use.shape, 1))
+    regressors = np.concatenate((now[..., moving], error[..., driving], constant), -1)
     weight = _weights(size[:, :-1], use)
-    x = np.concatenate((now[..., moving], forcing, np.ones((*use.shape, 1))), -1) * weight
-    y = then[..., moving] * weight
-    gram, cross = np.einsum("eti,etj->eij", x, x), np.einsum("eti,etj->eij", x, y)
-    moments = _Moments(gram, cross, dims, use)
-    if not _informative(x[use], dims):
-        return None, np.zeros((0, 1))
-    return moments, (x / weight.clip(1e-300))[use][:, dims:] @ moments.solution()[dims:]
+    return _Pairs(
+        regressors=_weighted(regressors, weight),
+        following=_weighted(then[..., moving], weight),
+        weight=weight,
+        use=use,
+        dims=dims,
+    )
+
+
+def _weighted(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Values (E, T, ...) times weights (E, T, 1); zero where a pair is not used, whatever stands there."""
+    return np.where(weight > 0, values, 0) * weight
 
 
 def _weights(size: np.ndarray, use: np.ndarray) -> np.ndarray:
@@ -169,16 +220,17 @@ def _weights(size: np.ndarray, use: np.ndarray) -> np.ndarray:
     where the path's own derivative says 1.14. Weighted by 1 / |delta| alone, pairs near zero would count for nothing
     but the errors that no regressor explains.
     """
-    first = size[:, 1][use[:, 1]] if size.shape[1] > 1 and use[:, 1].any() else size[use]
-    floor = np.median(first[first > 0]) if (first > 0).any() else 1.0
-    return (use / np.hypot(size, floor))[..., None]
+    begins = use[:, 1:2].any()
+    after_one_step = size[:, 1:2][use[:, 1:2]]
+    first = after_one_step if begins else size[use]
+    moved = first[first > 0]
+    floor = np.median(moved) if len(moved) else 1.0
+    weight = use / np.hypot(size, floor)
+    return weight[..., None]
 
 
-def _informative(design: np.ndarray, dims: int) -> bool:
-    """Whether the deviations move apart from what drives them: without that no M can be told."""
-    unit = design / np.maximum(np.linalg.norm(design, axis=0), 1e-300)
-    rank = np.linalg.matrix_rank(unit, tol=1e-7)
-    return bool(rank >= np.linalg.matrix_rank(unit[:, dims:], tol=1e-7) + dims)
+RATES = np.log(np.concatenate((np.linspace(0.5, 0.999, 40), np.linspace(1.001, 1.6, 60))))
+"""Logarithms of the growths with which a deviation that is also fed is compared."""
 
 
 def _shape(delta: np.ndarray, usable: np.ndarray, ceiling: float) -> tuple[float, bool]:
@@ -187,19 +239,26 @@ def _shape(delta: np.ndarray, usable: np.ndarray, ceiling: float) -> tuple[float
     Compared by the residuals of log D, with two parameters each (so that comparing information criteria is comparing
     residuals): c t**p against c alpha**t, an error that only grows, and c (alpha**t - 1), one that is also fed.
     """
-    middle = np.median(np.linalg.norm(delta[:, 1:], axis=-1), axis=0)
-    time = np.arange(1, len(middle) + 1)
+    size = np.linalg.norm(delta[:, 1:], axis=-1)
+    middle = np.median(size, axis=0)
     keep = (middle > 0) & (middle < 0.2 * ceiling) & usable.any(0)
     if keep.sum() < 8:
         return np.nan, False
-    log, time = np.log(middle[keep]), time[keep]
-    rate = np.log(np.concatenate((np.linspace(0.5, 0.999, 40), np.linspace(1.001, 1.6, 60))))[
-        :, None
-    ]
-    power = np.polyfit(np.log(time), log, 1, full=True)
-    fed = np.var(log - np.log(np.abs(np.expm1(rate * time))), axis=1).min() * len(log)
-    exponential = min(fed, np.polyfit(time, log, 1, full=True)[1].sum())
-    return float(power[0][0]), bool(power[1].sum() < exponential)
+    time = 1 + np.flatnonzero(keep)
+    log = np.log(middle[keep])
+    power, power_residual = _line(np.log(time), log)
+    _, grown_residual = _line(time, log)
+    exponents = RATES[:, None] * time
+    fed = np.log(np.abs(np.expm1(exponents)))
+    variance = np.var(log - fed, axis=1)
+    fed_residual = variance.min() * len(log)
+    return power, bool(power_residual < min(fed_residual, grown_residual))
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Slope of the straight line through points (n,), and the sum of its squared residuals."""
+    coefficients, residuals, *_ = np.polyfit(x, y, 1, full=True)
+    return float(coefficients[0]), float(residuals.sum())
 
 
 def _classify(low: float, high: float, steps: int, exponent: float, power_wins: bool) -> Kind:
@@ -210,8 +269,7 @@ def _classify(low: float, high: float, steps: int, exponent: float, power_wins: 
     if high < 1 - band:
         return "polynomial" if power_wins and exponent < -0.25 else "saturating"
     if low >= 1 - 2 * band and high <= 1 + 2 * band:
-        for kind, middle in (("linear", 1.0), ("diffusive", 0.5)):
-            if abs(exponent - middle) <= 0.25:
-                return kind  # type: ignore[return-value]
-        return "marginal"
+        if abs(exponent - 1) <= 0.25:
+            return "linear"
+        return "diffusive" if abs(exponent - 0.5) <= 0.25 else "marginal"
     return "underpowered" if high - low > 2 * band else "marginal"
