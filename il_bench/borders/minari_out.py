@@ -1,15 +1,17 @@
 """The border to Minari, Farama's format of offline datasets, outwards: rollouts as datasets that anyone can load.
 
 `il.compare(env, expert).to_minari("il_bench/lane/expert-v0")` writes what the expert did; inwards the border is crossed
-in minari.py, `il.BC(demos="minari:ID")`.
+in minari_in.py, `il.BC(demos="minari:ID")`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shutil
 import warnings
 from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,9 @@ from ..core.streams import Streams
 from .gymnasium_in import Foreign
 from .minari_in import folder, package
 
+DISTRIBUTION = "il-bench"
+"""What pip calls this library."""
+
 
 def write_arrays(
     identifier: str,
@@ -38,31 +43,29 @@ def write_arrays(
 
     Where a Record says nothing they are those that `il.compare` takes by default.
     """
-    drawn = (
-        {"path": "/evaluation", "seeds": env.seeds, "first": [0] * env.runs}
-        if drawn is None
-        else drawn
+    names = [field.name for field in dataclasses.fields(Rollout)]
+    rollout = Rollout(**{name: torch.from_numpy(arrays[name]) for name in names})
+    return write(identifier, env, rollout, _streams(env, drawn), runs, **metadata)
+
+
+def _streams(env: Env, drawn: Any) -> Streams:
+    """The streams that a Record names; those of `il.compare` where it names none."""
+    if drawn is None:
+        return Streams(env.seeds, path="/evaluation", first=[0] * env.runs)
+    entries = drawn if isinstance(drawn, dict) else {}
+    path, seeds, first = (entries.get(name) for name in ("path", "seeds", "first"))
+    lists = all(isinstance(part, list | tuple) and len(part) == env.runs for part in (seeds, first))
+    require(
+        isinstance(path, str) and lists,
+        f"record: its streams are not those of {env.runs} runs; write it again",
     )
-    parts = (
-        [drawn.get(name) for name in ("path", "seeds", "first")]
-        if isinstance(drawn, dict)
-        else [None]
-    )
-    fits = isinstance(parts[0], str) and all(
-        isinstance(p, list | tuple) and len(p) == env.runs for p in parts[1:]
-    )
-    require(fits, f"record: its streams are not those of {env.runs} runs; write it again")
-    seen = Rollout(
-        **{f.name: torch.from_numpy(arrays[f.name]) for f in dataclasses.fields(Rollout)}
-    )
-    streams = Streams(drawn["seeds"], path=drawn["path"], first=drawn["first"])
-    return write(identifier, env, seen, streams, runs, **metadata)
+    return Streams(seeds, path=path, first=first)  # type: ignore[arg-type]
 
 
 def write(
     identifier: str,
     env: Env,
-    seen: Rollout,
+    rollout: Rollout,
     streams: Streams,
     runs: Sequence[int] | None = None,
     **metadata: Any,
@@ -71,8 +74,8 @@ def write(
 
     One dataset holds runs of one setting, for it has one environment to recover; their seeds may differ. Observations
     are float32, as policies see them. Actions are float64, as the dynamics took them (a foreign environment took them
-    in its own type). Frozen steps are not written, nor is an episode without a single step. One that left the finite
-    numbers is truncated before it did.
+    in its own type). Frozen steps are not written, nor is an episode without a single step. One that became NaN or
+    infinite is truncated before it did.
 
     The recovered environment repeats the stored episodes: `reset(seed=..., options=...)` with those of
     `dataset.storage.get_episode_metadata([i])`, which also has the run and the episode. A transition with matrix
@@ -82,7 +85,7 @@ def write(
     Args:
         identifier: such as il_bench/lane/expert-v0; it must be free.
         env: the environment, R runs.
-        seen: rollouts of it.
+        rollout: rollouts of it.
         streams: from which they took start and noise.
         runs: which runs; all unless given.
         **metadata: what `minari.create_dataset_from_buffers` takes besides: description, author, data_format, ...
@@ -97,42 +100,31 @@ def write(
     require(
         not path.exists(), f"minari: {identifier} already exists in {path}; name another version"
     )
-    chosen = (
-        list(range(env.runs))
-        if runs is None
-        else [one_of(run, env.runs).start for run in as_tuple(runs)]
-    )
+    wanted = range(env.runs) if runs is None else as_tuple(runs)
+    chosen = [one_of(run, env.runs).start for run in wanted]
     _require_one_setting(env, chosen)
-    kept = [
-        (run, episode)
-        for run in chosen
-        for episode in range(seen.length.shape[1])
-        if seen.length[run, episode]
-    ]
+    pairs = itertools.product(chosen, range(rollout.length.shape[1]))
+    kept = [pair for pair in pairs if rollout.length[pair]]
     require(
         len(kept) > 0,
         f"minari: expected an episode of at least one step in runs {chosen}, got none",
     )
     try:
-        return _create(identifier, env, seen, streams, kept, metadata)
+        return _create(identifier, env, rollout, streams, kept, metadata)
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
 
 
 def _require_one_setting(env: Env, chosen: list[int]) -> None:
-    values = {
-        name: list(dict.fromkeys(env.values(name)[run] for run in chosen))
-        for name in per_run_fields(env)
-    }
-    several = "; ".join(
-        f"{k} = {', '.join(f'{v:g}' for v in found)}"
-        for k, found in values.items()
-        if len(found) > 1
-    )
+    several = []
+    for name in per_run_fields(env):
+        values = dict.fromkeys(env.values(name)[run] for run in chosen)
+        if len(values) > 1:
+            several.append(f"{name} = {', '.join(f'{value:g}' for value in values)}")
     require(
         not several,
-        f"minari: expected runs of one setting, for a dataset has one environment, got {several}; "
+        f"minari: expected runs of one setting, for a dataset has one environment, got {'; '.join(several)}; "
         "choose with runs=, as record.groups() has them",
     )
 
@@ -140,14 +132,16 @@ def _require_one_setting(env: Env, chosen: list[int]) -> None:
 def _create(
     identifier: str,
     env: Env,
-    seen: Rollout,
+    rollout: Rollout,
     streams: Streams,
     kept: list[tuple[int, int]],
     metadata: dict[str, Any],
 ) -> Any:
     from minari.data_collector import EpisodeBuffer
 
-    purpose, name, one = streams.path.removeprefix("/"), name_of(env), env[kept[0][0]]
+    purpose, name = streams.path.removeprefix("/"), name_of(env)
+    first_run, _ = kept[0]
+    one = env[first_run]
     about = {
         "description": f"Rollouts in {name}, written by il_bench.",
         "requirements": _requirements(env),
@@ -159,25 +153,29 @@ def _create(
         )
         dataset = package().create_dataset_from_buffers(
             identifier,
-            (EpisodeBuffer(**buffer) for buffer in _buffers(env, seen, streams, kept)),
+            (EpisodeBuffer(**buffer) for buffer in _buffers(env, rollout, streams, kept)),
             env=specification(one, purpose=purpose, arrays="torch"),
             eval_env=specification(one),
             observation_space=_observation_space(env),
             action_space=_action_space(env),
             **about,
         )
-    dataset.storage.update_episode_metadata(
-        [{"run": r, "episode": _number(streams, r, e)} for r, e in kept]
-    )
+    origins = [{"run": run, "episode": _number(streams, run, episode)} for run, episode in kept]
+    dataset.storage.update_episode_metadata(origins)
     seeds = list(dict.fromkeys(int(streams.seeds[run]) for run, _ in kept))
-    dataset.storage.update_metadata({"il_bench": {"env": name, "purpose": purpose, "seeds": seeds}})
+    made = {"env": name, "purpose": purpose, "seeds": seeds}
+    dataset.storage.update_metadata({"il_bench": made})
     return dataset
 
 
 def _requirements(env: Env) -> list[str]:
-    from .. import __version__
-
-    return [] if env.foreign else [f"il-bench>={__version__}"]
+    """What to install for the environment to be recovered, as pip spells it."""
+    if env.foreign:
+        return []
+    try:
+        return [f"{DISTRIBUTION}>={version(DISTRIBUTION)}"]
+    except PackageNotFoundError:  # a folder on the path, installed by nobody
+        return [DISTRIBUTION]
 
 
 def specification(env: Env, **repeating: str) -> EnvSpec:
@@ -218,35 +216,32 @@ def _action_space(env: Env) -> spaces.Space:
 
 
 def _buffers(
-    env: Env, seen: Rollout, streams: Streams, kept: list[tuple[int, int]]
+    env: Env, rollout: Rollout, streams: Streams, kept: list[tuple[int, int]]
 ) -> Iterator[dict[str, Any]]:
     """What Minari keeps of each episode (run, episode) in `kept`, one after the other."""
-    state, action, reward = (part.cpu().numpy() for part in (seen.state, seen.action, seen.reward))
-    horizon, space, alone = action.shape[2], _action_space(env), {}
-    foreign = getattr(env, "reset_seeds", None)
-    seeds = (
-        foreign(streams, action.shape[1])
-        if foreign
-        else [[seed] * action.shape[1] for seed in streams.seeds]
-    )
+    parts = (rollout.state, rollout.action, rollout.reward)
+    state, action, reward = (part.cpu().numpy() for part in parts)
+    _, episodes, horizon, _ = action.shape
+    space = _action_space(env)
+    foreign = isinstance(env, Foreign)
+    seeds = env.reset_seeds(streams, episodes) if isinstance(env, Foreign) else None
+    alone: dict[int, Env] = {}
     for run, episode in kept:
-        if run not in alone:
+        if run not in alone:  # one at a time: a foreign environment holds copies
             alone = {run: dataclasses.replace(env[run], device="cpu")}
-        steps = int(seen.length[run, episode])
-        last, cut = (
-            np.arange(steps) == steps - 1,
-            steps == horizon or int(seen.broke[run, episode]) >= 0,
-        )
-        lived = state[run : run + 1, episode, : steps + 1]
+        steps = int(rollout.length[run, episode])
+        last = np.arange(steps) == steps - 1
+        broke = int(rollout.broke[run, episode]) >= 0
+        states = state[run : run + 1, episode, : steps + 1]
         yield {
-            "seed": int(seeds[run][episode]),
+            "seed": int(streams.seeds[run] if seeds is None else seeds[run][episode]),
             "options": None if foreign else {"episode": _number(streams, run, episode)},
-            "observations": observe(alone[run], torch.from_numpy(lived))[0].numpy(),
+            "observations": observe(alone[run], torch.from_numpy(states))[0].numpy(),
             "actions": _as_taken(env, action[run, episode, :steps], space),
             "rewards": reward[run, episode, :steps],
-            "terminations": last & bool(seen.terminated[run, episode]),
-            "truncations": last & cut,
-            "infos": None if foreign else {"state": lived[0]},
+            "terminations": last & bool(rollout.terminated[run, episode]),
+            "truncations": last & (steps == horizon or broke),
+            "infos": None if foreign else {"state": states[0]},
         }
 
 

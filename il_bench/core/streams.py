@@ -11,7 +11,8 @@ is the run's seed and the purpose, and whose counter starts at the episode. Time
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -20,9 +21,9 @@ import torch
 
 @lru_cache(maxsize=4096)
 def _purpose_key(path: str, purpose: str) -> int:
-    return int.from_bytes(
-        hashlib.blake2b(f"{path}/{purpose}".encode(), digest_size=8).digest(), "little"
-    )
+    name = f"{path}/{purpose}".encode()
+    digest = hashlib.blake2b(name, digest_size=8).digest()
+    return int.from_bytes(digest, "little")
 
 
 _EMPTY = np.zeros(4, dtype=np.uint64)
@@ -48,26 +49,17 @@ class Streams:
         generator: np.random.Generator | None = None,
     ):
         for seed in seeds:
-            if (
-                isinstance(seed, bool)
-                or not isinstance(seed, int | np.integer)
-                or not 0 <= seed < 2**63
-            ):
-                raise ValueError(
-                    f"seed: expected integers from 0 to 2**63 - 1, got {seed!r}; name each run's seed so"
-                )
-        self.seeds, self.device, self.path, self.first = tuple(seeds), device, path, first
+            _require_seed(seed)
+        self.seeds = tuple(seeds)
+        self.device = device
+        self.path = path
+        self.first = first
         self._generator = generator or np.random.Generator(np.random.Philox(key=0))
 
     def fork(self, *labels: str | int) -> Streams:
         """The streams of a purpose below this one, such as `streams.fork("round", 3)`."""
-        return Streams(
-            self.seeds,
-            self.device,
-            "/".join((self.path, *map(str, labels))),
-            self.first,
-            self._generator,
-        )
+        path = "/".join((self.path, *map(str, labels)))
+        return Streams(self.seeds, self.device, path, self.first, self._generator)
 
     def from_episode(self, first: int | Sequence[int]) -> Streams:
         """The same streams, beginning with episode `first`."""
@@ -76,10 +68,9 @@ class Streams:
     def of(self, runs: Iterable[int]) -> Streams:
         """The streams of some of the runs."""
         runs = list(runs)
-        first = self.first if isinstance(self.first, int) else [self.first[r] for r in runs]
-        return Streams(
-            [self.seeds[r] for r in runs], self.device, self.path, first, self._generator
-        )
+        seeds = [self.seeds[run] for run in runs]
+        first = self.first if isinstance(self.first, int) else [self.first[run] for run in runs]
+        return Streams(seeds, self.device, self.path, first, self._generator)
 
     def generator(self, run: int, purpose: str, episode: int = 0) -> np.random.Generator:
         """NumPy's generator at the head of one stream; valid until the next call (re-keying is 6 x cheaper)."""
@@ -99,34 +90,45 @@ class Streams:
 
     def normal(self, purpose: str, episodes: int, *shape: int) -> torch.Tensor:
         """Standard normal numbers (R, E, *shape), float64."""
-        out = np.empty((len(self.seeds), episodes, *shape))
-        for run in range(len(self.seeds)):
-            for episode in range(episodes):
-                self.generator(run, purpose, episode).standard_normal(out=out[run, episode])
-        return torch.from_numpy(out).to(self.device)
+        numbers = np.empty((len(self.seeds), episodes, *shape))
+        for run, episode in itertools.product(range(len(self.seeds)), range(episodes)):
+            generator = self.generator(run, purpose, episode)
+            generator.standard_normal(out=numbers[run, episode])
+        return torch.from_numpy(numbers).to(self.device)
 
     def uniform(self, purpose: str, episodes: int, *shape: int) -> torch.Tensor:
         """Uniform numbers in [0, 1), (R, E, *shape), float64."""
-        out = np.empty((len(self.seeds), episodes, *shape))
-        for run in range(len(self.seeds)):
-            for episode in range(episodes):
-                self.generator(run, purpose, episode).random(out=out[run, episode])
-        return torch.from_numpy(out).to(self.device)
+        numbers = np.empty((len(self.seeds), episodes, *shape))
+        for run, episode in itertools.product(range(len(self.seeds)), range(episodes)):
+            generator = self.generator(run, purpose, episode)
+            generator.random(out=numbers[run, episode])
+        return torch.from_numpy(numbers).to(self.device)
 
     def permutation(self, purpose: str, index: int, count: int) -> torch.Tensor:
         """One permutation of `count` things for each run (R, count), int64."""
-        rows = [
-            self.generator(run, purpose, index).permutation(count) for run in range(len(self.seeds))
-        ]
+        generators = self._each(purpose, index)
+        rows = [generator.permutation(count) for generator in generators]
         return torch.from_numpy(np.stack(rows)).to(self.device)
 
     def integers(self, purpose: str, high: int, *shape: int) -> torch.Tensor:
         """Integers below `high` (R, *shape), int64."""
-        rows = [
-            self.generator(run, purpose).integers(high, size=shape)
-            for run in range(len(self.seeds))
-        ]
+        generators = self._each(purpose, 0)
+        rows = [generator.integers(high, size=shape) for generator in generators]
         return torch.from_numpy(np.stack(rows)).to(self.device)
+
+    def _each(self, purpose: str, episode: int) -> Iterator[np.random.Generator]:
+        """The generator at the head of each run's stream, one after the other."""
+        for run in range(len(self.seeds)):
+            yield self.generator(run, purpose, episode)
+
+
+def _require_seed(seed: object) -> None:
+    """Refuse what is no key of a generator."""
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+    if not whole or not 0 <= seed < 2**63:
+        raise ValueError(
+            f"seed: expected integers from 0 to 2**63 - 1, got {seed!r}; name each run's seed so"
+        )
 
 
 def white(numbers: torch.Tensor) -> torch.Tensor:
@@ -136,5 +138,10 @@ def white(numbers: torch.Tensor) -> torch.Tensor:
     """
     bits = numbers.contiguous().view(torch.int64)
     for factor in (-0xAE502812AA7333, -0x3B314601E57A13AD):
-        bits = (bits ^ ((bits >> 33) & 0x7FFFFFFF)) * factor
-    return ((bits >> 33) & 0x7FFFFFFF).double() / 2**31
+        bits = (bits ^ _upper(bits)) * factor
+    return _upper(bits).double() / 2**31
+
+
+def _upper(bits: torch.Tensor) -> torch.Tensor:
+    """The upper 31 of 64 bits, as a number that is not negative."""
+    return (bits >> 33) & 0x7FFFFFFF

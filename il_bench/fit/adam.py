@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -13,6 +15,17 @@ from ..core.settings import Values, as_tuple
 LINE = 16
 """Numbers of float32 in a cache line. Each run's row is whole lines: a kernel that rounds the last few numbers of an
 array in another way than the rest then never meets a rest, and run 2 of 4 is run 2 alone."""
+
+
+FIXED: dict[str, Any] = {
+    "beta1": 0.9,
+    "beta2": 0.999,
+    "eps": 1e-8,
+    "weight_decay": 0.0,
+    "amsgrad": False,
+    "maximize": False,
+}
+"""What the fused kernel is told besides, as in the paper."""
 
 
 class Adam:
@@ -39,44 +52,32 @@ class Adam:
         self, layers: list[torch.Tensor], lr: Values, clip: Values = 0.0, ema: Values = 0.0
     ):
         runs, device = len(layers[0]), layers[0].device
-        self.places = list(itertools.accumulate((p[0].numel() for p in layers), initial=0))
-        width = math.ceil(self.places[-1] / LINE) * LINE
+        sizes = (layer[0].numel() for layer in layers)
+        self._places = list(itertools.accumulate(sizes, initial=0))
+        self._shapes = [layer.shape for layer in layers]
+        width = math.ceil(self._places[-1] / LINE) * LINE
         buffers = [torch.zeros(runs, width, device=device) for _ in range(4)]
         self.flat, self.grad = buffers[:2]
-        shapes = [p.shape for p in layers]
-        self.layers, self.slopes = (_cut(buffer, self.places, shapes) for buffer in buffers[:2])
-        for view, values in zip(self.layers, layers, strict=True):
+        self.slopes = self._cut(self.grad)
+        views = self._cut(self.flat)
+        for view, values in zip(views, layers, strict=True):
             view.copy_(values)
-        self.layers = [view.detach().requires_grad_() for view in self.layers]
-        self.clip, self.decay = (
-            torch.tensor(as_tuple(v), device=device).expand(runs)[:, None] for v in (clip, ema)
-        )
-        self.clips, self.keeps = max(as_tuple(clip)) > 0, max(as_tuple(ema)) > 0
+        self.layers = [view.detach().requires_grad_() for view in views]
+        self.clip = torch.tensor(as_tuple(clip), device=device).expand(runs)[:, None]
+        self.decay = torch.tensor(as_tuple(ema), device=device).expand(runs)[:, None]
+        self.clips = max(as_tuple(clip)) > 0
+        self.keeps = max(as_tuple(ema)) > 0
         self.mean = self.flat.clone() if self.keeps else self.flat
-        self.steps, self._count, self._one = (
-            0,
-            torch.zeros((), device=device),
-            torch.ones((), device=device),
-        )
-        fixed = {
-            "beta1": 0.9,
-            "beta2": 0.999,
-            "eps": 1e-8,
-            "weight_decay": 0.0,
-            "amsgrad": False,
-            "maximize": False,
-        }
-        self._updates = [
-            partial(
-                torch._fused_adam_,
-                *([buffer[rows]] for buffer in buffers),
-                [],
-                [self._count],
-                lr=rate,
-                **fixed,
-            )
-            for rate, rows in _groups(as_tuple(lr), runs)
-        ]
+        self.steps = 0
+        self._count = torch.zeros((), device=device)
+        self._one = torch.ones((), device=device)
+        groups = _groups(as_tuple(lr), runs)
+        self._updates = [self._update(buffers, rate, rows) for rate, rows in groups]
+
+    def _update(self, buffers: list[torch.Tensor], rate: float, rows: slice) -> Callable[[], None]:
+        """The call that updates some of the runs."""
+        operands = [[buffer[rows]] for buffer in buffers]
+        return partial(torch._fused_adam_, *operands, [], [self._count], lr=rate, **FIXED)
 
     def step(self) -> None:
         """One update from the gradient that lies in `grad`."""
@@ -89,38 +90,37 @@ class Adam:
         if self.keeps:
             # The average begins with few weights and forgets the first, random ones sooner than the last. Written so
             # that a decay of 0 gives the weights themselves.
-            decay = self.decay.clamp_max((1 + self.steps) / (10 + self.steps))
+            most = (1 + self.steps) / (10 + self.steps)
+            decay = self.decay.clamp_max(most)
             self.mean = self.flat - (self.flat - self.mean) * decay
 
     def _shorten(self) -> None:
         """Shorten each run's gradient to the run's `clip`; every row is summed by itself, in its own order."""
-        norm = torch.stack([row.square().sum() for row in self.grad]).sqrt()[:, None]
-        factor = torch.where(self.clip > 0, self.clip / torch.maximum(norm, self.clip), 1.0)
+        squares = [row.square().sum() for row in self.grad]
+        norm = torch.stack(squares).sqrt()[:, None]
+        shorter = self.clip / torch.maximum(norm, self.clip)
+        factor = torch.where(self.clip > 0, shorter, 1.0)
         self.grad *= factor
 
     def average(self) -> list[torch.Tensor]:
         """The moving average of the parameters, or the last ones when none is kept."""
-        return self._copied(self.mean)
+        return [part.clone() for part in self._cut(self.mean)]
 
     def last(self) -> list[torch.Tensor]:
         """The parameters as the last step left them, with which a warm start goes on."""
-        return self._copied(self.flat)
+        return [part.clone() for part in self._cut(self.flat)]
 
-    def _copied(self, buffer: torch.Tensor) -> list[torch.Tensor]:
-        return [part.clone() for part in _cut(buffer, self.places, [p.shape for p in self.layers])]
-
-
-def _cut(buffer: torch.Tensor, places: list[int], shapes: list[torch.Size]) -> list[torch.Tensor]:
-    """Views of a buffer (R, P) in the layers' shapes."""
-    return [
-        buffer[:, a:b].view(shape)
-        for (a, b), shape in zip(itertools.pairwise(places), shapes, strict=True)
-    ]
+    def _cut(self, buffer: torch.Tensor) -> list[torch.Tensor]:
+        """Views of a buffer (R, P) in the layers' shapes."""
+        places = itertools.pairwise(self._places)
+        pairs = zip(places, self._shapes, strict=True)
+        return [buffer[:, first:end].view(shape) for (first, end), shape in pairs]
 
 
 def _groups(rates: tuple[float, ...], runs: int) -> list[tuple[float, slice]]:
     """Runs next to one another that have the same learning rate."""
     if len(rates) == 1:
         return [(rates[0], slice(0, runs))]
-    ends = [r for r in range(1, runs) if rates[r] != rates[r - 1]]
-    return [(rates[a], slice(a, b)) for a, b in itertools.pairwise([0, *ends, runs])]
+    changes = [run for run in range(1, runs) if rates[run] != rates[run - 1]]
+    borders = itertools.pairwise([0, *changes, runs])
+    return [(rates[first], slice(first, end)) for first, end in borders]

@@ -11,6 +11,7 @@ from gymnasium import spaces
 
 from ..core.env import Env
 from ..core.rollout import Rollout, observe
+from ..core.settings import require
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,12 @@ class Moments:
 
     def merged(self, other: Moments) -> Moments:
         """The moments of both sets of samples together."""
-        weight, apart = self.weight + other.weight, other.mean - self.mean
+        weight = self.weight + other.weight
+        apart = other.mean - self.mean
         share = other.weight / weight.clamp_min(1e-300)
-        scatter = self.scatter + other.scatter + share * self.weight * apart.square()
-        return Moments(weight, self.mean + share * apart, scatter)
+        within = self.scatter + other.scatter
+        between = share * self.weight * apart.square()
+        return Moments(weight, self.mean + share * apart, within + between)
 
 
 @dataclass(frozen=True)
@@ -57,15 +60,14 @@ class Dataset:
 
     def __post_init__(self) -> None:
         """Check that the parts describe the same samples."""
-        want = tuple(self.obs.shape[:2])
-        parts = {"action": self.action, "weight": self.weight, "exposure": self.exposure}
-        for name, part in parts.items():
-            if part is not None and tuple(part.shape[:2]) != want:
-                raise ValueError(
-                    f"{name}: expected (R, N) = {want} as in obs, got {tuple(part.shape[:2])}"
-                )
-        if sum(self.lengths) != want[1]:
-            raise ValueError(f"lengths: expected a sum of N = {want[1]}, got {sum(self.lengths)}")
+        expected = tuple(self.obs.shape[:2])
+        for name, part in self.arrays.items():
+            shape = tuple(part.shape[:2])
+            require(
+                shape == expected, f"{name}: expected (R, N) = {expected} as in obs, got {shape}"
+            )
+        total, samples = sum(self.lengths), len(self)
+        require(total == samples, f"lengths: expected a sum of N = {samples}, got {total}")
 
     def __len__(self) -> int:
         return self.obs.shape[1]
@@ -84,14 +86,13 @@ class Dataset:
     @cached_property
     def moments(self) -> Moments:
         """The moments of observations and actions."""
-        both, weight = (
-            torch.cat((self.obs.double(), self.action.double()), -1),
-            self.weight.double()[..., None],
-        )
+        both = torch.cat((self.obs.double(), self.action.double()), -1)
+        weight = self.weight.double()[..., None]
         total = weight.sum(1, keepdim=True)
         share = weight / total.clamp_min(1e-300)
         mean = (share * both).sum(1, keepdim=True)
-        return Moments(total, mean, total * (share * (both - mean).square()).sum(1, keepdim=True))
+        variance = (share * (both - mean).square()).sum(1, keepdim=True)
+        return Moments(total, mean, total * variance)
 
     @cached_property
     def live(self) -> tuple[np.ndarray, ...]:
@@ -100,11 +101,11 @@ class Dataset:
 
     def of(self, runs: slice) -> Dataset:
         """The samples of some of the runs, as views."""
-        part = Dataset(
-            **{name: array[runs] for name, array in self.arrays.items()}, lengths=self.lengths
-        )
+        arrays = {name: array[runs] for name, array in self.arrays.items()}
+        part = Dataset(**arrays, lengths=self.lengths)
         if "moments" in vars(self):  # computed already, or known from the parts
-            vars(part)["moments"] = Moments(*(value[runs] for value in vars(self.moments).values()))
+            moments = {name: value[runs] for name, value in vars(self.moments).items()}
+            vars(part)["moments"] = Moments(**moments)
         if "live" in vars(self):
             vars(part)["live"] = self.live[runs]
         return part
@@ -112,36 +113,36 @@ class Dataset:
     @property
     def time(self) -> torch.Tensor:
         """The step of each sample within its sequence (N,), int64."""
-        return torch.cat([torch.arange(n) for n in self.lengths]).to(self.obs.device)
+        steps = [torch.arange(length) for length in self.lengths]
+        return torch.cat(steps).to(self.obs.device)
 
 
-def dataset(env: Env, seen: Rollout, labels: torch.Tensor) -> Dataset:
+def dataset(env: Env, rollout: Rollout, labels: torch.Tensor) -> Dataset:
     """The samples of a rollout (E sequences of T) under `labels` (R, E, T, U); frozen steps weigh nothing."""
     runs, episodes, steps, size = labels.shape
-    states = seen.state[:, :, :-1].reshape(runs, episodes * steps, -1)
+    states = rollout.state[:, :, :-1].reshape(runs, episodes * steps, -1)
     discrete = isinstance(env.action_space, spaces.Discrete)
+    kind = torch.int64 if discrete else torch.float32
     # A label in a frozen state may be anything, NaN included; zero times NaN would still be NaN in the loss.
-    action = torch.where(seen.alive[..., None], labels, torch.zeros_like(labels)).reshape(
-        runs, -1, size
-    )
+    nothing = torch.zeros_like(labels)
+    action = torch.where(rollout.alive[..., None], labels, nothing)
     return Dataset(
         obs=observe(env, states),
-        action=action.to(torch.int64 if discrete else torch.float32),
-        weight=seen.alive.reshape(runs, -1).to(torch.float32),
+        action=action.reshape(runs, -1, size).to(kind),
+        weight=rollout.alive.reshape(runs, -1).to(torch.float32),
         lengths=(steps,) * episodes,
     )
 
 
 def concatenate(parts: list[Dataset]) -> Dataset:
     """One dataset from several, in order; `exposure` survives where all parts know it."""
-    known = [part.exposure for part in parts if part.exposure is not None]
-    return Dataset(
-        obs=torch.cat([part.obs for part in parts], 1),
-        action=torch.cat([part.action for part in parts], 1),
-        weight=torch.cat([part.weight for part in parts], 1),
-        lengths=tuple(n for part in parts for n in part.lengths),
-        exposure=torch.cat(known, 1) if len(known) == len(parts) else None,
-    )
+    names = set.intersection(*(set(part.arrays) for part in parts))
+    lengths = tuple(length for part in parts for length in part.lengths)
+
+    def joined(name: str) -> torch.Tensor:
+        return torch.cat([part.arrays[name] for part in parts], 1)
+
+    return Dataset(**{name: joined(name) for name in names}, lengths=lengths)
 
 
 class Growing:
@@ -159,32 +160,35 @@ class Growing:
     def add(self, part: Dataset) -> Dataset:
         """The dataset with one more part at its end: views, which later parts leave as they are."""
         if self._whole is None:
-            self._whole, self._live = part, [None] * len(part.obs)
+            self._whole = part
+            self._live = [None] * len(part.obs)
             return part
-        whole, at, end = self._whole, len(self._whole), len(self._whole) + len(part)
-        names = (
-            whole.arrays.keys() & part.arrays.keys()
-        )  # exposure goes where not all parts know it
-        self._room = {name: _roomy(self._room.get(name), whole.arrays[name], end) for name in names}
-        for name, room in self._room.items():
-            room[:, at:end] = part.arrays[name]
-        made = Dataset(
-            **{name: room[:, :end] for name, room in self._room.items()},
-            lengths=whole.lengths + part.lengths,
-        )
+        before = self._whole
+        arrays = self._add_arrays(before, part)
+        whole = Dataset(**arrays, lengths=before.lengths + part.lengths)
+        live = [before.live, [len(before) + new for new in part.live]]
         # Put where the properties keep what they have computed: `dataclasses.replace` forgets it, as it should.
-        vars(made)["moments"] = whole.moments.merged(part.moments)
-        vars(made)["live"] = tuple(
-            self._add_live(run, whole.live[run], at + new) for run, new in enumerate(part.live)
-        )
-        self._whole = made
-        return made
+        vars(whole)["moments"] = before.moments.merged(part.moments)
+        vars(whole)["live"] = tuple(map(self._add_live, range(len(part.obs)), *live))
+        self._whole = whole
+        return whole
+
+    def _add_arrays(self, before: Dataset, part: Dataset) -> dict[str, torch.Tensor]:
+        """The arrays of both; exposure goes where not all parts know it."""
+        first, end = len(before), len(before) + len(part)
+        names = before.arrays.keys() & part.arrays.keys()
+        for name in names:
+            room = _roomy(self._room.get(name), before.arrays[name], end)
+            room[:, first:end] = part.arrays[name]
+            self._room[name] = room
+        return {name: self._room[name][:, :end] for name in names}
 
     def _add_live(self, run: int, before: np.ndarray, new: np.ndarray) -> np.ndarray:
         """The live samples of one run, the new ones behind those before."""
-        end = len(before) + len(new)
-        self._live[run] = room = _roomy(self._live[run], torch.from_numpy(before)[None], end)
-        room[0, len(before) : end] = torch.from_numpy(new)
+        first, end = len(before), len(before) + len(new)
+        room = _roomy(self._live[run], torch.from_numpy(before)[None], end)
+        room[0, first:end] = torch.from_numpy(new)
+        self._live[run] = room
         return room[0, :end].numpy()
 
 
@@ -192,6 +196,7 @@ def _roomy(room: torch.Tensor | None, filled: torch.Tensor, size: int) -> torch.
     """A tensor (R, at least size, ...) that begins with `filled` (R, n, ...): `room`, which does, where it is long enough."""
     if room is not None and room.shape[1] >= size:
         return room
-    larger = filled.new_empty((len(filled), 2 * size, *filled.shape[2:]))
-    larger[:, : filled.shape[1]] = filled
+    runs, samples, *rest = filled.shape
+    larger = filled.new_empty((runs, 2 * size, *rest))
+    larger[:, :samples] = filled
     return larger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -27,25 +28,32 @@ def minibatches(
         size: samples in a minibatch, B.
         updates: how many minibatches in all.
         streams: the order.
-        scaling: "mean", "std" (R, 1, O) of observations, "shift", "scale" (R, 1, U) of actions; see `solve.scales`.
+        scaling: "mean", "std" (R, 1, O) of observations, "shift", "scale" (R, 1, U) of actions; see `scaling.scales`.
 
     Yields:
         Of S updates: scaled observations (R, S, B, O), actions (R, S, B, U), scaled unless they are integers, and each
         sample's share (R, S, B) in the weight of its minibatch.
     """
-    raw = bool((scaling["mean"] == 0).all() and (scaling["std"] == 1).all())
-    for order in _orders(data, size, updates, _ahead(data, size), streams):
-        x, y, share = (_gather(part, order) for part in (data.obs, data.action, data.weight))
+    mean, std, shift, scale = (scaling[name][:, None] for name in ("mean", "std", "shift", "scale"))
+    raw = bool((mean == 0).all() and (std == 1).all())
+    ahead = _ahead(data, size)
+    for order in _orders(data, size, updates, ahead, streams):
+        x = _gather(data.obs, order)
+        y = _gather(data.action, order)
+        weight = _gather(data.weight, order)
         if not raw:
-            x = (x - scaling["mean"][:, None]).div_(scaling["std"][:, None])
+            x = (x - mean).div_(std)
         if y.is_floating_point():
-            y = (y - scaling["shift"][:, None]).div_(scaling["scale"][:, None])
-        yield x, y, share.div_(share.sum(-1, keepdim=True).clamp_min_(1e-12))
+            y = (y - shift).div_(scale)
+        total = weight.sum(-1, keepdim=True).clamp_min_(1e-12)
+        yield x, y, weight.div_(total)
 
 
 def _ahead(data: Dataset, size: int) -> int:
     """How many updates' minibatches are gathered at a time."""
-    numbers = len(data.obs) * size * (data.obs.shape[2] + data.action.shape[2] + 3)
+    runs, _, observation = data.obs.shape
+    of_a_sample = observation + data.action.shape[2] + 3
+    numbers = runs * size * of_a_sample
     room = CACHE if data.obs.device.type == "cpu" else 64 * CACHE
     return max(1, min(room // (4 * numbers), 64))
 
@@ -55,37 +63,38 @@ def _gather(part: torch.Tensor, order: np.ndarray) -> torch.Tensor:
     if part.device.type != "cpu":
         run = torch.arange(len(part), device=part.device)[:, None, None]
         return part[run, torch.from_numpy(order).to(part.device)]
-    found = torch.empty(*order.shape, *part.shape[2:], dtype=part.dtype)
-    for source, pick, out in zip(part.numpy(), order, found.numpy(), strict=True):
-        source.take(
-            pick, 0, out, mode="clip"
-        )  # unlike "raise" it writes straight into `out`; no index is outside
-    return found
+    rows = torch.empty(*order.shape, *part.shape[2:], dtype=part.dtype)
+    for source, pick, out in zip(part.numpy(), order, rows.numpy(), strict=True):
+        # Unlike "raise", "clip" writes straight into `out`; no index is outside.
+        source.take(pick, 0, out, mode="clip")
+    return rows
 
 
 def _orders(
     data: Dataset, size: int, updates: int, ahead: int, streams: Streams
 ) -> Iterator[np.ndarray]:
     """Which samples the minibatches take, (R, S, size) with S = `ahead`, and less at the end."""
-    epochs = [
-        _epochs(samples, updates * size, streams, run) for run, samples in enumerate(data.live)
-    ]
+    draws = updates * size
+    epochs = [_epochs(samples, draws, streams, run) for run, samples in enumerate(data.live)]
     rest = [np.empty(0, np.int64)] * len(epochs)
-    for at in range(0, updates, ahead):
-        steps = min(ahead, updates - at)
-        taken = [_take(steps * size, *flow) for flow in zip(rest, epochs, strict=True)]
-        rest = [after for _, after in taken]
-        yield np.stack([now for now, _ in taken]).reshape(-1, steps, size)
+    for done in range(0, updates, ahead):
+        steps = min(ahead, updates - done)
+        flows = zip(rest, epochs, strict=True)
+        pairs = [_take(steps * size, *flow) for flow in flows]
+        now, rest = map(list, zip(*pairs, strict=True))
+        yield np.stack(now).reshape(-1, steps, size)
 
 
 def _take(
     count: int, rest: np.ndarray, epochs: Iterator[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """The next `count` numbers of a flow, and what is left of what has come."""
-    parts, have = [rest], len(rest)
+    parts = [rest]
+    have = len(rest)
     while have < count:
-        parts.append(next(epochs))
-        have += len(parts[-1])
+        part = next(epochs)
+        parts.append(part)
+        have += len(part)
     joined = np.concatenate(parts) if len(parts) > 1 else rest
     return joined[:count], joined[count:]
 
@@ -98,10 +107,11 @@ def _epochs(samples: np.ndarray, draws: int, streams: Streams, run: int) -> Iter
     count = len(samples)
     if count == 0:
         yield np.zeros(draws, np.int64)
-    for epoch in range(-(-draws // count) if count else 0):
-        random, left = streams.generator(run, "shuffle", epoch), draws - epoch * count
-        yield (
-            random.permutation(samples)
-            if left >= count
-            else random.choice(samples, left, replace=False)
-        )
+        return
+    for epoch in range(math.ceil(draws / count)):
+        random = streams.generator(run, "shuffle", epoch)
+        left = draws - epoch * count
+        if left >= count:
+            yield random.permutation(samples)
+        else:
+            yield random.choice(samples, left, replace=False)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from .dataset import Dataset
-
-if TYPE_CHECKING:
-    pass
 
 
 def scales(
@@ -23,22 +18,19 @@ def scales(
         zscore: whether observations are scaled at all.
         actions: how many Discrete actions there are, whose logits are not scaled; None for Box actions.
     """
-    held, size = data.moments, data.obs.shape[2]
-    deviation = (held.scatter / held.weight.clamp_min(1e-300)).sqrt()
-    mean, shift = held.mean[..., :size], held.mean[..., size:]
-    std, scale = deviation[..., :size], deviation[..., size:]
-    least = torch.tensor(floor, dtype=torch.float64, device=data.obs.device).reshape(-1, 1, 1)
-    scaling = {
-        "mean": mean,
-        "std": torch.maximum(std, least),
-        "shift": shift,
-        "scale": scale.clamp_min(1e-6),
-    }
-    if not zscore:
-        scaling |= {"mean": torch.zeros_like(mean), "std": torch.ones_like(std)}
-    if actions is not None:
-        scaling |= {
-            "shift": shift.new_zeros(len(shift), 1, actions),
-            "scale": shift.new_ones(len(shift), 1, actions),
-        }
+    moments, size = data.moments, data.obs.shape[2]
+    variance = moments.scatter / moments.weight.clamp_min(1e-300)
+    mean, shift = moments.mean[..., :size], moments.mean[..., size:]
+    std, scale = variance.sqrt()[..., :size], variance.sqrt()[..., size:]
+    if zscore:
+        least = torch.tensor(floor, dtype=torch.float64, device=data.obs.device)
+        std = torch.maximum(std, least.reshape(-1, 1, 1))
+    else:
+        mean, std = torch.zeros_like(mean), torch.ones_like(std)
+    if actions is None:
+        scale = scale.clamp_min(1e-6)
+    else:
+        shift = shift.new_zeros(len(shift), 1, actions)
+        scale = torch.ones_like(shift)
+    scaling = {"mean": mean, "std": std, "shift": shift, "scale": scale}
     return {name: value.float() for name, value in scaling.items()}

@@ -40,40 +40,52 @@ class MixturePolicy(Policy):
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, Any]:
         """See `Policy.act`; `draw` chooses who acts. The parts' memories stand side by side, (R, E, K, ...)."""
-        held = [None] * len(self.parts) if memory is None else memory.unbind(2)
-        answers = [part.act(obs, own) for part, own in zip(self.parts, held, strict=True)]
+        memories = [None] * len(self.parts) if memory is None else memory.unbind(2)
+        pairs = zip(self.parts, memories, strict=True)
+        answers = [part.act(obs, own) for part, own in pairs]
+        actions = torch.stack([action for action, _ in answers], 2)
         kept = [own for _, own in answers]
         memory = None if kept[0] is None else torch.stack(kept, 2)
-        actions, chances = torch.stack([action for action, _ in answers], 2), self.chances[:, None]
         if draw is not None:
-            who = choose(chances, draw)[..., None]
-            return actions.gather(2, who.expand(-1, -1, -1, actions.shape[-1]))[:, :, 0], memory
+            return self._one(actions, draw), memory
         if isinstance(self.action_space, spaces.Box):
-            mean = torch.zeros_like(actions[:, :, 0])
-            # A sum over a stack would round differently for fewer runs.
-            for k, action in enumerate(actions.unbind(2)):
-                mean = mean + chances[..., k, None] * action
-            return mean, memory
-        votes = torch.zeros(
-            *obs.shape[:2], int(self.action_space.n), dtype=chances.dtype, device=obs.device
-        )
-        votes = votes.scatter_add(2, actions[..., 0], chances.expand(-1, obs.shape[1], -1))
-        return votes.argmax(-1, keepdim=True), memory
+            return self._mean(actions), memory
+        return self._vote(actions), memory
+
+    def _one(self, actions: torch.Tensor, draw: torch.Tensor) -> torch.Tensor:
+        """The action of the part that is drawn, of the parts' actions (R, E, K, U)."""
+        part = choose(self.chances[:, None], draw)[..., None]
+        index = part.expand(-1, -1, -1, actions.shape[-1])
+        return actions.gather(2, index)[:, :, 0]
+
+    def _mean(self, actions: torch.Tensor) -> torch.Tensor:
+        """The weighted mean of the parts' actions (R, E, K, U); a sum over a stack would round with the number of runs."""
+        mean = torch.zeros_like(actions[:, :, 0])
+        for k, action in enumerate(actions.unbind(2)):
+            mean = mean + self.chances[:, None, k, None] * action
+        return mean
+
+    def _vote(self, actions: torch.Tensor) -> torch.Tensor:
+        """The action for which the parts that choose it weigh most, of the parts' actions (R, E, K, 1)."""
+        runs, episodes = actions.shape[:2]
+        chances = self.chances[:, None].expand(-1, episodes, -1)
+        votes = chances.new_zeros(runs, episodes, int(self.action_space.n))
+        votes = votes.scatter_add(2, actions[..., 0], chances)
+        return votes.argmax(-1, keepdim=True)
 
     def __getitem__(self, run: int) -> MixturePolicy:
         """The policy of one run."""
-        return MixturePolicy(
-            [part[run] for part in self.parts], self.chances[one_of(run, self.runs)]
-        )
+        parts = [part[run] for part in self.parts]
+        return MixturePolicy(parts, self.chances[one_of(run, self.runs)])
 
     def arrays(self, resume: bool = False) -> Arrays:
         """Everything that makes this policy, by name; those of part 3 begin with `part.003.mlp.`."""
-        held = {
-            f"part.{k:03d}.{part.kind}.{name}": array
-            for k, part in enumerate(self.parts)
-            for name, array in part.arrays(resume).items()
-        }
-        return {"chances": self.chances, **held}
+        arrays = {"chances": self.chances}
+        for k, part in enumerate(self.parts):
+            prefix = f"part.{k:03d}.{part.kind}"
+            own = part.arrays(resume)
+            arrays |= {f"{prefix}.{name}": array for name, array in own.items()}
+        return arrays
 
 
 @dataclass(frozen=True)
@@ -104,10 +116,11 @@ class Mixture:
     def restore(self, arrays: Arrays, action_space: Any) -> MixturePolicy:
         """See `Net.restore`; the parts' kinds stand in the names of their arrays."""
         parts: dict[tuple[str, str], Arrays] = {}
-        for name in sorted(arrays):
-            if name.startswith("part."):
-                _, number, kind, own = name.split(".", 3)
-                parts.setdefault((number, kind), {})[own] = arrays[name]
+        names = [name for name in sorted(arrays) if name.startswith("part.")]
+        for name in names:
+            _, number, kind, own = name.split(".", 3)
+            part = parts.setdefault((number, kind), {})
+            part[own] = arrays[name]
         require(len(parts) > 0, "policy: expected the parts of a mixture, got none")
         policies = [restore(kind, own, action_space) for (_, kind), own in parts.items()]
         return MixturePolicy(policies, arrays["chances"])

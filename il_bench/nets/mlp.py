@@ -48,8 +48,18 @@ def initial_layers(sizes: list[int], streams: Streams) -> list[torch.Tensor]:
         bound = 1 / math.sqrt(fan_in)
         for name, rows in (("weight", fan_in), ("bias", 1)):
             draw = streams.uniform(f"{name} {i}", 1, rows, fan_out)[:, 0]
-            layers.append(((2 * draw - 1) * bound).to(torch.float32))
+            values = (2 * draw - 1) * bound
+            layers.append(values.to(torch.float32))
     return layers
+
+
+def require_shape(obs: torch.Tensor, runs: int, size: int) -> None:
+    """Refuse observations that are not (R, E, O) of `runs` and `size`."""
+    fits = obs.dim() == 3 and obs.shape[0] == runs and obs.shape[2] == size
+    require(
+        fits,
+        f"observations: expected (R={runs}, E, O={size}), got {tuple(obs.shape)}; pass one row an episode",
+    )
 
 
 class MLPPolicy(Policy):
@@ -73,14 +83,18 @@ class MLPPolicy(Policy):
         trained: list[torch.Tensor] | None = None,
     ):
         self.trained = layers if trained is None else trained
-        self.layers = [p.detach() for p in layers]
-        self.scaling, self.action_space = scaling, action_space
-        self.runs, self.device = len(layers[0]), str(layers[0].device)
-        self._layers = [p.double() for p in self.layers]
-        self._scaling = {k: v.double() for k, v in scaling.items()}
+        self.layers = [layer.detach() for layer in layers]
+        self.scaling = scaling
+        self.action_space = action_space
+        self.runs = len(layers[0])
+        self.device = str(layers[0].device)
+        self._layers = [layer.double() for layer in self.layers]
+        self._scaling = {name: value.double() for name, value in scaling.items()}
         if isinstance(action_space, spaces.Box):
-            self._low = torch.as_tensor(action_space.low.ravel(), device=self.device).double()
-            self._high = torch.as_tensor(action_space.high.ravel(), device=self.device).double()
+            bounds = (action_space.low, action_space.high)
+            self._low, self._high = (
+                torch.as_tensor(bound.ravel(), device=self.device).double() for bound in bounds
+            )
 
     def __repr__(self) -> str:
         """What it is, not all of it."""
@@ -89,13 +103,11 @@ class MLPPolicy(Policy):
 
     def output(self, obs: torch.Tensor) -> torch.Tensor:
         """Unclipped actions, or logits, (R, E, U or A), float64, for obs (R, E, O); differentiable in obs."""
-        s = self._scaling
-        expected = s["mean"].shape[-1]
-        require(
-            obs.dim() == 3 and obs.shape[0] == self.runs and obs.shape[2] == expected,
-            f"observations: expected (R={self.runs}, E, O={expected}), got {tuple(obs.shape)}; pass one row an episode",
-        )
-        return mlp(self._layers, (obs.double() - s["mean"]) / s["std"]) * s["scale"] + s["shift"]
+        scaling = self._scaling
+        require_shape(obs, self.runs, scaling["mean"].shape[-1])
+        x = (obs.double() - scaling["mean"]) / scaling["std"]
+        out = mlp(self._layers, x)
+        return out * scaling["scale"] + scaling["shift"]
 
     def act(
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
@@ -111,26 +123,43 @@ class MLPPolicy(Policy):
     def __getitem__(self, run: int) -> MLPPolicy:
         """The policy of one run."""
         pick = one_of(run, self.runs)
+        layers = [layer[pick] for layer in self.layers]
         scaling = {name: value[pick] for name, value in self.scaling.items()}
-        return MLPPolicy([p[pick] for p in self.layers], scaling, self.action_space)
+        return MLPPolicy(layers, scaling, self.action_space)
 
     def arrays(self, resume: bool = False) -> Arrays:
         """Everything that makes this policy, by name; with `resume` also what a warm start goes on with."""
-        layers = {f"layer.{i:02d}": p for i, p in enumerate(self.layers)}
+        arrays = {f"scaling.{name}": value for name, value in self.scaling.items()}
+        arrays |= _numbered("layer", self.layers)
         if resume:
-            layers |= {f"trained.{i:02d}": p for i, p in enumerate(self.trained)}
-        return layers | {f"scaling.{name}": value for name, value in self.scaling.items()}
+            arrays |= _numbered("trained", self.trained)
+        return arrays
+
+
+def _numbered(name: str, layers: list[torch.Tensor]) -> Arrays:
+    """Layers under names whose order is theirs."""
+    return {f"{name}.{i:02d}": layer for i, layer in enumerate(layers)}
+
+
+def _in_order(name: str, arrays: Arrays) -> list[torch.Tensor]:
+    """The way back from `_numbered`."""
+    names = sorted(key for key in arrays if key.startswith(f"{name}."))
+    return [arrays[key] for key in names]
 
 
 def side_by_side(policies: list[MLPPolicy]) -> MLPPolicy:
     """One policy of all the runs of several, in order."""
-
-    def joined(each: list[list[torch.Tensor]]) -> list[torch.Tensor]:
-        return [torch.cat(parts) for parts in zip(*each, strict=True)]
-
-    scaling = {name: torch.cat([p.scaling[name] for p in policies]) for name in policies[0].scaling}
-    layers, trained = joined([p.layers for p in policies]), joined([p.trained for p in policies])
+    layers = _joined([policy.layers for policy in policies])
+    trained = _joined([policy.trained for policy in policies])
+    names = list(policies[0].scaling)
+    scales_of_each = [[policy.scaling[name] for name in names] for policy in policies]
+    scaling = dict(zip(names, _joined(scales_of_each), strict=True))
     return MLPPolicy(layers, scaling, policies[0].action_space, trained)
+
+
+def _joined(parts: list[list[torch.Tensor]]) -> list[torch.Tensor]:
+    """Tensors (R, ...) of all runs, from those of several policies."""
+    return [torch.cat(each) for each in zip(*parts, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -159,14 +188,15 @@ class MLP:
         """See `Net.fit`; as many runs train side by side as are fastest."""
         first = start.trained if isinstance(start, MLPPolicy) else None
         sizes, space = self.widths(data, env), env.action_space
-        fast = _mlp_engine.suits(data.obs)
-        size = _mlp_engine.runs_at_once(sizes, training.batch) if fast else len(data.obs)
-        policies, losses = [], []
-        for block in in_blocks(size, data, training, streams, log, updates):
-            layers = None if first is None else [p[block.runs] for p in first]
+        side = _runs_at_once(data, sizes, training)
+        policies: list[MLPPolicy] = []
+        losses: list[torch.Tensor] = []
+        for block in in_blocks(side, data, training, streams, log, updates):
+            layers = None if first is None else [layer[block.runs] for layer in first]
             descent = _descent(block, sizes, space, layers)
             adam, loss = descend(block, descent, updates)
-            policies.append(MLPPolicy(adam.average(), descent.scaling, space, adam.last()))
+            policy = MLPPolicy(adam.average(), descent.scaling, space, adam.last())
+            policies.append(policy)
             losses.append(loss)
         sign(log, losses, updates)
         return side_by_side(policies)
@@ -179,16 +209,24 @@ class MLP:
 
     def restore(self, arrays: Arrays, action_space: Any) -> MLPPolicy:
         """See `Net.restore`."""
-        layers = [arrays[name] for name in sorted(arrays) if name.startswith("layer.")]
-        trained = [arrays[name] for name in sorted(arrays) if name.startswith("trained.")]
-        scaling = {name: arrays[f"scaling.{name}"] for name in ("mean", "std", "shift", "scale")}
+        layers = _in_order("layer", arrays)
+        trained = _in_order("trained", arrays)
         require(len(layers) >= 2, "policy: expected layers, got none")
+        names = ("mean", "std", "shift", "scale")
+        scaling = {name: arrays[f"scaling.{name}"] for name in names}
         return MLPPolicy(layers, scaling, action_space, trained or None)
 
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`."""
         sizes = [observation, *self.hidden, outputs]
         return sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
+
+
+def _runs_at_once(data: Dataset, sizes: list[int], training: Training) -> int:
+    """How many runs train side by side: all of them where the fast engine does not."""
+    if _mlp_engine.suits(data.obs):
+        return _mlp_engine.runs_at_once(sizes, training.batch)
+    return len(data.obs)
 
 
 def _descent(
@@ -198,15 +236,13 @@ def _descent(
     data, training = block.data, block.training
     discrete = isinstance(space, spaces.Discrete)
     logits = sizes[-1] if discrete else None
-    floor, zscore = as_tuple(training.std_floor), training.normalise == "zscore"
-    scaling = scales(data, floor, zscore, logits)
+    floor = as_tuple(training.std_floor)
+    scaling = scales(data, floor, training.normalise == "zscore", logits)
     if training.targets == "none":
-        unscaled = {
-            "shift": torch.zeros_like(scaling["shift"]),
-            "scale": torch.ones_like(scaling["scale"]),
-        }
-        scaling |= unscaled
-    layers = [p.to(data.obs.device) for p in first or initial_layers(sizes, block.streams)]
+        scaling["shift"] = torch.zeros_like(scaling["shift"])
+        scaling["scale"] = torch.ones_like(scaling["scale"])
+    layers = first or initial_layers(sizes, block.streams)
+    layers = [layer.to(data.obs.device) for layer in layers]
     make = _tape if _mlp_engine.suits(data.obs) else _autograd
     return Descent(layers, scaling, partial(make, sizes, training.batch, discrete))
 

@@ -56,20 +56,11 @@ class Ridge:
             target = torch.nn.functional.one_hot(data.action[..., 0], actions)
         scaling = _scaling(data, training, actions, target.shape[-1])
         penalties = as_tuple(self.penalty) * len(data.obs)
-        solved = [
-            _least_squares(obs, mean, std, wanted.double(), weight.double(), penalty)
-            for obs, wanted, weight, mean, std, penalty in zip(
-                data.obs,
-                target,
-                data.weight,
-                scaling["mean"],
-                scaling["std"],
-                penalties,
-                strict=False,
-            )
-        ]
-        weights, biases = (torch.stack(part).float() for part in zip(*solved, strict=True))
-        return MLPPolicy([weights, biases], scaling, space)
+        parts = (data.obs, scaling["mean"], scaling["std"], target, data.weight)
+        runs = zip(*parts, penalties, strict=False)
+        solutions = [_least_squares(*run) for run in runs]
+        layers = [torch.stack(part).float() for part in zip(*solutions, strict=True)]
+        return MLPPolicy(layers, scaling, space)
 
     def restore(self, arrays: Arrays, action_space: Any) -> MLPPolicy:
         """See `Net.restore`."""
@@ -82,12 +73,14 @@ class Ridge:
 
 def _scaling(data: Dataset, training: Training, actions: int | None, outputs: int) -> Arrays:
     """Scales of observations where they are asked for; actions are never scaled."""
-    ones = data.obs.new_ones(len(data.obs), 1, outputs)
-    unscaled = {"shift": torch.zeros_like(ones), "scale": ones}
     if training.normalise == "zscore":
-        return scales(data, as_tuple(training.std_floor), True, actions) | unscaled
-    first = data.obs[:, :1]  # images need not be held in float64 for moments that nobody needs
-    return {"mean": torch.zeros_like(first), "std": torch.ones_like(first)} | unscaled
+        scaling = scales(data, as_tuple(training.std_floor), True, actions)
+    else:  # images need not be held in float64 for moments that nobody needs
+        first = data.obs[:, :1]
+        scaling = {"mean": torch.zeros_like(first), "std": torch.ones_like(first)}
+    scaling["scale"] = data.obs.new_ones(len(data.obs), 1, outputs)
+    scaling["shift"] = torch.zeros_like(scaling["scale"])
+    return scaling
 
 
 def _least_squares(
@@ -100,29 +93,43 @@ def _least_squares(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Coefficients (O, U) and intercept (1, U) that minimise sum w |x b + c - y|^2 + penalty |b|^2, x = (obs - mean)/std.
 
-    Normal equations are summed over blocks of samples: of 20,000 images no copy in float64 is ever held.
+    With fewer samples than observations b = A' (A A' + penalty)^-1 r, else (A' A + penalty)^-1 A' r: A holds the rows
+    sqrt(w) (x - their mean), r the same of y. Normal equations are summed over blocks of samples: of 20,000 images no
+    copy in float64 is ever held.
     """
-    share, root = (weight / weight.sum().clamp_min(1e-12))[:, None], weight.sqrt()[:, None]
+    y, weight = y.double(), weight.double()
+    samples, size = obs.shape
+    total = weight.sum().clamp_min(1e-12)
+    share = (weight / total)[:, None]
+    root = weight.sqrt()[:, None]
     aim = (share * y).sum(0, keepdim=True)
-    if obs.shape[1] > obs.shape[0]:
-        x = (obs.double() - mean) / std
+    b = root * (y - aim)
+
+    def scaled(rows: slice) -> torch.Tensor:
+        return (obs[rows].double() - mean) / std
+
+    if size > samples:
+        x = scaled(slice(None))
         middle = (share * x).sum(0, keepdim=True)
-        a, b = root * (x - middle), root * (y - aim)
-        slope = a.T @ torch.linalg.solve(_penalised(a @ a.T, penalty), b)
+        a = root * (x - middle)
+        gram = _penalised(a @ a.T, penalty)
+        slope = a.T @ torch.linalg.solve(gram, b)
         return slope, aim - middle @ slope
-    blocks = [slice(i, i + BLOCK) for i in range(0, len(obs), BLOCK)]
-    middle, right = torch.zeros_like(mean, dtype=y.dtype), y.new_zeros(obs.shape[1], y.shape[1])
-    gram = y.new_zeros(2 * obs.shape[1:])
-    for k in blocks:
-        middle += (share[k] * ((obs[k].double() - mean) / std)).sum(0, keepdim=True)
-    for k in blocks:
-        a = root[k] * ((obs[k].double() - mean) / std - middle)
+    middle = torch.zeros_like(mean, dtype=y.dtype)
+    right = y.new_zeros(size, y.shape[1])
+    gram = y.new_zeros(size, size)
+    blocks = [slice(first, first + BLOCK) for first in range(0, samples, BLOCK)]
+    for rows in blocks:
+        middle += (share[rows] * scaled(rows)).sum(0, keepdim=True)
+    for rows in blocks:
+        a = root[rows] * (scaled(rows) - middle)
         gram.addmm_(a.T, a)
-        right.addmm_(a.T, root[k] * (y[k] - aim))
+        right.addmm_(a.T, b[rows])
     slope = torch.linalg.solve(_penalised(gram, penalty), right)
     return slope, aim - middle @ slope
 
 
 def _penalised(gram: torch.Tensor, penalty: float) -> torch.Tensor:
+    """The penalty added to the diagonal, in place."""
     gram.diagonal().add_(max(penalty, 1e-12))
     return gram

@@ -13,11 +13,12 @@ from gymnasium import spaces
 from ..core.arrays import Arrays, affine
 from ..core.env import Env
 from ..core.policy import Log, Policy, choose
-from ..core.settings import Values, as_tuple, one_of, require
+from ..core.settings import Values, as_tuple, one_of
 from ..core.streams import Streams
 from ..fit.dataset import Dataset
 from ..fit.scaling import scales
 from ..fit.training import Training, require_positive
+from .mlp import require_shape
 
 
 class VotePolicy(Policy):
@@ -38,35 +39,29 @@ class VotePolicy(Policy):
         self.weight, self.bias, self.action_space = weight, bias, action_space
         self.runs, self.device = len(weight), str(weight.device)
         self._layers = weight.double(), bias.double()
-        first, second = torch.triu_indices(
-            int(action_space.n), int(action_space.n), 1, device=weight.device
-        )
+        actions = int(action_space.n)
+        first, second = torch.triu_indices(actions, actions, 1, device=weight.device)
         one_hot = torch.nn.functional.one_hot
-        sides = one_hot(second, int(action_space.n)) - one_hot(first, int(action_space.n))  # (P, A)
+        sides = one_hot(second, actions) - one_hot(first, actions)  # (P, A)
         self._sides = sides.double().expand(self.runs, -1, -1)
 
     def __repr__(self) -> str:
         """What it is, not all of it."""
         _, size, pairs = self.weight.shape
-        return (
-            f"VotePolicy({size} -> {pairs} pairs of {self.action_space.n} actions; R={self.runs})"
-        )
+        actions = self.action_space.n
+        return f"VotePolicy({size} -> {pairs} pairs of {actions} actions; R={self.runs})"
 
     def votes(self, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Votes for each action and its summed margins, both (R, E, A), float64, for obs (R, E, O)."""
         weight, bias = self._layers
-        expected = weight.shape[1]
-        require(
-            obs.dim() == 3 and obs.shape[0] == self.runs and obs.shape[2] == expected,
-            f"observations: expected (R={self.runs}, E, O={expected}), got {tuple(obs.shape)}; pass one row an episode",
-        )
-        margin, none = (
-            affine(bias, obs.double(), weight),
-            bias.new_zeros(self.runs, 1, int(self.action_space.n)),
-        )
-        won = torch.where(margin > 0, 1.0, -1.0).to(margin.dtype)
-        balance, sums = (affine(none.double(), part, self._sides) for part in (won, margin))
-        return (balance + int(self.action_space.n) - 1) / 2, sums
+        require_shape(obs, self.runs, weight.shape[1])
+        actions = int(self.action_space.n)
+        nothing = bias.new_zeros(self.runs, 1, actions)
+        margin = affine(bias, obs.double(), weight)
+        side = torch.where(margin > 0, 1.0, -1.0).to(margin.dtype)
+        balance = affine(nothing, side, self._sides)
+        sums = affine(nothing, margin, self._sides)
+        return (balance + actions - 1) / 2, sums
 
     def act(
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
@@ -75,7 +70,9 @@ class VotePolicy(Policy):
         votes, sums = self.votes(obs)
         if draw is not None:
             return choose(votes, draw), memory
-        return (votes + sums / (3 * (sums.abs() + 1))).argmax(-1, keepdim=True), memory
+        tie_break = sums / (3 * (sums.abs() + 1))
+        best = (votes + tie_break).argmax(-1, keepdim=True)
+        return best, memory
 
     def __getitem__(self, run: int) -> VotePolicy:
         """The policy of one run."""
@@ -123,11 +120,10 @@ class SVM:
         if not isinstance(space, spaces.Discrete):
             raise ValueError("net svm: expected Discrete actions, got Box ones; use net ridge")
         costs = as_tuple(self.cost) * len(data.obs)
-        solved = _machines(data, training, int(space.n), costs)
-        slopes, biases = (
-            torch.from_numpy(np.stack(part)).float() for part in zip(*solved, strict=True)
-        )
-        return VotePolicy(slopes.to(data.obs.device), biases.to(data.obs.device), space)
+        machines = _machines(data, training, int(space.n), costs)
+        weight, bias = (np.stack(part) for part in zip(*machines, strict=True))
+        tensors = (torch.from_numpy(part).float().to(data.obs.device) for part in (weight, bias))
+        return VotePolicy(*tensors, space)
 
     def restore(self, arrays: Arrays, action_space: Any) -> VotePolicy:
         """See `Net.restore`."""
@@ -143,20 +139,25 @@ def _machines(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Coefficients (O, P) and intercepts (1, P) of each run."""
     parts = (data.obs, data.action[..., 0], data.weight)
-    obs, action, weight = (part.cpu().numpy() for part in parts)
-    shape = (len(obs), 1, obs.shape[2])
-    mean, std = np.zeros(shape), np.ones(shape)
-    if training.normalise == "zscore":
-        scaling = scales(data, as_tuple(training.std_floor), True, actions)
-        mean, std = (scaling[name].double().cpu().numpy() for name in ("mean", "std"))
-    solved = []
-    for run, cost in zip(range(len(obs)), costs, strict=False):
-        states, taken, times = _distinct(obs[run], action[run], weight[run])
-        scaled = (states - mean[run]) / std[run]
-        slope, bias = _pairs(scaled, taken, times, actions, cost)
-        slope /= std[run].T
-        solved.append((slope, bias - mean[run] @ slope))
-    return solved
+    samples = [part.cpu().numpy() for part in parts]
+    means, stds = _moments(data, training, actions)
+    machines = []
+    for *sample, mean, std, cost in zip(*samples, means, stds, costs, strict=False):
+        obs, action, weight = _distinct(*sample)
+        slope, bias = _pairs((obs - mean) / std, action, weight, actions, cost)
+        slope /= std.T
+        machines.append((slope, bias - mean @ slope))
+    return machines
+
+
+def _moments(data: Dataset, training: Training, actions: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of the observations (R, 1, O), float64; 0 and 1 where they are taken as they are."""
+    runs, _, size = data.obs.shape
+    if training.normalise != "zscore":
+        return np.zeros((runs, 1, size)), np.ones((runs, 1, size))
+    scaling = scales(data, as_tuple(training.std_floor), True, actions)
+    mean, std = (scaling[name].double().cpu().numpy() for name in ("mean", "std"))
+    return mean, std
 
 
 def _distinct(
@@ -167,16 +168,15 @@ def _distinct(
     DAgger's rounds meet mostly the same states again, so that 20 rounds cost little more than one.
     """
     there = weight > 0
-    rows = np.column_stack((obs[there], action[there].astype(obs.dtype)))
-    places: dict[bytes, int] = {}
+    obs, action, weight = obs[there], action[there], weight[there]
+    rows = np.column_stack((obs, action.astype(obs.dtype)))
     keys = rows.view(f"V{rows.strides[0]}")[:, 0].tolist()
-    place = np.array([places.setdefault(key, len(places)) for key in keys], dtype=np.int64)
+    places: dict[bytes, int] = {}
+    numbers = [places.setdefault(key, len(places)) for key in keys]
+    place = np.array(numbers, dtype=np.int64)
     first = np.unique(place, return_index=True)[1]
-    return (
-        rows[first, :-1].astype(np.float64),
-        action[there][first],
-        np.bincount(place, weight[there], len(first)),
-    )
+    summed = np.bincount(place, weight, len(first))
+    return obs[first].astype(np.float64), action[first], summed
 
 
 def _pairs(
@@ -193,16 +193,24 @@ def _pairs(
     machine = LinearSVC(C=cost, dual=False)
     taken = [(obs[action == k], weight[action == k]) for k in range(actions)]
     slopes, biases = [], []
-    with config_context(
-        assume_finite=True, skip_parameter_validation=True
-    ):  # 325 small fits: checks would cost half
-        for (one, light), (two, heavy) in itertools.combinations(taken, 2):
-            both = len(one) > 0 and len(two) > 0
-            if both:
-                second = np.arange(len(one) + len(two)) >= len(one)
-                machine.fit(np.concatenate((one, two)), second, np.concatenate((light, heavy)))
-            slopes.append(machine.coef_[0] if both else np.zeros(obs.shape[1]))
-            biases.append(
-                machine.intercept_[0] if both else float(len(two) > 0) - float(len(one) > 0)
-            )
+    # 325 small fits: checks would cost half.
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        for one, two in itertools.combinations(taken, 2):
+            slope, bias = _pair(machine, one, two)
+            slopes.append(slope)
+            biases.append(bias)
     return np.column_stack(slopes), np.array([biases])
+
+
+def _pair(
+    machine: Any, one: tuple[np.ndarray, np.ndarray], two: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, float]:
+    """Coefficients (O,) and intercept between the samples and weights of two actions."""
+    (first, light), (second, heavy) = one, two
+    if len(first) == 0 or len(second) == 0:
+        winner = float(len(second) > 0) - float(len(first) > 0)
+        return np.zeros(first.shape[1]), winner
+    obs = np.concatenate((first, second))
+    is_second = np.arange(len(obs)) >= len(first)
+    machine.fit(obs, is_second, np.concatenate((light, heavy)))
+    return machine.coef_[0], machine.intercept_[0]

@@ -46,15 +46,16 @@ class TablePolicy(Policy):
         first = torch.zeros(obs.shape[:2], dtype=torch.long, device=obs.device)
         step = first if memory is None else memory
         run = torch.arange(self.runs, device=obs.device)[:, None]
-        cell = run, step.clamp_max(self.counts.shape[1] - 1), obs.argmax(-1)
-        counts, unseen = self.counts[cell], self.counts[cell].sum(-1, keepdim=True) == 0
-        if draw is None:
-            action = torch.where(
-                unseen, self.fill[cell][..., None], counts.argmax(-1, keepdim=True)
-            )
-        else:
-            action = choose(torch.where(unseen, torch.ones_like(counts), counts), draw)
-        return action, step + 1
+        table = step.clamp_max(self.counts.shape[1] - 1)
+        cell = run, table, obs.argmax(-1)
+        counts = self.counts[cell]
+        unseen = counts.sum(-1, keepdim=True) == 0
+        if draw is not None:
+            weights = torch.where(unseen, torch.ones_like(counts), counts)
+            return choose(weights, draw), step + 1
+        most = counts.argmax(-1, keepdim=True)
+        fill = self.fill[cell][..., None]
+        return torch.where(unseen, fill, most), step + 1
 
     def __getitem__(self, run: int) -> TablePolicy:
         """The policy of one run."""
@@ -101,16 +102,23 @@ def count(data: Dataset, env: Env, streams: Streams, steps: int) -> TablePolicy:
         ValueError: for other observations, or for Box actions.
     """
     space = env.action_space
-    zero_or_one = (data.obs == 0) | (data.obs == 1)
-    one_hot = bool(zero_or_one.all() and (data.obs.sum(-1) == 1).all())
-    if not (isinstance(space, spaces.Discrete) and one_hot):
+    if not (isinstance(space, spaces.Discrete) and _one_hot(data.obs)):
         raise ValueError(
             "net table: expected one-hot observations and Discrete actions, got others; use net mlp"
         )
     actions = int(space.n)
     runs, samples, states = data.obs.shape
     time = data.time.clamp_max(steps - 1).expand(runs, samples)
-    cell = (time * states + data.obs.argmax(-1)) * actions + data.action[..., 0]
-    counts = torch.zeros(runs, steps * states * actions, device=data.obs.device)
-    counts = counts.scatter_add(1, cell, data.weight).reshape(runs, steps, states, actions)
-    return TablePolicy(counts, streams.integers("fill", actions, steps, states), space)
+    row = time * states + data.obs.argmax(-1)
+    cell = row * actions + data.action[..., 0]
+    empty = torch.zeros(runs, steps * states * actions, device=data.obs.device)
+    counts = empty.scatter_add(1, cell, data.weight)
+    fill = streams.integers("fill", actions, steps, states)
+    return TablePolicy(counts.reshape(runs, steps, states, actions), fill, space)
+
+
+def _one_hot(obs: torch.Tensor) -> bool:
+    """Whether every observation is a single one among zeros."""
+    zero_or_one = (obs == 0) | (obs == 1)
+    single = obs.sum(-1) == 1
+    return bool(zero_or_one.all() and single.all())
