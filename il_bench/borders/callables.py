@@ -141,7 +141,7 @@ def _of_network(network: torch.nn.Module, batch: np.ndarray) -> Any:
     """What a network says of observations (n, O), in its own precision and place, without what only training does."""
     first = next(network.parameters(), torch.empty(0))
     was_training = network.training
-    network.eval()
+    network.train(False)
     try:
         with torch.no_grad():
             return network(torch.from_numpy(batch).to(first.device, first.dtype))
