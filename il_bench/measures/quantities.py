@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
-from ..core.env import Env, Expert
+from ..core.env import Env, Expert, RecurrentExpert
 from ..core.policy import Policy
 from ..core.rollout import Rollout, by_expert, rollout
 from ..core.streams import Streams
