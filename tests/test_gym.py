@@ -375,6 +375,13 @@ def test_observations_of_every_kind_are_flattened_and_one_line_says_so(space, si
     np.testing.assert_array_equal(record.arrays["state"][0, 0, 0, 0], spaces.flatten(space, first))
 
 
+def test_the_headline_says_what_became_of_observations_and_actions(capsys):
+    Path("desk_ice.py").write_text("def down(obs):\n    return [1] * len(obs)\n")
+    command("--env", "FrozenLake-v1", "--expert", "desk_ice:down", *QUICK, "--out", "kept")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "observations Discrete(16) are flattened into 16 numbers" in said
+
+
 def test_a_row_of_numbers_is_not_said_to_be_flattened():
     assert pendulum().adaptation == ""
     assert "flattened" not in pendulum().certificate().note

@@ -52,14 +52,17 @@ class Answers:
         """
         before = memory or [None] * len(obs)
         rows, after = [], []
-        for run, batch in enumerate(obs.to(torch.float32).cpu().numpy()):
+        batches = obs.to(torch.float32).cpu().numpy()
+        for run, batch in enumerate(batches):
+            who = f"{self.who} at run {run}"
             answer, remembered = self.asked(batch.copy(), before[run])
-            actions = self._actions(f"{self.who} at run {run}", answer, len(batch))
-            self._require_possible(f"{self.who} at run {run}", actions)
+            actions = self._actions(who, answer, len(batch))
+            self._require_possible(who, actions)
             rows.append(actions)
             after.append(remembered)
+        actions = torch.from_numpy(np.stack(rows))
         nobody = all(remembered is None for remembered in after)
-        return torch.from_numpy(np.stack(rows)).to(obs.device), None if nobody else after
+        return actions.to(obs.device), None if nobody else after
 
     def asked(self, batch: np.ndarray, memory: Any) -> tuple[Any, Any]:
         """The answer for observations (n, O), which may be written into, and what is remembered."""
@@ -106,24 +109,37 @@ class Answers:
         """Refuse a label that there is not, and a number outside the Box; one that is not finite ends its episode."""
         space = self.env.action_space
         if isinstance(space, spaces.Discrete):
-            label = (actions >= 0) & (actions < space.n) & (actions == np.floor(actions))
-            wanted, advice = f"labels from 0 to {space.n - 1}", "answer with one of them"
-            wrong = actions[~label]
+            wanted = f"labels from 0 to {space.n - 1}"
+            advice = "answer with one of them"
+            wrong = actions[~_are_labels(space, actions)]
         else:
-            low, high = (limit.astype(np.float64).ravel() for limit in (space.low, space.high))
-            beyond = (actions < low - _slack(low)) | (actions > high + _slack(high))
-            wanted, advice = f"actions in {space}", "clip them"
-            wrong = actions[beyond]
-        became = f" ({self.env.adaptation})" if self.env.adaptation else ""
-        require(
-            not wrong.size,
-            f"{who}: expected {wanted}{became}, got {wrong[0] if wrong.size else 0:.6g}; {advice}",
-        )
+            wanted = f"actions in {space}"
+            advice = "clip them"
+            wrong = actions[_are_outside(space, actions)]
+        if wrong.size:
+            became = f" ({self.env.adaptation})" if self.env.adaptation else ""
+            first = f"{wrong[0]:.6g}"
+            raise ValueError(f"{who}: expected {wanted}{became}, got {first}; {advice}")
+
+
+def _are_labels(space: spaces.Discrete, actions: np.ndarray) -> np.ndarray:
+    """Which numbers are labels of a Discrete space."""
+    within = (actions >= 0) & (actions < space.n)
+    return within & (actions == np.floor(actions))
+
+
+def _are_outside(space: spaces.Box, actions: np.ndarray) -> np.ndarray:
+    """Which numbers of actions (n, U) lie farther outside a Box than rounding leads."""
+    low = space.low.astype(np.float64).ravel()
+    high = space.high.astype(np.float64).ravel()
+    below = actions < low - _slack(low)
+    return below | (actions > high + _slack(high))
 
 
 def _slack(limit: np.ndarray) -> np.ndarray:
     """How far beyond a limit of a Box rounding may lead."""
-    return OUTSIDE * np.maximum(1, np.abs(np.nan_to_num(limit, posinf=0, neginf=0)))
+    size = np.abs(np.nan_to_num(limit, posinf=0, neginf=0))
+    return OUTSIDE * np.maximum(1, size)
 
 
 def _accepted(predict: Any, about: dict[str, Any]) -> dict[str, Any]:
@@ -141,7 +157,7 @@ def _of_network(network: torch.nn.Module, batch: np.ndarray) -> Any:
     """What a network says of observations (n, O), in its own precision and place, without what only training does."""
     first = next(network.parameters(), torch.empty(0))
     was_training = network.training
-    network.eval()
+    network.train(False)
     try:
         with torch.no_grad():
             return network(torch.from_numpy(batch).to(first.device, first.dtype))
@@ -173,22 +189,20 @@ def shown(env: Env, source: Any, batch: np.ndarray) -> Any:
 
 def require_same_spaces(env: Env, who: str, source: Any) -> None:
     """Refuse a model whose observations or actions are not those of the environment."""
-    native = isinstance(env, Foreign)
-    places = {
-        "observations": (
-            _trained_on(source),
-            [env.observation_space, *([env.native_observation_space] if native else [])],
-        ),
-        "actions": (
-            getattr(source, "action_space", None),
-            [env.action_space, *([env.native_action_space] if native else [])],
-        ),
-    }
-    for what, (its, wanted) in places.items():
-        require(
-            not isinstance(its, spaces.Space) or any(_fits_into(space, its) for space in wanted),
-            f"{who}: was trained on {what} {its}, and {what} here are {wanted[-1]}; give another",
-        )
+    observations, actions = [env.observation_space], [env.action_space]
+    if isinstance(env, Foreign):
+        observations.append(env.native_observation_space)
+        actions.append(env.native_action_space)
+    its_actions = getattr(source, "action_space", None)
+    _require_one_of(f"{who}: was trained on observations", _trained_on(source), observations)
+    _require_one_of(f"{who}: was trained on actions", its_actions, actions)
+
+
+def _require_one_of(words: str, its: Any, wanted: list[Any]) -> None:
+    """Refuse a model's space that is none of those wanted; nothing is known of who names none."""
+    unknown = not isinstance(its, spaces.Space)
+    fits = unknown or any(_fits_into(space, its) for space in wanted)
+    require(fits, f"{words} {its}, and here they are {wanted[-1]}; give another")
 
 
 def _trained_on(source: Any) -> Any:
@@ -198,11 +212,14 @@ def _trained_on(source: Any) -> Any:
 
 def _fits_into(space: spaces.Space[Any], its: Any) -> bool:
     """Whether a model's space is that of an environment; an image's channels may have been moved to the front."""
-    if type(its) is not type(space) or getattr(its, "n", 0) != getattr(space, "n", 0):
+    same_kind = type(its) is type(space)
+    same_count = getattr(its, "n", 0) == getattr(space, "n", 0)
+    if not same_kind or not same_count:
         return False
-    if isinstance(space, spaces.Box):
-        return its.shape in (space.shape, (*space.shape[-1:], *space.shape[:-1]))
-    return its.shape == space.shape
+    if its.shape == space.shape:
+        return True
+    *axes, channels = space.shape or (0,)
+    return isinstance(space, spaces.Box) and its.shape == (channels, *axes)
 
 
 def require_answering(what: str, source: Any) -> None:

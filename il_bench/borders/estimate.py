@@ -131,7 +131,8 @@ def _stepped(
     copy.reset(seed=seed)
     way.put(copy.unwrapped, state)
     before = np.array(way.see(copy.unwrapped))
-    after = np.asarray(copy.step(action)[0], dtype=float)
+    observation, *_ = copy.step(action)
+    after = np.asarray(observation, dtype=float)
     finite = np.isfinite(before).all() and np.isfinite(after).all()
     return (before, after) if finite else None
 

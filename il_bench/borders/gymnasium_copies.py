@@ -198,35 +198,47 @@ class Copies:
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
         """First observations (n, O) of n episodes, each begun with its own seed."""
         with self._closed_on_errors(len(seeds)):
-            self._fill(1 if self.origin.alone else len(seeds))
-            line = self._open * len(seeds) if self.origin.alone else self._open
-            first = [copy.reset(seed=seed)[0] for copy, seed in zip(line, seeds, strict=True)]
-            rows = [self.flattened(observation) for observation in first]
+            rows = [self.flattened(observation) for observation in self._first(seeds)]
         obs = np.array(rows, dtype=np.float64).reshape(len(seeds), -1)
+        nothing = np.zeros(len(seeds))
         never = np.zeros(len(seeds), dtype=bool)
-        self.standing = Standing(obs, np.zeros(len(seeds)), never, never)
+        self.standing = Standing(obs, nothing, never, never)
         return obs
+
+    def _first(self, seeds: Sequence[int]) -> Iterator[Any]:
+        """What each reset shows; where there is only one copy, it is reset again and again."""
+        alone = self.origin.alone
+        self._fill(1 if alone else len(seeds))
+        line = self._open * len(seeds) if alone else self._open
+        for copy, seed in zip(line, seeds, strict=True):
+            yield copy.reset(seed=seed)[0]
 
     def stopped(self, actions: np.ndarray) -> np.ndarray:
         """Which of n copies (n,) take no further step, given actions (n, U): those no longer finite among them."""
-        if self.standing is None or len(self.standing.obs) != len(actions):
-            return np.zeros(len(actions), dtype=bool)
-        finite = np.isfinite(self.standing.obs).all(1) & np.isfinite(actions).all(1)
-        return self.standing.stopped | ~finite
+        now, count = self.standing, len(actions)
+        if now is None or len(now.obs) != count:
+            return np.zeros(count, dtype=bool)
+        stands = np.isfinite(now.obs).all(1)
+        acts = np.isfinite(actions).all(1)
+        return now.stopped | ~(stands & acts)
 
     def stand_in(self, obs: np.ndarray, stopped: np.ndarray) -> bool:
         """Whether all copies that go on stand where the observations (n, O) say."""
-        if self.standing is None or not self._open or self.standing.obs.shape != obs.shape:
+        now = self.standing
+        if now is None or not self._open or now.obs.shape != obs.shape:
             return False
-        return bool((self.standing.obs == obs)[~stopped].all())
+        same = now.obs == obs
+        return bool(same[~stopped].all())
 
     def step(self, obs: np.ndarray, actions: Sequence[Any], stopped: np.ndarray) -> Standing:
         """Every copy that has not stopped takes its action, from observations (n, O) on."""
         each = len(self._open) == len(actions)
         require(each, f"{self.origin.name}: only one of it can exist; let its episodes take turns")
         assert self.standing is not None, "stepped before a reset"
-        obs, reward = obs.copy(), np.zeros(len(obs))
-        terminated, stop = self.standing.terminated.copy(), stopped.copy()
+        obs = obs.copy()
+        reward = np.zeros(len(obs))
+        terminated = self.standing.terminated.copy()
+        stop = stopped.copy()
         flat = None if self._is_flat else self.flattened
         with self._closed_on_errors(len(actions)):
             for i in np.flatnonzero(~stopped).tolist():

@@ -1,6 +1,6 @@
 """The border to Gymnasium, outwards: our environments as gymnasium.Env and VectorEnv.
 
-`gymnasium.make("il_bench/Lane-v0", lipschitz=1.3)`; inwards it is crossed in foreign.py, `il.make("Pendulum-v1")`.
+`gymnasium.make("il_bench/Lane-v0", lipschitz=1.3)`; inwards it is crossed in gymnasium_in.py, `il.make("Pendulum-v1")`.
 """
 
 from __future__ import annotations
@@ -55,17 +55,18 @@ def _episode(options: dict[str, Any] | None, following: int) -> int:
 
 def _checked(action: Any, space: spaces.Space, shape: tuple[int, ...]) -> np.ndarray:
     array = np.asarray(action)
-    if array.shape != shape or array.dtype.kind not in "iuf" or not np.isfinite(array).all():
+    numbers = array.dtype.kind in "iuf"
+    if array.shape != shape or not numbers or not np.isfinite(array).all():
         shown = array.tolist() if array.size < 9 else f"{array.dtype} {array.shape}"
         raise ValueError(
             f"action: expected finite numbers of shape {shape} for {space}, got {shown}; sample the action space"
         )
-    if (
-        isinstance(space, spaces.Discrete)
-        and not ((array >= 0) & (array < space.n) & (array == array.astype(int))).all()
-    ):
-        raise ValueError(
-            f"action: expected integers from 0 to {space.n - 1}, got {array.tolist()}; sample the action space"
+    if isinstance(space, spaces.Discrete):
+        within = (array >= 0) & (array < space.n)
+        whole = array == array.astype(int)
+        require(
+            bool((within & whole).all()),
+            f"action: expected integers from 0 to {space.n - 1}, got {array.tolist()}; sample the action space",
         )
     return array.astype(np.float64)
 
@@ -104,10 +105,8 @@ class GymEnv(gymnasium.Env[np.ndarray, Any]):
             render_mode in (None, "rgb_array", "human"),
             f"render_mode: expected rgb_array or human, got {render_mode!r}",
         )
-        self.observation_space, self.action_space = (
-            self.task.observation_space,
-            self.task.action_space,
-        )
+        self.observation_space = self.task.observation_space
+        self.action_space = self.task.action_space
         self.render_mode, self.purpose = render_mode, purpose
         self._into, self._out = _numpy_if_possible(self.task, arrays)
         self._episode, self._streams = -1, Streams(())
@@ -130,10 +129,10 @@ class GymEnv(gymnasium.Env[np.ndarray, Any]):
             self._streams, self._episode = _streams((number,), self.purpose), -1
         self._episode = _episode(options, self._episode + 1)
         streams = self._streams.from_episode(self._episode)
-        self._noise = self._into(
-            streams.normal("noise", 1, self.task.horizon, self.task.noise_size).numpy()
-        )
-        self._state = self._into(self.task.initial(streams, 1).cpu().numpy())
+        noise = streams.normal("noise", 1, self.task.horizon, self.task.noise_size)
+        state = self.task.initial(streams, 1)
+        self._noise = self._into(noise.numpy())
+        self._state = self._into(state.cpu().numpy())
         self._step = 0
         if self.render_mode == "human":
             self.render()
@@ -148,25 +147,20 @@ class GymEnv(gymnasium.Env[np.ndarray, Any]):
         require(
             self._state is not None, "step: expected reset() first; call it to begin an episode"
         )
-        array = self._into(
-            _checked(action, self.action_space, self._action_shape).reshape(1, 1, -1)
-        )
-        state = self.task.transition(
-            self._state, array, self._noise[:, :, min(self._step, self.task.horizon - 1)]
-        )
+        chosen = _checked(action, self.action_space, self._action_shape)
+        array = self._into(chosen.reshape(1, 1, -1))
+        last = self.task.horizon - 1
+        noise = self._noise[:, :, min(self._step, last)]
+        state = self.task.transition(self._state, array, noise)
         reward = float(self.task.reward(self._state, array, state)[0, 0])
         self._state = state
         self._step += 1
         if self.render_mode == "human":
             self.render()
         over = bool(self.task.terminal(state)[0, 0])
-        return (
-            self._observe(),
-            reward,
-            over,
-            self._step >= self.task.horizon,
-            {"state": self._out(state)[0, 0]},
-        )
+        late = self._step >= self.task.horizon
+        info = {"state": self._out(state)[0, 0]}
+        return self._observe(), reward, over, late, info
 
     def _observe(self) -> np.ndarray:
         return self._out(self.task.observation(self._state))[0, 0].astype(np.float32)
@@ -232,10 +226,8 @@ class GymVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             f"GymVectorEnv: expected an environment of one run, got {self.task.runs}; pass env[r]",
         )
         self.num_envs, self.render_mode, self.purpose = num_envs, render_mode, purpose
-        self.single_observation_space, self.single_action_space = (
-            self.task.observation_space,
-            self.task.action_space,
-        )
+        self.single_observation_space = self.task.observation_space
+        self.single_action_space = self.task.action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._into, self._out = _numpy_if_possible(self.task, arrays)
@@ -267,8 +259,10 @@ class GymVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     def _begin(self, which: np.ndarray) -> None:
         """Begin the next episode of the environments `which`."""
         self._episode[which] += 1
-        streams = self._streams.of(which).from_episode(self._episode[which])
-        self._noise[which] = streams.normal("noise", 1, *self._noise.shape[1:])[:, 0].numpy()
+        numbers = self._episode[which]
+        streams = self._streams.of(which).from_episode(numbers)
+        noise = streams.normal("noise", 1, *self._noise.shape[1:])
+        self._noise[which] = noise[:, 0].numpy()
         # One run for each, so that an environment may ask how many there are; then all in a row, as one run.
         task = dataclasses.replace(self.task, seed=tuple(streams.seeds))
         state = task.initial(streams, 1).numpy().swapaxes(0, 1)
@@ -285,14 +279,12 @@ class GymVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         require(
             self._state is not None, "step: expected reset() first; call it to begin the episodes"
         )
-        action = self._into(
-            _checked(actions, self.action_space, self._action_shape).reshape(1, self.num_envs, -1)
-        )
+        chosen = _checked(actions, self.action_space, self._action_shape)
+        action = self._into(chosen.reshape(1, self.num_envs, -1))
         fresh = np.flatnonzero(self._over)
         now = self._into(self._state)
-        noise = self._noise[
-            np.arange(self.num_envs), np.minimum(self._steps, self.task.horizon - 1)
-        ]
+        steps = np.minimum(self._steps, self.task.horizon - 1)
+        noise = self._noise[np.arange(self.num_envs), steps]
         proposed = self.task.transition(now, action, self._into(noise[None]))
         reward = self._out(self.task.reward(now, action, proposed))[0].copy()
         self._state = self._out(proposed)

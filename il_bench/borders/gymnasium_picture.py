@@ -40,7 +40,8 @@ class Camera:
     ) -> np.ndarray:
         """One RGB frame (height, width, 3) of a flat observation (O,); `box` holds the limits of its numbers."""
         if is_image(self._space):
-            pixels = np.reshape(state, self._space.shape).clip(0, 255).astype(np.uint8)
+            numbers = np.reshape(state, self._space.shape)
+            pixels = numbers.clip(0, 255).astype(np.uint8)
             return resized(coloured(pixels), size)
         frame = self._frame(state)
         return bars(state, ghost, box, size) if frame is None else resized(frame, size)

@@ -51,12 +51,15 @@ def numbers_or_labels(space: Space) -> spaces.Box | spaces.Discrete | None:
 
 def _limits(space: Space) -> tuple[np.ndarray, np.ndarray] | None:
     """The smallest and the largest whole number of each component; None where actions are not whole numbers."""
-    if isinstance(space, spaces.Box) and space.dtype.kind in "iu":
-        return space.low, space.high
+    if isinstance(space, spaces.Box):
+        whole = space.dtype.kind in "iu"
+        return (space.low, space.high) if whole else None
     if isinstance(space, spaces.MultiDiscrete):
-        return space.start, space.start + space.nvec - 1
+        last = space.start + space.nvec - 1
+        return space.start, last
     if isinstance(space, spaces.MultiBinary):
-        return np.zeros(space.shape, np.int8), np.ones(space.shape, np.int8)
+        off = np.zeros(space.shape, np.int8)
+        return off, off + 1
     return None
 
 
@@ -68,16 +71,19 @@ def native(space: Space, actions: np.ndarray) -> Any:
     if isinstance(space, spaces.Discrete):
         labels = np.nan_to_num(actions[:, 0]).astype(np.int64)
         return (labels + int(space.start)).tolist()
-    rows = actions.reshape(-1, *(space.shape or ()))
+    shape = space.shape or ()
+    rows = actions.reshape(-1, *shape)
     limits = _limits(space)
-    if limits is None:
-        return rows.astype(space.dtype)
-    return np.nan_to_num(rows).round().clip(*limits).astype(space.dtype)
+    if limits is not None:
+        rows = np.nan_to_num(rows).round()
+        rows = rows.clip(*limits)
+    return rows.astype(space.dtype)
 
 
 def adaptation(observations: Space, actions: Space) -> str:
     """What became of an environment's observations and actions on this side of the border; "" where nothing did."""
-    return "; ".join(filter(None, (_observations_became(observations), _actions_became(actions))))
+    words = [_observations_became(observations), _actions_became(actions)]
+    return "; ".join(filter(None, words))
 
 
 def _observations_became(space: Space) -> str:

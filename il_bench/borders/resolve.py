@@ -135,8 +135,10 @@ def make(thing: Any, *, seeds: int | tuple[int, ...] = 1, **settings: Any) -> En
     """
     cls = _class_of(thing, settings)
     name = thing if isinstance(thing, str) else cls.__name__
-    require_settings(name, settings, {f.name for f in dataclasses.fields(cls)} - {"seed"})
-    return cls(**combinations(settings, per_run_fields(cls), seeds))
+    known = {field.name for field in dataclasses.fields(cls)}
+    require_settings(name, settings, known - {"seed"})
+    values = combinations(settings, per_run_fields(cls), seeds)
+    return cls(**values)
 
 
 def require_settings(name: str, settings: dict[str, Any], known: set[str]) -> None:

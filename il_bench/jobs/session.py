@@ -317,7 +317,8 @@ def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOp
         f"  L = {dial} ({certificate.kind}, {certificate.metric}), T = {env.horizon}, {runs}; "
         f"{' and '.join(names)} {verb} {imitated}; {chance} evaluation"
     )
-    return f"[bold]{escape(registry.name_of(env))}[/bold]{escape(rest)}"
+    became = f"\n{env.adaptation}" if env.adaptation else ""
+    return f"[bold]{escape(registry.name_of(env))}[/bold]{escape(rest + became)}"
 
 
 def _memory(env: Env, learners: dict[str, Any], options: RunOptions) -> str:
