@@ -91,7 +91,8 @@ class Circle(Env):
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 on the hand, -1 opposite to it."""
-        theta, phase = next_state[..., 0], next_state[..., 1]
+        theta = next_state[..., 0]
+        phase = next_state[..., 1]
         return namespace(state).cos(theta - phase)
 
     def terminal(self, state: Any) -> Any:
@@ -130,7 +131,8 @@ class Circle(Env):
         colour: str | None = None,
     ) -> np.ndarray:
         """The circle, the hand to follow, whoever follows it, and where L alone would throw them."""
-        canvas, (angle, hand) = Canvas(size), state
+        canvas = Canvas(size)
+        angle, hand = state
         big = self.values("lipschitz")[0]
         face = dial(canvas)
         canvas.circle(face.middle, face.reach, FACE)

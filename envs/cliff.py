@@ -94,7 +94,8 @@ class Cliff(Env):
     @cached_property
     def limit(self) -> Values:
         """Where s is stopped, a number or (R,): beyond either edge, so that whoever is stopped is lost, or at CLIP."""
-        reaches, pulls = as_tuple(self.reach), self.values("pull")
+        reaches = as_tuple(self.reach)
+        pulls = self.values("pull")
         pairs = zip(reaches, pulls, strict=True)
         limits = tuple(min(CLIP, 2 * (1 + pull) * reach) for reach, pull in pairs)
         return limits if len(limits) > 1 else limits[0]
@@ -106,7 +107,8 @@ class Cliff(Env):
 
     def centre(self, state: Any) -> Any:
         """c(z), (R, E): the imaginary part of G e^(iz) / (L - e^(i omega))."""
-        sin, z = namespace(state).sin, state[..., 1]
+        sin = namespace(state).sin
+        z = state[..., 1]
         big = self.per_run(self.lipschitz)
         turn = 2 * math.cos(TURN)
         length = big * big - turn * big + 1
@@ -124,8 +126,10 @@ class Cliff(Env):
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
         push = action[..., 0].clip(-1, 1)
-        sigma, shake = self.per_run(self.noise), noise[..., 0]
-        big, s = self.per_run(self.lipschitz), state[..., 0]
+        sigma = self.per_run(self.noise)
+        shake = noise[..., 0]
+        big = self.per_run(self.lipschitz)
+        s = state[..., 0]
         s = big * s + push
         s = s - self.wind(state)
         s = s + sigma * shake
@@ -137,7 +141,8 @@ class Cliff(Env):
     def observation(self, state: Any) -> Any:
         """Position and point on the circle."""
         xp = namespace(state)
-        s, phase = state[..., 0], state[..., 1]
+        s = state[..., 0]
+        phase = state[..., 1]
         point = xp.cos(phase), xp.sin(phase)
         return xp.stack((s, *point), -1)
 
@@ -159,7 +164,8 @@ class Cliff(Env):
 
     def certificate(self) -> Certificate:
         """L, attained by any two positions whose images stay off the limit."""
-        value, limits = self.values("lipschitz"), as_tuple(self.limit)
+        value = self.values("lipschitz")
+        limits = as_tuple(self.limit)
         dials = zip(limits, value, strict=True)
         inside = tuple(0.5 * limit / (1 + big) for limit, big in dials)
         zero = torch.zeros(self.runs, 1, 2, dtype=torch.float64)
@@ -184,7 +190,8 @@ class Cliff(Env):
         colour: str | None = None,
     ) -> np.ndarray:
         """The plateau with its two edges, as steep as L makes it, whoever is on it, and the pull as a flag."""
-        canvas, (width, height) = Canvas(size, SKY), size
+        canvas = Canvas(size, SKY)
+        width, height = size
         reach = as_tuple(self.reach)[0]
         middle = self._column(width, float(self.centre(state[None])[0]))
         self._plateau(canvas, middle)
@@ -217,10 +224,12 @@ class Cliff(Env):
     def _plateau(self, canvas: Canvas, middle: float) -> None:
         """Ground between the edges, and the sea around it."""
         width, height = canvas.size
-        centre, half = width / 2, 0.3 * width
+        centre = width / 2
+        half = 0.3 * width
         shore = SHORE * height
         block(canvas, centre, centre, (shore, height), SEA)
-        left, right = middle - half, middle + half
+        left = middle - half
+        right = middle + half
         columns = np.linspace(left, right, 25)
         rows = self._row(canvas, middle, columns)
         lawn = np.stack((columns, rows), -1)

@@ -100,8 +100,10 @@ class Linear(Env):
 
     def rotated(self, s: Any) -> Any:
         """Q s, (R, E, X-1)."""
-        cos, sin = math.cos(ANGLE), math.sin(ANGLE)
-        even, odd = s[..., 0::2], s[..., 1::2]
+        cos = math.cos(ANGLE)
+        sin = math.sin(ANGLE)
+        even = s[..., 0::2]
+        odd = s[..., 1::2]
         first = cos * even - sin * odd
         second = sin * even + cos * odd
         pairs = namespace(s).stack((first, second), -1)
@@ -109,7 +111,8 @@ class Linear(Env):
 
     def pull(self, state: Any) -> Any:
         """g(xi), (R, E, X-1)."""
-        phase, shifts = state[..., -1:], self.shifts
+        phase = state[..., -1:]
+        shifts = self.shifts
         if isinstance(state, torch.Tensor):
             shifts = torch.as_tensor(shifts, device=state.device)
         return namespace(state).sin(phase + shifts)
@@ -124,7 +127,8 @@ class Linear(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        s, phase = state[..., :-1], state[..., -1:]
+        s = state[..., :-1]
+        phase = state[..., -1:]
         full = action.clip(-1, 1)
         push = self.per_run(self.gain, 3) * full
         sigma = self.per_run(self.noise, 3)
@@ -137,7 +141,8 @@ class Linear(Env):
     def observation(self, state: Any) -> Any:
         """Coordinates and point on the circle."""
         xp = namespace(state)
-        s, phase = state[..., :-1], state[..., -1:]
+        s = state[..., :-1]
+        phase = state[..., -1:]
         point = xp.cos(phase), xp.sin(phase)
         return xp.concatenate((s, *point), -1)
 

@@ -43,7 +43,8 @@ class Modular(Env):
 
     def validate(self) -> None:
         """L a whole number from 1 to M/2, sigma at least 0."""
-        most, dials = self.size / 2, self.values("lipschitz")
+        most = self.size / 2
+        dials = self.values("lipschitz")
         require(self.size >= 2, f"size: expected at least 2 places, got {self.size}; try 61")
         words = f"lipschitz: modular needs a whole number from 1 to M/2 = {self.size // 2}, got {self.lipschitz}"
         whole = all(1 <= big <= most and big == int(big) for big in dials)
@@ -72,7 +73,8 @@ class Modular(Env):
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """The place is multiplied and moved; the phase goes on by one."""
         xp = namespace(state)
-        place, phase = state[..., 0], state[..., 1]
+        place = state[..., 0]
+        phase = state[..., 1]
         shake = self.per_run(self.noise) * noise[..., 0]
         slip = xp.round(shake)
         place = self.per_run(self.lipschitz) * place
@@ -91,7 +93,8 @@ class Modular(Env):
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 at the phase, 0 half a round from it."""
-        place, phase = next_state[..., 0], next_state[..., 1]
+        place = next_state[..., 0]
+        phase = next_state[..., 1]
         off = abs(self._way(place - phase))
         return 1 - 2 * off / self.size
 
@@ -134,8 +137,10 @@ class Modular(Env):
         colour: str | None = None,
     ) -> np.ndarray:
         """The places in a ring, the one to follow, whoever follows it, and where L alone would throw them."""
-        canvas, (place, goal) = Canvas(size), state
-        big, face = self.values("lipschitz")[0], dial(canvas)
+        canvas = Canvas(size)
+        place, goal = state
+        big = self.values("lipschitz")[0]
+        face = dial(canvas)
         radius = min(0.03 * size[1] + 1, 0.75 * math.pi * face.reach / self.size)
         for spot in face.place(self._angle(np.arange(self.size))):
             canvas.circle(spot, radius, PLACE)

@@ -83,7 +83,8 @@ class Pair(Env):
 
     def matrices(self) -> list[np.ndarray]:
         """A_i of each run, (2, 2)."""
-        mus, systems = self.values("mu"), self.values("system")
+        mus = self.values("mu")
+        systems = self.values("system")
         return [_matrix(mu, system) for mu, system in zip(mus, systems, strict=True)]
 
     @cached_property

@@ -94,7 +94,8 @@ class Power(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        p, eta = self.per_run(self.p, 3), self.per_run(self.eta, 3)
+        p = self.per_run(self.p, 3)
+        eta = self.per_run(self.eta, 3)
         slack = abs(state) ** p
         push = GAIN * action.clip(-1, 1)
         force = self.pull(state) + push
@@ -123,7 +124,8 @@ class Power(Env):
     def certificate(self) -> Certificate:
         """A bound: 1 of the basin, eta Lip(h) of the pull, and the largest push times the steepest 1/(1 + |x|^p)."""
         dials = zip(self.values("p"), self.values("eta"), strict=True)
-        pull, reach = lipschitz_of_pull(), 1 + GAIN
+        pull = lipschitz_of_pull()
+        reach = 1 + GAIN
         return Certificate(
             value=tuple(1 + eta * (pull + reach * steepest(p)) for p, eta in dials),
             metric="Euclidean",
@@ -142,7 +144,8 @@ class Power(Env):
         colour: str | None = None,
     ) -> np.ndarray:
         """A half-pipe, flatter at its bottom the larger p, with a lane for each coordinate, and ten balls."""
-        canvas, p = Canvas(size), self.values("p")[0]
+        canvas = Canvas(size)
+        p = self.values("p")[0]
         lanes = [partial(_place, size, p, lane) for lane in range(SIZE)]
         for lane, place in enumerate(lanes):
             _pipe(canvas, place, BASIN[lane % 2])
@@ -212,7 +215,8 @@ def _place(size: tuple[int, int], p: float, lane: int, x: Any) -> np.ndarray:
     near = lane / (SIZE - 1)
     scale = 0.72 + 0.28 * near
     wall = 0.3 * height
-    farthest, nearest = TOP + wall - 8, height - 40
+    farthest = TOP + wall - 8
+    nearest = height - 40
     bottom = farthest + (nearest - farthest) * near
     rise = np.interp(x, *_profile(p))
     column = width / 2 + 0.155 * width * scale * x

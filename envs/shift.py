@@ -79,7 +79,8 @@ class Shift(Env):
 
     def drag(self, state: Any) -> Any:
         """g(z), (R, E)."""
-        sin, z = namespace(state).sin, state[..., -1]
+        sin = namespace(state).sin
+        z = state[..., -1]
         first, second = PULL
         slow = first * sin(z)
         fast = second * sin(2 * z + 1)
@@ -97,9 +98,11 @@ class Shift(Env):
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """Every number moves one place on and grows by L."""
         xp = namespace(state)
-        places, phase = state[..., :-1], state[..., -1:]
+        places = state[..., :-1]
+        phase = state[..., -1:]
         grown = self.per_run(self.lipschitz, 3) * places
-        last, others = grown[..., -1:], grown[..., :-1]
+        last = grown[..., -1:]
+        others = grown[..., :-1]
         full = action[..., 0].clip(-1, 1)
         push = GAIN * full
         push = push - self.drag(state)
@@ -113,7 +116,8 @@ class Shift(Env):
     def observation(self, state: Any) -> Any:
         """Places and point on the circle."""
         xp = namespace(state)
-        places, phase = state[..., :-1], state[..., -1:]
+        places = state[..., :-1]
+        phase = state[..., -1:]
         point = xp.cos(phase), xp.sin(phase)
         return xp.concatenate((places, *point), -1)
 
@@ -166,7 +170,8 @@ class Shift(Env):
         _bars(canvas, columns, half, state[:-1], colour or colour_of(1))
         _way(canvas, columns, half)
         _action(canvas)
-        big, length = self.values("lipschitz")[0], np.linalg.norm(state[:-1])
+        big = self.values("lipschitz")[0]
+        length = np.linalg.norm(state[:-1])
         footnote(canvas, f"each step: one place on, × {big:g}; last to first")
         headline(canvas, f"{self.size} places,  |s| = {length:.2g}")
         return canvas.image()
@@ -189,7 +194,8 @@ def _boxes(canvas: Canvas, columns: np.ndarray, half: float) -> None:
 
 def _bars(canvas: Canvas, columns: np.ndarray, half: float, values: np.ndarray, paint: str) -> None:
     """A bar for each number."""
-    zero, bar = rows(canvas, 0.0, FOOT), 0.7 * half
+    zero = rows(canvas, 0.0, FOOT)
+    bar = 0.7 * half
     ends = rows(canvas, values, FOOT)
     for column, row in zip(columns, ends, strict=True):
         block(canvas, column, bar, (row, zero), paint)
@@ -210,8 +216,10 @@ def _way(canvas: Canvas, columns: np.ndarray, half: float) -> None:
     middle, bottom = rows(canvas, np.array([0, -CLIP]), FOOT)
     width = canvas.size[0]
     below = bottom + 14
-    left, right = ENTRY * width, 0.97 * width
-    last, first = columns[-1] + half, columns[0] - half
+    left = ENTRY * width
+    right = 0.97 * width
+    last = columns[-1] + half
+    first = columns[0] - half
     turns = last, right, right, left, left, first
     levels = middle, middle, below, below, middle, middle
     back = np.column_stack((turns, levels))

@@ -78,7 +78,8 @@ class Sign(Env):
     @cached_property
     def slope(self) -> Values:
         """The open loop s rho; one number, or one for each run (R,)."""
-        rhos, systems = self.values("rho"), self.values("system")
+        rhos = self.values("rho")
+        systems = self.values("system")
         dials = zip(rhos, systems, strict=True)
         slopes = tuple(rho if system == 1 else -rho for rho, system in dials)
         return slopes if len(set(slopes)) > 1 else slopes[0]
@@ -96,7 +97,8 @@ class Sign(Env):
 
     def missing(self, state: Any) -> Any:
         """Where x goes, s rho x - g(c), (R, E), if nobody acts, and what the expert cancels."""
-        x, context = state[..., 0], state[..., 1]
+        x = state[..., 0]
+        context = state[..., 1]
         free = self.per_run(self.slope) * x
         return free - namespace(state).sin(context)
 
@@ -160,8 +162,10 @@ class Sign(Env):
         colour: str | None = None,
     ) -> np.ndarray:
         """Where x is, at the left, and its next steps if the expert, nobody or the other system's expert steers."""
-        canvas, (width, height) = Canvas(size), size
-        start, end = START * width, END * width
+        canvas = Canvas(size)
+        width, height = size
+        start = START * width
+        end = END * width
         ladder(canvas, start - 14, end, FOOT)
         self._futures(canvas, state[0])
         drawn = bodies(state, ghost, colour or colour_of(1), faint=0.6)

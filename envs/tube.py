@@ -81,8 +81,10 @@ class Tube(Env):
 
     def pull(self, state: Any) -> Any:
         """g(z), (R, E)."""
-        sin, z = namespace(state).sin, state[..., 1]
-        slow, fast = sin(z), sin(2 * z + 1)
+        sin = namespace(state).sin
+        z = state[..., 1]
+        slow = sin(z)
+        fast = sin(2 * z + 1)
         return PULL[0] * slow + PULL[1] * fast
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
@@ -96,7 +98,8 @@ class Tube(Env):
         """One step along the tube."""
         full = action[..., 0].clip(-1, 1)
         push = self.per_run(self.gain) * full
-        sigma, shake = self.per_run(self.noise), noise[..., 0]
+        sigma = self.per_run(self.noise)
+        shake = noise[..., 0]
         q = self.per_run(self.lipschitz) * state[..., 0]
         q = q + push - self.pull(state)
         q = q + sigma * shake
@@ -107,7 +110,8 @@ class Tube(Env):
     def observation(self, state: Any) -> Any:
         """Position and point on the circle."""
         xp = namespace(state)
-        q, phase = state[..., 0], state[..., 1]
+        q = state[..., 0]
+        phase = state[..., 1]
         point = xp.cos(phase), xp.sin(phase)
         return xp.stack((q, *point), -1)
 
@@ -151,8 +155,10 @@ class Tube(Env):
         colour: str | None = None,
     ) -> np.ndarray:
         """The tube from the side on a logarithmic scale, its coming pull as a wave, the ball and its twin."""
-        canvas, (width, height) = Canvas(size), size
-        start, column = 0.11 * width, HERE * width
+        canvas = Canvas(size)
+        width, height = size
+        start = 0.11 * width
+        column = HERE * width
         self._wave(canvas, state[1])
         ladder(canvas, start, width, FOOT)
         for wall in rows(canvas, np.array([-CLIP, CLIP]), FOOT):

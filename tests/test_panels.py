@@ -41,7 +41,7 @@ def test_nothing_lies_beneath_the_banner_of_a_film(name, size):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_body_has_the_learners_own_colour_and_the_first_learners_unless_told(name):
+def test_the_body_has_the_learners_own_colour_and_the_first_learners_by_default(name):
     env = il.make(name)
     one, two = states(env)[:2]
     usual, own = (env.draw(two, SIZES[0], one, colour) for colour in (None, GREEN))
