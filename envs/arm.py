@@ -245,8 +245,9 @@ class Arm(Env):
 
 def _paint_arm(canvas: Canvas, angles: np.ndarray, paint: str) -> None:
     one, two = np.cumsum(angles + REST)
-    elbow = LINKS[0] * np.array([-math.sin(one), math.cos(one)])
-    hand = elbow + LINKS[1] * np.array([-math.sin(two), math.cos(two)])
+    upper, lower = LINKS
+    elbow = upper * np.array([-math.sin(one), math.cos(one)])
+    hand = elbow + lower * np.array([-math.sin(two), math.cos(two)])
     at = _at(canvas.size, [(0, 0), elbow, hand])
     scale = _scale(canvas.size)
     for colour, wide in ((DARK, 0.2), (paint, 0.15)):
@@ -291,5 +292,6 @@ def _scene(size: tuple[int, int]) -> Canvas:
         for share in np.linspace(0, 1, 19):
             dot = _at(size, one + share * (two - one))
             canvas.circle(dot, 0.014 * _scale(size) + 0.2, DOTS)
-    canvas.polygon(_at(size, [(-0.28, -0.9), (0.28, -0.9), (0.16, 0.05), (-0.16, 0.05)]), SOFT)
+    stand = [(-0.28, -0.9), (0.28, -0.9), (0.16, 0.05), (-0.16, 0.05)]
+    canvas.polygon(_at(size, stand), SOFT)
     return canvas

@@ -116,7 +116,8 @@ class Kart(Env):
         e = torch.where(up, aside, 0.0)
         psi = torch.where(up, facing, 0.0)
         off = (abs(e) > HALF).to(e.dtype)
-        return torch.stack((metres + STEP, e, psi, off, falls + off, noise[..., 2]), -1)
+        after = (metres + STEP, e, psi, off, falls + off, noise[..., 2])
+        return torch.stack(after, -1)
 
     def observation(self, state: Any) -> Any:
         """The image under noise that is a function of the state's last number, (R, E, 1425), float32."""
@@ -132,11 +133,14 @@ class Kart(Env):
         facing = heading(state[..., 0]) + state[..., 2]
         cos = torch.cos(facing).float()[..., None]
         sin = torch.sin(facing).float()[..., None]
-        ground = torch.stack((cos * ahead - sin * left, sin * ahead + cos * left), -1)
+        east = cos * ahead - sin * left
+        north = sin * ahead + cos * left
+        ground = torch.stack((east, north), -1)
         aside = _aside(self.place(state), ground)
         on_deck = _share_within(HALF, aside, blur)
         on_edge = _share_within(HALF + EDGE, aside, blur)
-        colours = void + on_edge * (edge - void) + on_deck * (deck - edge)
+        colours = void + on_edge * (edge - void)
+        colours = colours + on_deck * (deck - edge)
         return colours.unflatten(-2, (TALL, WIDE))
 
     def place(self, state: torch.Tensor) -> torch.Tensor:
@@ -223,13 +227,15 @@ def centre(metres: torch.Tensor) -> torch.Tensor:
 def _field(device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Distances (1, 1, H, W) from the centre line on a grid, FAR at most; its corner (2,), and its half sides (2,)."""
     points = line().numpy()
-    x, y = (np.arange(c.min() - FAR, c.max() + FAR, CELL) for c in points.T)
-    grid = np.stack(np.meshgrid(x, y), -1)
+    sides = [np.arange(c.min() - FAR, c.max() + FAR, CELL) for c in points.T]
+    grid = np.stack(np.meshgrid(*sides), -1)
     nearest, _ = cKDTree(points).query(grid, distance_upper_bound=FAR)
     far = torch.from_numpy(nearest.clip(max=FAR)).float()
-    corner = torch.tensor([x[0], y[0]])
-    half = torch.tensor([x[-1] - x[0], y[-1] - y[0]]) / 2
-    return far[None, None].to(device), corner.to(device), half.float().to(device)
+    corner = torch.tensor([side[0] for side in sides])
+    half = torch.tensor([side[-1] - side[0] for side in sides]) / 2
+    parts = far[None, None], corner, half.float()
+    far, corner, half = (part.to(device) for part in parts)
+    return far, corner, half
 
 
 def _aside(place: torch.Tensor, ground: torch.Tensor) -> torch.Tensor:
@@ -253,12 +259,15 @@ def _pixels(device: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Metres (3, P) that each pixel looks ahead and to the left, and how wide it is there; colours (3, 3)."""
     row, column = (n.ravel() + 0.5 for n in np.mgrid[:TALL, :WIDE])
     below = np.maximum(row - HORIZON, 0.5)
-    depth = np.where(row > HORIZON, FOCAL * HEIGHT / below, 1e6)  # no track in the sky
-    left = (WIDE / 2 - column) * depth / FOCAL
+    ground = FOCAL * HEIGHT / below
+    depth = np.where(row > HORIZON, ground, 1e6)  # no track in the sky
+    aside = WIDE / 2 - column
+    left = aside * depth / FOCAL
     looks = np.stack((depth - BACK, left, depth / FOCAL))
-    colours = np.stack((rgb(VOID), mix(*EDGES, 0.5), rgb(DECK))) / 255
+    colours = rgb(VOID), mix(*EDGES, 0.5), rgb(DECK)
     metres = torch.tensor(looks, dtype=torch.float32, device=device)
-    return metres, torch.tensor(colours).float().to(device)
+    shares = torch.tensor(np.stack(colours) / 255)
+    return metres, shares.float().to(device)
 
 
 @lru_cache(maxsize=4)
@@ -271,8 +280,9 @@ def _grains(device: str) -> torch.Tensor:
 @lru_cache(maxsize=4)  # the twins of a film see one track
 def _scene(metres: float, size: tuple[int, int]) -> tuple[Canvas, Camera, np.ndarray]:
     """Space and the track without karts, who looks at it, and the whole lap as it is seen from here."""
-    ahead = np.r_[np.arange(-12, 60, 0.5), np.arange(60, LENGTH - 12, 2)]
-    at = torch.from_numpy(metres + ahead)
+    near = np.arange(-12, 60, 0.5)
+    far = np.arange(60, LENGTH - 12, 2)
+    at = torch.from_numpy(metres + np.append(near, far))
     road = np.column_stack((at, centre(at), heading(at)))
     (x, y, _), place, (u, v, _) = along(road, metres + np.array([-2, 0, 5]))
     facing = math.atan2(v - y, u - x)

@@ -90,7 +90,8 @@ class Lane(Env):
     def observation_space(self) -> spaces.Box:
         """Offset, heading error, curvature here and ahead."""
         # One step beyond the last state.
-        reach = max(self.values("lipschitz")) + 10 * max(self.values("wind"))
+        gust = 10 * max(self.values("wind"))
+        reach = max(self.values("lipschitz")) + gust
         bend = sum(BEND) * max(self.values("bends"))
         high = np.array([DITCH + reach, math.pi * reach, bend, bend], dtype=np.float32)
         return spaces.Box(-high, high)
@@ -122,10 +123,12 @@ class Lane(Env):
         wind = self.per_run(self.wind)
         steer = STEER * action[..., 0].clip(-1, 1)
         bend = h * self.curvature(state)
-        offset = e + h * xp.sin(psi) + wind * noise[..., 0]
-        heading = self.per_run(self.yaw) * psi + steer - bend + wind * noise[..., 1]
-        phases = state[..., 2] + RATE[0], state[..., 3] + RATE[1]
-        return xp.stack((offset, heading, *phases), -1)
+        gust, twist = wind * noise[..., 0], wind * noise[..., 1]
+        offset = e + h * xp.sin(psi) + gust
+        heading = self.per_run(self.yaw) * psi + steer - bend + twist
+        slow = state[..., 2] + RATE[0]
+        quick = state[..., 3] + RATE[1]
+        return xp.stack((offset, heading, slow, quick), -1)
 
     def observation(self, state: Any) -> Any:
         """Offset, heading error, curvature here and `AHEAD` steps on."""
@@ -197,10 +200,14 @@ class Lane(Env):
 
     def _road(self, phase_1: float, phase_2: float) -> np.ndarray:
         """The road (n, 4) from its beginning, where phase_1 is 0, to beyond what is seen: metres, x, y, heading."""
-        here, h = self._metres(phase_1), self._step()
-        metres = np.arange(min(here, 0) // 1 - 40, here + VIEW + 40, GRID)
-        phases = np.array([[phase_1], [phase_2]]) + np.outer(RATE, metres - here) / h
-        swings = h * (np.array(BEND) / RATE) @ np.cos(phases)
+        here = self._metres(phase_1)
+        h = self._step()
+        first = min(here, 0) // 1 - 40
+        metres = np.arange(first, here + VIEW + 40, GRID)
+        now = np.array([[phase_1], [phase_2]])
+        phases = now + np.outer(RATE, metres - here) / h
+        sizes = h * (np.array(BEND) / RATE)
+        swings = sizes @ np.cos(phases)
         heading = -self.values("bends")[0] * swings
         x = np.cumsum(np.cos(heading)) * GRID
         y = np.cumsum(np.sin(heading)) * GRID
@@ -242,5 +249,6 @@ def _shown(road: np.ndarray, here: float, camera: Camera) -> np.ndarray:
     metres = road[:, 0]
     ahead = metres - here
     far = math.sqrt(camera.focal * camera.height / 0.4) - BACK
-    step = np.where(ahead < 10, 0.5, np.where(ahead < far, 1, 2))
-    return road[(ahead > -14) & (ahead < VIEW) & (metres % step == 0)]
+    step = np.select([ahead < 10, ahead < far], [0.5, 1], 2)
+    in_view = (ahead > -14) & (ahead < VIEW)
+    return road[in_view & (metres % step == 0)]

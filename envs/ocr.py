@@ -95,9 +95,11 @@ class Ocr(Env):
 
     def _word(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The word (R, E), the place of the letter that is due, and the word's length, for any numbers in a state."""
-        word = state[..., 0].long().clamp(0, len(self._data["start"]) - 1)
-        length = self._data["length"][word].long()
-        place = torch.minimum(state[..., 1].long().clamp_min(0), length - 1)
+        lengths = self._data["length"]
+        word = state[..., 0].long().clamp(0, len(lengths) - 1)
+        length = lengths[word].long()
+        position = state[..., 1].long().clamp_min(0)
+        place = torch.minimum(position, length - 1)
         return word, place, length
 
     def _due(self, state: torch.Tensor) -> torch.Tensor:
@@ -218,7 +220,8 @@ class _Row:
         self.width, height = size
         self.tall = height - BANNER
         self.step = min(0.96 * self.width / length, 0.17 * self.tall)
-        self.x = self.width / 2 + (np.arange(length) - (length - 1) / 2) * self.step
+        from_middle = np.arange(length) - (length - 1) / 2
+        self.x = self.width / 2 + from_middle * self.step
 
     def y(self, share: float) -> float:
         """A row of the picture, by its share of what lies beneath a film's banner."""

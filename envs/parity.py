@@ -81,9 +81,11 @@ class Parity(Env):
         one = 1 + 0 * state[..., 0]
         # A bit is as likely as not; exp(-(x**2 + y**2) / 2) of two normal numbers is uniform (Box & Muller 1958).
         bit, x, y = (noise[..., i] for i in range(3))
-        fog = xp.exp(-0.5 * (x**2 + y**2)) < self.per_run(self.fog)
+        chance = xp.exp(-0.5 * (x**2 + y**2))
+        fog = chance < self.per_run(self.fog)
         said = action[..., 0] * one
-        return xp.stack((said, self.answer(state), (bit < 0) * one, fog * one), -1)
+        truth = self.answer(state)
+        return xp.stack((said, truth, (bit < 0) * one, fog * one), -1)
 
     def observation(self, state: Any) -> Any:
         """The last symbol said with the bit, unless fog hides it; one-hot."""
@@ -152,8 +154,9 @@ def _order(canvas: Canvas, switch: bool, hidden: bool) -> None:
     wide, tall = np.array([0.34, 0.08]) * canvas.size
     corners = np.array([(-wide, -tall), (wide, -tall), (wide, tall), (-wide, tall)])
     canvas.polygon(at + corners, MIST if hidden else CARD)
-    order = "next: switch  (bit 1)" if switch else "next: leave  (bit 0)"
-    canvas.text("next: ?  (bit in fog)" if hidden else order, at, INK, 13, part=0.5)
+    order = "switch  (bit 1)" if switch else "leave  (bit 0)"
+    words = "?  (bit in fog)" if hidden else order
+    canvas.text(f"next: {words}", at, INK, 13, part=0.5)
 
 
 def _lamp(canvas: Canvas, at: np.ndarray, radius: float, lit: bool, colour: str) -> None:

@@ -162,9 +162,11 @@ class Quad(Env):
 
     def off(self, state: Any) -> Any:
         """Distance (R, E) from where on the eight the drone should be, metres."""
-        xp, phase = namespace(state), state[..., 10]
-        x = state[..., 0] - SWING[0] * xp.sin(phase)
-        z = state[..., 1] - HEIGHT - SWING[1] * xp.sin(2 * phase)
+        xp = namespace(state)
+        phase = state[..., 10]
+        right, up = state[..., 0], state[..., 1]
+        x = right - SWING[0] * xp.sin(phase)
+        z = up - HEIGHT - SWING[1] * xp.sin(2 * phase)
         return (x * x + z * z) ** 0.5
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:

@@ -85,10 +85,12 @@ class Recover(Env):
         one = 1 + 0 * off
         right = xp.where(self.on_path(state), act == state[..., 1], act == BACK)
         nearer = (xp.round(off) - 1).clip(0)
-        off = xp.where(right, nearer, self.per_run(self.k) * one)
+        farther = self.per_run(self.k) * one
+        off = xp.where(right, nearer, farther)
         # A turn is as likely as not; exp(-(x**2 + y**2) / 2) of two normal numbers is uniform (Box & Muller 1958).
         turn, x, y = (noise[..., i] for i in range(3))
-        fog = xp.exp(-0.5 * (x**2 + y**2)) < self.per_run(self.fog)
+        chance = xp.exp(-0.5 * (x**2 + y**2))
+        fog = chance < self.per_run(self.fog)
         return xp.stack((off, (turn < 0) * one, fog * one), -1)
 
     def observation(self, state: Any) -> Any:
@@ -151,7 +153,8 @@ class Recover(Env):
     def _stairs(self, size: tuple[int, int]) -> np.ndarray:
         """Pixels (k + 1, 2) of the path's edge and of the outer edge of each step below it."""
         k = round(self.values("k")[0])
-        edge, end = np.array([0.34, 0.42]), np.array([0.96, 0.9])
+        edge = np.array([0.34, 0.42])
+        end = np.array([0.96, 0.9])
         share = np.arange(k + 1)[:, None] / k
         return (edge + (end - edge) * share) * size
 
@@ -159,11 +162,12 @@ class Recover(Env):
 def _ridge(canvas: Canvas, stairs: np.ndarray) -> None:
     """The rock with its stairs, and the path to their edge."""
     width, height = canvas.size
-    (edge, top), foot = stairs[0], stairs[-1, 1]
-    x, y = stairs.T
-    outline = np.column_stack((np.repeat(x, 2)[:-1], np.repeat(y, 2)[1:]))
-    canvas.polygon([(0, height), (0, top), *outline, (width, foot), (width, height)], ROCK)
-    canvas.line([*outline, (width, foot)], EDGE, 2)
+    edge, top = stairs[0]
+    x, y = stairs.repeat(2, 0).T
+    outline = np.column_stack((x[:-1], y[1:]))
+    surface = [*outline, (width, stairs[-1, 1])]
+    canvas.polygon([(0, height), (0, top), *surface, (width, height)], ROCK)
+    canvas.line(surface, EDGE, 2)
     canvas.line([(0, top), (edge, top)], TRAIL, 0.03 * height)
 
 
@@ -180,6 +184,7 @@ def _board(canvas: Canvas, foot: np.ndarray, unit: float, sign: str) -> None:
     canvas.line([foot, foot - (0, 110 * unit)], EDGE, 12 * unit)
     at = foot - (0, 170 * unit)
     square = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
-    canvas.polygon(at + 75 * unit * square, MIST if hidden else BOARD)
+    paint, ink = (MIST, SOFT) if hidden else (BOARD, INK)
+    canvas.polygon(at + 75 * unit * square, paint)
     size = max(9, round(110 * unit))
-    canvas.text(sign, at, SOFT if hidden else INK, size, bold=True, part=0.5)
+    canvas.text(sign, at, ink, size, bold=True, part=0.5)

@@ -141,14 +141,19 @@ class ResetCliff(Env):
         """Pixels (S,): a good state's discs are the larger, the likelier it is."""
         good = self.size - 1
         rare = 1 / (self.values("rarity")[0] + 1)
-        likely = np.append(np.full(good - 1, rare), 1 - (good - 1) * rare)
+        others = np.full(good - 1, rare)
+        likely = np.append(others, 1 - others.sum())
         widest = 0.4 * EDGE * size[0] / good
-        return np.append(widest * (0.5 + 0.5 * likely**0.25), 0.05 * size[1])
+        radii = widest * (0.5 + 0.5 * likely**0.25)
+        return np.append(radii, 0.05 * size[1])
 
 
 def _cliff(canvas: Canvas) -> None:
     """Rock as far as the edge, and the sea."""
     width, height = canvas.size
-    edge, top, shore = EDGE * width, TOP * height, 0.9 * height
-    canvas.polygon([(0, top), (edge, top), (edge, height), (0, height)], ROCK)
-    canvas.polygon([(edge, shore), (width, shore), (width, height), (edge, height)], SEA)
+    edge = EDGE * width
+    top = TOP * height
+    shore = 0.9 * height
+    foot = edge, height
+    canvas.polygon([(0, top), (edge, top), foot, (0, height)], ROCK)
+    canvas.polygon([(edge, shore), (width, shore), canvas.size, foot], SEA)

@@ -65,8 +65,10 @@ class Trap(Env):
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """At the fork."""
         side, fog = streams.uniform("initial", episodes, 2).unbind(-1)
-        is_fog = fog < self.per_run(self.fog)
-        parts = torch.zeros_like(side), (side < 0.5).to(side.dtype), is_fog.to(side.dtype)
+        kind = side.dtype
+        is_right = (side < 0.5).to(kind)
+        is_fog = (fog < self.per_run(self.fog)).to(kind)
+        parts = torch.zeros_like(side), is_right, is_fog
         return torch.stack([part.to(self.device) for part in parts], -1)
 
     def right(self, state: Any, action: Any) -> Any:
@@ -144,11 +146,13 @@ class Trap(Env):
 
 def _trail(canvas: Canvas, start: np.ndarray, end: np.ndarray, unit: float) -> None:
     """A trail from where one starts, and behind it, to an end."""
-    x, height = start[0], canvas.size[1]
-    near, far = np.array([0.1 * unit, 0.0]), np.array([0.055 * unit, 0.0])
-    behind = [(x + 0.12 * unit, height), (x - 0.12 * unit, height)]
-    canvas.polygon([start - near, start + near, end + far, end - far], TRAIL)
-    canvas.polygon([start - near, start + near, *behind], TRAIL)
+    aside = np.array([unit, 0.0])
+    foot = np.array([start[0], canvas.size[1]])
+    here = [start - 0.1 * aside, start + 0.1 * aside]
+    there = [end + 0.055 * aside, end - 0.055 * aside]
+    behind = [foot + 0.12 * aside, foot - 0.12 * aside]
+    canvas.polygon(here + there, TRAIL)
+    canvas.polygon(here + behind, TRAIL)
 
 
 def _places(canvas: Canvas, safe: np.ndarray, pit: np.ndarray, unit: float) -> None:
@@ -170,12 +174,14 @@ def _flag(canvas: Canvas, foot: np.ndarray, unit: float) -> None:
 
 def _sign(canvas: Canvas, at: np.ndarray, unit: float, way: int, hidden: bool) -> None:
     """A signpost that points left (-1) or right (1), or the fog around it."""
-    canvas.line([at + (0, 150 * unit), at], POST, 14 * unit)
+    foot = np.add(at, (0, 150 * unit))
+    canvas.line([foot, at], POST, 14 * unit)
     arrow = np.array([(-70, -34), (60, -34), (110, 0), (60, 34), (-70, 34)])
     canvas.polygon(at + way * unit * arrow, BOARD)
     if not hidden:
         size = max(8, round(46 * unit))
-        canvas.text("safe", at + (way * 10 * unit, 0), INK, size, bold=True, part=0.5)
+        middle = np.add(at, (way * 10 * unit, 0))
+        canvas.text("safe", middle, INK, size, bold=True, part=0.5)
         return
     with canvas.layer(0.95):
         for x, y, radius in PUFFS:

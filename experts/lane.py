@@ -41,16 +41,16 @@ def lqr(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     At L = max(1, yaw) the car does not advance, and nothing steers its offset: the heading is then regulated alone.
     """
     if a[0, 1] < 1e-6:
-        return np.array([[0.0, *lqr_1d(a[1, 1], b[1, 0])]])
+        return np.array([[0.0, lqr_1d(a[1, 1], b[1, 0])]])
     cost = solve_discrete_are(a, b, Q, R)
     return np.linalg.solve(R + b.T @ cost @ b, b.T @ cost @ a)
 
 
-def lqr_1d(a: float, b: float) -> tuple[float]:
+def lqr_1d(a: float, b: float) -> float:
     """The same for one state and one input: the positive root of the scalar Riccati equation."""
     q, r = Q[1, 1], R[0, 0]
-    half = (r * (a * a - 1) + q * b * b) / 2
+    excess = r * (a * a - 1)
+    half = (excess + q * b * b) / 2
     root = np.sqrt(half * half + q * r * b * b)
     cost = (half + root) / (b * b)
-    gain = a * b * cost / (r + b * b * cost)
-    return (gain,)
+    return a * b * cost / (r + b * b * cost)
