@@ -315,7 +315,7 @@ def test_a_policy_that_remembers_is_no_function_of_the_state():
     env = linear()
     expert = Proportional(env, 0.5)
     along = path(env, expert)
-    with pytest.raises(probes.Unanswerable, match="without memory"):
+    with pytest.raises(probes.Unanswerable, match="one without memory"):
         probes.lyapunov(env, Opening(env), along, Streams(env.seeds))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from ..core.env import Env, Expert
+from ..core.env import Env, Expert, RecurrentExpert
 from ..core.policy import Policy
 from ..core.rollout import Driver, Rollout, action_size, by_expert, by_policy, rollout
 from ..core.settings import require
@@ -67,13 +67,16 @@ def acting(env: Env, who: Policy | Expert) -> Callable[[torch.Tensor], torch.Ten
     Raises:
         Unanswerable: when it is asked and remembers: its action is then no function of the state alone.
     """
+    forgetful = "needs one without memory, who is a function of the state alone"
+    if isinstance(who, RecurrentExpert):
+        raise Unanswerable(forgetful)
     if isinstance(who, Expert):
         return who.act
 
     def act(state: torch.Tensor) -> torch.Tensor:
         action, memory = who.act(env.observation(state))
         if memory is not None:
-            raise Unanswerable("needs a policy without memory: a function of the state alone")
+            raise Unanswerable(forgetful)
         return action
 
     return act
@@ -110,19 +113,22 @@ def lyapunov(env: Env, who: Policy | Expert, path: Rollout, streams: Streams) ->
     _require_smooth(env)
     episodes, horizon = path.action.shape[1:3]
     noise = _noise(env, streams, episodes)
-    keep, act = dial_coordinates(env, path.state[:, :, 0]), acting(env, who)
+    keep = dial_coordinates(env, path.state[:, :, 0])
+    act = acting(env, who)
     start = streams.fork("tangent").normal("start", episodes, path.state.shape[-1])
     way = start * keep
     total = torch.zeros(path.length.shape, dtype=torch.float64, device=way.device)
     for t in range(horizon):
         state = path.state[:, :, t]
         way = _of_length_one(env, state, way)
-        above, below = state + STEP * way, state - STEP * way
+        above = state + STEP * way
+        below = state - STEP * way
         end_above = env.transition(above, act(above), noise[t])
         end_below = env.transition(below, act(below), noise[t])
         stretch = env.distance(end_above, end_below) / (2 * STEP)
         logarithm = stretch.clamp_min(TINY).log()
-        total += torch.where(t < path.length, logarithm, torch.zeros_like(stretch))
+        alive = t < path.length
+        total += torch.where(alive, logarithm, torch.zeros_like(stretch))
         moved = (end_above - end_below) * keep
         way = torch.where(stretch[..., None] > 0, moved, way)
     steps = path.length.sum(1).clamp_min(1)
@@ -185,21 +191,24 @@ def recoverability(
     runs, episodes, horizon = path.action.shape[:3]
     row = torch.arange(runs, device=path.state.device)[:, None]
     episode = streams.integers("pick", episodes, samples)
-    last = (path.length[row, episode] - 1).clamp_min(0)
-    time = torch.minimum(streams.integers("time", horizon, samples), last)
-    start, left = path.state[row, episode, time], horizon - time
+    last = path.length[row, episode] - 1
+    drawn = streams.integers("time", horizon, samples)
+    time = torch.minimum(drawn, last.clamp_min(0))
+    start = path.state[row, episode, time]
+    left = horizon - time
     noise = streams.normal("noise", samples, horizon, env.noise_size).unbind(2)
     wrong = _any_action(env, streams, samples)
     value = _return(env, expert, start, left, noise, None)
-    return torch.quantile(value - _return(env, expert, start, left, noise, wrong), 0.95, dim=1)
+    after_wrong = _return(env, expert, start, left, noise, wrong)
+    return torch.quantile(value - after_wrong, 0.95, dim=1)
 
 
 def _any_action(env: Env, streams: Streams, samples: int) -> torch.Tensor:
     draw = streams.uniform("action", samples, action_size(env))
     if isinstance(env.action_space, spaces.Discrete):
         return (draw * int(env.action_space.n)).floor()
-    bounds = env.action_space.low, env.action_space.high
-    low, high = (torch.as_tensor(np.clip(b, -1e3, 1e3), device=draw.device) for b in bounds)
+    low = torch.as_tensor(np.clip(env.action_space.low, -1e3, 1e3), device=draw.device)
+    high = torch.as_tensor(np.clip(env.action_space.high, -1e3, 1e3), device=draw.device)
     return low + (high - low) * draw
 
 
@@ -272,11 +281,13 @@ def kick(
         0 <= at < env.horizon,
         f"at: expected a step from 0 to {env.horizon - 1}, got {at}; kick within the horizon",
     )
-    episodes, state = calm.state.shape[1], calm.state[:, :, at]
+    episodes = calm.state.shape[1]
+    state = calm.state[:, :, at]
     draw = streams.fork("kick").normal("way", episodes, state.shape[-1])
     way = _of_length_one(env, state, draw * dial_coordinates(env, state))
-    kicked = state + size * way
-    felt = torch.stack(list(_apart(env, who, kicked, calm, _noise(env, streams, episodes), at)), -1)
+    noise = _noise(env, streams, episodes)
+    deviations = list(_apart(env, who, state + size * way, calm, noise, at))
+    felt = torch.stack(deviations, -1)
     return _recovery(felt < 0.1 * size)
 
 
@@ -389,18 +400,21 @@ def _worst_end(
     which the twins are furthest apart.
     """
     require_pure(env)
-    episodes, action_numbers = lead.action.shape[1], lead.action.shape[-1]
+    episodes = lead.action.shape[1]
     noise = _noise(env, streams, episodes)
-    upwards = size * torch.eye(action_numbers, dtype=torch.float64, device=lead.state.device)
+    directions = torch.eye(lead.action.shape[-1], dtype=torch.float64, device=lead.state.device)
+    upwards = size * directions
     errors = torch.cat((upwards, -upwards))
     state = lead.state[:, :, 0]
     over = env.terminal(state)
     for t in range(env.horizon):
         label = expert.act(state).to(torch.float64)
+        twin = lead.state[:, :, t + 1]
         ends = torch.stack([env.transition(state, label + error, noise[t]) for error in errors])
-        apart = torch.stack([env.distance(end, lead.state[:, :, t + 1]) for end in ends])
-        chosen = apart.argmax(0)[None, ..., None].expand(1, *state.shape)
-        state = torch.where(over[..., None], state, ends.gather(0, chosen)[0])
+        apart = torch.stack([env.distance(end, twin) for end in ends])
+        furthest = apart.argmax(0)[None, ..., None]
+        worst = ends.gather(0, furthest.expand(1, *state.shape))[0]
+        state = torch.where(over[..., None], state, worst)
         over = over | env.terminal(state)
     return state
 

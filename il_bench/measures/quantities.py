@@ -281,9 +281,10 @@ class Assessment:
     def naive(self) -> np.ndarray:
         """L + L_a Lip(policy) of each run (R,): the bound that credits no cancellation."""
         env, policy = self.env, self.policy
-        slope = probes.sensitivity(env, probes.acting(env, policy), self.reference.path())
+        act = probes.acting(env, policy)
+        slope = probes.sensitivity(env, act, self.reference.path()).cpu().numpy()
         lipschitz = np.array(env.certificate().value)
-        return lipschitz + self.reference.action_gain * slope.cpu().numpy()
+        return lipschitz + self.reference.action_gain * slope
 
     @asked_once
     def small_gain(self) -> np.ndarray:
@@ -303,9 +304,11 @@ class Assessment:
         Discrete actions disagree where they differ, Box actions by more than a part of the expert's own spread.
         """
         error = np.linalg.norm(self.array("error_off"), axis=-1)
-        spread = np.linalg.norm(self.experts("action").std((0, 1, 2)))
+        deviation = self.experts("action").std((0, 1, 2))
+        spread = np.linalg.norm(deviation)
         allowed = DISAGREEMENT * spread if spread > 0 else 0
-        alive = np.arange(self.horizon) < self.experts("length")[..., None]
+        length = self.experts("length")[..., None]
+        alive = np.arange(self.horizon) < length
         return (error > allowed) & alive
 
     @cached_property

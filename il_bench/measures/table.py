@@ -62,11 +62,13 @@ class Measures:
         }
 
     def __str__(self) -> str:
-        first = [f"{heading:<8}{line}" for heading, line in self.summary.items()]
-        blocks = ["\n".join(first)]
-        blocks += ["\n".join(remarks) for remarks in (self.notes, self.broken) if remarks]
+        words = [f"{heading:<8}{line}" for heading, line in self.summary.items()]
+        remarks = [*self.notes, *self.broken]
+        blocks = ["\n".join(words)]
+        blocks += ["\n".join(remarks)] if remarks else []
         blocks += [_block(row) for row in self.rows]
-        return "\n\n".join([*blocks, _matrix(self.errors)])
+        blocks.append(_matrix(self.errors))
+        return "\n\n".join(blocks)
 
     def __repr__(self) -> str:
         """What is in it, not all of it."""
@@ -80,10 +82,11 @@ class Measures:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the five lines, then a table under each heading."""
-        first = html_table("In words", self.summary)
-        remarks = "".join(f"<p>{escape(line)}</p>" for line in (*self.notes, *self.broken))
-        tables = "".join(html_table(_title(row), _under_headings(row)) for row in self.rows)
-        return f"{first}{remarks}{tables}<pre>{escape(_matrix(self.errors))}</pre>"
+        parts = [html_table("In words", self.summary)]
+        parts += [f"<p>{escape(line)}</p>" for line in (*self.notes, *self.broken)]
+        parts += [html_table(_title(row), _under_headings(row)) for row in self.rows]
+        matrix = escape(_matrix(self.errors))
+        return "".join([*parts, f"<pre>{matrix}</pre>"])
 
 
 def class_text(classes: Mapping[str, int]) -> str:

@@ -85,8 +85,9 @@ def interval(values: np.ndarray) -> Interval:
     known = np.sort(values[~np.isnan(values)])
     if len(known) == 0:
         return Interval(np.nan, np.nan, np.nan, 0, len(values))
-    low, high = order_statistics(len(known))
-    return Interval(_middle(known), float(known[low]), float(known[high]), len(known), len(values))
+    first, last = order_statistics(len(known))
+    low, high = float(known[first]), float(known[last])
+    return Interval(_middle(known), low, high, len(known), len(values))
 
 
 def _middle(ordered: np.ndarray) -> float:
@@ -128,21 +129,27 @@ def paired_gain(ours: np.ndarray, theirs: np.ndarray, seed: int = 0) -> tuple[fl
     """
     from scipy.stats import trim_mean
 
-    tiny = np.finfo(float).tiny
-    logs = np.log(np.maximum(theirs, tiny)) - np.log(np.maximum(ours, tiny))
+    logs = _log_of_positive(theirs) - _log_of_positive(ours)
     middle = trim_mean(logs.mean(1), 0.25)
     samples = _resampled(logs, np.random.default_rng(seed))
-    low, high = np.quantile(trim_mean(samples, 0.25, axis=1), (0.025, 0.975))
+    middles = trim_mean(samples, 0.25, axis=1)
+    low, high = np.quantile(middles, (0.025, 0.975))
     return float(np.exp(middle)), float(np.exp(low)), float(np.exp(high))
+
+
+def _log_of_positive(values: np.ndarray) -> np.ndarray:
+    """Logarithms, of zero that of the smallest number there is."""
+    return np.log(np.maximum(values, np.finfo(float).tiny))
 
 
 def _resampled(values: np.ndarray, rng: np.random.Generator, samples: int = 2000) -> np.ndarray:
     """Bootstrap samples (samples, R) of the runs' means of values (R, E): of runs, and of the rollouts of each."""
     runs, episodes = values.shape
     chosen = rng.integers(runs, size=(samples, runs))
-    means = [
-        values[run][rng.integers(episodes, size=(samples, episodes))].mean(1) for run in range(runs)
-    ]
+    means = []
+    for run in range(runs):
+        rollouts = rng.integers(episodes, size=(samples, episodes))
+        means.append(values[run][rollouts].mean(1))
     return np.take_along_axis(np.stack(means, 1), chosen, 1)
 
 

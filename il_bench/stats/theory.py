@@ -137,12 +137,11 @@ def chunk_threshold(constant: float, contraction: float) -> float:
     """
     if contraction >= 1:
         return 1.0 if constant * contraction <= 1 else math.inf
+    if contraction <= 0:
+        return 1.0
+    length = math.log(constant) / -math.log(contraction)
     # A product that is 1 but for rounding counts as 1.
-    return (
-        max(1.0, math.ceil(math.log(constant) / -math.log(contraction) - 1e-12))
-        if contraction > 0
-        else 1.0
-    )
+    return max(1.0, math.ceil(length - 1e-12))
 
 
 def missing_mass(states: int, actions: int, demonstrations: int) -> float:
@@ -164,9 +163,11 @@ def absorbing_gap(error: float, horizon: int) -> float:
     Rates from 1 to 2, at which (1-e)**t alternates, occur in `cascade` and `parity_gap`.
     """
     t = np.arange(1.0, horizon + 1)
-    if error < 1:
-        return float((0.0 - np.expm1(t * math.log1p(-error))).sum())
-    return float((1 - (1 - error) ** t).sum())
+    if error >= 1:
+        alternating = 1 - (1 - error) ** t
+        return float(alternating.sum())
+    lost = 0.0 - np.expm1(t * math.log1p(-error))
+    return float(lost.sum())
 
 
 def reset_cliff_gap(states: int, actions: int, demonstrations: int, horizon: int) -> float:
@@ -216,7 +217,8 @@ def recover_gap(error: float, k: int, horizon: int) -> float:
     `absorbing_gap` from k = T on, below k T e in between.
     """
     lost = -math.expm1(k * math.log1p(-error)) if error < 1 else 1.0
-    return absorbing_gap(error, min(k, horizon)) + max(horizon - k, 0) * lost
+    first_steps = absorbing_gap(error, min(k, horizon))
+    return first_steps + max(horizon - k, 0) * lost
 
 
 def return_gap(error: float, k: int, horizon: int) -> float:
@@ -227,7 +229,8 @@ def return_gap(error: float, k: int, horizon: int) -> float:
     """
     off = np.zeros(horizon + 1)
     for t in range(1, horizon + 1):
-        off[t] = error * (1 - off[max(t - k, 0) : t]).sum()
+        earlier = off[max(t - k, 0) : t]
+        off[t] = error * (1 - earlier).sum()
     return float(off.sum())
 
 
@@ -267,12 +270,14 @@ def dagger_bound(
         raise ValueError(
             f"betas: expected one a round, none above the one before, got {list(betas)}; see `beta`"
         )
-    early, scale = chances > 1 / horizon, 2 * largest / len(chances)
+    early = chances > 1 / horizon
+    scale = 2 * largest / len(chances)
+    later = float(chances[~early].sum())
     terms = {
         "error": error,
         "regret": regret,
         "early rounds": scale * float(early.sum()),
-        "later rounds": scale * horizon * float(chances[~early].sum()),
+        "later rounds": scale * horizon * later,
     }
     return terms | {"total": sum(terms.values())}
 
@@ -290,7 +295,8 @@ def state_action_values(
     """
     states, actions = reward.shape
     chances = np.broadcast_to(policy, (horizon, states, actions))
-    q, v = np.zeros((horizon, states, actions)), np.zeros((horizon + 1, states))
+    q = np.zeros((horizon, states, actions))
+    v = np.zeros((horizon + 1, states))
     for t in reversed(range(horizon)):
         q[t] = reward + transition @ v[t + 1]
         v[t] = (chances[t] * q[t]).sum(-1)
@@ -302,10 +308,10 @@ def visits(
 ) -> np.ndarray:
     """Chances d_t (T, S) to be in each state under a tabular policy; arguments as in `state_action_values`."""
     chances = np.broadcast_to(policy, (horizon, *transition.shape[:2]))
-    found = [np.asarray(start, dtype=float)]
+    d = [np.asarray(start, dtype=float)]
     for t in range(horizon - 1):
-        found.append(np.einsum("s,sa,sax->x", found[-1], chances[t], transition))
-    return np.stack(found)
+        d.append(np.einsum("s,sa,sax->x", d[-1], chances[t], transition))
+    return np.stack(d)
 
 
 def performance_difference(
@@ -323,9 +329,11 @@ def performance_difference(
     """
     q, v = state_action_values(transition, reward, expert, horizon)
     own = state_action_values(transition, reward, learner, horizon)[1]
+    gained = start @ (own[0] - v[0])
     chances = np.broadcast_to(learner, q.shape)
-    seen = visits(transition, learner, start, horizon)
-    return float(start @ (own[0] - v[0])), float((seen * ((chances * q).sum(-1) - v[:-1])).sum())
+    d = visits(transition, learner, start, horizon)
+    advantage = (chances * q).sum(-1) - v[:-1]
+    return float(gained), float((d * advantage).sum())
 
 
 def recoverability(
