@@ -32,7 +32,7 @@ def main() -> None:
         [
             "`python -m il_bench.run --algo dagger`, film included",
             f"{wall:.1f} s",
-            "20 s",
+            "20 s, and 7 times `import torch`",
             f"{wall / torch:.1f}",
         ],
         ["its memory", f"{memory:.2f} GB", "1.5 GB", ""],
