@@ -138,8 +138,9 @@ class Arm(Env):
         rest = REST if xp is np else torch.as_tensor(REST, device=phase.device)
         angles = joints(x, y) - rest
         speeds = xp.diff(angles, 1, -2) / STEP
-        now, next_one = speeds[..., 0, :], speeds[..., 1, :]
-        return angles[..., 0, :], now, (next_one - now) / STEP
+        now = speeds[..., 0, :]
+        coming = speeds[..., 1, :]
+        return angles[..., 0, :], now, (coming - now) / STEP
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """On the star, anywhere along it."""
@@ -220,12 +221,11 @@ class Arm(Env):
     def _apart(self, jacobians: list[np.ndarray]) -> torch.Tensor:
         """States (R, 1, 5) off rest along the top singular vectors of the shoulder's transition."""
         tops = torch.from_numpy(np.stack([np.linalg.svd(a)[2][0] for a in jacobians]))
-        if self.control == "torque":
-            shoulder = tops / torch.tensor([1, UNIT])
-        else:
-            shoulder = torch.nn.functional.pad(tops, (0, 1))
         state = torch.zeros(self.runs, 1, 5, dtype=torch.float64)
-        state[:, 0, :4:2] = 0.1 * shoulder
+        if self.control == "torque":
+            state[:, 0, :4:2] = 0.1 * (tops / torch.tensor([1, UNIT]))
+        else:
+            state[:, 0, :1] = 0.1 * tops
         return state
 
     def draw(

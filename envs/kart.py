@@ -227,15 +227,16 @@ def centre(metres: torch.Tensor) -> torch.Tensor:
 def _field(device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Distances (1, 1, H, W) from the centre line on a grid, FAR at most; its corner (2,), and its half sides (2,)."""
     points = line().numpy()
-    sides = [np.arange(c.min() - FAR, c.max() + FAR, CELL) for c in points.T]
+    low, high = points.min(0) - FAR, points.max(0) + FAR
+    sides = [np.arange(*ends, CELL) for ends in zip(low, high, strict=True)]
     grid = np.stack(np.meshgrid(*sides), -1)
     nearest, _ = cKDTree(points).query(grid, distance_upper_bound=FAR)
     far = torch.from_numpy(nearest.clip(max=FAR)).float()
     corner = torch.tensor([side[0] for side in sides])
-    half = torch.tensor([side[-1] - side[0] for side in sides]) / 2
-    parts = far[None, None], corner, half.float()
-    far, corner, half = (part.to(device) for part in parts)
-    return far, corner, half
+    width = [side[-1] - side[0] for side in sides]
+    half = torch.tensor(width) / 2
+    field = far[None, None].to(device)
+    return field, corner.to(device), half.float().to(device)
 
 
 def _aside(place: torch.Tensor, ground: torch.Tensor) -> torch.Tensor:

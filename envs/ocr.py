@@ -277,9 +277,10 @@ class _Row:
 
     def score(self, canvas: Canvas, written: np.ndarray, label: list[int]) -> None:
         """How many of the letters written were wrong."""
-        wrong = sum(int(one) != other for one, other in zip(written, label, strict=False))
-        count = len(written)
+        count = min(len(written), len(label))
+        wrong = int((written[:count] != label[:count]).sum())
         words = f"{wrong} of {count} wrong" if count else f"a word of {len(label)} letters"
         at = 0.98 * self.width, self.y(0.05)
+        colour = WRONG if wrong else SOFT
         size = max(7, round(0.045 * self.tall))
-        canvas.text(words, at, WRONG if wrong else SOFT, size, part=1.0)
+        canvas.text(words, at, colour, size, part=1.0)

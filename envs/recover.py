@@ -181,7 +181,8 @@ def _foot(stairs: np.ndarray, off: int, size: tuple[int, int]) -> tuple[float, f
 def _board(canvas: Canvas, foot: np.ndarray, unit: float, sign: str) -> None:
     """A board on a post that shows the next turn, or nothing in fog."""
     hidden = sign == "?"
-    canvas.line([foot, foot - (0, 110 * unit)], EDGE, 12 * unit)
+    top = foot - (0, 110 * unit)
+    canvas.line([foot, top], EDGE, 12 * unit)
     at = foot - (0, 170 * unit)
     square = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
     paint, ink = (MIST, SOFT) if hidden else (BOARD, INK)

@@ -133,7 +133,8 @@ class ResetCliff(Env):
     def _places(self, size: tuple[int, int]) -> np.ndarray:
         """Pixels (S, 2) of the states."""
         good = self.size - 1
-        x = np.append((np.arange(good) + 0.5) * EDGE / good, (EDGE + 1) / 2)
+        on_cliff = (np.arange(good) + 0.5) * EDGE / good
+        x = np.append(on_cliff, (EDGE + 1) / 2)
         y = np.append(np.full(good, TOP - 0.06), 0.84)
         return np.column_stack((x, y)) * size
 

@@ -138,7 +138,11 @@ class Trap(Env):
         _places(canvas, safe, pit, unit)
         way = -1 if state[1] == 0 else 1
         _sign(canvas, np.array([0.5, 0.52]) * size, 0.001 * unit, way, state[2] == 1)
-        spots = {FORK: start, PATH: safe + (0, 0.04 * unit), PIT: pit + (0, 0.09 * unit)}
+        spots = {
+            FORK: start,
+            PATH: np.add(safe, (0, 0.04 * unit)),
+            PIT: np.add(pit, (0, 0.09 * unit)),
+        }
         for who, paint, alpha in bodies(state, ghost, colour or colour_of(1)):
             paint_walker(canvas, spots[int(who[0])], 0.055 * unit, paint, alpha)
         return canvas.image()
@@ -161,9 +165,10 @@ def _places(canvas: Canvas, safe: np.ndarray, pit: np.ndarray, unit: float) -> N
     canvas.polygon(safe + 0.19 * oval, LAWN)
     canvas.polygon(pit + 0.19 * oval, RIM)
     canvas.polygon(pit + 0.165 * oval, HOLE)
-    _flag(canvas, safe + (0.09 * unit, 0.0), 0.001 * unit)
+    aside = np.array([0.09 * unit, 0.0])
+    _flag(canvas, np.add(safe, aside), 0.001 * unit)
     for place, words in ((safe, "the path goes on"), (pit, "no way out")):
-        canvas.text(words, place + (0, 0.16 * unit), INK, 12, part=0.5)
+        canvas.text(words, np.add(place, (0, 0.16 * unit)), INK, 12, part=0.5)
 
 
 def _flag(canvas: Canvas, foot: np.ndarray, unit: float) -> None:

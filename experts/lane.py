@@ -41,9 +41,11 @@ def lqr(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     At L = max(1, yaw) the car does not advance, and nothing steers its offset: the heading is then regulated alone.
     """
     if a[0, 1] < 1e-6:
-        return np.array([[0.0, lqr_1d(a[1, 1], b[1, 0])]])
+        turn = lqr_1d(a[1, 1], b[1, 0])
+        return np.array([[0.0, turn]])
     cost = solve_discrete_are(a, b, Q, R)
-    return np.linalg.solve(R + b.T @ cost @ b, b.T @ cost @ a)
+    pull = b.T @ cost
+    return np.linalg.solve(R + pull @ b, pull @ a)
 
 
 def lqr_1d(a: float, b: float) -> float:
@@ -51,6 +53,7 @@ def lqr_1d(a: float, b: float) -> float:
     q, r = Q[1, 1], R[0, 0]
     excess = r * (a * a - 1)
     half = (excess + q * b * b) / 2
-    root = np.sqrt(half * half + q * r * b * b)
+    square = half * half + q * r * b * b
+    root = np.sqrt(square)
     cost = (half + root) / (b * b)
     return a * b * cost / (r + b * b * cost)

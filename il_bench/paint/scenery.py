@@ -189,11 +189,12 @@ def paint_road(
     corners = left[:, :-1], right[:, :-1], right[:, 1:], left[:, 1:]
     # The widest strip hides the others where it is not seen; the farthest pieces come first.
     widest = np.stack([corner[0] for corner in corners], 1)
-    shown = np.flatnonzero(_may_show(camera, widest))[::-1]
+    shown = _may_show(camera, widest).nonzero()[0][::-1]
     pieces = np.stack([corner[:, shown, :2] for corner in corners], 2)
     depth = camera.depth(way[:-1])
-    colours = packed(faded(_metre_colours(road[:, 0], tones), depth, clear))
-    canvas.polygons(pieces.reshape(-1, 4, 2), colours[:, shown].ravel().tolist())
+    tones = faded(_metre_colours(road[:, 0], tones), depth, clear)
+    colours = packed(tones)[:, shown]
+    canvas.polygons(pieces.reshape(-1, 4, 2), colours.ravel().tolist())
 
 
 @lru_cache(maxsize=8)
@@ -238,7 +239,7 @@ def _nearest(camera: Camera) -> float:
 def _may_show(camera: Camera, shapes: np.ndarray) -> np.ndarray:
     """Which shapes (n, corner, 3) lie before the camera and may touch its picture."""
     width, height = camera.size
-    right, low, _ = shapes.max(1).T
+    right = shapes[..., 0].max(1)
     left, high, nearest = shapes.min(1).T
     across = (right > -1) & (left < width + 1)
     above_foot = high < height + 1
@@ -279,7 +280,8 @@ def _tree(canvas: Canvas, foot: list[float], size: float, tones: list[int]) -> N
     shadow, trunk, crown, light = tones
     x, y = foot
     wide = 0.28 * size
-    canvas.line([(x - wide, y), (x + wide, y)], shadow, 0.16 * size)
+    ground = [(x - wide, y), (x + wide, y)]
+    canvas.line(ground, shadow, 0.16 * size)
     canvas.line([foot, (x, y - 0.4 * size)], trunk, 0.1 * size)
     canvas.circle((x, y - 0.63 * size), 0.37 * size, crown)
     sunlit = x - 0.07 * size, y - 0.69 * size
@@ -308,17 +310,22 @@ def car(paint: str, size: float = 1.0) -> Solid:
     """A car on the origin, looking along x: of its faces those come first that others may hide."""
     left = OUTLINE
     right = OUTLINE * (1, -1, 1)
-    corners = left[:-1], right[:-1], right[1:], left[1:]
-    across = np.stack(corners, 1)
+    across = np.stack((left[:-1], right[:-1], right[1:], left[1:]), 1)
     skins = list(zip(across, LIGHT, strict=True))
     sides = zip((left, right[::-1]), SIDES, strict=True)
     body = [*skins[:3:-1], *sides, *skins[3::-1]]
     panels = [(face, _lit(paint, light)) for face, light in body]
     windows = left[2:6], right[5:1:-1], across[2]
-    panes = [(face + 0.17 * (face.mean(0) - face), GLASS) for face in windows]
-    ground = np.pad(circle(20) * (1.5, 0.86), ((0, 0), (0, 1)))
+    panes = [(_within(face), GLASS) for face in windows]
+    oval = circle(20) * (1.5, 0.86)
+    ground = np.pad(oval, ((0, 0), (0, 1)))
     faces = [(ground, SHADOW), *panels, *panes, *_wheels(), *_rear()]
     return Solid.of([(size * face, colour) for face, colour in faces])
+
+
+def _within(face: np.ndarray) -> np.ndarray:
+    """A face (n, 3) a little smaller."""
+    return face + 0.17 * (face.mean(0) - face)
 
 
 def _lit(paint: str, light: float) -> list[float]:
