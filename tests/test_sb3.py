@@ -533,7 +533,7 @@ def test_the_commands_name_run_and_step_of_what_left_the_finite_numbers(capsys):
         (s, e) for e, s in enumerate(record.arrays["broke"][1, 0].tolist()) if s >= 0
     )
     assert (
-        f"policy left the finite numbers in run 0 (episode {episode}, step {step}), run 1 (episode"
+        f"policy became NaN or infinite in run 0 (episode {episode}, step {step}), run 1 (episode"
         in said
     )
     with np.errstate(invalid="raise"):
@@ -549,12 +549,12 @@ def test_run_names_them_too(capsys):
     record.arrays["broke"][1, :, 1] = 5
     record.config["budgets"]["dagger"]["broke"] = {"1": 30}
     assert broken(record) == [
-        "bc left the finite numbers in run 0 (episode 1, step 5), run 1 (episode 1, step 5) and is frozen there, with D "
+        "bc became NaN or infinite in run 0 (episode 1, step 5), run 1 (episode 1, step 5) and is frozen there, with D "
         "infinite.",
-        "dagger left the finite numbers in run 1 (update 30) in training, and learned no more.",
+        "dagger became NaN or infinite in run 1 (update 30) in training, and learned no more.",
     ]
     assert broken(record, most=1)[0].startswith(
-        "bc left the finite numbers in run 0 (episode 1, step 5) and 1 more and"
+        "bc became NaN or infinite in run 0 (episode 1, step 5) and 1 more and"
     )
 
 
@@ -705,7 +705,7 @@ def test_an_expert_that_leaves_the_finite_numbers_is_named_with_run_and_step():
     lost = il.expert(env, lambda obs: np.where(abs(obs[:, :1]) < 1e-3, np.nan, np.nan * obs[:, :1]))
     with pytest.raises(
         ValueError,
-        match=r"left the finite numbers in TestPlain-v0 at run 0, episode 0, step 0; check",
+        match=r"became NaN or infinite in TestPlain-v0 at run 0, episode 0, step 0; check",
     ):
         il.compare(env, lost, episodes=2)
 

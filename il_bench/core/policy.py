@@ -160,7 +160,7 @@ class Log:
     learner: Any = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """What pickle keeps: all but those who listened while it was written."""
+        """What a copy in another process keeps: all but those who listened while it was written."""
         silent = {"report": _unheard, "iterate": _unheard, "checkpoint": None}
         return vars(self) | silent
 

@@ -290,9 +290,12 @@ def _ask_along(env: Env, expert: RecurrentExpert, state: torch.Tensor) -> torch.
 @few_threads
 def replay(env: Env, policy: Policy, seen: Rollout, streams: Streams | None = None) -> torch.Tensor:
     """The policy's actions (R, E, T, U) along somebody else's path: teacher forcing; by chance with `streams`."""
-    drive, memory, actions = by_policy(env, policy, streams, seen.action.shape[1]), None, []
+    episodes = seen.action.shape[1]
+    drive = by_policy(env, policy, streams, episodes)
+    path = seen.state[:, :, :-1].unbind(2)
+    memory, actions = None, []
     with torch.no_grad():
-        for step, state in enumerate(seen.state[:, :, :-1].unbind(2)):
+        for step, state in enumerate(path):
             action, memory = drive(step, state, memory)
             actions.append(action.to(torch.float64))
     return torch.stack(actions, 2)

@@ -175,8 +175,9 @@ def _scaled(pooled: Interval, factor: float) -> Interval:
 
 def share(own: np.ndarray, experts: np.ndarray) -> Share:
     """Returns (R,) of a learner beside its expert's (R,); a run that became NaN or infinite has none, -inf."""
-    positive = (own > 0) | (own == -np.inf)
-    ratio = bool(positive.all() and (experts > 0).all())
+    fits = (own > 0) | (own == -np.inf)
+    fits &= experts > 0
+    ratio = bool(fits.all())
     part = own / experts if ratio else own - experts
     return Share(interval(part), interval(experts), ratio)
 

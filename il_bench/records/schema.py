@@ -108,18 +108,21 @@ class Index:
     @classmethod
     def of(cls, config: dict[str, Any]) -> Index:
         """The index that JSON holds, which has no `flaws`."""
-        values = _known(cls, config)
-        values["env"] = Named(**_known(Named, config["env"]))
-        algorithms, budgets = config["algorithms"], config["budgets"]
-        values["algorithms"] = {k: Named(**_known(Named, v)) for k, v in algorithms.items()}
-        values["budgets"] = {k: Budget(**_known(Budget, v)) for k, v in budgets.items()}
-        return cls(**values)
+        algorithms = config["algorithms"].items()
+        budgets = config["budgets"].items()
+        typed = {
+            "env": _made(Named, config["env"]),
+            "algorithms": {name: _made(Named, values) for name, values in algorithms},
+            "budgets": {name: _made(Budget, values) for name, values in budgets},
+        }
+        return _made(cls, config | typed)
 
 
-def _known(cls: type, values: dict[str, Any]) -> dict[str, Any]:
-    """The values of a dataclass's fields: an index may hold notes besides."""
+def _made(cls: type[Any], values: dict[str, Any]) -> Any:
+    """An object of a dataclass from the values of its fields; there may be notes besides."""
     names = [entry.name for entry in fields(cls)]
-    return {name: values[name] for name in names if name in values}
+    known = {name: values[name] for name in names if name in values}
+    return cls(**known)
 
 
 def _number(value: Any) -> bool:
@@ -246,8 +249,11 @@ def _uneven_runs(index: Index) -> Iterator[str]:
 
 def _uneven_arrays(index: Index, arrays: dict[str, np.ndarray]) -> Iterator[str]:
     """Arrays of other dimensions than they should have."""
-    learners, runs, states = len(index.learners), len(index.runs["seed"]), len(index.states)
-    sizes = {"learner": learners, "run": runs, "x": states}
+    sizes = {
+        "learner": len(index.learners),
+        "run": len(index.runs["seed"]),
+        "x": len(index.states),
+    }
     for name, (dims, _) in DIMS.items():
         shape = arrays[name].shape
         if len(shape) != len(dims):

@@ -39,6 +39,7 @@ from ..core.settings import (
     require_count,
 )
 from ..core.streams import Streams
+from ..core.threads import few_threads
 from .record import Record
 
 PACKAGES = ("il-bench", "torch", "numpy", "gymnasium", "scipy", "safetensors")
@@ -47,6 +48,7 @@ PACKAGES = ("il-bench", "torch", "numpy", "gymnasium", "scipy", "safetensors")
 Who: TypeAlias = Policy | Expert
 
 
+@few_threads
 def compare(
     env: Env,
     expert: Expert,
@@ -87,9 +89,9 @@ def compare(
     twins = _Twins(env, expert, streams, episodes, sample)
     lead = twins.lead()
     no_error = torch.zeros_like(lead.action)
-    rollouts = [_arrays(env, lead, lead, no_error, no_error)]
-    rollouts += [twins.of(policy, lead) for policy in chosen.values()]
-    arrays = {name: np.stack([part[name] for part in rollouts]) for name in rollouts[0]}
+    parts = [_arrays(env, lead, lead, no_error, no_error)]
+    parts += [twins.of(policy, lead) for policy in chosen.values()]
+    arrays = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     index = _index(twins, chosen) | (notes or {})
     return Record(arrays, index, _weights(chosen), known_env=env)
 
@@ -324,8 +326,8 @@ def _runs(env: Env, logs: Mapping[str, Log]) -> dict[str, Any]:
     settings: dict[str, Any] = {name: env.values(name) for name in per_run_fields(env)}
     for learner, log in logs.items():
         for name, values in _varying(log.learner, env.runs).items():
-            taken = settings.get(name, values) != values
-            title = f"{learner}.{name}" if taken else name
+            same = settings.get(name, values) == values
+            title = name if same else f"{learner}.{name}"
             settings[title] = values
     return settings | {"seed": env.seeds}
 
