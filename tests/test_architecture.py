@@ -181,7 +181,11 @@ def test_nothing_is_pickled_or_executed():
     # sb3_statistics.py reads stable-baselines3's own pickles, of authors that the user trusts.
     # letters_source.py alone reads a pickle, for fetch.py: the real letters are published as one. It checks their
     # hash, and its reader makes arrays and refuses every other name (test_ocr.py).
-    for path in (path for path in sources() if path.name not in ("letters_source.py", "fetch.py", "sb3_statistics.py")):
+    for path in (
+        path
+        for path in sources()
+        if path.name not in ("letters_source.py", "fetch.py", "sb3_statistics.py")
+    ):
         assert not re.search(
             r"\bpickle\b(?!d)|torch\.(save|load)\(|\beval\(|\bexec\(",
             path.read_text().replace("Nothing is pickled", ""),

@@ -546,9 +546,7 @@ def test_the_readme_s_examples_run():
 
 
 def test_the_readme_s_environment_works_as_a_file_on_the_desk():
-    block = next(
-        b for b in python_blocks(pages()) if b.startswith("# hill.py")
-    )
+    block = next(b for b in python_blocks(pages()) if b.startswith("# hill.py"))
     Path("hill.py").write_text(block)
     sys.modules.pop("hill", None)
     command("--env", "hill:Hill", *QUICK, "--out", "a")
