@@ -23,6 +23,7 @@ from ..core.settings import (
     plugs,
     require,
 )
+from . import light
 
 
 def field_docs(cls: type) -> dict[str, str]:
@@ -161,7 +162,7 @@ def parsed(kind: Any, args: list[str], prog: str, description: str = "") -> Any:
 
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(said), light.nothing_postponed():
             return tyro.cli(kind, args=args, prog=prog, description=description or None)
     except SystemExit as stop:
         if not stop.code:

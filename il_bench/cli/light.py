@@ -21,24 +21,39 @@ def for_help(args: list[str]) -> AbstractContextManager[None]:
     return postponed("torch") if helping else contextlib.nullcontext()
 
 
+class Postponed(types.ModuleType):
+    """Stands in for a module that is imported when an attribute of it is first asked for."""
+
+    def __getattr__(self, attribute: str) -> Any:
+        if attribute.startswith("__"):  # the import system looking around
+            raise AttributeError(attribute)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), attribute)
+
+
 @contextlib.contextmanager
 def postponed(name: str) -> Iterator[None]:
     """Within, `import name` succeeds at once and does its work when an attribute is first asked for.
 
     Importing torch takes 1.5 s; help has half a second.
     """
-
-    class Postponed(types.ModuleType):
-        def __getattr__(self, attribute: str) -> Any:
-            if attribute.startswith("__"):  # the import system looking around
-                raise AttributeError(attribute)
-            if sys.modules.get(name) is self:
-                del sys.modules[name]
-            return getattr(importlib.import_module(name), attribute)
-
     standing_in = sys.modules.setdefault(name, Postponed(name))
     try:
         yield
     finally:
         if isinstance(standing_in, Postponed) and sys.modules.get(name) is standing_in:
             del sys.modules[name]
+
+
+@contextlib.contextmanager
+def nothing_postponed() -> Iterator[None]:
+    """Within, no module stands in for another: who looks for torch, as tyro does, finds that it is not there."""
+    standing_in = {n: m for n, m in sys.modules.items() if isinstance(m, Postponed)}
+    for name in standing_in:
+        del sys.modules[name]
+    try:
+        yield
+    finally:
+        for name, module in standing_in.items():
+            sys.modules.setdefault(name, module)
