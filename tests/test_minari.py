@@ -525,7 +525,7 @@ def test_the_command_learns_from_a_file_and_can_repeat_it(capsys):
         "--no-video",
     ]
     run.main(["--algo", "bc", "--demos", f"minari:{ID}", "--episodes", "3", *quick, "--out", "a"])
-    assert f"imitate minari:{ID}" in "".join(capsys.readouterr().out.split("\n"))
+    assert f"imitates minari:{ID}" in "".join(capsys.readouterr().out.split("\n"))
     budget = il.load("a").config["budgets"]["bc"]
     assert (budget["labels"], budget["steps"]) == ([90, 90], [0, 0])
     _, _, learner, _ = session.repeated(["--from", "a"])

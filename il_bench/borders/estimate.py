@@ -133,8 +133,10 @@ def _stepped(
     before = np.array(way.see(copy.unwrapped))
     observation, *_ = copy.step(action)
     after = np.asarray(observation, dtype=float)
-    finite = np.isfinite(before).all() and np.isfinite(after).all()
-    return (before, after) if finite else None
+    both = np.concatenate((before, after), axis=None)
+    if not np.isfinite(both).all():
+        return None
+    return before, after
 
 
 def estimate(make: Callable[[], gymnasium.Env]) -> tuple[float, str]:
@@ -188,7 +190,8 @@ def _by_states(copy: gymnasium.Env, way: Access) -> Iterator[float]:
         ends = [step(state + move) for move in np.diag(size)]
         if here is None or any(end is None for end in ends):
             continue
-        first, then = (np.array([end[k] - here[k] for end in ends]).T for k in (0, 1))
+        first = np.array([end[0] - here[0] for end in ends]).T
+        then = np.array([end[1] - here[1] for end in ends]).T
         last = step(state + _steepest(first, then, size)) or here
         before = [*first.T, last[0] - here[0]]
         after = [*then.T, last[1] - here[1]]

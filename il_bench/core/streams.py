@@ -90,16 +90,20 @@ class Streams:
 
     def normal(self, purpose: str, episodes: int, *shape: int) -> torch.Tensor:
         """Standard normal numbers (R, E, *shape), float64."""
-        numbers = np.empty((len(self.seeds), episodes, *shape))
-        for run, episode in itertools.product(range(len(self.seeds)), range(episodes)):
+        runs = len(self.seeds)
+        numbers = np.empty((runs, episodes, *shape))
+        places = itertools.product(range(runs), range(episodes))
+        for run, episode in places:
             generator = self.generator(run, purpose, episode)
             generator.standard_normal(out=numbers[run, episode])
         return torch.from_numpy(numbers).to(self.device)
 
     def uniform(self, purpose: str, episodes: int, *shape: int) -> torch.Tensor:
         """Uniform numbers in [0, 1), (R, E, *shape), float64."""
-        numbers = np.empty((len(self.seeds), episodes, *shape))
-        for run, episode in itertools.product(range(len(self.seeds)), range(episodes)):
+        runs = len(self.seeds)
+        numbers = np.empty((runs, episodes, *shape))
+        places = itertools.product(range(runs), range(episodes))
+        for run, episode in places:
             generator = self.generator(run, purpose, episode)
             generator.random(out=numbers[run, episode])
         return torch.from_numpy(numbers).to(self.device)

@@ -121,6 +121,10 @@ def _groups(rates: tuple[float, ...], runs: int) -> list[tuple[float, slice]]:
     """Runs next to one another that have the same learning rate."""
     if len(rates) == 1:
         return [(rates[0], slice(0, runs))]
-    changes = [run for run in range(1, runs) if rates[run] != rates[run - 1]]
-    borders = itertools.pairwise([0, *changes, runs])
-    return [(rates[first], slice(first, end)) for first, end in borders]
+    groups: list[tuple[float, slice]] = []
+    first = 0
+    for rate, equal in itertools.groupby(rates[:runs]):
+        end = first + len(list(equal))
+        groups.append((rate, slice(first, end)))
+        first = end
+    return groups

@@ -175,7 +175,8 @@ class Growing:
 
     def _add_arrays(self, before: Dataset, part: Dataset) -> dict[str, torch.Tensor]:
         """The arrays of both; exposure goes where not all parts know it."""
-        first, end = len(before), len(before) + len(part)
+        first = len(before)
+        end = first + len(part)
         names = before.arrays.keys() & part.arrays.keys()
         for name in names:
             room = _roomy(self._room.get(name), before.arrays[name], end)
@@ -185,8 +186,10 @@ class Growing:
 
     def _add_live(self, run: int, before: np.ndarray, new: np.ndarray) -> np.ndarray:
         """The live samples of one run, the new ones behind those before."""
-        first, end = len(before), len(before) + len(new)
-        room = _roomy(self._live[run], torch.from_numpy(before)[None], end)
+        first = len(before)
+        end = first + len(new)
+        filled = torch.from_numpy(before)[None]
+        room = _roomy(self._live[run], filled, end)
         room[0, first:end] = torch.from_numpy(new)
         self._live[run] = room
         return room[0, :end].numpy()

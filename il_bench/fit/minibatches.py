@@ -81,8 +81,10 @@ def _orders(
         steps = min(ahead, updates - done)
         flows = zip(rest, epochs, strict=True)
         pairs = [_take(steps * size, *flow) for flow in flows]
-        now, rest = map(list, zip(*pairs, strict=True))
-        yield np.stack(now).reshape(-1, steps, size)
+        rest = [after for _, after in pairs]
+        now = [drawn for drawn, _ in pairs]
+        order = np.stack(now)
+        yield order.reshape(-1, steps, size)
 
 
 def _take(

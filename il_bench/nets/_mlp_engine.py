@@ -71,11 +71,11 @@ class Tape:
         self, flat: torch.Tensor, grad: torch.Tensor, sizes: list[int], batch: int, discrete: bool
     ):
         room = len(flat), batch
-        outputs = sizes[-1]
         layers = list(matrices(flat.numpy(), sizes))
         slopes = list(matrices(grad.numpy(), sizes))
-        inputs = np.ones((*room, sizes[0] + 1), np.float32)
-        before = [np.full((*room, width + 1), ONE, np.float32) for width in sizes[1:-1]]
+        observations, *hidden, outputs = sizes
+        inputs = np.ones((*room, observations + 1), np.float32)
+        before = [np.full((*room, width + 1), ONE, np.float32) for width in hidden]
         after = [inputs, *(np.empty_like(z) for z in before)]
         # At least two columns, the second of zeros: see `times_transposed`.
         error = np.zeros((*room, max(outputs, 2)), np.float32)
@@ -83,7 +83,8 @@ class Tape:
         self._inputs = inputs[..., :-1]
         self._out = np.empty((*room, outputs), np.float32)
         self._error = error[..., :outputs]
-        self._first = np.arange(0, self._out.size, outputs).reshape(len(flat), 1, batch)
+        first = np.arange(0, self._out.size, outputs)
+        self._first = first.reshape(len(flat), 1, batch)
         self._forward = forward(layers, before, after, self._out)
         last = product(transposed(after[-1]), self._error, slopes[-1])
         self._backward = [last, *backward(layers, slopes, before, after, error)]
@@ -147,10 +148,12 @@ def forward(
         out: (R, B, U or A).
     """
     calls: list[Call] = []
-    for x, layer, z, h in zip(after, layers, before, after[1:], strict=False):
-        calls.append(product(x, layer, z[..., :-1]))
-        calls.append(partial(np.tanh, z, h))
-    calls.append(product(after[-1], layers[-1], out))
+    for k, z in enumerate(before):
+        linear = product(after[k], layers[k], z[..., :-1])
+        squash = partial(np.tanh, z, after[k + 1])
+        calls += [linear, squash]
+    last = product(after[-1], layers[-1], out)
+    calls.append(last)
     return calls
 
 
@@ -163,7 +166,8 @@ def backward(
 ) -> Iterator[Call]:
     """The calls that leave the gradients of all layers but the last in `slopes`, for the outputs' `error`."""
     for k in reversed(range(len(before))):
-        z, h = before[k], after[k + 1]
+        z = before[k]
+        h = after[k + 1]
         weights = layers[k + 1][:, :-1]
         yield from times_transposed(error, weights, z[..., :-1])
         # dz = dh (1 - h h), in place of h; dh came in place of z, whose ones are left as they were.
@@ -171,7 +175,8 @@ def backward(
         yield partial(np.multiply, z, h, h)
         yield partial(np.subtract, z, h, h)
         error = h[..., :-1]
-        yield product(transposed(after[k]), error, slopes[k])
+        inputs = transposed(after[k])
+        yield product(inputs, error, slopes[k])
 
 
 def transposed(matrices: np.ndarray) -> np.ndarray:

@@ -67,10 +67,11 @@ class MixturePolicy(Policy):
 
     def _vote(self, actions: torch.Tensor) -> torch.Tensor:
         """The action for which the parts that choose it weigh most, of the parts' actions (R, E, K, 1)."""
-        runs, episodes = actions.shape[:2]
+        runs, episodes, *_ = actions.shape
+        count = int(self.action_space.n)
         chances = self.chances[:, None].expand(-1, episodes, -1)
-        votes = chances.new_zeros(runs, episodes, int(self.action_space.n))
-        votes = votes.scatter_add(2, actions[..., 0], chances)
+        nothing = chances.new_zeros(runs, episodes, count)
+        votes = nothing.scatter_add(2, actions[..., 0], chances)
         return votes.argmax(-1, keepdim=True)
 
     def __getitem__(self, run: int) -> MixturePolicy:

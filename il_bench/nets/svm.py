@@ -36,8 +36,11 @@ class VotePolicy(Policy):
     action_space: spaces.Discrete
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor, action_space: spaces.Discrete):
-        self.weight, self.bias, self.action_space = weight, bias, action_space
-        self.runs, self.device = len(weight), str(weight.device)
+        self.weight = weight
+        self.bias = bias
+        self.action_space = action_space
+        self.runs = len(weight)
+        self.device = str(weight.device)
         self._layers = weight.double(), bias.double()
         actions = int(action_space.n)
         first, second = torch.triu_indices(actions, actions, 1, device=weight.device)
@@ -121,9 +124,10 @@ class SVM:
             raise ValueError("net svm: expected Discrete actions, got Box ones; use net ridge")
         costs = as_tuple(self.cost) * len(data.obs)
         machines = _machines(data, training, int(space.n), costs)
-        weight, bias = (np.stack(part) for part in zip(*machines, strict=True))
-        tensors = (torch.from_numpy(part).float().to(data.obs.device) for part in (weight, bias))
-        return VotePolicy(*tensors, space)
+        parts = [np.stack(part) for part in zip(*machines, strict=True)]
+        tensors = [torch.from_numpy(part).float() for part in parts]
+        weight, bias = (tensor.to(data.obs.device) for tensor in tensors)
+        return VotePolicy(weight, bias, space)
 
     def restore(self, arrays: Arrays, action_space: Any) -> VotePolicy:
         """See `Net.restore`."""
@@ -140,9 +144,10 @@ def _machines(
     """Coefficients (O, P) and intercepts (1, P) of each run."""
     parts = (data.obs, data.action[..., 0], data.weight)
     samples = [part.cpu().numpy() for part in parts]
-    means, stds = _moments(data, training, actions)
+    moments = _moments(data, training, actions)
+    runs = zip(*samples, *moments, costs, strict=False)
     machines = []
-    for *sample, mean, std, cost in zip(*samples, means, stds, costs, strict=False):
+    for *sample, mean, std, cost in runs:
         obs, action, weight = _distinct(*sample)
         slope, bias = _pairs((obs - mean) / std, action, weight, actions, cost)
         slope /= std.T
@@ -152,11 +157,14 @@ def _machines(
 
 def _moments(data: Dataset, training: Training, actions: int) -> tuple[np.ndarray, np.ndarray]:
     """Mean and deviation of the observations (R, 1, O), float64; 0 and 1 where they are taken as they are."""
-    runs, _, size = data.obs.shape
     if training.normalise != "zscore":
-        return np.zeros((runs, 1, size)), np.ones((runs, 1, size))
-    scaling = scales(data, as_tuple(training.std_floor), True, actions)
-    mean, std = (scaling[name].double().cpu().numpy() for name in ("mean", "std"))
+        runs, _, size = data.obs.shape
+        shape = (runs, 1, size)
+        return np.zeros(shape), np.ones(shape)
+    floor = as_tuple(training.std_floor)
+    scaling = scales(data, floor, True, actions)
+    mean = scaling["mean"].double().cpu().numpy()
+    std = scaling["std"].double().cpu().numpy()
     return mean, std
 
 
@@ -168,14 +176,17 @@ def _distinct(
     DAgger's rounds meet mostly the same states again, so that 20 rounds cost little more than one.
     """
     there = weight > 0
-    obs, action, weight = obs[there], action[there], weight[there]
-    rows = np.column_stack((obs, action.astype(obs.dtype)))
-    keys = rows.view(f"V{rows.strides[0]}")[:, 0].tolist()
+    obs = obs[there]
+    action = action[there]
+    labels = action.astype(obs.dtype)
+    rows = np.column_stack((obs, labels))
+    whole_row = f"V{rows.strides[0]}"
+    keys = rows.view(whole_row)[:, 0].tolist()
     places: dict[bytes, int] = {}
     numbers = [places.setdefault(key, len(places)) for key in keys]
     place = np.array(numbers, dtype=np.int64)
-    first = np.unique(place, return_index=True)[1]
-    summed = np.bincount(place, weight, len(first))
+    _, first = np.unique(place, return_index=True)
+    summed = np.bincount(place, weight[there], len(first))
     return obs[first].astype(np.float64), action[first], summed
 
 
@@ -206,11 +217,14 @@ def _pair(
     machine: Any, one: tuple[np.ndarray, np.ndarray], two: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, float]:
     """Coefficients (O,) and intercept between the samples and weights of two actions."""
-    (first, light), (second, heavy) = one, two
+    first, light = one
+    second, heavy = two
     if len(first) == 0 or len(second) == 0:
-        winner = float(len(second) > 0) - float(len(first) > 0)
-        return np.zeros(first.shape[1]), winner
+        bias = float(len(second) > 0) - float(len(first) > 0)
+        nothing = np.zeros(first.shape[1])
+        return nothing, bias
     obs = np.concatenate((first, second))
+    weight = np.concatenate((light, heavy))
     is_second = np.arange(len(obs)) >= len(first)
-    machine.fit(obs, is_second, np.concatenate((light, heavy)))
+    machine.fit(obs, is_second, weight)
     return machine.coef_[0], machine.intercept_[0]
