@@ -1,5 +1,6 @@
 """Nothing is lost at the end: the Record is there whatever becomes of its pictures, and rounds whatever stops them."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def test_a_picture_that_fails_costs_the_film_alone(monkeypatch, capsys, answer):
 def test_an_encoder_that_dies_costs_the_film_alone(monkeypatch, capsys):
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/bin/false")
     assert "rollout.mp4 is missing: " in finished(capsys)
+    gc.collect()
 
 
 def test_a_disk_that_is_full_costs_the_pictures_alone(monkeypatch, capsys):

@@ -258,7 +258,7 @@ def test_cuda_without_a_gpu_is_a_sentence(capsys, monkeypatch):
 def test_a_folder_in_use_is_refused_before_any_work(capsys):
     Path("kept").mkdir()
     Path("kept/record.json").write_text("{}")
-    assert "kept already holds a Record; name a new folder" in refused(capsys, "--out", "kept")
+    assert "kept already holds files; name a new folder" in refused(capsys, "--out", "kept")
     assert Path("kept/record.json").read_text() == "{}"
     Path("file").write_text("")
     assert "cannot be written" in refused(capsys, "--out", "file/out")
@@ -282,7 +282,7 @@ def test_ctrl_c_is_a_sentence(capsys, monkeypatch):
     with pytest.raises(SystemExit) as stop:
         command(*QUICK)
     assert stop.value.code == 130
-    assert "interrupted; nothing was written" in capsys.readouterr().err
+    assert "interrupted; nothing was kept" in capsys.readouterr().err
     assert not list(Path("runs").glob("*/*"))
 
 

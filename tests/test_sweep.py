@@ -18,7 +18,7 @@ from safetensors.numpy import save_file
 import il_bench as il
 from il_bench import sweep, table
 from il_bench.borders import minari_in
-from il_bench.cli import flags
+from il_bench.cli import flags, owners
 from il_bench.jobs import digest, plan, workers
 from il_bench.records.rows import VARIABLES
 
@@ -389,14 +389,19 @@ def planned(*args):
 
 
 def address(*args):
-    """The key of the only run of a sweep, planned in a process of its own that has just read the files."""
-    code = (
-        "import sys\nfrom il_bench.jobs import plan\noptions, settings = plan.asked(sys.argv[1:])\n"
-        "pairs = [(options.env[0], options.algo[0])]\n"
-        "print(plan.planned(options, settings, pairs)[0][0].keys()[0])"
-    )
-    command = [sys.executable, "-c", code, *args, "--seeds", "1"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    """The key of the only run of a sweep."""
+    return planned(*args, "--seeds", "1")[0].keys()[0]
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """A working directory whose files are imported anew."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("mine", "aid", "desk"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    yield
+    for name in ("mine", "aid", "desk"):
+        sys.modules.pop(name, None)
 
 
 DESK = {
@@ -406,7 +411,7 @@ DESK = {
 
 
 @pytest.mark.parametrize("edited", ["mine.py", "aid.py"])
-def test_an_edited_expert_or_what_it_uses_is_a_new_run(edited):
+def test_an_edited_expert_or_what_it_uses_is_a_new_run(desk, edited):
     for name, text in DESK.items():
         Path(name).write_text(text)
     flags = ("--env", "lane", "--algo", "bc", "--expert", "mine:act")
@@ -416,7 +421,7 @@ def test_an_edited_expert_or_what_it_uses_is_a_new_run(edited):
     assert address(*flags) != before
 
 
-def test_an_edited_net_of_a_file_is_a_new_run():
+def test_an_edited_net_of_a_file_is_a_new_run(desk):
     text = (
         "from dataclasses import dataclass\nfrom typing import ClassVar\n"
         "@dataclass(frozen=True)\nclass Net:\n    descends: ClassVar[bool] = False\n"
@@ -444,7 +449,8 @@ def test_rewritten_demonstrations_are_a_new_run(tmp_path, monkeypatch):
 def test_flags_are_parsed_once_whatever_the_number_of_their_values(monkeypatch):
     parsed = []
     real = flags.parsed
-    monkeypatch.setattr(flags, "parsed", lambda *rest: (parsed.append(1), real(*rest))[1])
+    for place in (flags, owners):
+        monkeypatch.setattr(place, "parsed", lambda *rest: (parsed.append(1), real(*rest))[1])
     groups = planned("--env", "tube", "--algo", "bc", "--horizon", "20:60:1", "--seeds", "2")
     assert len(groups) == 41
     assert [group.values["horizon"] for group in groups] == list(range(20, 61))

@@ -61,7 +61,7 @@ def places(path: Path, env: str = "", loose: bool = True) -> list[Path]:
 def _of_environment(folder: Path, env: str) -> list[Path]:
     """Statistics in folders that bear the environment's name, in whatever version."""
     wanted = _without_version(env.replace("/", "-"))
-    files = sorted(folder.glob(f"*/{FILE}"))
+    files = sorted(folder.glob(f"*/{FILE}"), key=lambda file: (file.parent.name != env, file))
     return [file for file in files if _without_version(file.parent.name) == wanted]
 
 

@@ -71,6 +71,8 @@ def execute(
     memory = _memory(env, learners, options)
     out = _reserved(options)
     console.print(headline, memory, sep="\n", highlight=False)
+    if note := resolve.note(expert):
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
     with _leaving_no_empty(out), threads(options.threads):
         comparison = _compared(env, expert, learners, options, out, console)
     pictures = _draw(comparison, options, console)
@@ -97,6 +99,8 @@ def _leaving_no_empty(folder: Path) -> Iterator[None]:
     except BaseException:
         with contextlib.suppress(OSError):
             folder.rmdir()
+            if folder.parent == Path("runs").absolute():
+                folder.parent.rmdir()
         raise
 
 

@@ -92,7 +92,12 @@ def _font(size: int, bold: bool) -> Any:
 
 @lru_cache(maxsize=256)  # most words of a film stand in all of its frames
 def _lettering(words: str, colour: str, size: int, bold: bool) -> Any:
-    return _font(size, bold).render(words, True, colour)
+    try:
+        return _font(size, bold).render(words, True, colour)
+    except _pygame().error:  # somebody's close() has ended pygame meanwhile, and all its fonts
+        _pygame().font.init()
+        _font.cache_clear()
+        return _font(size, bold).render(words, True, colour)
 
 
 @dataclass(frozen=True)
