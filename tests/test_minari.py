@@ -528,7 +528,8 @@ def test_the_command_learns_from_a_file_and_can_repeat_it(capsys):
     assert f"imitates minari:{ID}" in "".join(capsys.readouterr().out.split("\n"))
     budget = il.load("a").config["budgets"]["bc"]
     assert (budget["labels"], budget["steps"]) == ([90, 90], [0, 0])
-    _, _, learner, _ = session.repeated(["--from", "a"])
+    _, _, learners, _ = session.repeated(["--from", "a"])
+    learner = learners["bc"]
     assert (learner.demos, learner.episodes) == (f"minari:{ID}", 3)
     with pytest.raises(SystemExit):
         run.main(["--algo", "bc", "--demos", "minari:theirs/task-v0", *quick])
