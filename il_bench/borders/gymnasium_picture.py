@@ -39,12 +39,17 @@ class Camera:
         self, state: np.ndarray, ghost: np.ndarray | None, box: spaces.Box, size: tuple[int, int]
     ) -> np.ndarray:
         """One RGB frame (height, width, 3) of a flat observation (O,); `box` holds the limits of its numbers."""
-        if is_image(self._space):
-            numbers = np.reshape(state, self._space.shape)
-            pixels = numbers.clip(0, 255).astype(np.uint8)
-            return resized(coloured(pixels), size)
-        frame = self._frame(state)
-        return bars(state, ghost, box, size) if frame is None else resized(frame, size)
+        image = is_image(self._space)
+        frame = self._observed(state) if image else self._frame(state)
+        if frame is None:
+            return bars(state, ghost, box, size)
+        return resized(frame, size)
+
+    def _observed(self, state: np.ndarray) -> np.ndarray:
+        """The observation itself, where it is an image."""
+        numbers = np.reshape(state, self._space.shape)
+        pixels = numbers.clip(0, 255)
+        return coloured(pixels.astype(np.uint8))
 
     def _frame(self, state: np.ndarray) -> np.ndarray | None:
         """What the renderer shows; None where it shows nothing, or cannot be put into the state.
