@@ -228,8 +228,10 @@ def _field(device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Distances (1, 1, H, W) from the centre line on a grid, FAR at most; its corner (2,), and its half sides (2,)."""
     points = line().numpy()
     low, high = points.min(0) - FAR, points.max(0) + FAR
-    sides = [np.arange(*ends, CELL) for ends in zip(low, high, strict=True)]
-    grid = np.stack(np.meshgrid(*sides), -1)
+    across, up = zip(low, high, strict=True)
+    sides = [np.arange(*across, CELL), np.arange(*up, CELL)]
+    mesh = np.meshgrid(*sides)
+    grid = np.stack(mesh, -1)
     nearest, _ = cKDTree(points).query(grid, distance_upper_bound=FAR)
     far = torch.from_numpy(nearest.clip(max=FAR)).float()
     corner = torch.tensor([side[0] for side in sides])

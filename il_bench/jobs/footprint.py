@@ -108,14 +108,17 @@ def _rollout(env: Env, states: int, episodes: int) -> int:
 
 def _learning(env: Env, states: int, learner: Any) -> int:
     """What one run of a learner holds: the rollout of a round, its labels and observations, and all rounds' dataset."""
-    rounds, most = getattr(learner, "rounds", 1), max(as_tuple(getattr(learner, "labels", 0)))
+    rounds = getattr(learner, "rounds", 1)
+    labels = getattr(learner, "labels", 0)
+    most = max(as_tuple(labels))
     episodes = math.ceil(most / env.horizon) or getattr(learner, "episodes", 1)
-    seen, actions = math.prod(env.observation_space.shape), action_size(env)
-    fresh = 16 * episodes * env.horizon * (states + seen + actions)
-    samples, copies = rounds * episodes * env.horizon, 3 if rounds > 1 else 1
-    return (
-        _rollout(env, states, episodes) + fresh + samples * (4 * copies * (seen + actions + 1) + 16)
-    )
+    steps = episodes * env.horizon
+    observations = math.prod(env.observation_space.shape)
+    numbers = observations + action_size(env)
+    fresh = 16 * steps * (states + numbers)
+    copies = 3 if rounds > 1 else 1
+    dataset = rounds * steps * (4 * copies * (numbers + 1) + 16)
+    return _rollout(env, states, episodes) + fresh + dataset
 
 
 def _networks(env: Env, learner: Any) -> int:

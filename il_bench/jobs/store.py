@@ -143,21 +143,38 @@ def open(path: str | Path) -> xarray.Dataset:
 
 def _told_apart(flat: list[dict[str, Any]]) -> tuple[dict[str, list[Any]], dict[str, str]]:
     """Settings in which runs of one environment and learner differ, as columns (R,), and all others as texts."""
-    names = sorted({name for row in flat for name in row} - {"env", "algo", "seed"})
-    seen: dict[str, dict[str, set[str]]] = {name: {} for name in names}
+    own = {"env", "algo", "seed"}
+    names = sorted({name for row in flat for name in row} - own)
+    texts = {name: _texts_by_pair(flat, name) for name in names}
+    varying = [name for name in names if _varies(texts[name])]
+    columns = {}
+    for name in ("env", "algo", *varying, "seed"):
+        columns[name] = [row.get(name) for row in flat]
+    fixed = {name: _one_text(texts[name]) for name in names if name not in varying}
+    return columns, fixed
+
+
+def _texts_by_pair(flat: list[dict[str, Any]], name: str) -> dict[str, set[str]]:
+    """The values of a setting as texts, for each pair of environment and learner that has it."""
+    texts: dict[str, set[str]] = {}
     for row in flat:
-        for name in names:
-            if name in row:
-                seen[name].setdefault(f"{row['env']}/{row['algo']}", set()).add(str(row[name]))
-    varying = [name for name in names if any(len(values) > 1 for values in seen[name].values())]
-    columns = {n: [row.get(n) for row in flat] for n in ("env", "algo", *varying, "seed")}
-    fixed = {}
-    for name in set(names) - set(varying):
-        values = {pair: next(iter(found)) for pair, found in seen[name].items()}
-        fixed[name] = (
-            values[next(iter(values))] if len(set(values.values())) == 1 else json.dumps(values)
-        )
-    return columns, dict(sorted(fixed.items()))
+        if name in row:
+            pair = f"{row['env']}/{row['algo']}"
+            values = texts.setdefault(pair, set())
+            values.add(str(row[name]))
+    return texts
+
+
+def _varies(texts: dict[str, set[str]]) -> bool:
+    """Whether runs of one pair differ in a setting."""
+    return any(len(values) > 1 for values in texts.values())
+
+
+def _one_text(texts: dict[str, set[str]]) -> str:
+    """A setting that is the same within each pair: its value, or each pair's where they differ."""
+    values = {pair: next(iter(own)) for pair, own in texts.items()}
+    distinct = set(values.values())
+    return distinct.pop() if len(distinct) == 1 else json.dumps(values)
 
 
 def _rows_of(

@@ -312,15 +312,20 @@ def car(paint: str, size: float = 1.0) -> Solid:
     right = OUTLINE * (1, -1, 1)
     across = np.stack((left[:-1], right[:-1], right[1:], left[1:]), 1)
     skins = list(zip(across, LIGHT, strict=True))
-    sides = zip((left, right[::-1]), SIDES, strict=True)
-    body = [*skins[:3:-1], *sides, *skins[3::-1]]
+    front = skins[:3:-1]
+    back = skins[3::-1]
+    outlines = left, right[::-1]
+    sides = zip(outlines, SIDES, strict=True)
+    body = [*front, *sides, *back]
     panels = [(face, _lit(paint, light)) for face, light in body]
     windows = left[2:6], right[5:1:-1], across[2]
     panes = [(_within(face), GLASS) for face in windows]
     oval = circle(20) * (1.5, 0.86)
     ground = np.pad(oval, ((0, 0), (0, 1)))
-    faces = [(ground, SHADOW), *panels, *panes, *_wheels(), *_rear()]
-    return Solid.of([(size * face, colour) for face, colour in faces])
+    shadow = ground, SHADOW
+    faces = [shadow, *panels, *panes, *_wheels(), *_rear()]
+    scaled = [(size * face, colour) for face, colour in faces]
+    return Solid.of(scaled)
 
 
 def _within(face: np.ndarray) -> np.ndarray:

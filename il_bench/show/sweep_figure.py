@@ -273,7 +273,9 @@ def _map(axis: Any, table: np.ndarray, norm: Normalize) -> Any:
 
 def _map_title(axis: Any, grid: Grid, learner: int, part: dict[str, Any]) -> None:
     """The learner in its colour, the facet after it, and the values along the axes."""
-    across, up = (list(map(value_text, grid.values(name))) for name in grid.axes)
+    x, y = grid.axes
+    across = [value_text(value) for value in grid.values(x)]
+    up = [value_text(value) for value in grid.values(y)]
     axis.set_xticks(range(len(across)), across)
     axis.set_yticks(range(len(up)), up)
     bold = {"fontsize": 11, "fontweight": "bold", "color": colour_of(learner)}

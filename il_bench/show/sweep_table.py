@@ -61,10 +61,14 @@ def pooled(data: xarray.Dataset, by: tuple[str, ...]) -> dict[str, int]:
 def _groups(data: xarray.Dataset, names: tuple[str, ...]) -> list[list[int]]:
     """The runs of each line, in the lines' order."""
     columns = (data[name].values.tolist() for name in names)
+    rows = zip(*columns, strict=True)
     lines: dict[tuple[Any, ...], list[int]] = {}
-    for run, row in enumerate(zip(*columns, strict=True)):
-        lines.setdefault(_rank(row), []).append(run)
-    return [lines[rank] for rank in sorted(lines)]
+    for run, row in enumerate(rows):
+        rank = _rank(row)
+        runs = lines.setdefault(rank, [])
+        runs.append(run)
+    ranks = sorted(lines)
+    return [lines[rank] for rank in ranks]
 
 
 def _rank(row: tuple[Any, ...]) -> tuple[Any, ...]:
