@@ -112,7 +112,7 @@ class Linear(Env):
     def pull(self, state: Any) -> Any:
         """g(xi), (R, E, X-1)."""
         phase = state[..., -1:]
-        shifts = self.shifts
+        shifts: Any = self.shifts
         if isinstance(state, torch.Tensor):
             shifts = torch.as_tensor(shifts, device=state.device)
         return namespace(state).sin(phase + shifts)

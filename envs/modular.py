@@ -84,7 +84,7 @@ class Modular(Env):
 
     def observation(self, state: Any) -> Any:
         """Two one-hot vectors."""
-        places = np.arange(self.size)
+        places: Any = np.arange(self.size)
         if isinstance(state, torch.Tensor):
             places = torch.as_tensor(places, device=state.device)
         hot = state[..., None] == places

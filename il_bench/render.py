@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -49,7 +49,7 @@ def main(args: list[str]) -> None:
     for path in (out, options.gif):
         taken = path is not None and path.exists()
         require(not taken, f"out: {path} is there already; name another, or move it away")
-    path = video.film(
+    path: Any = video.film(
         source,
         out,
         options.run,

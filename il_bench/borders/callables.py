@@ -60,9 +60,9 @@ class Answers:
             self._require_possible(who, actions)
             rows.append(actions)
             after.append(remembered)
-        actions = torch.from_numpy(np.stack(rows))
+        stacked = torch.from_numpy(np.stack(rows))
         nobody = all(remembered is None for remembered in after)
-        return actions.to(obs.device), None if nobody else after
+        return stacked.to(obs.device), None if nobody else after
 
     def asked(self, batch: np.ndarray, memory: Any) -> tuple[Any, Any]:
         """The answer for observations (n, O), which may be written into, and what is remembered."""
@@ -184,12 +184,14 @@ def shown(env: Env, source: Any, batch: np.ndarray) -> Any:
     if not _fits_into(space, _trained_on(source)):
         return batch
     own = [spaces.unflatten(space, row) for row in batch]
-    return concatenate(space, own, create_empty_array(space, len(own)))
+    room: Any = create_empty_array(space, len(own))
+    return concatenate(space, own, room)
 
 
 def require_same_spaces(env: Env, who: str, source: Any) -> None:
     """Refuse a model whose observations or actions are not those of the environment."""
-    observations, actions = [env.observation_space], [env.action_space]
+    observations: list[Any] = [env.observation_space]
+    actions: list[Any] = [env.action_space]
     if isinstance(env, Foreign):
         observations.append(env.native_observation_space)
         actions.append(env.native_action_space)

@@ -187,8 +187,9 @@ def _by_states(copy: gymnasium.Env, way: Access) -> Iterator[float]:
     for seed, state, action in places:
         step = partial(_stepped, copy, way, seed, action)
         here = step(state)
-        ends = [step(state + move) for move in np.diag(size)]
-        if here is None or any(end is None for end in ends):
+        moved = [step(state + move) for move in np.diag(size)]
+        ends = [end for end in moved if end is not None]
+        if here is None or len(ends) < len(moved):
             continue
         first = np.array([end[0] - here[0] for end in ends]).T
         then = np.array([end[1] - here[1] for end in ends]).T

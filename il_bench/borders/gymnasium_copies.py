@@ -75,7 +75,7 @@ class Origin:
             kind = type(copy).__name__
             require(right, f"{self.name}: expected it to return a gymnasium.Env, got {kind}")
             return copy
-        free = {"max_episode_steps": -1, "disable_env_checker": True}
+        free: dict[str, Any] = {"max_episode_steps": -1, "disable_env_checker": True}
         copy = gymnasium.make(self.thing, **free, **settings)
         # That wrapper only asks at every step whether there was a reset.
         return copy.env if type(copy) is OrderEnforcing else copy
@@ -258,7 +258,8 @@ class Copies:
         """An observation of the environment's as a flat array (O,)."""
         if self._is_flat:
             return np.asarray
-        return partial(spaces.flatten, self.origin.facts.observation_space)
+        flatten: Any = partial(spaces.flatten, self.origin.facts.observation_space)
+        return flatten
 
     def _fill(self, count: int) -> None:
         """Make what is missing of `count` copies; too many are closed first, that none is kept for nothing."""

@@ -94,14 +94,14 @@ class Foreign(Env):
         return {f"o{i}": "" for i in range(self.observation_space.shape[0])}
 
     @cached_property
-    def observation_space(self) -> spaces.Box:  # type: ignore[override]
+    def observation_space(self) -> spaces.Box:
         """As the environment has it, flattened."""
         space = row_of_numbers(self.origin.facts.observation_space)
         assert space is not None, "validated"
         return space
 
     @cached_property
-    def action_space(self) -> spaces.Box | spaces.Discrete:  # type: ignore[override]
+    def action_space(self) -> spaces.Box | spaces.Discrete:
         """As the environment has it; several labels or switches at once are a Box of numbers."""
         space = numbers_or_labels(self.origin.facts.action_space)
         assert space is not None, "validated"
@@ -194,7 +194,7 @@ class Foreign(Env):
         metric = "Euclidean over observations"
         return Certificate((value,) * self.runs, metric, "estimated", note=note)
 
-    def draw(
+    def draw(  # type: ignore[override]  # others' pictures know no learner's colour
         self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
     ) -> np.ndarray:
         """The environment's own picture where an observation sets its state, else bars of the observation."""

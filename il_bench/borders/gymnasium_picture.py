@@ -47,7 +47,7 @@ class Camera:
 
     def _observed(self, state: np.ndarray) -> np.ndarray:
         """The observation itself, where it is an image."""
-        numbers = np.reshape(state, self._space.shape)
+        numbers = np.reshape(state, self._space.shape or ())
         pixels = numbers.clip(0, 255)
         return coloured(pixels.astype(np.uint8))
 

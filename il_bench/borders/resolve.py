@@ -101,7 +101,7 @@ def _class_of(thing: Any, settings: Iterable[str]) -> type[Env]:
     return _foreign(thing, f"{named.__module__}:{named.__qualname__}", settings)
 
 
-def _own_class(thing: Any) -> type[Env]:
+def _own_class(thing: Any) -> Any:
     """An environment's class itself, which may also be given in place of its name."""
     if not inspect.isclass(thing):
         raise TypeError(f"make: {type(thing).__name__} is an environment already; use it as it is")

@@ -88,7 +88,8 @@ def flags_of(
         elif f.name in many:
             rows.append(_row(f.name, tuple[float, ...], as_tuple(default), words))
         elif f.name in several:
-            rows.append(_row(f.name, tuple[hints[f.name], ...], (default,), words))
+            hint: Any = hints[f.name]
+            rows.append(_row(f.name, tuple[hint, ...], (default,), words))
         else:
             rows.append(_row(f.name, hints[f.name], default, words))
     summary = (cls.__doc__ or cls.__name__).splitlines()[0]
@@ -124,7 +125,7 @@ def flat(flags: Any) -> dict[str, Any]:
 
 def chosen_plugs(cls: type, args: list[str], owner: str = "") -> dict[str, str]:
     """What a command line puts into the plugs of a settings class, before their flags are known."""
-    chosen = {}
+    chosen: dict[str, str] = {}
     for name in plugs(cls):
         flag = name.replace("_", "-")
         value = peek(args, f"--{owner}.{flag}", "") or peek(args, f"--{flag}", "")

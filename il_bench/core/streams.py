@@ -126,7 +126,7 @@ class Streams:
             yield self.generator(run, purpose, episode)
 
 
-def _require_seed(seed: object) -> None:
+def _require_seed(seed: float) -> None:
     """Refuse what is no key of a generator."""
     whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
     if not whole or not 0 <= seed < 2**63:

@@ -122,10 +122,10 @@ def _compared(
             checkpoint = rounds.get(name)
             if checkpoint is not None and checkpoint.count:
                 console.print(f"{name} goes on after round {checkpoint.count}, which was kept")
-            return _learn(env, expert, learner, name, add(name), checkpoint, options)
+            return _learn(env, expert, learner, name, add(name, 1.0), checkpoint, options)
 
         policies = learn_matched(learners, env, learn)
-        report = add("twins")
+        report = add("twins", 1.0)
         report(0, f"{options.rollouts} rollouts of {env.runs} runs")
         comparison = compare(
             env,
@@ -176,7 +176,7 @@ def _draw(
     folder = comparison.path or Path()
     pictures: dict[str, str | ValueError] = {}
     with progress(console) as add:
-        report = add("pictures")
+        report = add("pictures", 1.0)
         report(0, "drift.png")
         pictures["drift.png"] = _tried(
             lambda: plots.plot(comparison, folder / "drift.png"),

@@ -166,7 +166,11 @@ def answers(env: Env, expert: Expert) -> Iterator[str]:
         yield f"expert: expected actions {wanted}, got {tuple(action.shape)}"
     elif not action.isfinite().all():
         yield "expert: gave actions that are not finite in states of a random rollout"
-    elif _clipped(env) and _outside(action, env.action_space):
+    elif (
+        isinstance(env.action_space, spaces.Box)
+        and _clipped(env)
+        and _outside(action, env.action_space)
+    ):
         yield "expert: gave actions outside action_space; clip them, or learners cannot imitate them"
 
 

@@ -309,7 +309,8 @@ class Assessment:
         allowed = DISAGREEMENT * spread if spread > 0 else 0
         length = self.experts("length")[..., None]
         alive = np.arange(self.horizon) < length
-        return (error > allowed) & alive
+        apart: Any = error > allowed
+        return np.asarray(apart & alive)
 
     @cached_property
     def ever_disagrees(self) -> np.ndarray:

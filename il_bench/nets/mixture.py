@@ -68,7 +68,8 @@ class MixturePolicy(Policy):
     def _vote(self, actions: torch.Tensor) -> torch.Tensor:
         """The action for which the parts that choose it weigh most, of the parts' actions (R, E, K, 1)."""
         runs, episodes, *_ = actions.shape
-        count = int(self.action_space.n)
+        space: Any = self.action_space
+        count = int(space.n)
         chances = self.chances[:, None].expand(-1, episodes, -1)
         nothing = chances.new_zeros(runs, episodes, count)
         votes = nothing.scatter_add(2, actions[..., 0], chances)

@@ -154,7 +154,9 @@ def _stars(canvas: Canvas, camera: Camera) -> None:
 def _inside(camera: Camera, spots: np.ndarray, margin: Any) -> np.ndarray:
     """Which spots (n, 3) lie in the picture, or within some pixels of it."""
     from_middle = abs(spots[:, :2] - np.array(camera.size) / 2)
-    return (from_middle < np.array(camera.size) / 2 + np.reshape(margin, (-1, 1))).all(1)
+    farthest = np.array(camera.size) / 2 + np.reshape(margin, (-1, 1))
+    within = np.asarray(from_middle < farthest)
+    return np.asarray(within.all(1))
 
 
 def _far(camera: Camera, bearing: Any, rise: Any) -> np.ndarray:

@@ -25,6 +25,7 @@ from ..core.registry import ENVS
 from ..core.settings import plain, require
 from ..fit.fitting import restore
 from ..stats import growth, intervals
+from ..stats.growth import Growth
 from . import rows
 from .schema import DIMS, FORMAT, INDEX, Index, flaws
 
@@ -205,7 +206,10 @@ class Record:
         name, said = self.index.env.name, self.index.indicator
         if said is not None:
             return said
-        return ENVS[name].indicator if name in ENVS else self.index.metric.startswith("0/1")
+        if name not in ENVS:
+            return self.index.metric.startswith("0/1")
+        cls: Any = ENVS[name]
+        return bool(cls.indicator)
 
     def typical(self, learner: int) -> np.ndarray:
         """Typical divergence of each run over time (R, T+1), see `intervals.typical`."""
@@ -242,7 +246,7 @@ class Record:
         spread = float(np.median(distance, axis=0).max())
         return spread if spread > 0 else math.inf
 
-    def growth(self, learner: int, resamples: int = 0) -> list[growth.Growth]:
+    def growth(self, learner: int, resamples: int = 0) -> list[Growth]:
         """Fitted growth a step of each run (R,), see `growth.fit`; with `resamples`, its interval and class.
 
         Fitted once and kept.
@@ -252,11 +256,11 @@ class Record:
         return self._fits[learner, resamples]
 
     @cached_property
-    def _fits(self) -> dict[tuple[int, int], list[growth.Growth]]:
+    def _fits(self) -> dict[tuple[int, int], list[Growth]]:
         """The fits that were asked for, by learner and number of resamples."""
         return {}
 
-    def _fitted(self, learner: int, resamples: int) -> list[growth.Growth]:
+    def _fitted(self, learner: int, resamples: int) -> list[Growth]:
         delta, error = self.arrays["delta"][learner], self.arrays["error_off"][learner]
         alive = self.alive(learner)
         return [
@@ -323,7 +327,9 @@ def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
     values = index.env.settings
     settings = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     try:
-        return environment(name or own, settings)(**settings)
+        cls: Any = environment(name or own, settings)
+        made: Env = cls(**settings)
+        return made
     except TypeError as error:
         raise ValueError(
             f"record: {name or own} is not the environment of this Record ({error})"

@@ -57,7 +57,7 @@ def legend(figure: Figure, handles: Sequence[Any]) -> None:
     columns = len(labels)
     while columns > 1 and _legend_width(labels, columns) > width:
         columns -= 1
-    place = {"loc": "outside lower left", "ncols": columns}
+    place: dict[str, Any] = {"loc": "outside lower left", "ncols": columns}
     figure.legend(handles=handles, frameon=False, fontsize=9, handlelength=2.6, **place)
 
 

@@ -179,14 +179,15 @@ def _title(axis: Any, words: str, curves: list[Curve]) -> None:
     axis.set_title(words, loc="left", fontsize=11, color=INK, pad=6 + 13 * len(rows))
     if not rows:
         return
-    box = VPacker(children=rows, align="left", pad=0, sep=2)
+    children: list[Any] = list(rows)
+    box = VPacker(children=children, align="left", pad=0, sep=2)
     place = {"bbox_to_anchor": (0, 1), "bbox_transform": axis.transAxes, "borderpad": 0}
     strip = AnchoredOffsetbox("lower left", child=box, frameon=False, pad=0.15, **place)
     axis.add_artist(strip)
 
 
 def _growths(curves: list[Curve], lead: str) -> HPacker:
-    parts = [TextArea(lead, textprops={"color": SOFT, **SMALL})]
+    parts: list[Any] = [TextArea(lead, textprops={"color": SOFT, **SMALL})]
     for curve in curves:
         look = {"color": colour_of(curve.learner), **SMALL}
         parts.append(TextArea(f"{curve.growth.value:.3g}", textprops=look))

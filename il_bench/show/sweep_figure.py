@@ -64,7 +64,9 @@ class Grid:
     @property
     def chance(self) -> bool:
         """Whether every divergence is one: the chance to be apart."""
-        return all(name in ENVS and ENVS[name].indicator for name in self.values("env"))
+        classes: list[Any] = [ENVS[name] for name in self.values("env") if name in ENVS]
+        known = len(classes) == len(self.values("env"))
+        return known and all(cls.indicator for cls in classes)
 
     def parts(self) -> list[dict[str, Any]]:
         """The facets: each combination of their values that has runs."""
@@ -228,7 +230,7 @@ def _maps(grid: Grid) -> Figure:
     figure, axes = panels(len(parts), len(grid.algos), sharex=True, sharey=True)
     tables = [[_table(grid, {**part, "algo": algo}) for algo in grid.algos] for part in parts]
     norm = _norm(grid, np.concatenate([table.ravel() for line in tables for table in line]))
-    image = None
+    image: Any = None
     for row, part, line in zip(axes, parts, tables, strict=True):
         for k, (axis, table) in enumerate(zip(row, line, strict=True), start=1):
             image = _map(axis, table, norm)

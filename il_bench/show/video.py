@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
 
 from ..core.env import Env
 from ..core.settings import require
@@ -40,10 +39,6 @@ class Clip:
         return f"<video controls loop autoplay muted playsinline {source}></video>"
 
 
-@overload
-def film(record: Record, path: None = None, **choice: Any) -> Clip: ...
-@overload
-def film(record: Record, path: str | Path, *place: Any, **choice: Any) -> Path: ...
 def film(
     record: Record,
     path: str | Path | None = None,
