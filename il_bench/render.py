@@ -49,7 +49,7 @@ def main(args: list[str]) -> None:
     for path in (out, options.gif):
         taken = path is not None and path.exists()
         require(not taken, f"out: {path} is there already; name another, or move it away")
-    path: Any = video.film(
+    film: Any = video.film(
         source,
         out,
         options.run,
@@ -58,7 +58,7 @@ def main(args: list[str]) -> None:
         gif=options.gif,
         by=options.by,
     )
-    for written in (path, options.gif):
+    for written in (film, options.gif):
         if written is not None:
             print(written.absolute())
 

@@ -309,8 +309,8 @@ class Assessment:
         allowed = DISAGREEMENT * spread if spread > 0 else 0
         length = self.experts("length")[..., None]
         alive = np.arange(self.horizon) < length
-        apart: Any = error > allowed
-        return np.asarray(apart & alive)
+        apart: np.ndarray = np.logical_and(error > allowed, alive)
+        return apart
 
     @cached_property
     def ever_disagrees(self) -> np.ndarray:
