@@ -315,7 +315,8 @@ class Assessment:
     @cached_property
     def ever_disagrees(self) -> np.ndarray:
         """Whether it does so anywhere, (R, E) bool."""
-        return self.disagrees.any(-1)
+        ever: Any = self.disagrees.any(-1)
+        return np.asarray(ever)
 
     @cached_property
     def first_disagreement(self) -> np.ndarray:
