@@ -227,7 +227,9 @@ def _tell(
         if isinstance(words, str):
             _tell_path(console, folder / name, words)
             continue
-        again = f"python -m il_bench.render {_shown(folder)}"
+        name = comparison.index.env.name
+        stranger = f" --env {name}" if ":" in name else ""
+        again = f"python -m il_bench.render {_shown(folder)}{stranger}"
         advice = f"{again} draws a film again; --no-video makes none"
         sentence = f"{name} is missing: {words}; the Record is kept ({advice})"
         console.print(sentence, highlight=False, markup=False)

@@ -72,8 +72,13 @@ def _whole(path: Path) -> Iterator[str]:
         with whole(path) as draft:
             yield str(draft)
     except OSError as error:
-        reason = error.strerror or error
-        raise ValueError(f"film: {path} cannot be written ({reason}); name another place") from None
+        if error.strerror is None:  # the encoder's library repeats its whole command here
+            raise ValueError(
+                "film: the encoder ended before the film did; IMAGEIO_FFMPEG_EXE names another"
+            ) from None
+        raise ValueError(
+            f"film: {path} cannot be written ({error.strerror}); name another place"
+        ) from None
     except subprocess.CalledProcessError as error:
         words = (error.stderr or b"").decode(errors="replace").strip().splitlines()
         reason = words[-1] if words else f"exit status {error.returncode}"
