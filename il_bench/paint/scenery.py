@@ -153,9 +153,10 @@ def _stars(canvas: Canvas, camera: Camera) -> None:
 
 def _inside(camera: Camera, spots: np.ndarray, margin: Any) -> np.ndarray:
     """Which spots (n, 3) lie in the picture, or within some pixels of it."""
-    from_middle = abs(spots[:, :2] - np.array(camera.size) / 2)
-    farthest = np.array(camera.size) / 2 + np.reshape(margin, (-1, 1))
-    within = np.asarray(from_middle < farthest)
+    middle = np.array(camera.size) / 2
+    from_middle = abs(spots[:, :2] - middle)
+    beyond = np.reshape(margin, (-1, 1))
+    within = np.asarray(from_middle < middle + beyond)
     return np.asarray(within.all(1))
 
 
