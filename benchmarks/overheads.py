@@ -1,7 +1,6 @@
 """What is not learning: help, planning, growth, questions, threads, the film's frames; ratios within one run.
 
-Each row says what was measured before the work of 0.3 (on another day, where seconds are not comparable: read the
-ratios) and what is so now.
+Each row says what follows from the seconds reported before the work of 0.3, on another day, and what is measured now.
 """
 
 from __future__ import annotations
@@ -178,7 +177,10 @@ def main() -> None:
     torch.set_num_threads(1)
     parts = (helps, pictures, questions, planning, threads, films)
     rows = [row for part in parts for row in part()]
-    claim = f"Medians of {REPEATS} where seconds are compared; every figure is a ratio within one run, or a count."
+    claim = (
+        f"Medians of {REPEATS} where seconds are compared; every figure of the last column is a ratio within one run, or a "
+        "count. Those before were worked out from seconds reported earlier, on another day, and were not measured again."
+    )
     lines = table(["what", "before", "now"], rows)
     publish("overheads", claim, lines, rows=rows)
 

@@ -434,6 +434,31 @@ def test_an_edited_net_of_a_file_is_a_new_run(desk):
     assert address(*flags) != before
 
 
+@pytest.mark.parametrize("spelling", ["sb3:agent.zip", "sb3:agent"])
+def test_a_rewritten_zip_or_its_statistics_are_a_new_run(spelling):
+    class Model:
+        """What an expert out of a zip came from."""
+
+    class FromZip(il.Expert):
+        source = Model()
+
+        def act(self, state):
+            return state
+
+    Model.spelling = spelling
+    learner, env = il.BC(), il.make("lane")
+    keys = []
+    for file, content in (
+        ("agent.zip", b"1"),
+        ("agent.zip", b"2"),
+        ("agent.vecnormalize.pkl", b"1"),
+    ):
+        Path(file).write_bytes(content)
+        keys.append(digest.code_of(env, learner, FromZip()))
+    assert len(set(keys)) == 3
+    assert digest.code_of(env, learner, FromZip()) == keys[-1]
+
+
 def test_rewritten_demonstrations_are_a_new_run(tmp_path, monkeypatch):
     monkeypatch.setattr(minari_in, "folder", lambda identifier: tmp_path / identifier)
     (tmp_path / "lane" / "data").mkdir(parents=True)

@@ -133,7 +133,8 @@ def _zip_files(source: Any) -> list[Path]:
     path = Path(spelling.removeprefix("sb3:"))
     names = ("*vec*normalize*.pkl", "*/vec*normalize.pkl")
     statistics = [file for name in names for file in sorted(path.parent.glob(name))]
-    return [file for file in (path, *statistics) if file.is_file()]
+    zips = (path, path.with_name(f"{path.name}.zip"))  # as stable-baselines3 looks for it
+    return [file for file in (*zips, *statistics) if file.is_file()]
 
 
 def _dataset_files(demos: str) -> list[Path]:
