@@ -2,6 +2,7 @@ import atexit
 import dataclasses
 import os
 import shutil
+import sys
 import tempfile
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # tests need no display
@@ -78,3 +79,8 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("IL_BENCH_TRACEBACK", raising=False)
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "datasets"))
+    known = set(sys.modules)
+    yield
+    for name in set(sys.modules) - known:  # the next test may have another file of that name
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]

@@ -223,14 +223,14 @@ def _tell(
     console.print("\n".join(sentences) + "\n", highlight=False, markup=False)
     folder = comparison.path or Path()
     _tell_path(console, folder, "the Record: il.load(folder)")
+    env = comparison.index.env.name
+    stranger = f" --env {env}" if ":" in env else ""
+    again = f"python -m il_bench.render {_shown(folder)}{stranger}"
+    advice = f"{again} draws a film again; --no-video makes none"
     for name, words in pictures.items():
         if isinstance(words, str):
             _tell_path(console, folder / name, words)
             continue
-        name = comparison.index.env.name
-        stranger = f" --env {name}" if ":" in name else ""
-        again = f"python -m il_bench.render {_shown(folder)}{stranger}"
-        advice = f"{again} draws a film again; --no-video makes none"
         sentence = f"{name} is missing: {words}; the Record is kept ({advice})"
         console.print(sentence, highlight=False, markup=False)
     if original is not None:
