@@ -176,8 +176,10 @@ class Arm(Env):
     def _serve(self, q: Any, w: Any, a: Any, kick: Any) -> tuple[Any, Any]:
         """Angles and speeds (R, E, 2) after a step towards commanded angles."""
         share = self.per_run(self.servo, 3)
-        way = share * (LIMIT * a - q)
-        angles = (q + way + STEP * kick).clip(-LIMIT, LIMIT)
+        goal = LIMIT * a
+        way = share * (goal - q)
+        reached = q + way + STEP * kick
+        angles = reached.clip(-LIMIT, LIMIT)
         speeds = (angles - q) / STEP
         return angles, speeds
 
@@ -185,9 +187,11 @@ class Arm(Env):
         """Angles and speeds (R, E, 2) after a step under torques."""
         stiffness = self.per_run(self.stiffness, 3)
         push = TORQUE * a - stiffness * q
-        angles = q + STEP * w
-        speeds = w + STEP * push + kick
-        return angles.clip(-LIMIT, LIMIT), speeds.clip(-SPEED, SPEED)
+        faster = w + STEP * push + kick
+        further = q + STEP * w
+        angles = further.clip(-LIMIT, LIMIT)
+        speeds = faster.clip(-SPEED, SPEED)
+        return angles, speeds
 
     def observation(self, state: Any) -> Any:
         """How far angles, and under torque control speeds, are off the star's; point on the circle."""

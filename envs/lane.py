@@ -109,14 +109,16 @@ class Lane(Env):
     @property
     def observation_space(self) -> spaces.Box:
         """Offset, heading error, curvature here and ahead."""
-        # One step beyond the last state.
-        gust = 10 * max(self.values("wind"))
-        reach = max(self.values("lipschitz")) + gust
+        offset, heading = np.max(self._reaches(), axis=0)
         bend = sum(BEND) * max(self.values("bends"))
-        offset = DITCH + reach
-        heading = math.pi * reach
         high = np.array([offset, heading, bend, bend], dtype=np.float32)
         return spaces.Box(-high, high)
+
+    def _reaches(self) -> list[tuple[float, float]]:
+        """How far offset and heading error of each run can come: one step beyond the last state."""
+        dials = zip(self.values("lipschitz"), self.values("wind"), strict=True)
+        steps = [big + 10 * wind for big, wind in dials]
+        return [(DITCH + step, math.pi * step) for step in steps]
 
     @property
     def action_space(self) -> spaces.Box:
@@ -198,13 +200,14 @@ class Lane(Env):
         tops = [np.linalg.svd(jacobian)[2][0] for jacobian in self.jacobians()]
         other = zero.clone()
         other[:, 0, :2] = 1e-6 * torch.from_numpy(np.stack(tops))
+        reaches = np.array(self._reaches(), dtype=np.float32)
         return Certificate(
             value=self.values("lipschitz"),
             metric="Euclidean over (offset, heading)",
             kind="exact",
             pair=(zero, other),
             radius=tuple(max(1.0, g) for g in self.values("yaw")),
-            diameter=(2 * float(np.linalg.norm(self.observation_space.high[:2])),) * self.runs,
+            diameter=tuple(2 * float(np.linalg.norm(reach)) for reach in reaches),
             note="the road's phases are exogenous and excluded",
         )
 
@@ -263,7 +266,7 @@ class Lane(Env):
 
 
 def _advance(big: float, g: float) -> float:
-    """h of a road with a constant L and a yaw dial g, metres a step."""
+    """Metres a step, h, on a road with a constant L and a yaw dial g."""
     square = big * big
     room = (square - 1) * (square - g * g)
     return math.sqrt(room) / big

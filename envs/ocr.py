@@ -239,13 +239,16 @@ class Ocr(Env):
 
 def _turns(streams: Streams, run: int, episodes: int, count: int) -> np.ndarray:
     """Which of `count` words each episode (E,) of a run takes, pass after pass through all of them."""
-    first = streams.first if isinstance(streams.first, int) else int(streams.first[run])
+    first = streams.first
+    if not isinstance(first, int):
+        first = int(first[run])
     numbers = first + np.arange(episodes)
     epoch, place = np.divmod(numbers, count)
     seed = streams.seeds[run]
-    passes = range(epoch[0], epoch[-1] + 1)
+    start = epoch[0]
+    passes = range(start, epoch[-1] + 1)
     orders = [_order(seed, streams.path, number, count) for number in passes]
-    return np.stack(orders)[epoch - epoch[0], place]
+    return np.stack(orders)[epoch - start, place]
 
 
 def _box(x: float, y: float, half: float, tall: float) -> list[tuple[float, float]]:
@@ -310,12 +313,15 @@ class _Row:
 
     def _letter(self, canvas: Canvas, middle: float, ink: np.ndarray, colour: Any) -> None:
         """A picture (HEIGHT, WIDTH) around a column."""
-        dot = 0.4 * self.step / WIDTH  # half a pixel's side
+        half = 0.4 * self.step / WIDTH  # a pixel's side
         level = self.y(0.27)
-        for row, column in np.argwhere(ink):
-            x = middle + (2 * column + 1 - WIDTH) * dot
-            y = level + (2 * row + 1 - HEIGHT) * dot
-            canvas.polygon(_box(x, y, dot, dot), colour)
+        dots = np.argwhere(ink)
+        across = 2 * dots[:, 1] + 1 - WIDTH
+        down = 2 * dots[:, 0] + 1 - HEIGHT
+        columns = middle + across * half
+        rows = level + down * half
+        for x, y in zip(columns, rows, strict=True):
+            canvas.polygon(_box(x, y, half, half), colour)
 
     def spelling(
         self, canvas: Canvas, share: float, written: np.ndarray, label: Any, colour: str

@@ -39,6 +39,8 @@ START = 0.5, 0.9
 LEFT = 0.2, 0.32
 RIGHT = 0.8, 0.32
 FEET = np.array([[0, 0], [0, 0.04], [0, 0.09]])
+# The board of the sign, to the right of its post.
+ARROW = np.array([(-70, -34), (60, -34), (110, 0), (60, 34), (-70, 34)])
 # x, y and radius of the fog's puffs.
 PUFFS = (
     (-95, 20, 75),
@@ -179,10 +181,13 @@ class Trap(Env):
 
 def _spots(size: tuple[int, int], left_is_safe: bool) -> dict[int, np.ndarray]:
     """Pixels (2,) of the places."""
-    left = np.array(LEFT) * size
-    right = np.array(RIGHT) * size
-    safe, pit = (left, right) if left_is_safe else (right, left)
-    return {FORK: np.array(START) * size, PATH: safe, PIT: pit}
+    sides = LEFT, RIGHT
+    safe, pit = sides if left_is_safe else reversed(sides)
+    return {
+        FORK: np.array(START) * size,
+        PATH: np.array(safe) * size,
+        PIT: np.array(pit) * size,
+    }
 
 
 def _trails(canvas: Canvas, unit: float) -> None:
@@ -224,22 +229,23 @@ def _flag(canvas: Canvas, foot: np.ndarray, unit: float) -> None:
     """A flag where the path goes on."""
     top = foot + np.array([0, -150 * unit])
     canvas.line([foot, top], POST, 9 * unit)
-    corners = np.array([(0, -150), (90, -122), (0, -94)])
-    canvas.polygon(foot + unit * corners, FLAG)
+    cloth = [(0, -150), (90, -122), (0, -94)]
+    corners = unit * np.array(cloth)
+    canvas.polygon(foot + corners, FLAG)
 
 
 def _sign(canvas: Canvas, at: np.ndarray, unit: float, way: int, hidden: bool) -> None:
     """A signpost that points left (-1) or right (1), or the fog around it."""
     foot = at + np.array([0, 150 * unit])
     canvas.line([foot, at], POST, 14 * unit)
-    corners = np.array([(-70, -34), (60, -34), (110, 0), (60, 34), (-70, 34)])
-    canvas.polygon(at + way * unit * corners, BOARD)
+    board = way * unit * ARROW
+    canvas.polygon(at + board, BOARD)
     if hidden:
         _fog(canvas, at, unit)
         return
     size = max(8, round(46 * unit))
-    middle = at + np.array([way * 10 * unit, 0])
-    canvas.text("safe", middle, INK, size, bold=True, part=0.5)
+    aside = np.array([way * 10 * unit, 0])
+    canvas.text("safe", at + aside, INK, size, bold=True, part=0.5)
 
 
 def _fog(canvas: Canvas, at: np.ndarray, unit: float) -> None:

@@ -17,7 +17,7 @@ def namespace(array: Any) -> Any:
 
 
 def coordinates(array: Any) -> list[Any]:
-    """The coordinates (R, E) of an array (R, E, X), in their order: `offset, heading = coordinates(state)`."""
+    """Each coordinate (R, E) of an array (R, E, X), in their order, so that they can be named where they are used."""
     return [array[..., number] for number in range(array.shape[-1])]
 
 
