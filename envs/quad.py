@@ -231,7 +231,8 @@ class Quad(Env):
         """Of the flight, and of the thrusts as far as the rotors keep them; wind and eight are the same for both."""
         delta = state[..., :8] - other[..., :8]
         flight = delta[..., :6]
-        thrusts = self.per_run(self.lag, 3) * delta[..., 6:]
+        lag = self.per_run(self.lag, 3)
+        thrusts = lag * delta[..., 6:]
         return namespace(state).concatenate((flight, thrusts), -1)
 
     def linear(self, run: int, thrust: float = 1.0) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,10 @@
 After Rajaraman et al. (2020). Fresh states are drawn from rho = (zeta, ..., zeta, 1 - (S-2) zeta) with zeta = 1/(N+1):
 each rare state is likely to be missed by N demonstrations, and one wrong guess there loses the rest of the episode.
 The absorbing cliff never returns; the recoverable one returns to rho iff the expert's action is taken in the bad
-state. Under the 0/1 metric every map is 1-Lipschitz, so there is no L to dial; the dial is whether one can come back.
+state. Whether one can come back is the dial, and under the 0/1 metric it is L, exactly: where one can, the next state
+depends on the action alone, L = 0; where one cannot, the expert's action keeps good states good and the bad one bad,
+L = 1. Drift that L = 0 shows nevertheless goes through the policy: it acts in the bad state as it never saw the expert
+act.
 """
 
 from __future__ import annotations
@@ -114,13 +117,20 @@ class ResetCliff(Env):
         return apart.to(state.dtype)
 
     def certificate(self) -> Certificate:
-        """1: under the 0/1 metric no map stretches."""
+        """Of the expert's action in a good state and the bad one: 1 where the bad one absorbs, 0 where one can come back."""
+        good = torch.zeros(self.runs, 1, 1, dtype=torch.float64)
+        bad = good + (self.size - 1)
+        one = (1.0,) * self.runs
+        value = (0.0,) * self.runs if self.recoverable else one
         return Certificate(
-            value=(1.0,) * self.runs,
+            value=value,
             metric="0/1",
-            kind="upper",
-            diameter=(1.0,) * self.runs,
-            note="the dial is recoverability",
+            kind="exact",
+            pair=(good, bad),
+            action=(float(EXPERT),),
+            closed_loop=value,
+            diameter=one,
+            note="the dial is recoverability; under any other action both fall, whatever the state",
         )
 
     def draw(

@@ -3,8 +3,10 @@
 Each step multiplies every number by L and moves it one place on; what leaves the last place comes back into the
 first, where the action, the known pull g of an exogenous phase z and the noise enter. The expert subtracts what comes
 back: its closed loop is nilpotent, so that a kick grows to L^(n-1) and is then forgotten completely, n steps after it
-came. In every single step the closed loop stretches by L, like the open one; only n of them show what the expert is
-worth. With sigma = 0 every demonstration lies at s = 0: at L = 1.2 cloning then drifts to the clip at +-10, by 1.25 a
+came. Its push is bounded: it takes away whatever comes back, from anywhere within the clip, as long as 10 L + 1.5 pull
+is no more than b = 32, which is up to L = 3.05 at the default pull; beyond that L a number above (32 - 1.5 pull) / L
+comes back larger, and is not forgotten. In every single step the closed loop stretches by L, like the open one; only n
+of them show what the expert is worth. With sigma = 0 every demonstration lies at s = 0: at L = 1.2 cloning then drifts to the clip at +-10, by 1.25 a
 step, while DAgger on the same labels stays near 0.03; with sigma = 0.05 both stay below 0.01.
 """
 
@@ -35,7 +37,10 @@ ENTRY = 0.09
 
 @dataclass(frozen=True, kw_only=True)
 class Shift(Env):
-    """s' = A s + e_1 (b a - g(z) + sigma w): a shift register; L exact, a kick is forgotten in exactly n steps."""
+    """s' = A s + e_1 (b a - g(z) + sigma w): a shift register; L exact, a kick is forgotten in exactly n steps.
+
+    That is so wherever the expert's push suffices, see `reach`: everywhere up to L = 3.05.
+    """
 
     horizon: int = 150
     """Steps in an episode, T."""
@@ -148,16 +153,26 @@ class Shift(Env):
         zero = torch.zeros(self.runs, 1, self.size + 1, dtype=torch.float64)
         other = zero.clone()
         other[..., 0] = 0.5
+        dials = self.values("lipschitz")
+        across = 2 * CLIP * math.sqrt(self.size)
         return Certificate(
-            value=self.values("lipschitz"),
+            value=dials,
             metric="Euclidean over s",
             kind="exact",
             pair=(zero, other),
-            closed_loop=self.values("lipschitz"),
-            radius=self.values("lipschitz"),
-            diameter=(2 * CLIP * math.sqrt(self.size),) * self.runs,
-            note=f"the expert's loop is nilpotent: constant L in a step, nothing left after {self.size}",
+            closed_loop=dials,
+            radius=dials,
+            diameter=(across,) * self.runs,
+            note=f"the expert's loop is nilpotent: constant L in a step, nothing left after {self.size}, as long as its "
+            f"push suffices: for all states where 10 L + 1.5 pull <= {GAIN:g}",
         )
+
+    @property
+    def reach(self) -> tuple[float, ...]:
+        """What may leave the last place and still be taken away by the expert at any phase, (R,); at CLIP, everything."""
+        dials = zip(self.values("lipschitz"), self.values("pull"), strict=True)
+        most = [(GAIN - sum(PULL) * pull) / big for big, pull in dials]
+        return tuple(min(CLIP, reach) for reach in most)
 
     def draw(
         self,
