@@ -55,7 +55,7 @@ def claims(found: dict[tuple[str, float, float, str], Any]) -> list[Claim]:
             covered.ends[1] < 0.06,
         ),
         Claim(
-            f"At L = 0.8 without noise {raw} of the clones are lost with raw inputs: the copied slope destabilises a plant that contracts.",
+            f"At L = 0.8 without noise {raw} of the clones are lost with raw inputs: a copied slope destabilises it.",
             raw.ends[0] > 0.01,
         ),
         Claim(
