@@ -19,6 +19,7 @@ from ..core.policy import Policy
 from ..core.rollout import Driver, Rollout, action_size, by_expert, by_policy, rollout
 from ..core.settings import require
 from ..core.streams import Streams
+from ..stats.intervals import typical
 
 
 class Unanswerable(ValueError):
@@ -61,6 +62,12 @@ def require_gradual(env: Env) -> None:
         raise Unanswerable("needs actions that can be wrong by a little; these are Discrete")
 
 
+def require_lengths(env: Env) -> None:
+    """Refuse a distance that is 0 or 1, in which nothing is a little off."""
+    if env.indicator:
+        raise Unanswerable("needs a distance that can be small; here one is apart or is not")
+
+
 def require_smooth(env: Env) -> None:
     """Refuse an environment in which nothing has a derivative."""
     require_pure(env)
@@ -94,6 +101,26 @@ STEP = 1e-6
 
 TINY = 1e-300
 """What lengths are kept above before they divide, or their logarithm is taken."""
+
+
+FORGOTTEN = 1e-8
+"""The part of a deviation below which nothing of it is left: derivatives are right to nine digits."""
+
+
+def merges(
+    env: Env, one: torch.Tensor, two: torch.Tensor, action: torch.Tensor, noise: torch.Tensor
+) -> torch.Tensor:
+    """Whether the plant itself makes one state of two near ones (R, E), whoever acts: clipped, or absorbed.
+
+    A plant whose dial is 0 does so everywhere, by nature.
+    """
+    exact = action.to(torch.float64)
+    end = env.transition(one, exact, noise)
+    other_end = env.transition(two, exact, noise)
+    before = env.distance(one, two)
+    left = env.distance(end, other_end)
+    keeps = torch.tensor(env.certificate().value, device=left.device) > 0
+    return (left <= FORGOTTEN * before) & keeps[:, None]
 
 
 def of_length_one(env: Env, state: torch.Tensor, way: torch.Tensor) -> torch.Tensor:
@@ -194,16 +221,39 @@ class Recovery:
     Attributes:
         steps: (R, E) steps until the deviation stays below a tenth of the kick; all that were left where it never does.
         recovered: (R, E) bool; where False the time is censored, not missing.
+        felt: (R, E) bool; where False the kick met an episode that was over, or a plant that is clipped or absorbed
+            and swallows it, whoever acts.
     """
 
     steps: torch.Tensor
     recovered: torch.Tensor
+    felt: torch.Tensor
 
     def median(self) -> np.ndarray:
-        """Kaplan-Meier median of each run (R,); inf where fewer than half recover."""
-        steps = self.steps.cpu().numpy()
-        recovered = self.recovered.cpu().numpy()
-        return kaplan_meier_medians(steps, recovered)
+        """Kaplan-Meier median of each run (R,) over the kicks that were felt; inf where fewer than half recover.
+
+        NaN where fewer than half of the kicks were felt.
+
+        Raises:
+            Unanswerable: where that is so in every run.
+        """
+        felt = self.felt.cpu().numpy()
+        if (felt.mean(1) < 0.5).all():
+            raise Unanswerable(SWALLOWED)
+        rows = zip(self.steps.cpu().numpy(), self.recovered.cpu().numpy(), felt, strict=True)
+        medians = [_median_of_the_felt(*row) for row in rows]
+        return np.array(medians)
+
+
+SWALLOWED = (
+    "when it is kicked it is clipped, absorbed or over: the kick is swallowed, not forgotten"
+)
+
+
+def _median_of_the_felt(steps: np.ndarray, recovered: np.ndarray, felt: np.ndarray) -> float:
+    if felt.mean() < 0.5:
+        return math.nan
+    return kaplan_meier_median(steps[felt], recovered[felt])
 
 
 def kaplan_meier_medians(times: np.ndarray, happened: np.ndarray) -> np.ndarray:
@@ -243,9 +293,10 @@ def kick(
         at: the step of the kick.
 
     Raises:
-        Unanswerable: for an environment that cannot be put into a state.
+        Unanswerable: for an environment that cannot be put into a state, or whose distance is 0 or 1.
     """
     require_pure(env)
+    require_lengths(env)
     last = env.horizon - 1
     within = 0 <= at <= last
     require(within, f"at: expected a step from 0 to {last}, got {at}; kick within the horizon")
@@ -255,12 +306,14 @@ def kick(
     way = of_length_one(env, state, draw * dial_coordinates(env, state))
     noise = noise_of(env, streams, episodes)
     kicked = state + size * way
-    deviations = _apart(env, who, kicked, calm, noise, at)
-    felt = torch.stack(list(deviations), -1)
-    return _recovery(felt < 0.1 * size)
+    swallowed = merges(env, kicked, state, calm.action[:, :, at], noise[at])
+    deviations = list(_apart(env, who, kicked, calm, noise, at))
+    quiet = torch.stack(deviations, -1) < 0.1 * size
+    felt = (at < calm.length) & ~swallowed
+    return _recovery(quiet, felt)
 
 
-def _recovery(quiet: torch.Tensor) -> Recovery:
+def _recovery(quiet: torch.Tensor, felt: torch.Tensor) -> Recovery:
     """When a deviation that is small at some steps (R, E, n) is small for good."""
     backwards = quiet.flip(-1).int()
     lasting = backwards.cummin(-1).values
@@ -269,7 +322,7 @@ def _recovery(quiet: torch.Tensor) -> Recovery:
     first = for_good.argmax(-1) + 1
     never = quiet.shape[-1]
     steps = torch.where(recovered, first, never)
-    return Recovery(steps, recovered)
+    return Recovery(steps, recovered, felt)
 
 
 @torch.no_grad()
@@ -414,8 +467,8 @@ def _furthest(env: Env, ends: torch.Tensor, twin: torch.Tensor) -> torch.Tensor:
     return ends.gather(0, rows)[0]
 
 
-def independent(env: Env, expert: Expert, lead: Rollout, streams: Streams) -> torch.Tensor:
-    """Distance (R,) at the horizon of two expert runs with one start and independent noise, median over rollouts.
+def independent(env: Env, expert: Expert, lead: Rollout, streams: Streams) -> np.ndarray:
+    """Distance (R,) at the horizon of two expert runs with one start and independent noise, see `intervals.typical`.
 
     Args:
         env: the environment, R runs.
@@ -433,4 +486,4 @@ def independent(env: Env, expert: Expert, lead: Rollout, streams: Streams) -> to
     *_, last = _apart(env, expert, start, lead, noise)
     if not last.any():
         raise Unanswerable("nothing is random after the start: two expert runs are one")
-    return last.median(1).values
+    return typical(last.cpu().numpy(), env.indicator)

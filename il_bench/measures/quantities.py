@@ -1,7 +1,10 @@
 """Quantities: what is measured of a learner in a Record, one number for each run, or the reason why it cannot be had.
 
-The bounds T^2 error, u T error and R hold for errors counted as 0 or 1; where actions are a Box an error is a length,
-and their ratios are units to compare with, not bounds.
+The bounds T^2 error and R hold for errors counted as 0 or 1 and rewards in [0, 1]; where actions are a Box an error is
+a length, and their ratios are units to compare with, not bounds. u T error is a bound where u is the largest cost of a
+wrong action; u is a quantile here, as the largest one met is noise. The growths L + L_a Lip(policy) and rho + C L_a
+Lip(error) bound what grows where their constants hold everywhere; here these are the largest along the expert's path,
+and so the growths are estimates. Whatever of it a Record contradicts, its words say.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from ..core.streams import Streams
 from ..records.record import Record
 from ..stats.growth import Growth
 from ..stats.intervals import mean_error, ratio
+from ..stats.theory import envelope
 from . import loops, probes
 from .probes import Unanswerable
 
@@ -129,8 +133,7 @@ class Reference:
         env = self.env
         expert = self.expert
         probes.require_pure(env)
-        apart = probes.independent(env, expert, self.lead, self.streams)
-        return apart.cpu().numpy()
+        return probes.independent(env, expert, self.lead, self.streams)
 
     @asked_once
     def action_gain(self) -> np.ndarray:
@@ -139,10 +142,9 @@ class Reference:
         return gain.cpu().numpy()
 
     @asked_once
-    def growth(self) -> np.ndarray:
-        """The expert's own growth a step on its path, for each run (R,), see `loops.lyapunov`."""
-        growth = loops.lyapunov(self.env, self.expert, self.path(), self.streams)
-        return growth.cpu().numpy()
+    def contraction(self) -> loops.Contraction:
+        """How the expert's own loop forgets along its path, see `loops.contraction`."""
+        return loops.contraction(self.env, self.expert, self.path(), self.streams)
 
     @asked_once
     def ceilings(self) -> np.ndarray:
@@ -154,8 +156,10 @@ class Reference:
     @asked_once
     def kick(self) -> np.ndarray:
         """Steps after which the expert has forgotten a kick, for each run (R,), see `probes.kick`."""
+        env = self.env
         expert = self.expert
-        probes.require_pure(self.env)
+        probes.require_pure(env)
+        probes.require_lengths(env)
         return self.kicked(expert, self.lead)
 
     def kicked(self, who: Policy | Expert, calm: Rollout) -> np.ndarray:
@@ -189,20 +193,31 @@ class Reference:
 
     @asked_once
     def demonstrated(self) -> np.ndarray:
-        """What the expert's states differ by from their mean, (R, E T, D), along the directions of the dial."""
-        states = torch.from_numpy(self.record.arrays["state"][0])
-        state = states.flatten(1, 2)
-        mean = state.mean(1, keepdim=True)
-        away = self.env.difference(state, mean.expand_as(state))
+        """What the expert's states differ by from their mean, (R, E (T+1), D), along the directions of the dial.
+
+        Zero at steps that no episode lived.
+        """
+        arrays = self.record.arrays
+        state = torch.from_numpy(arrays["state"][0]).flatten(1, 2)
+        lived = self.visited.reshape(*state.shape[:2], 1)
+        weight = torch.from_numpy(lived).double()
+        mean = (state * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
+        away = self.env.difference(state, mean.expand_as(state)) * weight
         return away.cpu().numpy()
+
+    @property
+    def visited(self) -> np.ndarray:
+        """Whether the expert's episode was in a state before or at its end, (R, E, T+1) bool."""
+        length = self.record.arrays["length"][0]
+        times = np.arange(self.record.horizon + 1)
+        return times <= length[..., None]
 
     @asked_once
     def spreads(self) -> np.ndarray:
         """Standard deviations (R, D) of the expert's states along their directions, the most visited first."""
-        away = self.demonstrated
-        states = away.shape[1]
-        lengths = np.linalg.svd(away, compute_uv=False)
-        return lengths / math.sqrt(states)
+        lengths = np.linalg.svd(self.demonstrated, compute_uv=False)
+        states = self.visited.sum((1, 2))
+        return lengths / np.sqrt(states)[:, None]
 
 
 @dataclass(frozen=True)
@@ -299,27 +314,48 @@ class Assessment:
 
     @asked_once
     def naive(self) -> np.ndarray:
-        """L + L_a Lip(policy) of each run (R,): the bound that credits no cancellation."""
+        """L + L_a Lip(policy) of each run (R,): the growth that credits no cancellation."""
         env = self.env
         act = probes.acting(env, self.policy)
-        slope = loops.sensitivity(env, act, self.reference.path()).cpu().numpy()
+        slope = loops.sensitivity(env, act, self.reference.path())
         lipschitz = np.array(env.certificate().value)
-        return lipschitz + self.reference.action_gain * slope
+        return lipschitz + self.reference.action_gain * slope.cpu().numpy()
 
     @asked_once
-    def small_gain(self) -> np.ndarray:
-        """The expert's own growth on its path plus L_a Lip(policy - expert), for each run (R,)."""
+    def small_gain(self) -> tuple[np.ndarray, np.ndarray]:
+        """The small gain rho + C L_a Lip(policy - expert) of each run (R,), and its C (R,), see `loops.Contraction`."""
         env = self.env
         known = self.reference
         act = probes.acting(env, self.policy)
         label = probes.acting(env, known.expert)
-        own = known.growth
 
         def error(state: torch.Tensor) -> torch.Tensor:
             return act(state) - label(state)
 
-        slope = loops.sensitivity(env, error, known.path()).cpu().numpy()
-        return own + known.action_gain * slope
+        slope = loops.sensitivity(env, error, known.path())
+        gain = known.action_gain * slope.cpu().numpy()
+        return known.contraction.small_gain(gain)
+
+    @cached_property
+    def alive(self) -> np.ndarray:
+        """Whether the learner's episode and its twin's were both alive at a step, (R, E, T) bool."""
+        return self.record.alive(self.learner)
+
+    @asked_once
+    def excess(self) -> np.ndarray:
+        """The largest D of each run (R,) as a part of its limit by the small gain; above 1 the estimate does not hold.
+
+        The limit is C times the `envelope` of that growth, fed by L_a times the largest error on the expert's path.
+        """
+        growth, constant = self.small_gain
+        error = np.linalg.norm(self.array("error_off"), axis=-1)
+        length = self.experts("length")
+        lived = np.arange(self.horizon) < length[..., None]
+        largest = np.where(lived, error, 0.0).max((1, 2))
+        fed = constant * self.reference.action_gain * largest
+        limits = [envelope(*row, self.horizon)[1:] for row in zip(fed, growth, strict=True)]
+        drift = np.where(self.alive, self.array("divergence")[..., 1:], 0.0).max(1)
+        return ratio(drift, np.array(limits)).max(1)
 
     @cached_property
     def disagrees(self) -> np.ndarray:
@@ -353,13 +389,57 @@ Quantity: TypeAlias = "Callable[[Assessment], np.ndarray]"
 
 
 def _drift(part: float) -> Quantity:
-    return lambda a: np.quantile(a.final, part, axis=1, method="inverted_cdf")
+    """A quantile of D over the rollouts."""
+
+    def quantile(a: Assessment) -> np.ndarray:
+        _require_lengths(a)
+        return np.quantile(a.final, part, axis=1, method="inverted_cdf")
+
+    return quantile
 
 
-_median_drift = _drift(0.5)
+def _require_lengths(a: Assessment) -> None:
+    """Refuse a D that is 0 or 1: its mean says all, and nothing grows in it."""
+    if a.record.indicator:
+        raise Unanswerable("D is 0 or 1 here: its arithmetic mean is the chance to be apart")
+
+
+def _typical(a: Assessment) -> np.ndarray:
+    """The median of D at the horizon; where D is 0 or 1, the chance to be apart."""
+    return a.record.drift(a.learner, a.horizon)
+
+
+def _against_the_first(a: Assessment) -> np.ndarray:
+    """Typical D over that of the first learner, run by run."""
+    first = _first_learner(a)
+    return ratio(_typical(a), a.record.drift(first, a.horizon))
+
+
+def _loss_against_the_first(a: Assessment) -> np.ndarray:
+    """What is lost of the first learner's return, run by run."""
+    first = _first_learner(a)
+    return a.gap - a.record.cost_gap(first)
+
+
+def _first_learner(a: Assessment) -> int:
+    """The number of the learner with which the others are compared."""
+    if a.learner == 1:
+        raise Unanswerable("the others are compared with it")
+    return 1
+
+
+def _of_fits(part: str) -> Quantity:
+    """A part of the growth fit of each run."""
+
+    def measure(a: Assessment) -> np.ndarray:
+        _require_lengths(a)
+        return np.array([getattr(fit, part) for fit in a.growth])
+
+    return measure
 
 
 def _geometric(a: Assessment) -> np.ndarray:
+    _require_lengths(a)
     drift = a.final
     if (drift == 0).any():
         raise Unanswerable("some rollouts end without any drift, whose logarithm there is none")
@@ -369,6 +449,7 @@ def _geometric(a: Assessment) -> np.ndarray:
 
 def _late_against_plateau(a: Assessment) -> np.ndarray:
     """Late median drift over the plateau that the fit predicts, for the saturating runs."""
+    _require_lengths(a)
     half = a.horizon // 2
     later = a.array("divergence")[..., half:]
     late = np.median(later, axis=(1, 2))
@@ -392,6 +473,7 @@ def _learners_kick(a: Assessment) -> np.ndarray:
     env = a.env
     policy = a.policy
     probes.require_pure(env)
+    probes.require_lengths(env)
     drive = probes.driver(env, policy)
     calm = rollout(env, drive, a.reference.streams, PROBED)
     return a.reference.kicked(policy, calm)
@@ -403,11 +485,15 @@ def _first(a: Assessment) -> np.ndarray:
 
 
 def _trajectory_bound(a: Assessment) -> np.ndarray:
-    """The largest return met, R of the trajectory bound, times the chance of a first disagreement."""
-    returns = a.experts("reward").sum(-1)
-    largest = returns.max(-1)
+    """R of the trajectory bound times the chance of a first disagreement.
+
+    R is the width of the interval of 0 and all returns met: the expert's largest where no reward is negative.
+    """
+    largest = a.experts("reward").sum(-1).max(-1)
+    smallest = a.array("reward").sum(-1).min(-1)
+    width = largest.clip(0) - smallest.clip(None, 0)
     chance = a.ever_disagrees.mean(-1)
-    return largest * chance
+    return width * chance
 
 
 def horizon_law(a: Assessment) -> tuple[np.ndarray, np.ndarray]:
@@ -438,7 +524,8 @@ def _unexcited_angle(a: Assessment) -> np.ndarray:
     runs, _, size = away.shape
     if size < 2:
         raise Unanswerable("there is one direction only")
-    delta = np.clip(a.array("delta"), -1e100, 1e100)
+    lived = a.alive[..., None]
+    delta = np.clip(a.array("delta")[:, :, 1:], -1e100, 1e100) * lived
     least = _directions(away)[:, -1]
     main = _directions(delta.reshape(runs, -1, size))[:, 0]
     product = (least * main).sum(-1)
@@ -499,20 +586,21 @@ def _early_ends(a: Assessment) -> np.ndarray:
 
 
 DRIFT: dict[str, Quantity] = {
-    "D at the horizon, median": _median_drift,
+    "D at the horizon, median": _drift(0.5),
     "D at the horizon, 10 %": _drift(0.1),
     "D at the horizon, 90 %": _drift(0.9),
     "D at the horizon, geometric mean": _geometric,
     "D at the horizon, arithmetic mean": lambda a: a.final.mean(1),
     "ceiling": lambda a: a.reference.ceilings,
     "D of two experts under independent noise": lambda a: a.reference.independent,
-    "D / that": lambda a: ratio(_median_drift(a), a.reference.independent),
-    "D / ceiling": lambda a: _median_drift(a) / a.reference.ceilings,
+    "D / that": lambda a: ratio(_typical(a), a.reference.independent),
+    "D / ceiling": lambda a: _typical(a) / a.reference.ceilings,
+    "D / D of the first learner, by run": _against_the_first,
 }
 
 GROWTH: dict[str, Quantity] = {
-    "growth a step, fitted": lambda a: a.alpha,
-    "deviation that a step adds": lambda a: np.array([fit.epsilon for fit in a.growth]),
+    "growth a step, fitted": _of_fits("alpha"),
+    "deviation that a step adds": _of_fits("epsilon"),
     "late D / predicted plateau": _late_against_plateau,
     "growth a step, Lyapunov, learner's path": lambda a: _lyapunov(a, a.path),
     "growth a step, Lyapunov, expert's path": lambda a: _lyapunov(a, a.reference.path()),
@@ -536,11 +624,13 @@ CAUSES: dict[str, Quantity] = {
 }
 
 BOUNDS: dict[str, Quantity] = {
-    "naive bound L + L_a Lip(policy)": lambda a: a.naive,
-    "small gain rho + L_a Lip(error)": lambda a: a.small_gain,
-    "naive bound / fitted growth": lambda a: a.naive / a.alpha,
-    "small gain / fitted growth": lambda a: a.small_gain / a.alpha,
-    "recoverability u": lambda a: a.recoverability,
+    "naive growth L + L_a Lip(policy), estimate": lambda a: a.naive,
+    "small gain rho + C L_a Lip(error), estimate": lambda a: a.small_gain[0],
+    "C of the expert's loop, estimate": lambda a: a.small_gain[1],
+    "naive / fitted growth": lambda a: a.naive / a.alpha,
+    "small gain / fitted growth": lambda a: a.small_gain[0] / a.alpha,
+    "largest D / limit by the small gain": lambda a: a.excess,
+    "recoverability u, 95 % quantile": lambda a: a.recoverability,
     "cost gap / (T^2 error off)": lambda a: ratio(a.gap, a.horizon**2 * a.error_off),
     "cost gap / (u T error on)": lambda a: ratio(a.gap, a.recoverability * a.horizon * a.error_on),
     "cost gap / (R first disagreement)": lambda a: ratio(a.gap, _trajectory_bound(a)),
@@ -549,6 +639,7 @@ BOUNDS: dict[str, Quantity] = {
 COST: dict[str, Quantity] = {
     "expert's return": lambda a: a.record.returns(0),
     "cost gap": lambda a: a.gap,
+    "cost gap less the first learner's, by run": _loss_against_the_first,
     "horizon exponent of the cost gap": lambda a: horizon_law(a)[0],
     "labels": _budget("labels"),
     "environment steps": _budget("steps"),
