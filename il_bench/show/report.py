@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from ..paint.canvas import colour_of
 from ..records.record import Record
 from ..records.rows import cell_texts
-from ..stats.intervals import verdict
+from ..stats.intervals import contrast
 from .words import settings_text
 
 Row: TypeAlias = dict[str, Any]
@@ -64,7 +64,7 @@ def _comparison(record: Record, worst: Row, best: Row | None, last: int) -> str:
     if worst["drift"][last].value == drift.value:
         return f", and so has {name}."
     said = _verdict(record, worst, best, last)
-    if said == "underpowered":
+    if said == "cannot tell":
         runs = worst["runs"]
         return f", {name} {drift}: {runs} run{'s' * (runs > 1)} cannot tell them apart."
     alike = ", which is the same within a quarter"
@@ -86,7 +86,7 @@ def _verdict(record: Record, worst: Row, best: Row, last: int) -> str:
     ours, theirs = (
         record.drift(record.learners.index(row["learner"]), last)[runs] for row in (best, worst)
     )
-    return verdict(ours, theirs)
+    return contrast(ours, theirs).verdict
 
 
 def _budget(best: Row, worst: Row) -> str:
