@@ -158,6 +158,11 @@ def numbers(record: Record, learner: int = 1) -> dict[str, np.ndarray]:
     return {name: variable.measure(record, learner) for name, variable in VARIABLES.items()}
 
 
+def drift_of(values: np.ndarray, indicator: bool) -> Interval:
+    """Of the typical divergence of runs (n,): where D is 0 or 1 the chance to be apart, else the median."""
+    return intervals.chance(values) if indicator else interval(values)
+
+
 @dataclass(frozen=True)
 class Share:
     """How a learner's return stands to its expert's.
@@ -179,21 +184,12 @@ class Share:
             value, spread = self.part.texts()
             sign = "+" if self.part.value > 0 else ""
             return f"{sign}{value}", f"{spread} from {whole}".strip()
-        value, spread = _scaled(self.part, 100).texts()
+        value, spread = self.part.scaled(100).texts()
         unit = "%" if value != "n/a" else ""
         return f"{value}{unit}", f"{spread} of {whole}".strip()
 
     def __str__(self) -> str:
         return " ".join(self.texts())
-
-
-def _scaled(pooled: Interval, factor: float) -> Interval:
-    return dataclasses.replace(
-        pooled,
-        value=factor * pooled.value,
-        low=factor * pooled.low,
-        high=factor * pooled.high,
-    )
 
 
 def share(own: np.ndarray, experts: np.ndarray) -> Share:
