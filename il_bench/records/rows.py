@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.settings import require
 from ..stats import intervals
-from ..stats.intervals import Interval, interval
+from ..stats.intervals import Contrast, Interval, contrast, interval
 
 if TYPE_CHECKING:
     from .record import Record
@@ -69,6 +69,15 @@ def _falls(record: Record, learner: int) -> np.ndarray:
     return fell.mean(-1)
 
 
+def _ended(record: Record, learner: int) -> np.ndarray:
+    terminated = record.arrays["terminated"][learner]
+    return terminated.mean(-1)
+
+
+def _experts_ended(record: Record, learner: int) -> np.ndarray:
+    return _ended(record, 0)
+
+
 def _ceiling(record: Record, learner: int) -> np.ndarray:
     ceilings = [record.ceiling(run) for run in range(record.runs)]
     return np.array(ceilings)
@@ -102,6 +111,9 @@ def _growth(record: Record, learner: int) -> np.ndarray:
     fits = record.growth(learner)
     return np.array([fit.alpha for fit in fits])
 
+
+NOBODY = "Nobody is compared with the expert."
+"""What is said of a Record that holds no learner."""
 
 OVER_TIME = ("run", "time")
 
@@ -140,6 +152,8 @@ VARIABLES: dict[str, Variable] = {
     "falls": Variable(
         _falls, "share of rollouts that the environment ended where the expert's went on"
     ),
+    "ended": Variable(_ended, "share of rollouts that the environment ended", late=True),
+    "expert_ended": Variable(_experts_ended, "that of the expert's twins", late=True),
     "ceiling": Variable(_ceiling, "the deviation of two unrelated states"),
     "broke": Variable(_broke, "rollouts that became NaN or infinite"),
     "labels": Variable(partial(_spent, "labels"), "expert labels"),
@@ -184,6 +198,8 @@ class Share:
             value, spread = self.part.texts()
             sign = "+" if self.part.value > 0 else ""
             return f"{sign}{value}", f"{spread} from {whole}".strip()
+        if not np.isfinite(self.part.value):
+            return "n/a", f"of {whole}"
         value, spread = self.part.scaled(100).texts()
         unit = "%" if value != "n/a" else ""
         return f"{value}{unit}", f"{spread} of {whole}".strip()
@@ -202,6 +218,46 @@ def share(own: np.ndarray, experts: np.ndarray) -> Share:
     pooled = interval(part)
     whole = interval(experts)
     return Share(pooled, whole, ratio)
+
+
+@dataclass(frozen=True)
+class Falls:
+    """Shares of rollouts that the environment ended; NaN where results of earlier versions lack them.
+
+    Attributes:
+        own: of the learner's.
+        experts: of its expert's.
+    """
+
+    own: float
+    experts: float
+
+    def texts(self) -> Texts:
+        """Such as ("98%", ""); where the expert falls too ("80%", "expert 69%")."""
+        if np.isnan(self.own):
+            return "n/a", ""
+        experts = f"expert {self.experts:.0%}" if self.experts > 0 else ""
+        return f"{self.own:.0%}", experts
+
+
+def _fallen(own: np.ndarray, experts: np.ndarray) -> Falls:
+    return Falls(_mean(own), _mean(experts))
+
+
+def against(ours: np.ndarray, theirs: np.ndarray, indicator: bool) -> Contrast:
+    """The typical divergence of a learner's runs (n,) beside that of the same runs of another; a chance by difference."""
+    ratio = False if indicator else None
+    return contrast(ours, theirs, ratio)
+
+
+def contrast_texts(pair: Contrast | None) -> Texts:
+    """Such as ("× 0.33", "[0.20, 0.50] better"); nothing of the learner with which the others are compared."""
+    if pair is None:
+        return "", ""
+    value, spread = pair.texts()
+    if value == "n/a":
+        return value, spread
+    return value, f"{spread} {pair.verdict}".strip()
 
 
 def _gap(on: np.ndarray, off: np.ndarray) -> Interval:
@@ -226,10 +282,6 @@ def _how_many(values: np.ndarray) -> int:
 
 def _whole(value: int) -> Texts:
     return f"{value:,}", ""
-
-
-def _percent(value: float) -> Texts:
-    return f"{value:.0%}", ""
 
 
 def _tenths(value: float) -> Texts:
@@ -262,7 +314,7 @@ COLUMNS: dict[str, Column] = {
     "error_on": Column(interval, ("error_on",)),
     "exposure": Column(_gap, ("error_on", "error_off"), "on/off error"),
     "cost_gap": Column(interval, ("cost_gap",), "cost gap"),
-    "falls": Column(_mean, ("falls",), "falls", _percent),
+    "falls": Column(_fallen, ("ended", "expert_ended"), "falls", Falls.texts),
     "broke": Column(_how_many, ("broke",)),
     "runs": Column(len, ("drift",)),
     "labels": Column(_median_count, ("labels",), "labels", _whole),
@@ -301,6 +353,9 @@ def title_of(setting: str) -> str:
 def rows(record: Record, at: Sequence[int] | None = None) -> list[dict[str, Any]]:
     """The comparison in numbers: one row a learner (the expert apart) and setting.
 
+    Each learner stands beside the first one, run by run, by its divergence at the last of the times: "reference" and
+    "contrast" of a row, which is None of the first one itself, and of two policies that are one in all the runs.
+
     Args:
         record: the comparison.
         at: times at which the divergence is reported; 5 %, 25 % and 100 % of the horizon unless given.
@@ -316,10 +371,32 @@ def rows(record: Record, at: Sequence[int] | None = None) -> list[dict[str, Any]
         settings = dict(setting)
         for name, whole in each.items():
             part = {variable: array[runs] for variable, array in whole.items()}
-            columns = _columns(part, times, record.is_one(name))
-            row = {"learner": name, "settings": settings, **columns}
+            columns = _columns(part, times, record.indicator)
+            if record.is_one(name):
+                columns = {title: _alone(pooled) for title, pooled in columns.items()}
+            beside = _beside(record, each, name, runs, max(times))
+            row = {"learner": name, "settings": settings, **columns, **beside}
             out.append(row)
     return out
+
+
+def _beside(
+    record: Record,
+    each: dict[str, dict[str, np.ndarray]],
+    name: str,
+    runs: np.ndarray,
+    at: int,
+) -> dict[str, Any]:
+    """A learner beside the first one in some runs."""
+    first = next(iter(each))
+    pair = None
+    single = record.is_one(first) and record.is_one(name)
+    if name != first and not single:
+        ours = each[name]["drift"][runs, at]
+        theirs = each[first]["drift"][runs, at]
+        pair = against(ours, theirs, record.indicator)
+    reference = first if len(each) > 1 else ""
+    return {"reference": reference, "contrast": pair}
 
 
 def _require_within(times: Sequence[int], horizon: int) -> None:
@@ -355,28 +432,19 @@ def _pooled_numbers(record: Record, learner: int) -> dict[str, np.ndarray]:
     return numbers
 
 
-def _columns(part: Numbers, times: Sequence[int], one: bool) -> dict[str, Any]:
-    """What a row says of its runs (n, ...): the divergence at some times, and the columns.
-
-    Of `one` policy in all the runs there is no interval over runs: they differ by their starts and noise alone.
-    """
-    drift: dict[int, Interval] = {}
+def _columns(part: Numbers, times: Sequence[int], indicator: bool) -> dict[str, Any]:
+    """What a row says of its runs (n, ...): the divergence at some times, and the columns."""
+    drift = {}
     for t in times:
         each = part["drift"][:, t]
-        drift[t] = interval(each)
-    pooled = line(part)
-    if one:
-        drift = _each_alone(drift)
-        pooled = _each_alone(pooled)
-    return {"drift": drift, **pooled}
-
-
-def _each_alone(pooled: dict[Any, Any]) -> dict[Any, Any]:
-    return {name: _alone(value) for name, value in pooled.items()}
+        drift[t] = drift_of(each, indicator)
+    return {"drift": drift, **line(part)}
 
 
 def _alone(pooled: Any) -> Any:
-    """The same without an interval."""
+    """The same without an interval: of one policy in all the runs, which differ by their starts and noise alone."""
+    if isinstance(pooled, dict):
+        return {name: _alone(value) for name, value in pooled.items()}
     if isinstance(pooled, Interval):
         return pooled.alone()
     if isinstance(pooled, Share):
@@ -393,12 +461,22 @@ def cell_texts(row: dict[str, Any]) -> dict[str, Texts]:
         texts[title] = (f"{value:g}", "")
     for t, pooled in row["drift"].items():
         texts[f"D at t={t}"] = pooled.texts()
-    return texts | line_texts(row)
+    return texts | _beside_texts(row) | line_texts(row)
+
+
+def _beside_texts(row: dict[str, Any]) -> dict[str, Texts]:
+    """A row's learner beside the first one; no column where nobody else is in the Record."""
+    if not row["reference"]:
+        return {}
+    title = f"D against {row['reference']}"
+    return {title: contrast_texts(row["contrast"])}
 
 
 def table(record: Record, at: Sequence[int] | None = None) -> str:
     """The rows as text; see `rows`."""
     cells = [cell_texts(row) for row in rows(record, at)]
+    if not cells:
+        return NOBODY
     titles = list(cells[0])
     body = [_joined(row) for row in cells]
     widths = _widths([titles, *body])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
-import numpy as np
-
 from ..records.record import Record
+from ..records.rows import NOBODY
 from ..stats.intervals import FEWEST, Interval, short
 from .facts import Comparison, Copy, Facts, Yardstick, facts_of
 from .words import settings_text
@@ -31,7 +29,7 @@ def sentence(record: Record) -> str:
     It speaks of the setting in which most is lost.
     """
     facts = facts_of(record)
-    return "Nobody is compared with the expert." if facts is None else sentence_of(facts)
+    return NOBODY if facts is None else sentence_of(facts)
 
 
 def sentence_of(facts: Facts) -> str:
