@@ -11,9 +11,9 @@ import torch
 
 from ..core.policy import Log
 from ..core.streams import Streams
-from .adam import Adam
 from .dataset import Dataset
 from .minibatches import minibatches
+from .optimiser import Optimiser
 from .training import Training
 
 SHOWN = 100
@@ -53,7 +53,7 @@ class Descent:
 
     layers: list[torch.Tensor]
     scaling: dict[str, torch.Tensor]
-    gradient: Callable[[Adam], Gradient]
+    gradient: Callable[[Optimiser], Gradient]
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,17 @@ class Block:
     report: Callable[[float, str], None]
 
 
-def descend(block: Block, start: Descent, updates: int) -> tuple[Adam, torch.Tensor]:
+def descend(block: Block, start: Descent, updates: int) -> tuple[Optimiser, torch.Tensor]:
     """Descend for so many updates: the optimiser with the parameters, and the losses (R, updates)."""
     training, data = block.training, block.data
-    adam = Adam(start.layers, training.lr, training.clip, training.ema)
+    adam = Optimiser(
+        start.layers,
+        training.lr,
+        training.clip,
+        training.ema,
+        training.optimiser,
+        training.epsilon,
+    )
     gradient = start.gradient(adam)
     losses = torch.empty(len(data.obs), updates, device=data.obs.device)
     batches = minibatches(data, training.batch, updates, block.streams, start.scaling)
@@ -126,7 +133,7 @@ class Autograd:
         loss: of each run.
     """
 
-    def __init__(self, adam: Adam, loss: Loss):
+    def __init__(self, adam: Optimiser, loss: Loss):
         self.adam, self.loss = adam, loss
 
     def steps(

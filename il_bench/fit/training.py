@@ -68,7 +68,11 @@ class Training:
     batch: int = 64
     """Samples in a minibatch."""
     lr: Values = 1e-3
-    """Learning rate of Adam."""
+    """Learning rate of the optimiser."""
+    optimiser: Literal["adam", "momentum", "sgd"] = "adam"
+    """How the gradient is followed: Adam, or descent with or without a momentum of 0.9."""
+    epsilon: Values = 1e-8
+    """What Adam adds to a gradient's size before it divides by it: smaller gradients are hardly followed."""
     normalise: Literal["none", "zscore"] = "none"
     """Observations as they are, or with the data's mean and deviation removed."""
     std_floor: Values = 1e-3
@@ -98,7 +102,7 @@ class Training:
         """Refuse settings that no training can have."""
         require_choice(self)
         require_counts(self, "updates", "batch")
-        require_positive(self, "lr", "std_floor")
+        require_positive(self, "lr", "epsilon", "std_floor")
         require_positive(self, "ema", "clip", zero=True)
         decay = max(as_tuple(self.ema))
         require(decay < 1, f"ema: expected a decay below 1, got {self.ema}; try 0.999")

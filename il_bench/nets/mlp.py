@@ -16,7 +16,6 @@ from ..core.env import Env
 from ..core.policy import Log, Policy, choose
 from ..core.settings import as_tuple, one_of, require, require_counts
 from ..core.streams import Streams
-from ..fit.adam import Adam
 from ..fit.dataset import Dataset
 from ..fit.loop import (
     Autograd,
@@ -29,6 +28,7 @@ from ..fit.loop import (
     sign,
     squared_error,
 )
+from ..fit.optimiser import Optimiser
 from ..fit.scaling import scales
 from ..fit.training import Training
 from . import _mlp_engine
@@ -164,7 +164,7 @@ def _joined(parts: list[list[torch.Tensor]]) -> list[torch.Tensor]:
 
 @dataclass(frozen=True)
 class MLP:
-    """Tanh networks, trained by Adam on squared error or cross-entropy."""
+    """Tanh networks, trained on squared error or cross-entropy."""
 
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers."""
@@ -247,12 +247,12 @@ def _descent(
     return Descent(layers, scaling, partial(make, sizes, training.batch, discrete))
 
 
-def _tape(sizes: list[int], batch: int, discrete: bool, adam: Adam) -> Gradient:
+def _tape(sizes: list[int], batch: int, discrete: bool, adam: Optimiser) -> Gradient:
     """The gradient by the fast engine."""
     return _mlp_engine.Tape(adam.flat, adam.grad, sizes, batch, discrete)
 
 
-def _autograd(sizes: list[int], batch: int, discrete: bool, adam: Adam) -> Gradient:
+def _autograd(sizes: list[int], batch: int, discrete: bool, adam: Optimiser) -> Gradient:
     """The gradient by autograd."""
     criterion = cross_entropy if discrete else squared_error
 
