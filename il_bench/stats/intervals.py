@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -78,6 +78,15 @@ class Interval:
         """The value without an interval: runs of one and the same policy are no evidence about a learner."""
         return dataclasses.replace(self, low=self.value, high=self.value)
 
+    def changed(self, change: Callable[[float], float]) -> Interval:
+        """The interval of a monotonic function of what this is of."""
+        ends = [change(self.low), change(self.high)]
+        return dataclasses.replace(self, value=change(self.value), low=min(ends), high=max(ends))
+
+    def scaled(self, factor: float) -> Interval:
+        """The interval of so many times what this is of."""
+        return self.changed(lambda number: factor * number)
+
     def __str__(self) -> str:
         return " ".join(self.texts()).strip()
 
@@ -138,6 +147,28 @@ def _middle(ordered: np.ndarray) -> float:
         middle = float(np.median(ordered))
     upper = float(ordered[len(ordered) // 2])
     return upper if np.isnan(middle) else middle
+
+
+def chance(shares: np.ndarray) -> Interval:
+    """Mean over runs of the share of each (R,) and its interval: a chance, of which no median tells; NaN where unknown.
+
+    The interval is Student's over runs, cut off at 0 and 1; of fewer than six runs it is their extremes.
+    """
+    pooled = interval(shares)
+    known = np.asarray(shares, dtype=float)
+    known = known[~np.isnan(known)]
+    if pooled.known == 0:
+        return pooled
+    mean = float(known.mean())
+    if pooled.known < FEWEST:
+        return dataclasses.replace(pooled, value=mean)
+    from scipy.special import stdtrit
+
+    width = float(stdtrit(pooled.known - 1, (1 + LEVEL) / 2))
+    width *= float(known.std(ddof=1)) / math.sqrt(pooled.known)
+    low = max(mean - width, 0.0)
+    high = min(mean + width, 1.0)
+    return dataclasses.replace(pooled, value=mean, low=low, high=high, level=LEVEL)
 
 
 def proportion(count: int, of: int) -> Interval:
