@@ -7,14 +7,15 @@ import pytest
 import torch
 
 import il_bench as il
-from il_bench import sweep
 from il_bench.core.settings import per_run_fields
+from il_bench.jobs import plan, workers
+from il_bench.measures import quantities
 from il_bench.measures.assess import _asked
 from il_bench.measures.quantities import HEADINGS, Assessment, Reference
 from il_bench.records import rows
 
 CLAIMS = ("value", "closed_loop", "radius", "diameter")
-TRAINING = il.Training(hidden=(8,), updates=8, batch=8)
+TRAINING = il.Training(hidden=(4,), updates=4, batch=8)
 
 
 def others(env):
@@ -61,7 +62,7 @@ def alike(one, two):
 @pytest.fixture(scope="module", params=il.ENVS)
 def company(request):
     """An environment of three runs and its experiment, and one of its runs alone with the same; and which it is."""
-    env = in_company(request.param, horizon=12)
+    env = in_company(request.param, horizon=8)
     return env, experiment(env), env[1], experiment(env[1]), 1
 
 
@@ -91,8 +92,9 @@ def test_a_runs_certificate_does_not_depend_on_the_others(company):
         assert torch.equal(one[run], other[0])
 
 
-def test_a_runs_measures_do_not_depend_on_the_others(company):
+def test_a_runs_measures_do_not_depend_on_the_others(company, monkeypatch):
     """A reason stands for no number; where it is the reason of some runs alone, these have none among others too."""
+    monkeypatch.setattr(quantities, "PROBED", 2)
     env, among, env_alone, alone, run = company
     if env.observation_space.shape[0] > 1000:
         pytest.skip("images make a minute of it")
@@ -111,17 +113,22 @@ def of_run(answer, run):
     return np.nan if isinstance(answer, str) else answer[run]
 
 
+SIZES = {"horizon": 6, "episodes": 1, "hidden": 4, "updates": 2}
+
+
 @pytest.mark.parametrize("name", il.ENVS)
-def test_a_sweep_that_grew_is_one_made_at_once(name, capsys):
+def test_a_sweep_that_grew_is_one_made_at_once(name):
+    """One run first, then those of another value and another seed beside it."""
     env = il.make(name)
     setting, other = next(iter(others(env).items()))
-    sizes = {"horizon": 6, "rollouts": 3, "episodes": 1, "hidden": 4, "updates": 2, "jobs": 1}
-    tiny = [word for flag, size in sizes.items() for word in (f"--{flag}", str(size))]
-    small = ["--env", name, "--algo", "bc", *tiny, f"--{setting}", f"{getattr(env, setting)!r}"]
-    large = [*small, f"{other!r}", "--seeds", "2"]
-    sweep.main([*small, "--seeds", "1", "--out", "grown"])
-    sweep.main([*large, "--out", "grown"])
-    sweep.main([*large, "--out", "once"])
-    assert "4 runs, 1 of them finished before, 3 to do" in capsys.readouterr().out
+    flags = {f"--{key}": [str(size)] for key, size in SIZES.items()}
+    flags[f"--{setting}"] = [str(getattr(env, setting)), str(other)]
+    common = {"expert": None, "rollouts": 3, "sample": False}
+    (group,) = plan.groups(name, "bc", flags, 2, common)
+    group = dataclasses.replace(group, code="the same")
+    for folder, parts in {"grown": ([0], [1, 2, 3]), "once": ([0, 1, 2, 3],)}.items():
+        for chosen in parts:
+            workers.compute(folder, group.part(chosen))
     grown, once = (il.open(folder).drop_vars("seconds") for folder in ("grown", "once"))
+    assert grown.sizes["run"] == 4
     assert grown.identical(once)
