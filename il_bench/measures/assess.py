@@ -47,6 +47,7 @@ def measures(
         counted=_errors_are_counted(compared, env),
     )
     notes = [_one_in_all(compared, name) for name in compared.learners if compared.is_one(name)]
+    notes += compared.index.warnings
     errors = _errors(reference, policies)
     return Measures(rows, errors, broken(compared), circumstances, notes)
 
@@ -129,13 +130,14 @@ def error_matrix(
     for number, where in enumerate(compared.learners):
         path = reference.path(number)
         asked = [name for name in policies if number > 0 and name != where]
-        labels = flat_ask(env, expert, path.state[:, :, :-1]) if asked else None
+        labels = flat_ask(env, expert, path) if asked else None
         for name in policies:
             if name in asked:
                 errors = _replayed(reference, env, policies[name], path, labels)
             else:
                 errors = _stored_errors(compared, name, number)
-            matrix[name][where] = interval(mean_error(errors, path.broke.cpu().numpy()))
+            broke, length = path.broke.cpu().numpy(), path.length.cpu().numpy()
+            matrix[name][where] = interval(mean_error(errors, broke, length))
     return matrix
 
 

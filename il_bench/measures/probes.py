@@ -16,7 +16,7 @@ from gymnasium import spaces
 
 from ..core.env import Env, Expert, RecurrentExpert
 from ..core.policy import Policy
-from ..core.rollout import Driver, Rollout, action_size, by_expert, by_policy, rollout
+from ..core.rollout import Driver, Rollout, action_size, by_expert, by_policy, ended, rollout
 from ..core.settings import require
 from ..core.streams import Streams
 
@@ -218,7 +218,7 @@ def _return(
 ) -> torch.Tensor:
     """The expert's return (R, n) over the `left` steps from `state`, after an opening action where one is given."""
     total = torch.zeros(state.shape[:2], dtype=torch.float64, device=state.device)
-    over = env.terminal(state)
+    over = ended(env, state)
     for t in range(int(left.max())):
         opens = t == 0 and opening is not None
         action = opening if opens else expert.act(state).to(torch.float64)
@@ -227,7 +227,7 @@ def _return(
         reward = env.reward(state, action, following)
         total += torch.where(live, reward, torch.zeros_like(total))
         state = torch.where(live[..., None], following, state)
-        over = over | env.terminal(state)
+        over = over | ended(env, state)
     return total
 
 
@@ -310,14 +310,14 @@ def _apart(
     at: int = 0,
 ) -> Iterator[torch.Tensor]:
     """Deviations (R, E) from a calm path, step by step, of one that is in `state` at step `at`."""
-    drive, over = driver(env, who), env.terminal(state)
+    drive, over = driver(env, who), ended(env, state)
     memory = _memory(drive, calm, at)
     for t in range(at, len(noise)):
         action, memory = drive(t, state, memory)
         following = env.transition(state, action.to(torch.float64), noise[t])
         broke = ~following.isfinite().all(-1, keepdim=True)
         state = torch.where(over[..., None] | broke, state, following)
-        over = over | env.terminal(state)
+        over = over | ended(env, state)
         yield env.distance(state, calm.state[:, :, t + 1])
 
 
@@ -406,7 +406,7 @@ def _worst_end(
     upwards = size * directions
     errors = torch.cat((upwards, -upwards))
     state = lead.state[:, :, 0]
-    over = env.terminal(state)
+    over = ended(env, state)
     for t in range(env.horizon):
         label = expert.act(state).to(torch.float64)
         twin = lead.state[:, :, t + 1]
@@ -415,7 +415,7 @@ def _worst_end(
         furthest = apart.argmax(0)[None, ..., None]
         worst = ends.gather(0, furthest.expand(1, *state.shape))[0]
         state = torch.where(over[..., None], state, worst)
-        over = over | env.terminal(state)
+        over = over | ended(env, state)
     return state
 
 

@@ -6,6 +6,7 @@ and their ratios are units to compare with, not bounds.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -107,7 +108,7 @@ class Reference:
 
     def path(self, learner: int = 0) -> Rollout:
         """A learner's first rollouts of each run, as `rollout` gave them; the expert's are those of number 0."""
-        names = ("state", "action", "reward", "length", "terminated", "broke")
+        names = [entry.name for entry in dataclasses.fields(Rollout)]
         first = {name: self.record.arrays[name][learner][:, :PROBED].copy() for name in names}
         return Rollout(**{name: torch.from_numpy(array) for name, array in first.items()})
 
@@ -259,12 +260,14 @@ class Assessment:
     @cached_property
     def error_off(self) -> np.ndarray:
         """Mean action error of each run (R,) on the expert's states."""
-        return mean_error(self.array("error_off"), self.experts("broke"))
+        broke, length = self.experts("broke"), self.experts("length")
+        return mean_error(self.array("error_off"), broke, length)
 
     @cached_property
     def error_on(self) -> np.ndarray:
         """Mean action error of each run (R,) on the learner's own states."""
-        return mean_error(self.array("error_on"), self.array("broke"))
+        broke, length = self.array("broke"), self.array("length")
+        return mean_error(self.array("error_on"), broke, length)
 
     @cached_property
     def gap(self) -> np.ndarray:
@@ -304,11 +307,11 @@ class Assessment:
         Discrete actions disagree where they differ, Box actions by more than a part of the expert's own spread.
         """
         error = np.linalg.norm(self.array("error_off"), axis=-1)
-        deviation = self.experts("action").std((0, 1, 2))
-        spread = np.linalg.norm(deviation)
-        allowed = DISAGREEMENT * spread if spread > 0 else 0
         length = self.experts("length")[..., None]
         alive = np.arange(self.horizon) < length
+        deviation = self.experts("action")[alive].std(0)
+        spread = np.linalg.norm(deviation)
+        allowed = DISAGREEMENT * spread if spread > 0 else 0
         apart: np.ndarray = np.logical_and(error > allowed, alive)
         return apart
 

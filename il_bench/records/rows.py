@@ -52,12 +52,13 @@ def _divergence_quantile(part: float, record: Record, learner: int) -> np.ndarra
 
 
 def _error_off(record: Record, learner: int) -> np.ndarray:
-    return intervals.mean_error(record.arrays["error_off"][learner], record.arrays["broke"][0])
+    broke, length = record.arrays["broke"][0], record.arrays["length"][0]
+    return intervals.mean_error(record.arrays["error_off"][learner], broke, length)
 
 
 def _error_on(record: Record, learner: int) -> np.ndarray:
-    error, broke = record.arrays["error_on"], record.arrays["broke"]
-    return intervals.mean_error(error[learner], broke[learner])
+    parts = (record.arrays[name][learner] for name in ("error_on", "broke", "length"))
+    return intervals.mean_error(*parts)
 
 
 def _falls(record: Record, learner: int) -> np.ndarray:
@@ -124,6 +125,7 @@ VARIABLES: dict[str, Variable] = {
     "ceiling": Variable(_ceiling, "the deviation of two unrelated states"),
     "broke": Variable(_broke, "rollouts that became NaN or infinite"),
     "labels": Variable(partial(_spent, "labels"), "expert labels"),
+    "asked": Variable(partial(_spent, "asked"), "questions to the expert", late=True),
     "steps": Variable(partial(_spent, "steps"), "environment steps while learning"),
     "updates": Variable(partial(_spent, "updates"), "gradient updates"),
     "seconds": Variable(
@@ -337,8 +339,10 @@ def cell_texts(row: dict[str, Any]) -> dict[str, Texts]:
 
 
 def table(record: Record, at: Sequence[int] | None = None) -> str:
-    """The rows as text; see `rows`."""
+    """The rows as text, and whose twins shared no noise beneath; see `rows`."""
     cells = [cell_texts(row) for row in rows(record, at)]
+    if not cells:
+        return "The expert alone: nobody was compared with it."
     titles = list(cells[0])
     body = [[_joined(cell) for cell in row.values()] for row in cells]
     columns = zip(titles, *body, strict=True)
@@ -346,7 +350,7 @@ def table(record: Record, at: Sequence[int] | None = None) -> str:
     lines = [_padded(row, widths) for row in (titles, *body)]
     rule = "-" * max(map(len, lines))
     lines.insert(1, rule)
-    return "\n".join(lines)
+    return "\n".join([*lines, *record.index.warnings])
 
 
 def _joined(cell: Texts) -> str:
@@ -356,6 +360,11 @@ def _joined(cell: Texts) -> str:
 def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
     return "  ".join(padded).rstrip()
+
+
+def remarks(record: Record) -> list[str]:
+    """What a reader should know beside the numbers: whose twins shared no noise, and who became NaN or infinite."""
+    return [*record.index.warnings, *broken(record)]
 
 
 def broken(record: Record, most: int = 3) -> list[str]:
