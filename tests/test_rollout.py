@@ -526,22 +526,27 @@ def test_questions_whose_answers_are_not_used_are_counted_beside_the_labels():
     assert il.compare(env, expert, it=expert, episodes=2).index.budgets == {}
 
 
-class Erring(Expert):
-    """One, and something quite different after the end; a copy errs by a half everywhere."""
-
-    def __init__(self, error=0.0):
-        self.error = error
+class Still(Expert):
+    """Stays where it is; says something quite different after the end."""
 
     def act(self, state):
-        return torch.where(state > 100, 1e3, 40.0) + self.error
+        return torch.where(state > 100, 1e3, 0.0)
+
+
+class Falling(Fixed):
+    """Errs by 50 everywhere, and falls at its third step."""
+
+    def act(self, obs, memory=None, draw=None):
+        return torch.full((*obs.shape[:2], 1), 50.0, dtype=torch.float64), memory
 
 
 @pytest.mark.parametrize("horizon", [10, 100, 1000])
 def test_the_exposure_ratio_is_of_the_steps_lived(horizon):
     env = Counter(horizon=horizon)
-    record = il.compare(env, Erring(), episodes=2, it=Erring(0.5))
+    record = il.compare(env, Still(), episodes=2, it=Falling())
     row = record.rows()[0]
-    assert (row["error_on"].value, row["error_off"].value) == (0.5, 0.5)
+    assert record.arrays["length"][:, 0].tolist() == [[horizon] * 2, [3, 2]]
+    assert (row["error_on"].value, row["error_off"].value) == (50, 50)
     assert row["exposure"].value == 1
 
 
