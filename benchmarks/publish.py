@@ -11,6 +11,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from claims import Claim
+
 HERE = Path(__file__).parent
 PAGES = HERE.parent / "docs" / "results.md", HERE.parent / "README.md"
 """Where tables stand."""
@@ -24,12 +26,12 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def publish(name: str, claim: str, lines: str, **result: Any) -> None:
+def publish(name: str, claims: list[Claim], lines: str, **result: Any) -> None:
     """Write `name.json`, and the block `<!-- benchmark: name -->` of the pages.
 
     Args:
         name: of the script, without its ending.
-        claim: what was found, in one sentence.
+        claims: what is said of the numbers; those that do not hold say so.
         lines: the Markdown that the pages show.
         **result: the numbers.
     """
@@ -40,18 +42,19 @@ def publish(name: str, claim: str, lines: str, **result: Any) -> None:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
     }
-    readme = f"{headed(command, machine, packages)}\n\n{lines}\n\n{claim}"
-    held = {
+    words = " ".join(str(claim) for claim in claims)
+    readme = f"{headed(command, machine, packages)}\n\n{lines}\n\n{words}"
+    kept = {
         "command": command,
-        "claim": claim,
+        "claims": [claim.kept() for claim in claims],
         **result,
         "versions": packages,
         "machine": machine,
         "readme": readme,
     }
-    (HERE / f"{name}.json").write_text(json.dumps(held, indent=1) + "\n")
+    (HERE / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
     insert(name, readme)
-    print(f"{lines}\n\n{claim}")
+    print(f"{lines}\n\n{words}")
 
 
 def headed(command: str, machine: dict[str, Any], packages: dict[str, str]) -> str:

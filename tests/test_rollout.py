@@ -26,6 +26,7 @@ from il_bench.core.settings import Values
 from il_bench.core.streams import Streams
 from il_bench.fit.dataset import Dataset, concatenate, dataset
 from il_bench.records import coupling
+from il_bench.records.rows import NOBODY
 from il_bench.stats.intervals import mean_error
 
 
@@ -574,4 +575,4 @@ def test_a_record_of_an_earlier_version_opens_without_what_it_did_not_know(tmp_p
 def test_a_record_of_the_expert_alone_opens(tmp_path):
     record = il.compare(tiny("tube"), il.expert(tiny("tube")), episodes=2)
     assert il.load(record.save(tmp_path / "alone")).learners == ["expert"]
-    assert record.table() == "The expert alone: nobody was compared with it."
+    assert record.table() == NOBODY

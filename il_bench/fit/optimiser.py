@@ -1,4 +1,4 @@
-"""Adam (Kingma & Ba 2015) for R runs at once: one optimiser on one buffer is R optimisers."""
+"""Adam (Kingma & Ba 2015) and plain descent for R runs at once: one optimiser on one buffer is R optimisers."""
 
 from __future__ import annotations
 
@@ -17,21 +17,34 @@ LINE = 16
 array in another way than the rest then never meets a rest, and run 2 of 4 is run 2 alone."""
 
 
-FIXED: dict[str, Any] = {
+ADAM: dict[str, Any] = {
     "beta1": 0.9,
     "beta2": 0.999,
-    "eps": 1e-8,
     "weight_decay": 0.0,
     "amsgrad": False,
     "maximize": False,
 }
-"""What the fused kernel is told besides, as in the paper."""
+"""What the fused kernel of Adam is told besides, as in the paper."""
 
 
-class Adam:
-    """Adam on a buffer (R, P) that holds each run's parameters in one row.
+DESCENT: dict[str, Any] = {
+    "weight_decay": 0.0,
+    "dampening": 0.0,
+    "nesterov": False,
+    "maximize": False,
+    "is_first_step": False,
+}
+"""What the fused kernel of descent is told besides: its momentum starts from zero."""
 
-    The update is torch's fused kernel. `torch.optim.Adam` is the same to rounding (tested), but its first call imports a
+
+MOMENTUM = {"momentum": 0.9, "sgd": 0.0}
+"""How much of its last step descent repeats."""
+
+
+class Optimiser:
+    """Adam or descent on a buffer (R, P) that holds each run's parameters in one row.
+
+    The update is torch's fused kernel. `torch.optim` is the same to rounding (tested), but its first call imports a
     compiler for .75 s, it has one learning rate, and it works on each parameter by itself, whose tail it rounds
     differently.
 
@@ -40,6 +53,8 @@ class Adam:
         lr: learning rate, one number or one for each run.
         clip: longest gradient of a run; 0 does not clip.
         ema: decay of a moving average of the parameters; 0 keeps none.
+        rule: adam, momentum or sgd.
+        epsilon: what Adam adds to the size of a gradient before it divides by it.
 
     Attributes:
         flat: (R, P) the parameters of each run one after another, zeros behind them.
@@ -49,7 +64,13 @@ class Adam:
     """
 
     def __init__(
-        self, layers: list[torch.Tensor], lr: Values, clip: Values = 0.0, ema: Values = 0.0
+        self,
+        layers: list[torch.Tensor],
+        lr: Values,
+        clip: Values = 0.0,
+        ema: Values = 0.0,
+        rule: str = "adam",
+        epsilon: Values = 1e-8,
     ):
         runs, device = len(layers[0]), layers[0].device
         sizes = (layer[0].numel() for layer in layers)
@@ -71,13 +92,12 @@ class Adam:
         self.steps = 0
         self._count = torch.zeros((), device=device)
         self._one = torch.ones((), device=device)
-        groups = _groups(as_tuple(lr), runs)
-        self._updates = [self._update(buffers, rate, rows) for rate, rows in groups]
-
-    def _update(self, buffers: list[torch.Tensor], rate: float, rows: slice) -> Callable[[], None]:
-        """The call that updates some of the runs."""
-        operands = [[buffer[rows]] for buffer in buffers]
-        return partial(torch._fused_adam_, *operands, [], [self._count], lr=rate, **FIXED)
+        kernel = _adam if rule == "adam" else partial(_descent, MOMENTUM[rule])
+        groups = _groups(as_tuple(lr), as_tuple(epsilon), runs)
+        self._updates = [
+            kernel([buffer[rows] for buffer in buffers], self._count, rate, least)
+            for rate, least, rows in groups
+        ]
 
     def step(self) -> None:
         """One update from the gradient that lies in `grad`."""
@@ -117,14 +137,37 @@ class Adam:
         return [buffer[:, first:end].view(shape) for (first, end), shape in pairs]
 
 
-def _groups(rates: tuple[float, ...], runs: int) -> list[tuple[float, slice]]:
-    """Runs next to one another that have the same learning rate."""
-    if len(rates) == 1:
-        return [(rates[0], slice(0, runs))]
-    groups: list[tuple[float, slice]] = []
+def _adam(
+    buffers: list[torch.Tensor], count: torch.Tensor, rate: float, epsilon: float
+) -> Callable[[], None]:
+    """The call that makes Adam's update of the parameters in the first of four buffers."""
+    operands = [[buffer] for buffer in buffers]
+    return partial(torch._fused_adam_, *operands, [], [count], lr=rate, eps=epsilon, **ADAM)
+
+
+def _descent(
+    momentum: float, buffers: list[torch.Tensor], count: torch.Tensor, rate: float, epsilon: float
+) -> Callable[[], None]:
+    """The call that makes descent's update, whose last steps lie in the third buffer."""
+    flat, grad, steps, _ = buffers
+    kept = [steps] if momentum else []
+    operands = [flat], [grad], kept
+    return partial(torch._fused_sgd_, *operands, lr=rate, momentum=momentum, **DESCENT)
+
+
+def _groups(
+    rates: tuple[float, ...], epsilons: tuple[float, ...], runs: int
+) -> list[tuple[float, float, slice]]:
+    """Runs next to one another that have the same learning rate and epsilon."""
+    if len(rates) == len(epsilons) == 1:
+        return [(rates[0], epsilons[0], slice(0, runs))]
+    each = [rates * runs if len(rates) == 1 else rates]
+    each += [epsilons * runs if len(epsilons) == 1 else epsilons]
+    pairs = list(zip(*each, strict=False))[:runs]
+    groups: list[tuple[float, float, slice]] = []
     first = 0
-    for rate, equal in itertools.groupby(rates[:runs]):
+    for (rate, epsilon), equal in itertools.groupby(pairs):
         end = first + len(list(equal))
-        groups.append((rate, slice(first, end)))
+        groups.append((rate, epsilon, slice(first, end)))
         first = end
     return groups
