@@ -15,7 +15,7 @@ import torch
 from ..borders import resolve
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
-from ..core.rollout import action_error, by_mixture, by_policy, label, roll_in
+from ..core.rollout import Witness, action_error, by_mixture, by_policy, label, roll_in
 from ..core.settings import Values, as_tuple, require, require_choice, require_counts
 from ..core.streams import Streams
 from ..fit.collect import collect, demonstrate
@@ -128,6 +128,7 @@ class DAgger:
             return demonstrate(env, expert, streams, self.episodes, log)
         drive = by_policy(env, policy)
         if (chance > 0).any():
+            expert = Witness(expert)
             average = self.mix == "average"
             beta = chance[:, None]
             drive = by_mixture(env, expert, policy, beta, streams, self.episodes, average)
@@ -141,5 +142,7 @@ class DAgger:
         for policy in iterates:
             seen = roll_in(env, by_policy(env, policy), streams, self.validation, log)
             labels = label(env, expert, seen, log)
-            errors.append(action_error(env, seen.action, labels).norm(dim=-1).mean((1, 2)))
+            error = action_error(env, seen.action, labels).norm(dim=-1)
+            lived = seen.length.clamp_min(1)
+            errors.append((error.sum(2) / lived).mean(1))
         return assemble(iterates, torch.stack(errors).nan_to_num(nan=torch.inf).argmin(0).tolist())

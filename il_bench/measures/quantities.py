@@ -292,12 +292,14 @@ class Assessment:
     @cached_property
     def error_off(self) -> np.ndarray:
         """Mean action error of each run (R,) on the expert's states."""
-        return mean_error(self.array("error_off"), self.experts("broke"))
+        broke, length = self.experts("broke"), self.experts("length")
+        return mean_error(self.array("error_off"), broke, length)
 
     @cached_property
     def error_on(self) -> np.ndarray:
         """Mean action error of each run (R,) on the learner's own states."""
-        return mean_error(self.array("error_on"), self.array("broke"))
+        broke, length = self.array("broke"), self.array("length")
+        return mean_error(self.array("error_on"), broke, length)
 
     @cached_property
     def gap(self) -> np.ndarray:
@@ -364,11 +366,11 @@ class Assessment:
         Discrete actions disagree where they differ, Box actions by more than a part of the expert's own spread.
         """
         error = np.linalg.norm(self.array("error_off"), axis=-1)
-        action = self.experts("action")
-        spread = np.linalg.norm(action.std((0, 1, 2)))
-        allowed = DISAGREEMENT * spread if spread > 0 else 0
         length = self.experts("length")
         alive = np.arange(self.horizon) < length[..., None]
+        action = self.experts("action")[alive]
+        spread = np.linalg.norm(action.std(0))
+        allowed = DISAGREEMENT * spread if spread > 0 else 0
         apart: np.ndarray = np.logical_and(error > allowed, alive)
         return apart
 
