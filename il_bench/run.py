@@ -10,15 +10,15 @@ from typing import Any
 
 from .borders import resolve
 from .cli import flags, light
+from .cli.command import command
 from .cli.options import RunOptions
 from .cli.owners import Owner, each_run, read
-from .cli.told import told
 from .core import registry
 from .core.registry import short_name
 from .core.settings import build, require
 
 
-@told
+@command
 def main(args: list[str]) -> None:
     """The command."""
     if "--list" in args:

@@ -9,7 +9,6 @@ import functools
 import inspect
 import io
 import itertools
-import re
 import textwrap
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, get_type_hints
@@ -24,7 +23,7 @@ from ..core.settings import (
     plugs,
     require,
 )
-from . import light
+from . import complaints, light
 
 
 @functools.cache
@@ -194,28 +193,7 @@ def parsed(kind: Any, args: list[str], prog: str, description: str = "") -> Any:
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise ValueError(f"{_complaint(said.getvalue())}; see {prog} --help") from None
-
-
-def _complaint(box: str) -> str:
-    """What tyro says in its box, as one line: the complaint, and the flag that may have been meant."""
-    lines = [line.strip("│╭╮╰╯ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
-    if len(lines) > 1 and set(lines[1]) == {"-"}:  # in an ASCII console: a title and a rule instead
-        lines = lines[2:]
-    rules = [i for i, line in enumerate(lines) if line and set(line) <= set("─-")] or [len(lines)]
-    meant = (
-        re.search(r"--\w[\w-]*", " ".join(lines[rules[0] :]))
-        if "Perhaps you meant" in box
-        else None
-    )
-    words = " ".join(" ".join(lines[: rules[0]]).split())
-    cannot = re.match(r"Error parsing (--[\w-]+).*?\[(.*?)\]", words)
-    words = (
-        f"{cannot[1]} cannot take {cannot[2]}"
-        if cannot and "type matching" in words
-        else words.rstrip(".")
-    )
-    return words + (f"; did you mean {meant[0]}?" if meant else "")
+        raise ValueError(f"{complaints.sentence(said.getvalue())}; see {prog} --help") from None
 
 
 def peek(args: list[str], flag: str, default: str) -> str:
