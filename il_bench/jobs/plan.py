@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_origin, get_type_hints
 
 from ..borders import resolve
 from ..cli import flags
@@ -22,6 +22,16 @@ from . import digest
 
 if TYPE_CHECKING:
     from .footprint import Memory
+
+Flags: TypeAlias = "dict[str, list[str]]"
+"""Flags as they were typed, each with its values."""
+Settings: TypeAlias = "dict[str, Any]"
+"""Values by name."""
+Texts: TypeAlias = "dict[str, str]"
+Kinds: TypeAlias = "tuple[type, type]"
+"""The classes of an environment and of a learner."""
+Pair: TypeAlias = "tuple[str, str]"
+"""The names of an environment and of a learner."""
 
 RANGE_DIGITS = 12
 NO_FLAGS = ("seed", "device")
@@ -48,9 +58,9 @@ class Group:
 
     env: str
     algo: str
-    values: dict[str, Any]
+    values: Settings
     many: tuple[str, ...]
-    common: dict[str, Any]
+    common: Settings
     trust: bool = False
     code: str = ""
 
@@ -67,7 +77,7 @@ class Group:
             values[name] = tuple(column[run] for run in chosen)
         return dataclasses.replace(self, values=values)
 
-    def run(self, number: int) -> dict[str, Any]:
+    def run(self, number: int) -> Settings:
         """The flat settings of one run, its seed among them."""
         values = dict(self.values)
         for name in self.many:
@@ -84,7 +94,7 @@ class Group:
         """The expert of an environment of this group."""
         return resolve.expert(env, self.common["expert"], self.trust)
 
-    def identities(self) -> list[dict[str, Any]]:
+    def identities(self) -> list[Settings]:
         """What each run is made of, (R,): whatever its numbers depend on, defaults included."""
         code = self.code or self.with_code().code
         rest = {"env": self.env, "algo": self.algo, "code": code, **self.common}
@@ -106,18 +116,18 @@ class Group:
         return dataclasses.replace(self, code=code)
 
 
-def classes(env: str, algo: str) -> tuple[type, type]:
+def classes(env: str, algo: str) -> Kinds:
     """The classes of an environment and of a learner."""
     return resolve.environment(env), registry.from_desk(registry.LEARNERS, algo)
 
 
-def unknown(envs: Iterable[str], algos: Iterable[str]) -> dict[str, str]:
+def unknown(envs: Iterable[str], algos: Iterable[str]) -> Texts:
     """Names of environments and learners that there are none of, with the sentence that says so."""
     learner = partial(registry.from_desk, registry.LEARNERS)
     return _refusals(resolve.environment, envs) | _refusals(learner, algos)
 
 
-def _refusals(find: Callable[[str], type], names: Iterable[str]) -> dict[str, str]:
+def _refusals(find: Callable[[str], type], names: Iterable[str]) -> Texts:
     """Names under which nothing is found, with the sentence that says so."""
     sentences = {}
     for name in names:
@@ -128,13 +138,13 @@ def _refusals(find: Callable[[str], type], names: Iterable[str]) -> dict[str, st
     return sentences
 
 
-def given(args: list[str]) -> dict[str, list[str]]:
+def given(args: list[str]) -> Flags:
     """Flags and their values as they were typed; `a:b:step` stands for the numbers from a to b.
 
     Raises:
         ValueError: for a value before any flag, or a range that is none.
     """
-    flags_given: dict[str, list[str]] = {}
+    flags_given: Flags = {}
     values: list[str] | None = None
     for token in args:
         if token.startswith("--"):
@@ -175,9 +185,9 @@ def spread(token: str) -> list[str]:
 def groups(
     env: str,
     algo: str,
-    settings: dict[str, list[str]],
+    settings: Flags,
     seeds: int,
-    common: dict[str, Any],
+    common: Settings,
     trust: bool = False,
 ) -> Iterator[Group]:
     """The runs that some flags mean for one environment and one learner, those that cannot stand side by side apart.
@@ -203,13 +213,13 @@ def groups(
             yield Group(env, algo, values, (*several, "seed"), common, trust)
 
 
-def _per_run(kinds: tuple[type, type], chosen: dict[str, str]) -> set[str]:
+def _per_run(kinds: Kinds, chosen: Texts) -> set[str]:
     """Names of the settings in which runs that stand side by side may differ."""
     env, learner = kinds
     return {*nested_per_run_fields(env, chosen), *nested_per_run_fields(learner, chosen)}
 
 
-def _alone(given: dict[str, list[str]], hints: dict[str, Any], per_run: set[str]) -> list[str]:
+def _alone(given: Flags, hints: Settings, per_run: set[str]) -> list[str]:
     """Settings of several values of which each run group takes one: neither numbers of runs nor tuples by themselves."""
     names = []
     for flag, values in given.items():
@@ -221,7 +231,7 @@ def _alone(given: dict[str, list[str]], hints: dict[str, Any], per_run: set[str]
     return names
 
 
-def _own(values: dict[str, Any], name: str) -> dict[str, Any]:
+def _own(values: Settings, name: str) -> Settings:
     """The values for one of the two, whose qualified ones go before plain ones."""
     prefix = f"{short_name(name)}."
     qualified = [key for key in values if key.startswith(prefix)]
@@ -229,7 +239,7 @@ def _own(values: dict[str, Any], name: str) -> dict[str, Any]:
     return values | own
 
 
-def _choices(kinds: tuple[type, type], settings: dict[str, list[str]]) -> Iterator[dict[str, str]]:
+def _choices(kinds: Kinds, settings: Flags) -> Iterator[Texts]:
     """Every combination of what the flags put into the plugs of two classes."""
     axes = {}
     for kind in kinds:
@@ -254,10 +264,10 @@ def _sets(flag: str, names: Iterable[str], owners: Iterable[str]) -> bool:
     return possible and _name(flag) in names
 
 
-def _hints(kinds: tuple[type, type], chosen: dict[str, str]) -> dict[str, Any]:
+def _hints(kinds: Kinds, chosen: Texts) -> Settings:
     """Types of the settings of two classes by name, nested ones included."""
     env, learner = kinds
-    hints: dict[str, Any] = {}
+    hints: Settings = {}
     for part in (*parts(env, chosen), *parts(learner, chosen)):
         own = get_type_hints(part)
         for field in dataclasses.fields(part):
@@ -268,12 +278,12 @@ def _hints(kinds: tuple[type, type], chosen: dict[str, str]) -> dict[str, Any]:
 
 
 def _parsed(
-    kinds: tuple[type, type],
-    names: tuple[str, str],
-    given: dict[str, list[str]],
-    chosen: dict[str, str],
+    kinds: Kinds,
+    names: Pair,
+    given: Flags,
+    chosen: Texts,
     alone: list[str],
-) -> dict[str, Any]:
+) -> Settings:
     """Flat settings of environment and learner, read as `run` reads them, but several values of those in `alone`.
 
     A setting that both have bears its owner's name: "dagger.p".
@@ -291,7 +301,7 @@ def _parsed(
     return flat
 
 
-def _words(given: dict[str, list[str]]) -> list[str]:
+def _words(given: Flags) -> list[str]:
     """Flags and their values as a command line."""
     words: list[str] = []
     for flag, values in given.items():
@@ -299,7 +309,7 @@ def _words(given: dict[str, list[str]]) -> list[str]:
     return words
 
 
-def unused(settings: dict[str, list[str]], pairs: list[tuple[str, str]]) -> list[str]:
+def unused(settings: Flags, pairs: list[Pair]) -> list[str]:
     """Sentences about flags that no environment and no learner of a sweep has."""
     known: set[str] = set()
     owners: set[str] = set()
@@ -321,11 +331,11 @@ def _nobodys(flag: str, known: set[str]) -> str:
     return f"{flag}: no environment and no learner here has it; {advice}"
 
 
-def possible(group: Group) -> tuple[list[int], dict[str, str]]:
+def possible(group: Group) -> tuple[list[int], Texts]:
     """The runs of a group whose settings can be had, and for each combination that cannot the sentence that says why."""
     fine: list[int] = []
-    wrong: dict[str, str] = {}
-    answers: dict[str, str] = {}
+    wrong: Texts = {}
+    answers: Texts = {}
     for run in range(group.runs):
         where = _place(group, run)
         if where not in answers:
@@ -409,7 +419,7 @@ OPTIONS = {f"--{field.name}" for field in _FIELDS} | {f"--no-{name}" for name in
 HELP = ("--help", "-h")
 
 
-def asked(args: list[str]) -> tuple[SweepOptions, dict[str, list[str]]]:
+def asked(args: list[str]) -> tuple[SweepOptions, Flags]:
     """The sweep's own options, and all other flags with their values.
 
     Raises:
@@ -448,7 +458,7 @@ def _require_possible(options: SweepOptions) -> None:
 
 
 def planned(
-    options: SweepOptions, settings: dict[str, list[str]], pairs: list[tuple[str, str]]
+    options: SweepOptions, settings: Flags, pairs: list[Pair]
 ) -> tuple[list[Group], list[str]]:
     """All groups of runs, and sentences about combinations that one environment cannot have but another can.
 
@@ -479,9 +489,9 @@ def planned(
 
 
 def _plan_pair(
-    pair: tuple[str, str],
+    pair: Pair,
     options: SweepOptions,
-    settings: dict[str, list[str]],
+    settings: Flags,
     plan: list[Group],
     refused: list[str],
 ) -> None:
