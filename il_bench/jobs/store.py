@@ -305,8 +305,11 @@ def _stacked(parts: list[np.ndarray]) -> np.ndarray:
 
 def _column(values: list[Any]) -> np.ndarray:
     """A coordinate: numbers where all are, NaN where a run has no such setting; else texts."""
-    if all(type(value) is int for value in values):
+    kinds = set(map(type, values))
+    if kinds == {int}:
         return np.array(values)
-    if all(value is None or isinstance(value, int | float) for value in values):
-        return np.array([math.nan if value is None else float(value) for value in values])
-    return np.array(["" if value is None else str(value) for value in values])
+    numbers = kinds <= {int, float, bool, type(None)}
+    nothing: Any = math.nan if numbers else ""
+    kind: type = float if numbers else str
+    filled = [nothing if value is None else kind(value) for value in values]
+    return np.array(filled)
