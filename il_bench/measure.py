@@ -101,12 +101,14 @@ def _of_policy(args: list[str]) -> tuple[Measures, Path | None]:
 
 def parse(args: list[str]) -> tuple[Any, PolicyOptions]:
     """The environment of all runs, and what else a command line asks for."""
+    hidden = ("seed", "device")
     with light.for_help(args):
         name = flags.peek(args, "--env", PolicyOptions.env)
+        cls = resolve.environment(name)
         command = Owner("measure", PolicyOptions, "command")
-        hidden = ("seed", "device")
-        env = Owner(short_name(name), resolve.environment(name), "environment", hidden)
-        reading = read([command, env], args, PROG, str(PolicyOptions.__doc__))
+        env = Owner(short_name(name), cls, "environment", hidden)
+        about = str(PolicyOptions.__doc__)
+        reading = read([command, env], args, PROG, about)
     options = PolicyOptions(**reading.values["measure"])
     _require_sound(options)
     values = each_run([env], reading, options.seeds)

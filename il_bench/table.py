@@ -36,14 +36,14 @@ def main(args: list[str]) -> None:
     from rich.console import Console
 
     from .jobs import store
-    from .show import report
+    from .show import terminal
     from .show.sweep_table import lines, pooled
 
     by = tuple(name.strip() for name in options.by.split(",") if name.strip())
     data = store.open(options.results)
     found = lines(data, by, options.at)
     console = Console()
-    for table in report.tables_of(found, console.width):
+    for table in terminal.tables_of(found, console.width):
         console.print(table, "", highlight=False)
     if several := pooled(data, by):
         words = ", ".join(f"{count} values of {name}" for name, count in several.items())

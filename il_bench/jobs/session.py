@@ -32,7 +32,7 @@ from ..core.threads import threads
 from ..measures.contract import check
 from ..records import record, rows
 from ..records.twins import compare
-from ..show import plots, report
+from ..show import plots, report, terminal
 from . import digest
 from .checkpoint import Checkpoint
 from .footprint import needed
@@ -217,7 +217,7 @@ def _tell(
     console: Console,
 ) -> None:
     """Tables, sentences, and what lies where."""
-    for table in report.rich_tables(comparison, console.width):
+    for table in terminal.rich_tables(comparison, console.width):
         console.print(table, "", highlight=False)
     sentences = [report.sentence(comparison), *rows.broken(comparison)]
     console.print("\n".join(sentences) + "\n", highlight=False, markup=False)

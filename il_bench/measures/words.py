@@ -53,19 +53,22 @@ def five_lines(rows: Sequence[Row], known: Circumstances) -> dict[str, str]:
         "bounds": _bounds,
         "cost": _cost,
     }
-    lines = {
-        heading: "; ".join(f"{row['learner']} {clause(row, known)}" for row in chosen)
-        for heading, clause in clauses.items()
-    }
-    lines["drift"] = f"{_opening(chosen[0], known)} {lines['drift']}"
-    return {heading: f"{line}." for heading, line in lines.items()}
+    lines = {}
+    for heading, clause in clauses.items():
+        said = [f"{row['learner']} {clause(row, known)}" for row in chosen]
+        lines[heading] = "; ".join(said) + "."
+    opening = _opening(chosen[0], known)
+    lines["drift"] = f"{opening} {lines['drift']}"
+    return lines
 
 
 def _furthest_and_least(rows: Sequence[Row], known: Circumstances) -> list[Row]:
     """Who drifted furthest, and who least in the same setting, if there was anybody else."""
     ordered = sorted(rows, key=lambda row: -_distance(row, known).value)
-    beside = [row for row in ordered[1:] if row["settings"] == ordered[0]["settings"]]
-    return [ordered[0], *beside[-1:]]
+    furthest, *others = ordered
+    beside = [row for row in others if row["settings"] == furthest["settings"]]
+    least = beside[-1:]
+    return [furthest, *least]
 
 
 def _distance(row: Row, known: Circumstances) -> Interval:
@@ -77,14 +80,19 @@ def _distance(row: Row, known: Circumstances) -> Interval:
 
 def _opening(row: Row, known: Circumstances) -> str:
     """Of which setting and which time the lines speak."""
-    where, steps = place(row["settings"]), _counted(known.horizon, "step")
+    where = place(row["settings"])
+    steps = _counted(known.horizon, "step")
     return f"At {where}, after {steps}" if where else f"After {steps}"
 
 
 def place(settings: dict[str, float]) -> str:
     """A setting in words, such as "L = 1.2, noise = 0.05"."""
     titles = {"lipschitz": "L"}
-    return ", ".join(f"{titles.get(name, name)} = {value:g}" for name, value in settings.items())
+    parts = []
+    for name, value in settings.items():
+        title = titles.get(name, name)
+        parts.append(f"{title} = {value:g}")
+    return ", ".join(parts)
 
 
 def _counted(count: int, noun: str) -> str:
@@ -177,14 +185,16 @@ def _doubling(alpha: float) -> str:
     """In how many steps a deviation doubles, where that takes more than one."""
     if not 1 < alpha < 2:
         return ""
-    return f", doubled every {_steps(math.log(2) / math.log(alpha))}"
+    time = math.log(2) / math.log(alpha)
+    return f", doubled every {_steps(time)}"
 
 
 def _halving(alpha: float) -> str:
     """In how many steps half of a deviation is forgotten, where that takes more than one."""
     if not 0.5 < alpha < 1:
         return ""
-    return f", by half every {_steps(math.log(0.5) / math.log(alpha))}"
+    time = math.log(0.5) / math.log(alpha)
+    return f", by half every {_steps(time)}"
 
 
 def _steps(time: float) -> str:
@@ -194,7 +204,8 @@ def _steps(time: float) -> str:
 def _causes(row: Row, known: Circumstances) -> str:
     """Whether it errs more where it drives itself than where the expert did."""
     values = row["values"]
-    off, on = values["action error off (expert's states)"], values["action error on (own states)"]
+    off = values["action error off (expert's states)"]
+    on = values["action error on (own states)"]
     if off.value == 0 and on.value == 0:
         return "acts as its expert does wherever it was compared with it"
     if off.value == 0:
@@ -275,7 +286,8 @@ def _cost(row: Row, known: Circumstances) -> str:
 
 
 def _loss(row: Row) -> str:
-    gap, whole = row["values"]["cost gap"], row["values"]["expert's return"].value
+    gap = row["values"]["cost gap"]
+    whole = row["values"]["expert's return"].value
     experts = f"its expert's return {short(whole, 3)}"
     if math.isinf(gap.value):
         return f"loses without limit of {experts}"
@@ -294,13 +306,23 @@ def _law(row: Row) -> str:
 
 def _spent(row: Row) -> str:
     """What it took to learn."""
-    labels, updates, seconds = (row["values"][name] for name in ("labels", "updates", "seconds"))
-    if isinstance(labels, str):
+    values = row["values"]
+    if isinstance(values["labels"], str):
         return "and was trained elsewhere"
-    counts = f"{_counted(round(labels.value), 'label')}, {_counted(round(updates.value), 'update')}"
-    return f"and took {counts} and {short(seconds.value)} s to learn{_early_ends(row)}"
+    labels = _whole(values["labels"], "label")
+    updates = _whole(values["updates"], "update")
+    seconds = short(values["seconds"].value)
+    return f"and took {labels}, {updates} and {seconds} s to learn{_early_ends(row)}"
+
+
+def _whole(value: Interval, noun: str) -> str:
+    count = round(value.value)
+    return _counted(count, noun)
 
 
 def _early_ends(row: Row) -> str:
     ends = _number(row["values"]["episodes ended early while collecting"])
-    return f" ({_counted(round(ends), 'early end')} on the way)" if ends >= 1 else ""
+    if not ends >= 1:
+        return ""
+    count = _counted(round(ends), "early end")
+    return f" ({count} on the way)"

@@ -120,8 +120,10 @@ class Index:
 
 def _made(cls: type[Any], values: dict[str, Any]) -> Any:
     """An object of a dataclass from the values of its fields; there may be notes besides."""
-    names = [entry.name for entry in fields(cls)]
-    known = {name: values[name] for name in names if name in values}
+    known = {}
+    for entry in fields(cls):
+        if entry.name in values:
+            known[entry.name] = values[entry.name]
     return cls(**known)
 
 
@@ -150,8 +152,10 @@ def _numbers_by_name(value: Any) -> bool:
 
 
 def _learners(value: Any) -> bool:
-    several = isinstance(value, list) and _names(value) and len(value) > 1
-    return several and len(set(value)) == len(value)
+    if not isinstance(value, list) or not _names(value):
+        return False
+    different = set(value)
+    return len(value) > 1 and len(different) == len(value)
 
 
 def _named(value: Any) -> bool:
@@ -241,7 +245,8 @@ def _uneven_runs(index: Index) -> Iterator[str]:
     runs = len(index.runs["seed"])
     rows: dict[str, Sequence[Any]] = {"diameter": index.diameter, **index.runs}
     for learner, budget in index.budgets.items():
-        rows |= {f"{name} of {learner}": getattr(budget, name) for name in SPENT}
+        for name in SPENT:
+            rows[f"{name} of {learner}"] = getattr(budget, name)
     for name, row in rows.items():
         if len(row) != runs:
             yield f"has {len(row)} of {name} for {runs} runs"
