@@ -13,7 +13,7 @@ import il_bench as il
 from il_bench import measure
 from il_bench.core.rollout import by_expert, by_policy, rollout
 from il_bench.core.streams import Streams
-from il_bench.measures import assess, probes, table, words
+from il_bench.measures import assess, loops, probes, table, words
 from il_bench.measures.quantities import HEADINGS, Reference
 from il_bench.stats.intervals import Interval, interval
 
@@ -43,7 +43,7 @@ def path(env, expert, episodes=4):
 def test_the_lyapunov_growth_of_a_linear_loop_is_its_closed_loop(keep):
     env = linear()
     who = Proportional(env, keep)
-    found = probes.lyapunov(env, who, path(env, who), Streams(env.seeds))
+    found = loops.lyapunov(env, who, path(env, who), Streams(env.seeds))
     assert found.tolist() == pytest.approx([keep, keep], rel=1e-9)
 
 
@@ -52,7 +52,7 @@ def test_lane_s_lyapunov_growth_is_its_expert_s_spectral_radius():
     expert = il.expert(env)
     loop = env.jacobians()[0] - np.array([[0.0], [0.3]]) @ expert.gain[0].numpy()
     radius = np.abs(np.linalg.eigvals(loop)).max()
-    found = probes.lyapunov(env, expert, path(env, expert, 8), Streams(env.seeds))
+    found = loops.lyapunov(env, expert, path(env, expert, 8), Streams(env.seeds))
     assert found.tolist() == pytest.approx(
         [radius] * 2, rel=0.01
     )  # 200 steps: the first direction is forgotten by then
@@ -62,8 +62,8 @@ def test_action_gain_and_sensitivity_of_the_linear_plant():
     env = linear()
     who = Proportional(env, 0.5)
     along = path(env, who)
-    assert probes.action_gain(env, along).tolist() == pytest.approx([env.gain] * 2, rel=1e-6)
-    slope = probes.sensitivity(env, who.act, along)
+    assert loops.action_gain(env, along).tolist() == pytest.approx([env.gain] * 2, rel=1e-6)
+    slope = loops.sensitivity(env, who.act, along)
     assert slope.tolist() == pytest.approx([(1.2 - 0.5) / env.gain] * 2, rel=1e-6)
 
 
@@ -316,7 +316,7 @@ def test_a_policy_that_remembers_is_no_function_of_the_state():
     expert = Proportional(env, 0.5)
     along = path(env, expert)
     with pytest.raises(probes.Unanswerable, match="one without memory"):
-        probes.lyapunov(env, Opening(env), along, Streams(env.seeds))
+        loops.lyapunov(env, Opening(env), along, Streams(env.seeds))
 
 
 def test_errors_of_policies_that_act_by_chance_are_those_of_the_record():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import dataclasses
+import functools
 import inspect
 import io
 import itertools
@@ -26,27 +27,41 @@ from ..core.settings import (
 from . import light
 
 
-def field_docs(cls: type) -> dict[str, str]:
+@functools.cache
+def field_docs(cls: type) -> Mapping[str, str]:
     """The string below each field of a dataclass and of its bases."""
-    found: dict[str, str] = {}
+    docs: dict[str, str] = {}
     for base in reversed(cls.__mro__[:-1]):
-        try:
-            body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0].body  # type: ignore[attr-defined]
-        except (OSError, TypeError, SyntaxError):  # made at run time: its bases have the words
-            continue
-        for node, after in itertools.pairwise(body):
-            text = (
-                after.value.value
-                if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-                else None
-            )
-            if (
-                isinstance(node, ast.AnnAssign)
-                and isinstance(node.target, ast.Name)
-                and isinstance(text, str)
-            ):
-                found[node.target.id] = " ".join(text.split())
-    return found
+        for node, after in itertools.pairwise(_body(base)):
+            name = _field_name(node)
+            text = _text(after)
+            if name and text:
+                docs[name] = " ".join(text.split())
+    return docs
+
+
+def _body(cls: type) -> list[ast.stmt]:
+    """The statements of a class; none of one that was made at run time, whose bases have the words."""
+    try:
+        source = textwrap.dedent(inspect.getsource(cls))
+        tree = ast.parse(source)
+    except (OSError, TypeError, SyntaxError):
+        return []
+    (definition,) = tree.body
+    return definition.body if isinstance(definition, ast.ClassDef) else []
+
+
+def _field_name(node: ast.stmt) -> str:
+    """The name that an annotated assignment gives; "" of anything else."""
+    target = node.target if isinstance(node, ast.AnnAssign) else None
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def _text(node: ast.stmt) -> str:
+    """The words of a statement that is a string; "" of anything else."""
+    value = node.value if isinstance(node, ast.Expr) else None
+    words = value.value if isinstance(value, ast.Constant) else ""
+    return words if isinstance(words, str) else ""
 
 
 def flags_of(
@@ -84,7 +99,7 @@ def flags_of(
             rows.append(_row(f.name, str, name, words))
         if dataclasses.is_dataclass(default):
             inner = flags_of(type(default), (), chosen, several, names)
-            rows.append((f"{f.name}_settings", inner, dataclasses.field(default_factory=inner)))
+            rows.append(group(f"{f.name}_settings", inner))
         elif f.name in many:
             rows.append(_row(f.name, tuple[float, ...], as_tuple(default), words))
         elif f.name in several:
@@ -100,7 +115,7 @@ def flags_of(
 class _Words:
     """What is said of fields: their help, and their flags' names where those are not their own."""
 
-    helps: dict[str, str]
+    helps: Mapping[str, str]
     names: Mapping[str, str]
 
 
@@ -112,6 +127,17 @@ def _row(name: str, kind: Any, default: Any, words: _Words) -> tuple[str, Any, A
     plain = spelled is None
     described = tyro.conf.arg(name=spelled, help=words.helps.get(name, ""), prefix_name=plain)
     return name, Annotated[kind, described], dataclasses.field(default=default)
+
+
+def group(name: str, kind: type) -> tuple[str, Any, Any]:
+    """One field of a flags class that holds another one.
+
+    Its help is handed over: tyro would look for it in the sources, which takes longer than all the rest.
+    """
+    import tyro
+
+    described = tyro.conf.arg(help=kind.__doc__)
+    return name, Annotated[kind, described], dataclasses.field(default_factory=kind)
 
 
 def flat(flags: Any) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.settings import combinations, nested_per_run_fields, require
-from .flags import flags_of, flat, parsed
+from .flags import flags_of, flat, group, parsed
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def _command(types: dict[str, type]) -> Any:
     """The class of all groups, whose flags bear no prefix of their own."""
     import tyro
 
-    made: Any = dataclasses.make_dataclass("Command", types.items())
+    made: Any = dataclasses.make_dataclass("Command", [group(*named) for named in types.items()])
     plain: Any = tyro.conf.OmitArgPrefixes
     return plain[made]
 

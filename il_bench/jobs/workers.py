@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ from ..cli.progress import progress
 from ..core.settings import require
 from ..records import rows
 from . import store
+from .lifeline import end_with
 from .plan import Group, SweepOptions
 
 
@@ -34,7 +33,7 @@ def compute(folder: str, group: Group, device: str = "cpu", parent: int | None =
     from ..records.twins import compare
 
     if parent is not None:
-        _end_with(parent)
+        end_with(parent)
     torch.set_num_threads(1)
     env, learner = group.things(device)
     expert = group.expert(env)
@@ -48,19 +47,6 @@ def compute(folder: str, group: Group, device: str = "cpu", parent: int | None =
     )
     store.write(Path(folder), group.identities(), rows.numbers(found))
     return group.runs
-
-
-def _end_with(parent: int) -> None:
-    """End this process when its parent was killed, within a second; what it has not written is computed again."""
-    if any(thread.name == "il_bench parent" for thread in threading.enumerate()):
-        return
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="il_bench parent", daemon=True).start()
 
 
 KILLED = ("TerminatedWorkerError", "BrokenProcessPool", "KilledWorker")

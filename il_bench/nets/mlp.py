@@ -13,7 +13,7 @@ from gymnasium import spaces
 
 from ..core.arrays import Arrays, affine
 from ..core.env import Env
-from ..core.policy import Log, Policy, choose
+from ..core.policy import Policy, choose
 from ..core.settings import as_tuple, one_of, require, require_counts
 from ..core.streams import Streams
 from ..fit.dataset import Dataset
@@ -30,7 +30,7 @@ from ..fit.loop import (
 )
 from ..fit.optimiser import Optimiser
 from ..fit.scaling import scales
-from ..fit.training import Training
+from ..fit.training import Lesson
 from . import _mlp_engine
 
 
@@ -175,30 +175,21 @@ class MLP:
         """Refuse widths that no network has."""
         require_counts(self, "hidden")
 
-    def fit(
-        self,
-        data: Dataset,
-        training: Training,
-        env: Env,
-        streams: Streams,
-        log: Log,
-        updates: int,
-        start: Policy | None,
-    ) -> MLPPolicy:
+    def fit(self, lesson: Lesson) -> MLPPolicy:
         """See `Net.fit`; as many runs train side by side as are fastest."""
-        first = start.trained if isinstance(start, MLPPolicy) else None
-        sizes, space = self.widths(data, env), env.action_space
-        side = _runs_at_once(data, sizes, training)
+        space = lesson.env.action_space
+        sizes = self.widths(lesson.data, lesson.env)
+        side = _runs_at_once(lesson, sizes)
         policies: list[MLPPolicy] = []
         losses: list[torch.Tensor] = []
-        for block in in_blocks(side, data, training, streams, log, updates):
-            layers = None if first is None else [layer[block.runs] for layer in first]
+        for block in in_blocks(side, lesson):
+            layers = _first_layers(lesson, block, sizes)
             descent = _descent(block, sizes, space, layers)
-            adam, loss = descend(block, descent, updates)
+            adam, loss = descend(block, descent, lesson.updates)
             policy = MLPPolicy(adam.average(), descent.scaling, space, adam.last())
             policies.append(policy)
             losses.append(loss)
-        sign(log, losses, updates)
+        sign(lesson, losses)
         return side_by_side(policies)
 
     def widths(self, data: Dataset, env: Env) -> list[int]:
@@ -222,29 +213,44 @@ class MLP:
         return sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
 
 
-def _runs_at_once(data: Dataset, sizes: list[int], training: Training) -> int:
+def _runs_at_once(lesson: Lesson, sizes: list[int]) -> int:
     """How many runs train side by side: all of them where the fast engine does not."""
-    if _mlp_engine.suits(data.obs):
-        return _mlp_engine.runs_at_once(sizes, training.batch)
-    return len(data.obs)
+    if _mlp_engine.suits(lesson.data.obs):
+        return _mlp_engine.runs_at_once(sizes, lesson.training.batch)
+    return lesson.runs
 
 
-def _descent(
-    block: Block, sizes: list[int], space: Any, first: list[torch.Tensor] | None
-) -> Descent:
+def _first_layers(lesson: Lesson, block: Block, sizes: list[int]) -> list[torch.Tensor]:
+    """The weights with which the training of some runs begins, on the device of its data."""
+    start = lesson.start
+    if isinstance(start, MLPPolicy):
+        layers = [layer[block.runs] for layer in start.trained]
+    else:
+        layers = initial_layers(sizes, block.streams)
+    device = block.data.obs.device
+    return [layer.to(device) for layer in layers]
+
+
+def _descent(block: Block, sizes: list[int], space: Any, layers: list[torch.Tensor]) -> Descent:
     """Where the training of some runs begins, and who computes its gradient."""
-    data, training = block.data, block.training
     discrete = isinstance(space, spaces.Discrete)
     logits = sizes[-1] if discrete else None
+    scaling = _scaling(block, logits)
+    make = _tape if _mlp_engine.suits(block.data.obs) else _autograd
+    gradient = partial(make, sizes, block.training.batch, discrete)
+    return Descent(layers, scaling, gradient)
+
+
+def _scaling(block: Block, logits: int | None) -> Arrays:
+    """The scales of some runs, those of actions where they are asked for."""
+    training = block.training
     floor = as_tuple(training.std_floor)
-    scaling = scales(data, floor, training.normalise == "zscore", logits)
+    zscore = training.normalise == "zscore"
+    scaling = scales(block.data, floor, zscore, logits)
     if training.targets == "none":
         scaling["shift"] = torch.zeros_like(scaling["shift"])
         scaling["scale"] = torch.ones_like(scaling["scale"])
-    layers = first or initial_layers(sizes, block.streams)
-    layers = [layer.to(data.obs.device) for layer in layers]
-    make = _tape if _mlp_engine.suits(data.obs) else _autograd
-    return Descent(layers, scaling, partial(make, sizes, training.batch, discrete))
+    return scaling
 
 
 def _tape(sizes: list[int], batch: int, discrete: bool, adam: Optimiser) -> Gradient:

@@ -11,13 +11,11 @@ import torch
 from gymnasium import spaces
 
 from ..core.arrays import Arrays, affine
-from ..core.env import Env
-from ..core.policy import Log, Policy, choose
+from ..core.policy import Policy, choose
 from ..core.settings import Values, as_tuple, one_of
-from ..core.streams import Streams
 from ..fit.dataset import Dataset
 from ..fit.scaling import scales
-from ..fit.training import Training, require_positive
+from ..fit.training import Lesson, Training, require_positive
 from .mlp import require_shape
 
 
@@ -104,26 +102,17 @@ class SVM:
         """Refuse costs that are none."""
         require_positive(self, "cost")
 
-    def fit(
-        self,
-        data: Dataset,
-        training: Training,
-        env: Env,
-        streams: Streams,
-        log: Log,
-        updates: int,
-        start: Policy | None,
-    ) -> VotePolicy:
+    def fit(self, lesson: Lesson) -> VotePolicy:
         """See `Net.fit`.
 
         Raises:
             ValueError: for Box actions; ImportError where scikit-learn is not installed.
         """
-        space = env.action_space
+        data, space = lesson.data, lesson.env.action_space
         if not isinstance(space, spaces.Discrete):
             raise ValueError("net svm: expected Discrete actions, got Box ones; use net ridge")
-        costs = as_tuple(self.cost) * len(data.obs)
-        machines = _machines(data, training, int(space.n), costs)
+        costs = as_tuple(self.cost) * lesson.runs
+        machines = _machines(data, lesson.training, int(space.n), costs)
         parts = [np.stack(part) for part in zip(*machines, strict=True)]
         tensors = [torch.from_numpy(part).float() for part in parts]
         weight, bias = (tensor.to(data.obs.device) for tensor in tensors)
