@@ -70,7 +70,9 @@ def measured(name: str, rounds: int) -> dict[str, Any]:
     bc = il.BC(labels=labels, training=TRAINING).learn(env, expert)
     record = il.compare(env, expert, episodes=ROLLOUTS, bc=bc, dagger=dagger)
     experts = record.returns(0)
-    parts = {who: interval(record.returns(k) / experts) for k, who in enumerate(("bc", "dagger"), 1)}
+    parts = {
+        who: interval(record.returns(k) / experts) for k, who in enumerate(("bc", "dagger"), 1)
+    }
     each = record.arrays["reward"][0].sum(-1)
     best = f"{each.mean():,.0f} ± {each.std():,.0f}"
     cells = [best, f"{np.median(labels):,.0f}", *map(str, parts.values())]

@@ -28,9 +28,7 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def publish(
-    name: str, claims: list[Claim], lines: str, caption: str = "", **numbers: Any
-) -> None:
+def publish(name: str, claims: list[Claim], lines: str, caption: str = "", **numbers: Any) -> None:
     """Write `name.json`, and the block `<!-- benchmark: name -->` of the pages.
 
     Args:

@@ -117,10 +117,14 @@ def claims(falls: Falls, share: float) -> list[Claim]:
         f"Its level of {short(low)} to {short(high)} is not the source's, near {LEVEL}: it is the "
         f"track's, {share:.0%} of its falls being at bends of a radius below {SHARP} m"
     )
-    dagger = f"DAgger is at {short(highest)} falls per lap at most from then on (source: below {LOW})"
+    dagger = (
+        f"DAgger is at {short(highest)} falls per lap at most from then on (source: below {LOW})"
+    )
     return [
         Claim(f"{flat}.", high < 1.2 * low),
-        Claim(f"{level}.", abs(low / LEVEL - 1) < 0.25 and abs(high / LEVEL - 1) < 0.25, f"{other}."),
+        Claim(
+            f"{level}.", abs(low / LEVEL - 1) < 0.25 and abs(high / LEVEL - 1) < 0.25, f"{other}."
+        ),
         Claim(f"{dagger}.", highest < LOW),
         between(means["SMILe"], low, highest),
     ]

@@ -34,11 +34,9 @@ def best(work: Callable[[], int], repeats: int = 5) -> float:
 def expert_actions(name: str, seeds: int) -> np.ndarray:
     """What the expert does on the first episode of each seed (n, T, ...), to be played back: full-length episodes."""
     env = il.make(name, seeds=seeds)
-    actions = (
-        rollout(env, by_expert(env, il.expert(env)), Streams(env.seeds).fork("gym"), 1)
-        .action[:, 0]
-        .numpy()
-    )
+    streams = Streams(env.seeds).fork("gym")
+    episode = rollout(env, by_expert(env, il.expert(env)), streams, 1)
+    actions = episode.action[:, 0].numpy()
     discrete = hasattr(env.action_space, "n")
     return actions[..., 0].astype(np.int64) if discrete else actions.astype(np.float32)
 
@@ -94,14 +92,15 @@ def compiled(count: int, steps: int = 100) -> Callable[[], int] | None:
         _, state = env.reset(key, settings)
 
         def one(state: tuple, key: object) -> tuple:
-            _, state, reward, *_ = env.step(
-                key, state, env.action_space(settings).sample(key), settings
-            )
+            action = env.action_space(settings).sample(key)
+            _, state, reward, *_ = env.step(key, state, action, settings)
             return state, reward
 
-        return jax.lax.scan(one, state, jax.random.split(key, steps))[1].sum()
+        _, rewards = jax.lax.scan(one, state, jax.random.split(key, steps))
+        return rewards.sum()
 
-    many, keys = jax.jit(jax.vmap(episode)), jax.random.split(jax.random.PRNGKey(0), count)
+    many = jax.jit(jax.vmap(episode))
+    keys = jax.random.split(jax.random.PRNGKey(0), count)
 
     def work() -> int:
         many(keys).block_until_ready()
@@ -118,7 +117,8 @@ def vector(
     Slow environments are timed over what they manage in `most` seconds.
     """
     env = gymnasium.make_vec(identifier, num_envs=count)
-    several = np.tile(actions, (count // len(actions), 1, *(1,) * (actions.ndim - 2)))
+    further = (1,) * (actions.ndim - 2)
+    several = np.tile(actions, (count // len(actions), 1, *further))
     columns = [several[:, t] for t in range(actions.shape[1])] + [several[:, 0]]
 
     def work() -> int:

@@ -26,9 +26,7 @@ Drifts = dict[str, dict[str, np.ndarray]]
 def results(first: int = 0, seeds: int = SEEDS) -> Drifts:
     """Both places, in each way; the first seed is `first`."""
     chosen = range(first, first + seeds)
-    return {
-        place: drifts(name, settings, chosen) for place, (name, settings) in PLACES.items()
-    }
+    return {place: drifts(name, settings, chosen) for place, (name, settings) in PLACES.items()}
 
 
 def drifts(name: str, settings: dict[str, float], seeds: range) -> dict[str, np.ndarray]:
