@@ -16,8 +16,9 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, namespace, require
+from il_bench.paint.actors import paint_walker
 from il_bench.paint.canvas import INK, Canvas, bodies, colour_of
-from il_bench.paint.scenery import circle, paint_walker
+from il_bench.paint.scenery import circle
 
 FORK, PATH, PIT = 0, 1, 2  # places
 SYMBOLS = 6  # what is seen: at the fork left, right, unreadable; on the path left, right; the pit

@@ -15,7 +15,7 @@ import xarray
 
 import il_bench as il
 from il_bench.core.rollout import by_expert, rollout
-from il_bench.paint import camera, canvas, scenery
+from il_bench.paint import actors, camera, canvas
 from il_bench.show import axes, encode, painter, sheet, style, take, video
 
 SIZE = (80, 60)
@@ -66,7 +66,7 @@ def record():
 
 
 def test_importing_pictures_opens_no_display_and_waits_with_pygame():
-    code = "import sys, il_bench.paint.canvas, il_bench.paint.scenery; assert 'pygame' not in sys.modules"
+    code = "import sys, il_bench.paint.canvas, il_bench.paint.actors; assert 'pygame' not in sys.modules"
     paint = "il_bench.paint.canvas.Canvas((4, 4)).image(); import pygame; assert not pygame.display.get_init()"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}; {paint}"], capture_output=True, text=True
@@ -136,7 +136,7 @@ def test_a_lane_is_drawn_the_same_whenever_it_is_drawn_and_otherwise_elsewhere()
     others = [
         env.draw(state + np.eye(4)[i], SIZE) for i in range(4)
     ]  # also drives the first scene out of the cache
-    scenery.car.cache_clear()
+    actors.car.cache_clear()
     again = env.draw(state, SIZE, ghost)
     assert (first.shape, first.dtype) == ((60, 80, 3), np.uint8)
     assert first.tobytes() == again.tobytes()

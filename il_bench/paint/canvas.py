@@ -10,7 +10,7 @@ import contextlib
 import copy
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -46,20 +46,32 @@ def bodies(
     state: np.ndarray, ghost: np.ndarray | None, colour: str, faint: float = 0.5
 ) -> list[tuple[np.ndarray, str, float]]:
     """Whose bodies a picture shows, each with its colour and opacity: the twin's, then what lies upon it."""
-    twin = [] if ghost is None else [(ghost, colour_of(0), faint)]
-    return [*twin, (state, colour, 1.0)]
+    own = state, colour, 1.0
+    if ghost is None:
+        return [own]
+    twin = ghost, colour_of(0), faint
+    return [twin, own]
 
 
 def rgb(colour: Any) -> np.ndarray:
     """A colour as three numbers from 0 to 255; an array of colours (..., 3) is passed on."""
-    numbers = [*bytes.fromhex(colour[1:])] if isinstance(colour, str) else colour
-    return np.array(numbers, dtype=float)
+    if not isinstance(colour, str):
+        return np.array(colour, dtype=float)
+    digits = colour[1:]
+    return np.array([*bytes.fromhex(digits)], dtype=float)
+
+
+def palette(colours: Iterable[Any]) -> np.ndarray:
+    """Colours as rows (n, 3) of numbers from 0 to 255."""
+    return np.stack([rgb(colour) for colour in colours])
 
 
 def mix(one: Any, other: Any, share: Any) -> np.ndarray:
     """Colours (..., 3) that are `one` where the share (...) is 0 and `other` where it is 1."""
     start = rgb(one)
-    return start + (rgb(other) - start) * np.asarray(share)[..., None]
+    way = rgb(other) - start
+    part = np.asarray(share)[..., None]
+    return start + way * part
 
 
 def packed(colours: np.ndarray) -> np.ndarray:
@@ -145,7 +157,8 @@ class Solid:
         corners, colours = zip(*faces, strict=True)
         lengths = [len(face) for face in corners]
         first = np.cumsum([0, *lengths])
-        return cls(np.concatenate(corners), first, list(colours))
+        together = np.concatenate(corners)
+        return cls(together, first, list(colours))
 
 
 class Canvas:
@@ -456,7 +469,9 @@ def _bar(canvas: Canvas, x: float, half: float, row: float) -> None:
     middle = canvas.size[1] / 2
     left = x - half
     right = x + half
-    canvas.polygon([(left, middle), (right, middle), (right, row), (left, row)], SOFT)
+    foot = [(left, middle), (right, middle)]
+    head = [(right, row), (left, row)]
+    canvas.polygon([*foot, *head], SOFT)
 
 
 def _mark(canvas: Canvas, x: float, half: float, row: float) -> None:
