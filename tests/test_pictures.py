@@ -223,13 +223,14 @@ def test_a_page_tells_who_left_the_road_and_when_and_hides_nothing_of_the_pictur
     end = int(record.data["length"].values[1, run, episode])
     before = block.trace._parted[1] - 1
     orange, none = (near(page.image(t), canvas.colour_of(1)).sum() for t in (end, before))
-    assert orange > none + sheet.BAR * block.panel[0] / 2
+    assert orange > none + canvas.BANNER * block.layout.panel[0] / 2
     assert page.image(0).shape == (*page.size[::-1], 3)
-    left, top = block._places[1][0], sheet.HEAD + sheet.CAPTION
-    shown = page.image(end)[top : top + block.panel[1], left : left + block.panel[0]]
+    size = block.layout.panel
+    left, top = block.parts[1].left, sheet.HEAD + sheet.CAPTION
+    shown = sheet.Part(left, top, *size).of(page.image(end))
     state = record.data["state"].values[:, run, episode, end]
     assert (shown == block.panels[1].painter.picture(1, end)).all()
-    assert shown.tobytes() == drawn_by_hand(record.env[run], state[1], block.panel, state[0])
+    assert shown.tobytes() == drawn_by_hand(record.env[run], state[1], size, state[0])
 
 
 def drawn_by_hand(env, state, size, ghost):
@@ -362,7 +363,7 @@ def test_a_body_has_its_learner_s_colour_where_draw_knows_one():
 
 def test_several_settings_stand_side_by_side(record, tmp_path):
     page = video.sheet_of(record, by="lipschitz")
-    assert [block._words.split("    ")[0] for block in page.blocks] == [
+    assert [block.words.split("    ")[0] for block in page.blocks] == [
         "L = 1.2",
         "L = 1.4",
     ]
