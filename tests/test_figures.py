@@ -14,7 +14,7 @@ from il_bench.cli import flags
 from il_bench.cli.plain import forgive
 from il_bench.paint.canvas import colour_of
 from il_bench.records.record import Record
-from il_bench.show import figure, record_figure, report, sweep_figure, sweep_table, words
+from il_bench.show import figure, record_figure, sweep_figure, sweep_table, terminal, words
 
 
 def compared(name="tube", learners=("bc",), **settings):
@@ -184,22 +184,22 @@ def test_a_table_fits_its_terminal_and_learners_have_their_colour(record):
     from rich.console import Console
 
     console = Console(width=100, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    for part in report.rich_tables(record, 100):
+    for part in terminal.rich_tables(record, 100):
         console.print(part, highlight=False)
     said = console.file.getvalue()
     red, green, blue = bytes.fromhex(colour_of(1)[1:])
     assert f"38;2;{red};{green};{blue}mbc" in said
     plain = Console(width=100, file=io.StringIO())
-    for part in report.rich_tables(record, 100):
+    for part in terminal.rich_tables(record, 100):
         plain.print(part, highlight=False)
     assert max(map(len, plain.file.getvalue().splitlines())) <= 100
 
 
 def test_what_is_said_after_an_interval_stands_beside_the_value():
-    assert report._lines(("94%", "[91, 96] of 13.0"), beside=False) == ["94% of 13.0", "[91, 96]"]
-    assert report._lines(("94%", "[91, 96] of 13.0"), beside=True) == ["94% [91, 96] of 13.0"]
-    assert report._lines(("n/a", "(1 of 2)"), beside=False) == ["n/a (1 of 2)"]
-    assert report._lines(("3", ""), beside=False) == ["3"]
+    assert terminal._lines(("94%", "[91, 96] of 13.0"), beside=False) == ["94% of 13.0", "[91, 96]"]
+    assert terminal._lines(("94%", "[91, 96] of 13.0"), beside=True) == ["94% [91, 96] of 13.0"]
+    assert terminal._lines(("n/a", "(1 of 2)"), beside=False) == ["n/a (1 of 2)"]
+    assert terminal._lines(("3", ""), beside=False) == ["3"]
 
 
 def test_an_ascii_console_is_spelled_out():

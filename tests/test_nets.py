@@ -47,11 +47,12 @@ class Constant:
     """How much of the mean is left out."""
     descends: ClassVar[bool] = False
 
-    def fit(self, data, training, env, streams, log, updates, start):
+    def fit(self, lesson):
+        data = lesson.data
         weight = data.weight[..., None]
         mean = (weight * data.action).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
         left = 1 - torch.tensor(self.shrink).reshape(-1, 1, 1)
-        return ConstantPolicy(mean * left, env.action_space)
+        return ConstantPolicy(mean * left, lesson.env.action_space)
 
     def restore(self, arrays, action_space):
         return ConstantPolicy(arrays["action"], action_space)

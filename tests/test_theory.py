@@ -1,3 +1,4 @@
+import decimal
 import itertools
 import math
 
@@ -49,8 +50,30 @@ def test_reset_cliff_value_of_the_literature():
 
 
 def test_missing_mass_is_the_enumerated_one():
-    # N = 3 demonstrations of one step: a rare state (chance 1/4 each, two of them) is unseen with chance (3/4)^3
-    assert theory.missing_mass(4, 2, 3) == pytest.approx(2 * 0.25 * 0.75**3 * 0.5, rel=1e-12)
+    """All demonstrations of one step, and the state after them: the common one, 2, may be missing as well as the rare."""
+    rho, missing = (1 / 4, 1 / 4, 1 / 2), 0.0
+    for *shown, state in itertools.product(range(3), repeat=4):
+        chance = math.prod(rho[s] for s in (*shown, state))
+        missing += chance * (state not in shown)
+    assert theory.missing_mass(4, 2, 3) == pytest.approx(missing / 2, rel=1e-12)
+    assert theory.missing_mass(4, 2, 1) == pytest.approx(0.25, rel=1e-12)  # two rare ones of 1/2
+    assert theory.missing_mass(2, 4, 0) == 0.75  # nothing was demonstrated
+
+
+@pytest.mark.parametrize("demonstrations", [7, 8, 20])
+def test_the_cliff_with_few_demonstrations_is_the_simulated_one(demonstrations):
+    """Tables from demonstrations, then steps: without the common state q is up to a quarter too small."""
+    states, actions, cases = 10, 5, 40_000
+    rng = np.random.default_rng(demonstrations)
+    rare = 1 / (demonstrations + 1)
+    uniform = rng.random((cases, demonstrations + 1))
+    drawn = np.minimum(uniform // rare, states - 2)
+    unseen = (drawn[:, :-1] != drawn[:, -1:]).all(1)
+    errs = unseen & (rng.random(cases) < 1 - 1 / actions)
+    error = 3 * errs.std() / cases**0.5
+    assert errs.mean() == pytest.approx(
+        theory.missing_mass(states, actions, demonstrations), abs=error
+    )
 
 
 def test_beta_schedules_begin_with_the_expert_and_fall():
@@ -144,8 +167,95 @@ def test_crossing_time_of_an_exploding_error_and_of_one_that_never_comes():
     )
     assert theory.crossing_time(0.1, 0.5, 0.2) == math.inf  # the plateau itself is never exceeded
     assert theory.crossing_time(1e-3, 1 + 1e-12, 1e6) == pytest.approx(1e9, rel=1e-3)
-    with pytest.raises(ValueError, match=r"growth: expected more than 0, got -0\.5"):
+    assert theory.crossing_time(0.1, 0.0, 0.05) == 1  # forgets at once: it is where a step puts it
+    assert theory.crossing_time(0.1, 0.0, 0.1) == theory.crossing_time(0.0, 2.0, 1.0) == math.inf
+    with pytest.raises(ValueError, match=r"growth: expected 0 or more, got -0\.5"):
         theory.passage_time(0.1, -0.5, 1.0)
+
+
+def exactly(*numbers):
+    """Floating-point numbers as decimals of 60 digits."""
+    decimal.getcontext().prec = 60
+    return [decimal.Decimal(number) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "growth", "horizon"),
+    [(1e-3, 1.5, 1000), (1e-12, 1.5, 1800), (0.3, 1 + 1e-9, 700), (1.0, 0.5, 80), (1e-200, 3, 900)],
+)
+def test_envelope_and_diffusion_keep_their_digits_up_to_the_largest_number(
+    epsilon, growth, horizon
+):
+    e, g = exactly(epsilon, growth)
+    linear = e * (g**horizon - 1) / (g - 1)
+    squares = (g ** (2 * horizon) - 1) / (g * g - 1)
+    got = theory.envelope(epsilon, growth, horizon)[-1]
+    spread = theory.diffusion(epsilon, growth, horizon)[-1]
+    assert got == pytest.approx(float(linear), rel=1e-12)
+    assert spread == pytest.approx(float(e * squares.sqrt()), rel=1e-12)
+
+
+def test_an_alternating_envelope_is_its_recursion_even_when_it_explodes():
+    assert theory.envelope(1.0, -2.0, 4).tolist() == [0, 1, -1, 3, -5]
+    assert np.abs(theory.envelope(1.0, -2.0, 2000)[-1]) == math.inf
+    assert theory.diffusion(0.1, -0.9, 30) == pytest.approx(theory.diffusion(0.1, 0.9, 30))
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "growth", "level"),
+    [(1e-3, 1 - 1e-9, 1e6), (1e-12, 1.5, 1e300), (1e-12, 1 + 1e-12, 1e6), (1e-5, 0.999, 9.99e-3)],
+)
+def test_crossing_times_are_right_however_late(epsilon, growth, level):
+    e, g, y = exactly(epsilon, growth, level)
+    passed = (1 + y * (g - 1) / e).ln() / g.ln()
+    assert theory.crossing_time(epsilon, growth, level) == pytest.approx(
+        float(passed), rel=1e-6, abs=1
+    )
+
+
+def test_a_crossing_later_than_whole_numbers_reach_is_a_time_all_the_same():
+    assert theory.crossing_time(1e-12, 1, 1e6) == pytest.approx(1e18)
+    assert theory.crossing_time(1e-3, 1 - 1e-9, 1e6) == pytest.approx(1.738e10, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: theory.regime(-2), "growth: expected 0 or more, got -2"),
+        (lambda: theory.plateau(1, -2), "growth: expected 0 or more, got -2"),
+        (lambda: theory.plateau(-1, 0.5), "epsilon: expected 0 or more, got -1"),
+        (lambda: theory.plateau(1, 0.5, 0.2), "constant: expected 1 or more, got 0.2"),
+        (lambda: theory.passage_time(1, 2, -1), "level: expected 0 or more, got -1"),
+        (lambda: theory.small_gain(-0.5, 1), "contraction: expected 0 or more"),
+        (lambda: theory.missing_mass(1000, 5, 10), "demonstrations: expected 997 or more, got 10"),
+        (lambda: theory.missing_mass(1, 5, 10), "states: expected 2 or more"),
+        (lambda: theory.absorbing_gap(2.5, 9), "error: expected 0 to 2, got 2.5"),
+        (lambda: theory.absorbing_gap(-0.1, 9), "error: expected 0 to 2, got -0.1"),
+        (lambda: theory.parity_gap(1.1, 9), "error: expected 0 to 1, got 1.1"),
+        (lambda: theory.cascade(0.1, 9, recovery=-1), "recovery: expected 0 to 1"),
+        (lambda: theory.recover_gap(1.5, 2, 9), "error: expected 0 to 1"),
+        (lambda: theory.return_gap(0.5, 0, 9), "k: expected 1 or more, got 0"),
+        (lambda: theory.trap_gap(-0.1, 9), "error: expected 0 or more"),
+        (lambda: theory.chunk_threshold(0.5, 0.9), "constant: expected 1 or more, got 0.5"),
+        (lambda: theory.chunk_threshold(2, -0.9), "contraction: expected 0 or more"),
+        (lambda: theory.beta("linear", 1, 0), "p: expected more than 0 rounds for linear, got 0"),
+        (lambda: theory.beta("sigmoid", 1, 0), "p: expected more than 0 rounds for sigmoid, got 0"),
+        (lambda: theory.beta("constant", 1, 1.5), "p: expected 0 to 1, got 1.5"),
+        (lambda: theory.dagger_bound(0, 0, 1, 9, [1.5, 1]), "betas: expected 0 to 1, got 1.5"),
+        (lambda: theory.regime(math.nan), "growth: expected 0 or more, got nan"),
+    ],
+)  # fmt: skip
+def test_what_lies_outside_a_formulas_domain_is_refused(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+@pytest.mark.parametrize("length", [1, 10, 1000, 10**6])
+def test_chunk_threshold_is_exact_where_the_open_loop_hardly_contracts(length):
+    contraction = 1 - 1 / (3 * length)
+    stretch = contraction**-length
+    assert theory.chunk_threshold(stretch, contraction) == length
+    assert theory.chunk_threshold(stretch * 1.001, contraction) > length
 
 
 @given(st.floats(1.0, 50.0), st.floats(0.05, 0.98))

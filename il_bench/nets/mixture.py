@@ -9,13 +9,10 @@ import torch
 from gymnasium import spaces
 
 from ..core.arrays import Arrays
-from ..core.env import Env
-from ..core.policy import Log, Policy, choose
+from ..core.policy import Policy, choose
 from ..core.settings import one_of, require
-from ..core.streams import Streams
-from ..fit.dataset import Dataset
 from ..fit.fitting import restore
-from ..fit.training import Training
+from ..fit.training import Lesson
 
 
 class MixturePolicy(Policy):
@@ -96,16 +93,7 @@ class Mixture:
 
     descends: ClassVar[bool] = False
 
-    def fit(
-        self,
-        data: Dataset,
-        training: Training,
-        env: Env,
-        streams: Streams,
-        log: Log,
-        updates: int,
-        start: Policy | None,
-    ) -> MixturePolicy:
+    def fit(self, lesson: Lesson) -> MixturePolicy:
         """There is nothing to fit.
 
         Raises:

@@ -9,12 +9,9 @@ import torch
 from gymnasium import spaces
 
 from ..core.arrays import Arrays
-from ..core.env import Env
-from ..core.policy import Log, Policy, choose
+from ..core.policy import Policy, choose
 from ..core.settings import one_of
-from ..core.streams import Streams
-from ..fit.dataset import Dataset
-from ..fit.training import Training
+from ..fit.training import Lesson
 
 
 class TablePolicy(Policy):
@@ -73,18 +70,9 @@ class Table:
 
     descends: ClassVar[bool] = False
 
-    def fit(
-        self,
-        data: Dataset,
-        training: Training,
-        env: Env,
-        streams: Streams,
-        log: Log,
-        updates: int,
-        start: Policy | None,
-    ) -> TablePolicy:
+    def fit(self, lesson: Lesson) -> TablePolicy:
         """See `Net.fit`."""
-        return count(data, env, streams, 1)
+        return count(lesson, 1)
 
     def restore(self, arrays: Arrays, action_space: Any) -> TablePolicy:
         """See `Net.restore`."""
@@ -95,13 +83,13 @@ class Table:
         return observation * outputs
 
 
-def count(data: Dataset, env: Env, streams: Streams, steps: int) -> TablePolicy:
+def count(lesson: Lesson, steps: int) -> TablePolicy:
     """Tables of the labels seen in each state of a one-hot observation: one for each of `steps`, or one for all.
 
     Raises:
         ValueError: for other observations, or for Box actions.
     """
-    space = env.action_space
+    data, space = lesson.data, lesson.env.action_space
     if not (isinstance(space, spaces.Discrete) and _one_hot(data.obs)):
         raise ValueError(
             "net table: expected one-hot observations and Discrete actions, got others; use net mlp"
@@ -113,7 +101,7 @@ def count(data: Dataset, env: Env, streams: Streams, steps: int) -> TablePolicy:
     cell = row * actions + data.action[..., 0]
     empty = torch.zeros(runs, steps * states * actions, device=data.obs.device)
     counts = empty.scatter_add(1, cell, data.weight)
-    fill = streams.integers("fill", actions, steps, states)
+    fill = lesson.streams.integers("fill", actions, steps, states)
     return TablePolicy(counts.reshape(runs, steps, states, actions), fill, space)
 
 

@@ -4,7 +4,7 @@ delta_{t+1} = M delta_t + N error_t + b holds to first order, M being the closed
 learner's error in the expert's state; for affine dynamics and policy it is exact. M is found by least squares on signed
 vectors, each pair counted by its relative change. Leaving the error out biases M towards one wherever errors persist (on
 the lane's bends 0.98 instead of 0.7), and a fit on lengths instead of signed vectors is biased as well (a true 0.5 reads
-0.22). Where the Jacobian changes along the path M is its mean, not its geometric mean: `probes.lyapunov` gives that.
+0.22). Where the Jacobian changes along the path M is its mean, not its geometric mean: `loops.lyapunov` gives that.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Growth:
             cannot be resolved; "underpowered" where the interval is too wide to say; "none" without any deviation.
         alpha: the spectral radius of M, growth a step.
         low, high: its 95 % interval over rollouts: the sampling error of this run's fit, not what a policy that is not
-            linear adds to it (`probes.lyapunov` is the path's own derivative).
+            linear adds to it (`loops.lyapunov` is the path's own derivative).
         epsilon: the deviation that one step adds, |N error + b|, its median.
         plateau: epsilon / (1 - alpha) where that is a limit, else inf.
         exponent: of the median deviation as a power of time.
