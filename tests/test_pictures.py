@@ -378,4 +378,27 @@ def test_a_notebook_plays_a_film_that_no_file_holds(record, tmp_path):
     clip = video.film(record, fps=5)
     assert clip._repr_html_().startswith("<video controls")
     assert b"ftyp" in clip.mp4[:16]
-    assert clip.save(tmp_path / "clip.mp4").read_bytes() == clip.mp4
+    assert clip.save(tmp_path / "new" / "clip.mp4").read_bytes() == clip.mp4
+
+
+def test_a_clip_is_saved_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"before")
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(ValueError, match=r"film: .* cannot be written \(No space left on device\)"):
+        video.Clip(b"film").save(path)
+    assert path.read_bytes() == b"before"
+    assert [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, 1e300, 1e-300])
+def test_no_divergence_breaks_a_film(record, value):
+    data = record.data.copy(deep=True)
+    data["divergence"][:] = value
+    page = video.sheet_of(types.SimpleNamespace(data=data, env=record.env))
+    pages = [page.image(time) for time in (0, 6, 12)]
+    assert len({part.shape for part in pages}) == 1
