@@ -61,10 +61,13 @@ class Memory:
 
     def __str__(self) -> str:
         """In gigabytes, and of what."""
-        parts = {"learning": self.learning, "networks": self.networks, "recording": self.recording}
-        words = ", ".join(f"{name} {value / 1e6:.2g} MB" for name, value in parts.items())
-        runs = f"{self.runs} run" if self.runs == 1 else f"{self.runs} runs"
-        return f"{self.total / 1e9:.2g} GB for {runs} (of each: {words})"
+        parts = []
+        for name in ("learning", "networks", "recording"):
+            megabytes = getattr(self, name) / 1e6
+            parts.append(f"{name} {megabytes:.2g} MB")
+        gigabytes = self.total / 1e9
+        runs = "1 run" if self.runs == 1 else f"{self.runs} runs"
+        return f"{gigabytes:.2g} GB for {runs} (of each: {', '.join(parts)})"
 
     def runs_within(self, limit: float) -> int:
         """How many of the runs fit into `limit` bytes at a time.
