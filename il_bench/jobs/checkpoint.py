@@ -108,6 +108,7 @@ def _read(path: Path, env: Env, log: Log) -> tuple[Dataset, Policy]:
         advice = f"delete {path.parent} and begin again"
         raise ValueError(f"checkpoint: {path} is damaged ({error}); {advice}") from None
     _set_spent(log, spent, env.device)
+    log.starts = [array for name, array in arrays.items() if name == "starts"]
     return part, policy
 
 
@@ -144,6 +145,8 @@ def _packed(part: Dataset, policy: Any, log: Log) -> bytes:
     arrays = {"data/obs": part.obs, "data/action": part.action, "data/weight": part.weight}
     if part.exposure is not None:
         arrays["data/exposure"] = part.exposure
+    if log.starts:
+        arrays["starts"] = torch.cat(log.starts, 1)
     for name, array in policy.arrays(resume=True).items():
         arrays[f"policy/{name}"] = array
     texts = {

@@ -229,7 +229,7 @@ def _tell(
     """Tables, sentences, and what lies where."""
     for table in terminal.rich_tables(comparison, console.width):
         console.print(table, "", highlight=False)
-    sentences = [report.sentence(comparison), *rows.broken(comparison)]
+    sentences = [report.sentence(comparison), *rows.remarks(comparison)]
     console.print("\n".join(sentences) + "\n", highlight=False, markup=False)
     folder = comparison.path or Path()
     _tell_path(console, folder, "the Record: il.load(folder)")

@@ -15,7 +15,7 @@ import torch
 from ..borders import resolve
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
-from ..core.rollout import action_error, by_mixture, by_policy, label, roll_in
+from ..core.rollout import Witness, action_error, by_mixture, by_policy, label, roll_in
 from ..core.settings import Values, as_tuple, require, require_choice, require_counts
 from ..core.streams import Streams
 from ..fit.collect import collect, demonstrate
@@ -167,6 +167,7 @@ class DAgger:
             return demonstrate(env, expert, streams, self.episodes, log)
         drive = by_policy(env, policy)
         if (chance > 0).any():
+            expert = Witness(expert)
             average = self.mix == "average"
             beta = chance[:, None]
             drive = by_mixture(env, expert, policy, beta, streams, self.episodes, average)
@@ -182,8 +183,9 @@ class DAgger:
             rollout = roll_in(env, by_policy(env, policy), streams, self.validation, log)
             labels = label(env, expert, rollout, log)
             difference = action_error(env, rollout.action, labels)
-            error = difference.norm(dim=-1).mean((1, 2))
-            errors.append(error.nan_to_num(nan=torch.inf))
+            lived = rollout.length.clamp_min(1)
+            each = difference.norm(dim=-1).sum(2) / lived
+            errors.append(each.mean(1).nan_to_num(nan=torch.inf))
         choice = torch.stack(errors).argmin(0)
         return assemble(iterates, choice.tolist())
 

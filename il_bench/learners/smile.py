@@ -15,7 +15,7 @@ import torch
 from ..borders import resolve
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
-from ..core.rollout import Driver, by_expert, by_policy
+from ..core.rollout import Driver, Witness, by_expert, by_policy
 from ..core.settings import Values, as_tuple, require, require_counts
 from ..core.streams import Streams
 from ..fit.collect import collect, demonstrate
@@ -91,6 +91,7 @@ class SMILe:
         """The labelled states of one round, driven by the expert and the parts so far."""
         if not parts:
             return demonstrate(env, expert, streams, self.episodes, log)
+        expert = Witness(expert)
         drive = self._drive(parts, env, expert, streams)
         return collect(env, expert, drive, streams, self.episodes, log)
 
