@@ -22,6 +22,8 @@ import torch
 
 from il_bench import Policy, Values
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 class ConstantPolicy(Policy):
     """The same action always."""
