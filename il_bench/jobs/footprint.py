@@ -61,13 +61,12 @@ class Memory:
 
     def __str__(self) -> str:
         """In gigabytes, and of what."""
-        parts = []
-        for name in ("learning", "networks", "recording"):
-            megabytes = getattr(self, name) / 1e6
-            parts.append(f"{name} {megabytes:.2g} MB")
-        gigabytes = self.total / 1e9
-        runs = "1 run" if self.runs == 1 else f"{self.runs} runs"
-        return f"{gigabytes:.2g} GB for {runs} (of each: {', '.join(parts)})"
+        parts = {"learning": self.learning, "networks": self.networks, "recording": self.recording}
+        sizes = {name: value / 1e6 for name, value in parts.items()}
+        words = ", ".join(f"{name} {size:.2g} MB" for name, size in sizes.items())
+        plural = "" if self.runs == 1 else "s"
+        total = self.total / 1e9
+        return f"{total:.2g} GB for {self.runs} run{plural} (of each: {words})"
 
     def runs_within(self, limit: float) -> int:
         """How many of the runs fit into `limit` bytes at a time.
