@@ -14,6 +14,8 @@ from il_bench.core.registry import NETS
 from il_bench.fit.fitting import restore
 from il_bench.jobs.checkpoint import Checkpoint
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 CONSTANT = '''
 from dataclasses import dataclass
 from typing import ClassVar
@@ -21,8 +23,6 @@ from typing import ClassVar
 import torch
 
 from il_bench import Policy, Values
-
-pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 class ConstantPolicy(Policy):
