@@ -120,8 +120,8 @@ class Mixture:
             part[own] = arrays[name]
         require(len(parts) > 0, "policy: expected the parts of a mixture, got none")
         policies = []
-        for (_, kind), own in parts.items():
-            policy = restore(kind, own, action_space)
+        for (_, kind), part in parts.items():
+            policy = restore(kind, part, action_space)
             policies.append(policy)
         return MixturePolicy(policies, arrays["chances"])
 
