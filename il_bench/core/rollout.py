@@ -264,8 +264,16 @@ def label(env: Env, expert: Expert, seen: Rollout, log: Log) -> torch.Tensor:
             f"expert: expected finite actions, got {labels[run, episode, step].tolist()} at run {run}, episode "
             f"{episode}, step {step}; let it answer in every state that a learner can reach"
         )
-    log.labels = log.labels + seen.length.sum(1)
+    count_labels(seen, log)
     return labels
+
+
+def count_labels(seen: Rollout, log: Log) -> None:
+    """Count the labels of a rollout, and keep where its episodes begin; one without a step begins nowhere."""
+    log.labels = log.labels + seen.length.sum(1)
+    never = seen.length == 0
+    first = seen.state[:, :, 0]
+    log.starts.append(first.masked_fill(never[..., None], torch.nan))
 
 
 @few_threads

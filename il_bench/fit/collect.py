@@ -6,7 +6,16 @@ import torch
 
 from ..core.env import Env, Expert
 from ..core.policy import Log
-from ..core.rollout import Driver, Rollout, by_expert, first_steps, label, roll_in, rollout
+from ..core.rollout import (
+    Driver,
+    Rollout,
+    by_expert,
+    count_labels,
+    first_steps,
+    label,
+    roll_in,
+    rollout,
+)
 from ..core.settings import require
 from ..core.streams import Streams
 from .dataset import Dataset, dataset
@@ -74,5 +83,5 @@ def _own_labels(env: Env, visits: Rollout, log: Log) -> Dataset:
             f"expert: expected finite actions, got {action} at run {run}, episode {episode}, step {step}; let it answer "
             "in every state that it can reach",
         )
-    log.labels = log.labels + visits.length.sum(1)
+    count_labels(visits, log)
     return dataset(env, visits, visits.action)

@@ -111,6 +111,7 @@ class Checkpoint:
             setattr(log, name, torch.from_numpy(np.array(spent[name])).to(env.device))
         log.updates, log.episodes = spent["updates"], spent["episodes"]
         log.broke = {int(run): at for run, at in spent["broke"].items()}
+        log.starts = [array for name, array in arrays.items() if name == "starts"]
         return part, policy
 
 
@@ -128,6 +129,7 @@ def _packed(part: Dataset, policy: Any, log: Log) -> bytes:
     )
     held = {"data/obs": part.obs, "data/action": part.action, "data/weight": part.weight}
     held |= {} if part.exposure is None else {"data/exposure": part.exposure}
+    held |= {"starts": torch.cat(log.starts, 1)} if log.starts else {}
     held |= {f"policy/{k}": v for k, v in policy.arrays(resume=True).items()}
     spent: dict[str, Any] = {name: torch.as_tensor(getattr(log, name)).tolist() for name in SPENT}
     spent |= {"updates": log.updates, "episodes": log.episodes, "broke": log.broke}
