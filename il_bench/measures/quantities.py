@@ -368,8 +368,8 @@ class Assessment:
         Discrete actions disagree where they differ, Box actions by more than a part of the expert's own spread.
         """
         error = np.linalg.norm(self.array("error_off"), axis=-1)
-        action = self.experts("action")
-        spread = np.linalg.norm(action.std((0, 1, 2)))
+        action = self.experts("action")[self.lead_alive]
+        spread = np.linalg.norm(action.std(0))
         allowed = DISAGREEMENT * spread if spread > 0 else 0
         apart: np.ndarray = np.logical_and(error > allowed, self.lead_alive)
         return apart
