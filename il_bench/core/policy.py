@@ -116,7 +116,7 @@ class Policy(ABC):
         return (out[0] if obs.ndim == 1 else out), memory
 
 
-SPENT = ("labels", "steps", "collected", "falls")
+SPENT = ("labels", "asked", "steps", "collected", "falls")
 """What a log counts for each run."""
 
 
@@ -129,7 +129,8 @@ class Log:
     """What a learner leaves behind besides its policy: its budget, and its progress.
 
     Attributes:
-        labels: how often the expert was asked, for each run (R,) or one number.
+        labels: answers of the expert that were learned from, for each run (R,) or one number.
+        asked: questions that the expert was asked, likewise; more than labels where an answer was not used.
         steps: environment steps taken while learning, likewise.
         episodes: how many episodes of each run those steps make.
         collected: their returns, summed, for each run (R,): what it costs to let a learner drive while it learns.
@@ -146,6 +147,7 @@ class Log:
     """
 
     labels: Any = 0
+    asked: Any = 0
     steps: Any = 0
     episodes: int = 0
     collected: Any = 0.0

@@ -49,6 +49,7 @@ def measures(
         counted=_loss_is_bounded(compared, env),
     )
     notes = [_one_in_all(compared, name) for name in compared.learners if compared.is_one(name)]
+    notes += compared.index.warnings
     errors = _errors(reference, policies)
     return Measures(rows, errors, broken(compared), circumstances, notes)
 
@@ -139,14 +140,14 @@ def error_matrix(
     matrix: Matrix = {name: {} for name in policies}
     for number, where in enumerate(compared.learners):
         path = reference.path(number)
-        broke = path.broke.cpu().numpy()
+        broke, length = path.broke.cpu().numpy(), path.length.cpu().numpy()
         others = [name for name in policies if number > 0 and name != where]
-        labels = flat_ask(env, expert, path.state[:, :, :-1]) if others else None
+        labels = flat_ask(env, expert, path) if others else None
         for name, policy in policies.items():
             errors = _stored_errors(compared, name, number)
             if name in others:
                 errors = _replayed(reference, env, policy, path, labels)
-            mean = mean_error(errors, broke)
+            mean = mean_error(errors, broke, length)
             matrix[name][where] = interval(mean)
     return matrix
 

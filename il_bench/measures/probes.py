@@ -16,7 +16,7 @@ from gymnasium import spaces
 
 from ..core.env import Env, Expert, RecurrentExpert
 from ..core.policy import Policy
-from ..core.rollout import Driver, Rollout, action_size, by_expert, by_policy, rollout
+from ..core.rollout import Driver, Rollout, action_size, by_expert, by_policy, ended, rollout
 from ..core.settings import require
 from ..core.streams import Streams
 from ..stats.intervals import typical
@@ -196,7 +196,7 @@ def _return(
     """The expert's return (R, n) over the `left` steps from `state`, after an opening action where one is given."""
     total = torch.zeros(state.shape[:2], dtype=torch.float64, device=state.device)
     nothing = torch.zeros_like(total)
-    over = env.terminal(state)
+    over = ended(env, state)
     for t in range(int(left.max())):
         opens = t == 0 and opening is not None
         action = opening if opens else expert.act(state).to(torch.float64)
@@ -205,7 +205,7 @@ def _return(
         reward = env.reward(state, action, following)
         total += torch.where(live, reward, nothing)
         state = torch.where(live[..., None], following, state)
-        over = over | env.terminal(state)
+        over = over | ended(env, state)
     return total
 
 
@@ -334,7 +334,7 @@ def _apart(
 ) -> Iterator[torch.Tensor]:
     """Deviations (R, E) from a calm path, step by step, of one that is in `state` at step `at`."""
     drive = driver(env, who)
-    over = env.terminal(state)
+    over = ended(env, state)
     memory = _memory(drive, calm, at)
     for t in range(at, len(noise)):
         action, memory = drive(t, state, memory)
@@ -343,7 +343,7 @@ def _apart(
         finite = following.isfinite().all(-1)
         stays = over | ~finite
         state = torch.where(stays[..., None], state, following)
-        over = over | env.terminal(state)
+        over = over | ended(env, state)
         twin = calm.state[:, :, t + 1]
         yield env.distance(state, twin)
 
@@ -445,14 +445,14 @@ def _worst_end(
     upwards = size * directions
     errors = torch.cat((upwards, -upwards))
     state = lead.state[:, :, 0]
-    over = env.terminal(state)
+    over = ended(env, state)
     for t in range(horizon):
         label = expert.act(state).to(torch.float64)
         ends = [env.transition(state, label + error, noise[t]) for error in errors]
         twin = lead.state[:, :, t + 1]
         worst = _furthest(env, torch.stack(ends), twin)
         state = torch.where(over[..., None], state, worst)
-        over = over | env.terminal(state)
+        over = over | ended(env, state)
     return state
 
 

@@ -289,12 +289,14 @@ class Assessment:
     @cached_property
     def error_off(self) -> np.ndarray:
         """Mean action error of each run (R,) on the expert's states."""
-        return mean_error(self.array("error_off"), self.experts("broke"))
+        broke, length = self.experts("broke"), self.experts("length")
+        return mean_error(self.array("error_off"), broke, length)
 
     @cached_property
     def error_on(self) -> np.ndarray:
         """Mean action error of each run (R,) on the learner's own states."""
-        return mean_error(self.array("error_on"), self.array("broke"))
+        broke, length = self.array("broke"), self.array("length")
+        return mean_error(self.array("error_on"), broke, length)
 
     @cached_property
     def gap(self) -> np.ndarray:

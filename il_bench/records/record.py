@@ -144,7 +144,8 @@ class Record:
             name: json.dumps(self.config[name])
             for name in ("env", "expert", "learners", "versions")
         }
-        data["terminated"] = data["terminated"].astype("int8")
+        for name in ("terminated", "truncated"):
+            data[name] = data[name].astype("int8")
         data.to_netcdf(path, engine="scipy")
 
     def to_minari(
@@ -404,5 +405,7 @@ def load(path: str | Path, env: Env | None = None) -> Record:
     wrong = next(flaws(config, arrays), None)
     require(wrong is None, f"record: {path} {wrong}; write it again")
     config.pop("format")
+    # Earlier versions kept an episode that ended by a clock of its own alive to the horizon.
+    arrays.setdefault("truncated", np.zeros_like(arrays["terminated"]))
     found.known_env = env
     return found
