@@ -142,7 +142,7 @@ def _stretches(
 
 
 Pair: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
-"""Two states (R, E, X) each."""
+"""Two arrays of the same runs and episodes, such as two states (R, E, X)."""
 
 
 def _measured(env: Env, starts: Pair, ends: Pair) -> tuple[torch.Tensor, torch.Tensor]:
@@ -243,7 +243,8 @@ def loop_exceeded(env: Env, expert: Any, pairs: int) -> Iterator[str]:
     claimed = env.certificate().closed_loop
     if claimed is None:
         return
-    stretches = _loop_stretch(env, resolve.expert(env, expert), pairs)
+    who = resolve.expert(env, expert)
+    stretches = _loop_stretch(env, who, pairs)
     for run, value in enumerate(claimed):
         ratio = float(stretches[run])
         if ratio > value * (1 + 1e-7) + ROUNDING:
@@ -259,29 +260,36 @@ ROUNDING = 1e-7
 def _loop_stretch(env: Env, expert: Expert, pairs: int, block: int = 20_000) -> torch.Tensor:
     """The largest ratio of distances after and before a step under the expert (R,), where it is off its bounds."""
     streams = Streams(env.seeds, env.device)
-    own = rollout(env, by_expert(env, expert), streams, EPISODES)
-    pool = torch.cat((explore(env).state, own.state), 2).flatten(1, 2)
+    drive = by_expert(env, expert)
+    own = rollout(env, drive, streams, EPISODES)
+    states = torch.cat((explore(env).state, own.state), 2)
+    pool = states.flatten(1, 2)
     largest = torch.zeros(env.runs, dtype=torch.float64)
-    for i in range(max(1, pairs // block)):
-        one, two, noise = _random_pairs(env, pool, streams.fork("loop", i), min(pairs, block))
-        action = ask(env, expert, one)
-        other_action = ask(env, expert, two)
-        ends = env.transition(one, action, noise), env.transition(two, other_action, noise)
-        stretch, clear = _measured(env, (one, two), ends)
-        clear &= _within(env.action_space, action) & _within(env.action_space, other_action)
-        longest = stretch.masked_fill(~clear, 0.0).amax(1)
+    blocks = max(1, pairs // block)
+    each = min(pairs, block)
+    for i in range(blocks):
+        draws = streams.fork("loop", i)
+        one, two, noise = _random_pairs(env, pool, draws, each)
+        end_one, free_one = _led(env, expert, one, noise)
+        end_two, free_two = _led(env, expert, two, noise)
+        stretch, clear = _measured(env, (one, two), (end_one, end_two))
+        counts = clear & free_one & free_two
+        longest = stretch.masked_fill(~counts, 0.0).amax(1)
         largest = torch.maximum(largest, longest.cpu())
     return largest
 
 
-def _within(space: spaces.Space[Any], action: torch.Tensor) -> torch.Tensor:
-    """Whether actions (R, E, U) are off the bounds of a Box, (R, E) bool."""
-    if not isinstance(space, spaces.Box):
-        return torch.ones(action.shape[:2], dtype=torch.bool, device=action.device)
+def _led(env: Env, expert: Expert, state: torch.Tensor, noise: torch.Tensor) -> Pair:
+    """Where an expert leads from states (R, E, X), and whether its actions are off the bounds of a Box, (R, E) bool."""
+    action = ask(env, expert, state)
+    end = env.transition(state, action, noise)
+    space = env.action_space
+    if isinstance(space, spaces.Discrete):
+        return end, torch.ones_like(end[..., 0], dtype=torch.bool)
     low = torch.as_tensor(space.low.ravel(), device=action.device)
     high = torch.as_tensor(space.high.ravel(), device=action.device)
     inside = (action > low) & (action < high)
-    return inside.all(-1)
+    return end, inside.all(-1)
 
 
 def many_pairs(env: Env, pairs: int, block: int = 20_000) -> torch.Tensor:
