@@ -220,13 +220,15 @@ def _deviations(env: Env, own: Rollout, lead: Rollout) -> tuple[torch.Tensor, to
     shape = own.state.shape[:3]
     flat = own.state.flatten(1, 2)
     twin = lead.state.flatten(1, 2)
-    delta = env.difference(flat, twin).reshape(*shape, -1)
+    delta = env.difference(flat, twin)
     divergence = env.distance(flat, twin).reshape(shape)
     # What became NaN or infinite is infinitely far from its twin, wherever its last finite state may lie.
     broke = own.broke[..., None]
     time = torch.arange(shape[2], device=broke.device)
-    gone = (time > broke) & (broke >= 0)
-    return delta, divergence.masked_fill(gone, torch.inf)
+    later = time > broke
+    gone = later & (broke >= 0)
+    divergence = divergence.masked_fill(gone, torch.inf)
+    return delta.reshape(*shape, -1), divergence
 
 
 def _index(twins: _Twins, policies: Mapping[str, Who]) -> dict[str, Any]:
