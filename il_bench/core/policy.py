@@ -143,6 +143,7 @@ class Log:
         checkpoint: keeps the rounds of a long training, see `checkpoint.Checkpoint`.
         seconds: from the log's beginning to its end.
         learner: who learned.
+        starts: first states (R, E, X) of the episodes whose labels were learned from, a tensor for each collection.
     """
 
     labels: Any = 0
@@ -160,6 +161,7 @@ class Log:
     began: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
     learner: Any = None
+    starts: list[torch.Tensor] = field(default_factory=list)
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy in another process keeps: all but those who listened while it was written."""

@@ -456,7 +456,7 @@ def label(env: Env, expert: Expert, seen: Rollout, log: Log) -> torch.Tensor:
         log.asked = log.asked + seen.length.sum(1)
         labels = flat_ask(env, expert, seen)
     _require_finite(labels, seen)
-    log.labels = log.labels + seen.length.sum(1)
+    count_labels(seen, log)
     return labels
 
 
@@ -471,6 +471,14 @@ def _require_finite(labels: torch.Tensor, seen: Rollout) -> None:
             f"expert: expected finite actions, got {label} at run {run}, episode {episode}, step {step}; let it answer "
             "in every state that a learner can reach"
         )
+
+
+def count_labels(seen: Rollout, log: Log) -> None:
+    """Count the labels of a rollout, and keep where its episodes begin; one without a step begins nowhere."""
+    log.labels = log.labels + seen.length.sum(1)
+    never = seen.length == 0
+    first = seen.state[:, :, 0]
+    log.starts.append(first.masked_fill(never[..., None], torch.nan))
 
 
 @few_threads

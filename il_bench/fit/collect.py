@@ -11,6 +11,7 @@ from ..core.rollout import (
     Rollout,
     both,
     by_expert,
+    count_labels,
     first_steps,
     label,
     roll_in,
@@ -98,5 +99,5 @@ def _own_labels(env: Env, visits: Rollout, log: Log) -> Dataset:
             f"expert: expected finite actions, got {action} at run {run}, episode {episode}, step {step}; let it answer "
             "in every state that it can reach",
         )
-    log.labels = log.labels + visits.length.sum(1)
+    count_labels(visits, log)
     return dataset(env, visits, visits.action)

@@ -248,6 +248,14 @@ class Record:
         each = np.where(self._broke(learner), np.inf, lost)
         return each.mean(-1)
 
+    def demonstrated(self, learner: int) -> np.ndarray:
+        """Share of each run's rollouts (R,) that began, exactly, where an episode that was learned from began.
+
+        NaN where it is not known: of the expert, of a policy that nobody learned here, in Records of earlier versions.
+        """
+        shares = self.index.demonstrated.get(self.learners[learner])
+        return np.full(self.runs, np.nan) if shares is None else np.array(shares)
+
     def ceiling(self, run: int) -> float:
         """The deviation of two unrelated states of a run: the certificate's diameter, or else the expert's own spread.
 

@@ -23,11 +23,11 @@ DIMS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "delta": (
         ("learner", "run", "episode", "time", "d"),
-        "signed deviation from the expert's twin",
+        "signed deviation from the expert's twin; from the first end of the two on, what it was then",
     ),
     "divergence": (
         ("learner", "run", "episode", "time"),
-        "distance D_t from the expert's twin, in L's metric",
+        "distance D_t from the expert's twin, in L's metric; from the first end of the two on, what it was then",
     ),
     "action": (("learner", "run", "episode", "step", "u"), "action taken"),
     "reward": (("learner", "run", "episode", "step"), "reward; zero once an episode is finished"),
@@ -111,6 +111,8 @@ class Index:
     sample: bool = False
     indicator: bool | None = None
     """Whether the divergence is 0 or 1, where it is said."""
+    demonstrated: dict[str, list[float]] = field(default_factory=dict)
+    """By learner, each run's share (R,) of evaluated episodes that began where one that was learned from began."""
     options: dict[str, Any] | None = None
     """What the run command was asked for."""
     warnings: list[str] = field(default_factory=list)
@@ -165,6 +167,10 @@ def _names(value: Any) -> bool:
 
 def _numbers_by_name(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_number, value.values()))
+
+
+def _lists_by_name(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_numbers, value.values()))
 
 
 def _learners(value: Any) -> bool:
@@ -234,6 +240,7 @@ OPTIONAL: dict[str, Callable[[Any], bool]] = {
     "streams": _object,
     "sample": _flag,
     "indicator": _flag,
+    "demonstrated": _lists_by_name,
     "options": _object,
     "warnings": lambda value: isinstance(value, list) and _names(value),
 }
@@ -263,6 +270,8 @@ def _uneven_runs(index: Index) -> Iterator[str]:
     """What the index says of another number of runs than it has seeds."""
     runs = len(index.runs["seed"])
     rows: dict[str, Sequence[Any]] = {"diameter": index.diameter, **index.runs}
+    shares = index.demonstrated.items()
+    rows |= {f"demonstrated of {learner}": share for learner, share in shares}
     for learner, budget in index.budgets.items():
         for name in SPENT:
             rows[f"{name} of {learner}"] = getattr(budget, name)

@@ -41,6 +41,7 @@ from ..core.streams import Streams
 from ..core.threads import few_threads
 from . import coupling
 from .record import Record
+from .starts import demonstrated
 
 PACKAGES = ("il-bench", "torch", "numpy", "gymnasium", "scipy", "safetensors")
 
@@ -66,7 +67,8 @@ def compare(
         env: the environment, R runs.
         expert: who is imitated.
         policies: by name, each with R runs; another expert can be compared as well.
-        episodes: rollouts of each run, E; on seeds that no learner has seen.
+        episodes: rollouts of each run, E; on seeds that no learner has seen, though where starts are few they may be
+            the demonstrations' again, see `Record.demonstrated`.
         streams: start and noise; by default "evaluation" under each run's seed.
         sample: let policies act by chance; deterministic otherwise.
         notes: what else the record should keep, as JSON.
@@ -92,7 +94,7 @@ def compare(
     parts = [_arrays(env, lead, lead, no_error, no_error)]
     parts += [twins.of(name, policy, lead) for name, policy in chosen.items()]
     arrays = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
-    index = _index(twins, chosen) | (notes or {})
+    index = _index(twins, chosen, lead) | (notes or {})
     return Record(arrays, index, _weights(chosen), known_env=env)
 
 
@@ -216,22 +218,29 @@ def _arrays(
 
 
 def _deviations(env: Env, own: Rollout, lead: Rollout) -> tuple[torch.Tensor, torch.Tensor]:
-    """Signed deviations (R, E, T+1, D) from the twin, and distances (R, E, T+1)."""
+    """Signed deviations (R, E, T+1, D) from the twin, and distances (R, E, T+1).
+
+    From the first end of the two on both are what they were then: a wreck does not drift because its twin flies on.
+    """
     shape = own.state.shape[:3]
     flat = own.state.flatten(1, 2)
     twin = lead.state.flatten(1, 2)
-    delta = env.difference(flat, twin)
+    delta = env.difference(flat, twin).reshape(*shape, -1)
     divergence = env.distance(flat, twin).reshape(shape)
+    time = torch.arange(shape[2], device=flat.device)
+    end = torch.minimum(own.length, lead.length)[..., None]
+    lived = torch.minimum(time, end)
+    places = lived[..., None].expand_as(delta)
+    delta = delta.gather(2, places)
+    divergence = divergence.gather(2, lived)
     # What became NaN or infinite is infinitely far from its twin, wherever its last finite state may lie.
     broke = own.broke[..., None]
-    time = torch.arange(shape[2], device=broke.device)
     later = time > broke
     gone = later & (broke >= 0)
-    divergence = divergence.masked_fill(gone, torch.inf)
-    return delta.reshape(*shape, -1), divergence
+    return delta, divergence.masked_fill(gone, torch.inf)
 
 
-def _index(twins: _Twins, policies: Mapping[str, Who]) -> dict[str, Any]:
+def _index(twins: _Twins, policies: Mapping[str, Who], lead: Rollout) -> dict[str, Any]:
     """What was compared, as JSON holds it."""
     env = twins.env
     logs = _logs(policies)
@@ -248,10 +257,16 @@ def _index(twins: _Twins, policies: Mapping[str, Who]) -> dict[str, Any]:
         "diameter": _diameters(env),
         "certificate": certificate.kind,
         "metric": certificate.metric,
+        "indicator": bool(env.indicator),
         "excitation": env.excitation,
         "episodes": twins.episodes,
         "sample": bool(twins.sample),
         "budgets": {name: _budget(log, env.runs) for name, log in logs.items()},
+        "demonstrated": {
+            name: demonstrated(log.starts, lead.state[:, :, 0])
+            for name, log in logs.items()
+            if log.starts
+        },
         "streams": _drawn(twins.streams),
         "warnings": twins.warnings,
         "versions": _versions(),

@@ -152,7 +152,8 @@ def _middle(ordered: np.ndarray) -> float:
 def chance(shares: np.ndarray) -> Interval:
     """Mean over runs of the share of each (R,) and its interval: a chance, of which no median tells; NaN where unknown.
 
-    The interval is Student's over runs, cut off at 0 and 1; of fewer than six runs it is their extremes.
+    The interval is Student's over runs, cut off at 0 and 1; of fewer than six runs it is their extremes. A run that
+    became infinite has no share, and makes the mean infinite.
     """
     pooled = interval(shares)
     known = np.asarray(shares, dtype=float)
@@ -160,7 +161,7 @@ def chance(shares: np.ndarray) -> Interval:
     if pooled.known == 0:
         return pooled
     mean = float(known.mean())
-    if pooled.known < FEWEST:
+    if pooled.known < FEWEST or math.isinf(mean):
         return dataclasses.replace(pooled, value=mean)
     from scipy.special import stdtrit
 
