@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
+
+from il_bench.stats.intervals import proportion
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Claim:
             return self.words
         return f"**{self.instead}**" if self.instead else f"**Not borne out:** {self.words}"
 
-    def kept(self) -> dict[str, Any]:
-        """What a result file keeps of it."""
+    def entry(self) -> dict[str, Any]:
+        """Its entry in a result file."""
         return {"holds": bool(self.holds), "sentence": str(self)}
 
 
@@ -48,8 +49,14 @@ class Share:
     @property
     def ends(self) -> tuple[float, float]:
         """The interval's."""
-        limits = binomtest(self.count, self.of).proportion_ci(0.95, "exact")
-        return float(limits.low), float(limits.high)
+        limits = proportion(self.count, self.of)
+        return limits.low, limits.high
+
+    def overlaps(self, other: Share) -> bool:
+        """Whether the two intervals have a part in common."""
+        low, high = self.ends
+        least, most = other.ends
+        return low <= most and least <= high
 
     def __str__(self) -> str:
         low, high = self.ends
@@ -59,3 +66,28 @@ class Share:
 def share(these: np.ndarray) -> Share:
     """Of booleans (R,)."""
     return Share(int(np.sum(these)), int(np.size(these)))
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over independent cases, and its standard error."""
+
+    value: float
+    error: float
+
+    def apart(self, number: float) -> float:
+        """How many standard errors lie between the mean and a number."""
+        gap = abs(self.value - number)
+        if self.error > 0:
+            return gap / self.error
+        return np.inf if gap > 0 else 0.0
+
+    def text(self, digits: int = 2) -> str:
+        """Both, with so many decimals."""
+        return f"{self.value:.{digits}f} ± {self.error:.{digits}f}"
+
+
+def mean(values: np.ndarray) -> Mean:
+    """Of numbers (n,), two or more."""
+    error = np.std(values, ddof=1) / len(values) ** 0.5
+    return Mean(float(np.mean(values)), float(error))
