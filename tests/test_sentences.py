@@ -289,6 +289,22 @@ def test_a_chance_is_a_mean_over_runs_and_rollouts():
     assert "copy0 has parted from its expert in 43 % of its rollouts" in said
 
 
+def test_starts_that_were_demonstrated_are_told():
+    record = record_of(flat([1.0]), demonstrated={"copy0": [0.98] * 8})
+    assert "Of these rollouts 98 % began where copy0's demonstrations did." in sentence(record)
+    assert "demonstrations" not in sentence(record_of(flat([1.0])))
+
+
+def test_a_run_whose_numbers_overflow_has_its_table_and_its_sentence():
+    record = record_of(
+        flat([np.inf, 1.0]),
+        broke=np.where(np.arange(2)[:, None, None] == 0, 1, -1) * np.ones((2, 8, 4), int),
+    )
+    record.arrays["error_on"][1] = 1e200
+    assert "copy0 became NaN or infinite in all of its rollouts" in sentence(record)
+    assert "inf" in record.table()
+
+
 def test_nobody_to_compare_is_said():
     alone = record_of(np.zeros((0, 2, 3)))
     assert sentence(alone) == alone.table() == "Nobody is compared with the expert."
