@@ -6,8 +6,8 @@ back: its closed loop is nilpotent, so that a kick grows to L^(n-1) and is then 
 came. Its push is bounded: it takes away whatever comes back, from anywhere within the clip, as long as 10 L + 1.5 pull
 is no more than b = 32, which is up to L = 3.05 at the default pull; beyond that L a number above (32 - 1.5 pull) / L
 comes back larger, and is not forgotten. In every single step the closed loop stretches by L, like the open one; only n
-of them show what the expert is worth. With sigma = 0 every demonstration lies at s = 0: at L = 1.2 cloning then drifts to the clip at +-10, by 1.25 a
-step, while DAgger on the same labels stays near 0.03; with sigma = 0.05 both stay below 0.01.
+of them show what the expert is worth. With sigma = 0 every demonstration lies at s = 0: at L = 1.2 cloning then drifts to
+the clip at +-10, by 1.25 a step, while DAgger on the same labels stays near 0.03; with sigma = 0.05 both stay below 0.01.
 """
 
 from __future__ import annotations
