@@ -41,10 +41,9 @@ def record_of(
         broken[1:] = broke
     lipschitz = [1.2] * runs if lipschitz is None else list(lipschitz)
     names = ["expert", *(f"copy{k}" for k in range(copies))]
-    time = np.linspace(0, 1, STEPS + 1)
+    part = np.ones(STEPS) if indicator else np.arange(1, STEPS + 1) / STEPS
     divergence = np.zeros((*shape, STEPS + 1))
-    divergence[1:] = np.where(time > 0, drift[..., None] * (1.0 if indicator else time), 0)
-    divergence[1:][..., -1] = drift
+    divergence[1:, ..., 1:] = drift[..., None] * part
     divergence[1:][broken[1:] >= 0, -1] = np.inf
     length = np.where(fell >= 0, fell, STEPS)
     length = np.where(broken >= 0, broken, length)
