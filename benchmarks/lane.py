@@ -65,11 +65,17 @@ def results(first: int = 0, seeds: int = SEEDS) -> Results:
 
 def cells(row: dict[str, Any], fallen: np.ndarray) -> list[str]:
     """A line of the table; `fallen` is the share of rollouts that fell in each run (R,)."""
-    settings = [f"{row['settings'][name]:g}" for name in ("lipschitz", "wind")]
-    growth = " ".join(row["growth"].texts(3))
+    settings = row["settings"]
     off = share(fallen > OFF)
-    drifts = map(str, row["drift"].values())
-    return [row["learner"], *settings, *drifts, growth, str(off), f"{row['labels']:,}"]
+    return [
+        row["learner"],
+        f"{settings['lipschitz']:g}",
+        f"{settings['wind']:g}",
+        *map(str, row["drift"].values()),
+        " ".join(row["growth"].texts(3)),
+        str(off),
+        f"{row['labels']:,}",
+    ]
 
 
 def claims(results: Results) -> list[Claim]:

@@ -32,15 +32,24 @@ def foretold(env: il.Env, policy: il.Policy) -> np.ndarray:
 
 def jacobian_at_origin(env: il.Env, action: Callable[[Any], Any]) -> list[np.ndarray]:
     """Of the transition under an action that is a function of the state: (X, X) of each run."""
-    origin = torch.zeros(env.runs, 1, len(env.states), dtype=torch.float64)
-    noise = torch.zeros(env.runs, 1, env.noise_size, dtype=torch.float64)
+    origin = zeros(env.runs, len(env.states))
+    noise = zeros(env.runs, env.noise_size)
     size = env.difference(origin, origin).shape[-1]
 
     def step(state: torch.Tensor) -> Any:
         return env.transition(state, action(state), noise)
 
-    loop = jacobian(step, origin)
-    return [loop[run, 0, :size, run, 0, :size].numpy() for run in range(env.runs)]
+    loops = jacobian(step, origin)
+    matrices = []
+    for run in range(env.runs):
+        own = loops[run, 0, :size, run, 0, :size]
+        matrices.append(own.numpy())
+    return matrices
+
+
+def zeros(runs: int, size: int) -> torch.Tensor:
+    """One episode's of each run, (R, 1, size)."""
+    return torch.zeros(runs, 1, size, dtype=torch.float64)
 
 
 def spectral_radius(matrix: np.ndarray) -> float:
@@ -175,7 +184,7 @@ def of_sign(rows: list[Row]) -> Claim:
 def open_loop() -> tuple[float, float]:
     """Spectral radius of the pair's open loop in system 1, and the largest norm of its powers."""
     env = il.make("pair", system=1.0)
-    rest = torch.zeros(1, 1, 2, dtype=torch.float64)
+    rest = zeros(1, 2)
     (matrix,) = jacobian_at_origin(env, lambda state: rest)
     powers = [np.linalg.matrix_power(matrix, steps) for steps in range(60)]
     norms = [np.linalg.norm(power, 2) for power in powers]
@@ -184,12 +193,20 @@ def open_loop() -> tuple[float, float]:
 
 def cells(row: Row) -> list[str]:
     """A line of the table."""
-    radius = " ".join(interval(row["foretold"]).texts(3))
-    growth, late = (" ".join(row[name].texts(3)) for name in ("growth", "late"))
-    gap = np.abs(row["fitted"] - row["foretold"]).max()
-    grows = str(share(row["fitted"] > 1))
-    names = row["environment"], f"{row['system']:g}", row["learner"]
-    return [*names, radius, growth, f"{gap:.4f}", grows, late, str(row["drift"])]
+    radius = interval(row["foretold"])
+    gaps = np.abs(row["fitted"] - row["foretold"])
+    grows = share(row["fitted"] > 1)
+    return [
+        row["environment"],
+        f"{row['system']:g}",
+        row["learner"],
+        " ".join(radius.texts(3)),
+        " ".join(row["growth"].texts(3)),
+        f"{gaps.max():.4f}",
+        str(grows),
+        " ".join(row["late"].texts(3)),
+        str(row["drift"]),
+    ]
 
 
 def main() -> None:
