@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .borders import resolve
 from .cli import flags, light
-from .cli.told import told
+from .cli.command import command
 from .core.settings import require
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ ABOUT = """A certificate of an environment's Lipschitz constant, and what was tr
 usage: python -m il_bench.certify ENV [--flags of the environment]; see python -m il_bench.certify lane --help"""
 
 
-@told
+@command
 def main(args: list[str]) -> None:
     """The command: `certify ENV`, then the environment's flags; exit code 1 when the certificate is refuted."""
     if args in (["-h"], ["--help"]):

@@ -15,8 +15,8 @@ import tyro
 
 from .borders import resolve
 from .cli import flags, light
+from .cli.command import command
 from .cli.owners import Owner, each_run, read
-from .cli.told import told
 from .core.files import write_whole
 from .core.registry import short_name
 from .core.settings import build, require
@@ -64,7 +64,7 @@ class PolicyOptions:
     """JSON file for the table, which is printed anyway."""
 
 
-@told
+@command
 def main(args: list[str]) -> None:
     """The command."""
     names = {arg.partition("=")[0] for arg in args}

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import tyro
 
+from .cli.command import command
 from .cli.flags import parsed
-from .cli.told import told
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class TableOptions:
     """Where to draw the last divergence over the settings, as curves or as a map: grid.png."""
 
 
-@told
+@command
 def main(args: list[str]) -> None:
     """The command."""
     options = parsed(TableOptions, args, "python -m il_bench.table")

@@ -12,6 +12,7 @@ from il_bench.envs.lane import Lane
 import il_bench as il
 from il_bench import run
 from il_bench.jobs import session
+from il_bench.records.record import Record
 from il_bench.show import plots, video
 
 QUICK = ["--seeds", "2", "--rollouts", "3", "--horizon", "12", "--hidden", "8", "--updates", "40"]
@@ -140,6 +141,18 @@ def test_an_interruption_says_what_was_kept_and_the_next_run_where_it_goes_on(mo
     one, two = il.load("a"), il.load("b")
     assert all(np.array_equal(one.arrays[name], two.arrays[name]) for name in one.arrays)
     assert not list(Path("runs/.rounds").iterdir())
+
+
+def test_a_record_that_cannot_be_written_leaves_the_rounds(monkeypatch, capsys):
+    def full(*rest, **named):
+        raise ValueError("record: a cannot be written (No space left on device)")
+
+    monkeypatch.setattr(Record, "save", full)
+    with pytest.raises(SystemExit):
+        run.main([*QUICK, "--rounds", "2", "--checkpoint-every", "1", "--no-video"])
+    said = capsys.readouterr().err
+    assert "cannot be written (No space left on device); rounds are kept (2 of dagger)" in said
+    assert list(Path("runs/.rounds").iterdir())
 
 
 def test_an_interruption_without_kept_rounds_says_how_to_keep_them(monkeypatch, capsys):

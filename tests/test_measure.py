@@ -200,8 +200,10 @@ def test_everything_is_measured_on_a_record_and_stored(tmp_path, capsys):
     )
     assert fitted == pytest.approx(derived, abs=0.05)
     assert fitted == pytest.approx(0.36, abs=0.05)
-    assert values["small gain rho + L_a Lip(error)"]["value"] > 0.36
-    assert values["naive bound L + L_a Lip(policy)"]["value"] == pytest.approx(1.2 + 0.84, abs=0.2)
+    assert values["small gain rho + C L_a Lip(error), estimate"]["value"] > 0.36
+    assert values["naive growth L + L_a Lip(policy), estimate"]["value"] == pytest.approx(
+        1.2 + 0.84, abs=0.2
+    )
     assert values["exposure gap on / off"]["value"] == pytest.approx(1, abs=0.3)
     assert "saturating 3" in said
     assert "action error of i (rows) on the states of j (columns)" in said
@@ -218,8 +220,8 @@ def test_what_cannot_be_measured_says_why():
     assert "needs an environment that can be put into a state; this one only steps on" in table
     values = il.assess(env, expert, policy, episodes=4).rows[0]["values"]
     assert (
-        "needs a derivative" in values["naive bound L + L_a Lip(policy)"]
-        or "put into a state" in values["naive bound L + L_a Lip(policy)"]
+        "needs a derivative" in values["naive growth L + L_a Lip(policy), estimate"]
+        or "put into a state" in values["naive growth L + L_a Lip(policy), estimate"]
     )
     assert values["cost gap"].value == values["cost gap"].value
 
@@ -356,8 +358,10 @@ def test_a_policy_whose_net_is_not_at_hand_says_so_and_the_rest_is_measured():
     record = assessed(horizon=20)
     record.config["kinds"]["bc"] = "mine:Net"
     values = assess.of_record(record).rows[0]["values"]
-    assert "its net 'mine:Net' is not at hand" in values["naive bound L + L_a Lip(policy)"]
-    assert values["recoverability u"].value > 0
+    assert (
+        "its net 'mine:Net' is not at hand" in values["naive growth L + L_a Lip(policy), estimate"]
+    )
+    assert values["recoverability u, 95 % quantile"].value > 0
 
 
 def test_certificates_and_logs_show_themselves():
@@ -446,15 +450,18 @@ def row_with(classes=None, settings=None, learner="bc", **changes):
         (
             "bounds",
             row_with(
-                **{"naive bound L + L_a Lip(policy)": 2, "small gain rho + L_a Lip(error)": 0.7}
+                **{
+                    "naive growth L + L_a Lip(policy), estimate": 2,
+                    "small gain rho + C L_a Lip(error), estimate": 0.7,
+                }
             ),
-            "grow by 2.00 a step by the naive bound, 1.0 times the growth fitted, and by 0.700 by the "
+            "grow by 2.00 a step by the naive estimate, 1.0 times the growth fitted, and by 0.700 by the "
             "small gain: errors stay small",
         ),
         ("bounds", row_with(), "an explosion is not ruled out"),
         (
             "bounds",
-            row_with(**{"naive bound L + L_a Lip(policy)": "n/a: needs a derivative"}),
+            row_with(**{"naive growth L + L_a Lip(policy), estimate": "n/a: needs a derivative"}),
             "no bound on its growth (needs a derivative)",
         ),
         (
@@ -501,7 +508,7 @@ def test_the_words_speak_of_the_worst_setting_and_of_who_did_best_in_it():
 def test_measures_are_short_in_a_console_and_a_table_in_a_notebook():
     env = il.make("tube", horizon=20, seeds=2)
     found = il.assess(env, il.expert(env), il.expert(env), episodes=8)
-    assert repr(found) == "Measures(policy; 45 quantities in 1 rows; print it)"
+    assert repr(found) == "Measures(policy; 49 quantities in 1 rows; print it)"
     assert [name for name, _ in found.__rich_repr__()] == list(HEADINGS)
     html = found._repr_html_()
     assert "D at the horizon, median" in html

@@ -253,12 +253,16 @@ def test_a_mistake_is_a_sentence_and_leaves_nothing(capsys, args, sentence):
 @pytest.mark.parametrize(
     ("args", "sentence"),
     [
-        (["--lipshitz", "1.2"], "--lipshitz"),
-        (["--lipschitz", "fast"], "fast"),
-        (["--seeds", "many"], "many"),
-        (["--beta", "cosine"], "cosine"),
+        (["--lipshitz", "1.2"], "--lipshitz, 1.2; did you mean --lipschitz?"),
+        (["--lipschitz", "fast"], "--lipschitz: expected numbers, got fast"),
+        (["--dagger.lr", "abc"], "--lr: expected numbers, got abc"),
+        (["--algo", "bc", "dagger", "--dagger.lr", "1", "abc"], "--dagger.lr: expected numbers, got 1 abc"),
+        (["--seeds", "1.5"], "--seeds: expected whole numbers, got 1.5"),
+        (["--hidden", "a"], "--hidden: expected whole numbers, got a"),
+        (["--mix", "stir"], "--mix: expected choose or average, got stir"),
+        (["--out"], "--out: expected a value after it, got none"),
     ],
-)
+)  # fmt: skip
 def test_a_flag_that_cannot_be_read_is_a_sentence(capsys, args, sentence):
     assert sentence in refused(capsys, *args)
 

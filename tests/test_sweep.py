@@ -37,10 +37,7 @@ TINY = [
     "--jobs",
     "1",
 ]
-PLAN = [
-    "--env",
-    "tube",
-    "linear",
+AXES = [
     "--algo",
     "bc",
     "dagger",
@@ -50,6 +47,7 @@ PLAN = [
     "0.9:1.1:0.2",
     *TINY,
 ]
+PLAN = ["--env", "tube", "linear", *AXES]
 RUNS = 2 * 2 * 2 * 2
 """Of PLAN: environments, learners, values of L, seeds."""
 
@@ -116,13 +114,14 @@ def test_a_row_is_what_the_comparison_says():
 
 
 def test_batches_do_not_show_and_nothing_is_computed_twice(capsys, monkeypatch):
-    swept(*PLAN, "--out", "a", "--batch", 1)
-    swept(*PLAN, "--out", "b", "--batch", 64)
+    tube = ["--env", "tube", *AXES]
+    swept(*tube, "--out", "a", "--batch", 1)
+    swept(*tube, "--out", "b", "--batch", 64)
     assert same(il.open("a"), il.open("b"))
     capsys.readouterr()
     monkeypatch.setattr(workers, "compute", lambda *a: pytest.fail("computed again"))
-    swept(*PLAN, "--out", "a")
-    assert f"{RUNS} runs, {RUNS} of them finished before, 0 to do" in capsys.readouterr().out
+    swept(*tube, "--out", "a")
+    assert "8 runs, 8 of them finished before, 0 to do" in capsys.readouterr().out
 
 
 def test_a_sweep_that_grew_computes_what_is_new(capsys):
@@ -278,6 +277,17 @@ def test_a_file_that_is_not_ours_is_refused_in_a_sentence(capsys, damage, senten
     (path,) = Path("a").iterdir()
     path.write_bytes(damage(path.read_bytes()))
     assert sentence in refused(capsys, "a", main=table.main)
+
+
+def test_drafts_of_killed_sweeps_are_swept_away_and_others_left(capsys):
+    for name in (".draft-old", ".draft-young"):
+        Path("a", name).mkdir(parents=True)
+        Path("a", name, "half.safetensors").write_bytes(b"half")
+    yesterday = time.time() - 86_400
+    for part in (Path("a/.draft-old/half.safetensors"), Path("a/.draft-old")):
+        os.utime(part, (yesterday, yesterday))
+    swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
+    assert [path.name for path in Path("a").glob(".*")] == [".draft-young"]
 
 
 def test_drafts_and_links_are_never_read(capsys):
@@ -481,6 +491,8 @@ def test_sources_are_digested_once_and_travel_with_the_batch(monkeypatch):
 def test_the_first_row_of_a_large_sweep_comes_alone():
     groups = planned("--env", "tube", "--algo", "bc", "--seeds", "40")
     assert [batch.runs for batch in plan.batched(groups, set(), 32, 1)] == [1, 32, 7]
+    default = planned("--env", "tube", "--algo", "bc")
+    assert next(plan.batched(default, set(), 64, 1)).runs == 1
     small = planned("--env", "tube", "--algo", "bc", "--seeds", "8")
     assert [batch.runs for batch in plan.batched(small, set(), 32, 2)] == [4, 4]
 

@@ -175,7 +175,8 @@ def _visited(copy: gymnasium.Env, way: Access) -> Iterator[tuple[int, np.ndarray
             action = copy.action_space.sample()
             if step % EVERY == 0:
                 yield episode, way.get(copy.unwrapped), action
-            if copy.step(action)[2]:
+            _, _, over, cut, _ = copy.step(action)
+            if over or cut:
                 break
 
 

@@ -15,7 +15,7 @@ import torch
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 
-from ..core.env import Certificate, Env
+from ..core.env import Certificate, DrawingEnv, Env, TruncatingEnv
 from ..core.settings import require
 from ..core.streams import Streams
 from .gymnasium_copies import Copies, Origin
@@ -27,7 +27,7 @@ STEPS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Foreign(Env):
+class Foreign(TruncatingEnv, DrawingEnv):
     """A Gymnasium environment that we did not make: R x E copies, reset with one seed each.
 
     Its state is its observation, flattened where it is more than a row of numbers; two copies reset with the same seed
@@ -177,6 +177,14 @@ class Foreign(Env):
     def terminal(self, state: Any) -> Any:
         """What the last step said."""
         return self._said("terminated", state)
+
+    def truncated(self, state: Any) -> Any:
+        """What the last step said: a limit on time within the environment itself."""
+        return self._said("truncated", state)
+
+    def drawn(self) -> np.ndarray:
+        """Where the copies' generators stand: Gymnasium's, and those that are attributes of the environment."""
+        return self._copies.drawn()
 
     def _said(self, what: str, state: torch.Tensor) -> torch.Tensor:
         """What the last step left of each copy, (R, E)."""

@@ -231,7 +231,7 @@ def _buffers(
             alone = {run: dataclasses.replace(env[run], device="cpu")}
         steps = int(rollout.length[run, episode])
         last = np.arange(steps) == steps - 1
-        broke = int(rollout.broke[run, episode]) >= 0
+        cut = bool(rollout.truncated[run, episode]) or int(rollout.broke[run, episode]) >= 0
         states = state[run : run + 1, episode, : steps + 1]
         yield {
             "seed": int(streams.seeds[run] if seeds is None else seeds[run][episode]),
@@ -240,7 +240,7 @@ def _buffers(
             "actions": _as_taken(env, action[run, episode, :steps], space),
             "rewards": reward[run, episode, :steps],
             "terminations": last & bool(rollout.terminated[run, episode]),
-            "truncations": last & (steps == horizon or broke),
+            "truncations": last & (steps == horizon or cut),
             "infos": None if foreign else {"state": states[0]},
         }
 

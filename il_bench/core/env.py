@@ -254,8 +254,29 @@ class Env(ABC):
         """
 
 
+@dataclass(frozen=True, kw_only=True)
+class TruncatingEnv(Env):
+    """An environment that also cuts episodes off by a clock of its own, whatever the horizon."""
+
+    @abstractmethod
+    def truncated(self, state: Any) -> Any:
+        """Whether the episode was cut off before `state`, (R, E) bool."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrawingEnv(Env):
+    """An environment that draws by generators of its own, beside the noise that it is handed."""
+
+    @abstractmethod
+    def drawn(self) -> np.ndarray:
+        """Where the generators of each episode under way stand, (n,) int64: a number that differs when they do."""
+
+
 class Expert(ABC):
-    """A scripted expert: it may see the whole state; its labels are counted where they are asked for."""
+    """A scripted expert: it may see the whole state; its labels are counted where they are asked for.
+
+    It is never asked about a state after an episode's end.
+    """
 
     @abstractmethod
     def act(self, state: torch.Tensor) -> torch.Tensor:

@@ -65,6 +65,12 @@ class Streams:
         """The same streams, beginning with episode `first`."""
         return Streams(self.seeds, self.device, self.path, first, self._generator)
 
+    def later(self, episodes: int) -> Streams:
+        """The same streams, beginning so many episodes later."""
+        if isinstance(self.first, int):
+            return self.from_episode(self.first + episodes)
+        return self.from_episode([first + episodes for first in self.first])
+
     def of(self, runs: Iterable[int]) -> Streams:
         """The streams of some of the runs."""
         runs = list(runs)

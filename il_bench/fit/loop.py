@@ -10,19 +10,18 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import torch
 
+from ..core.arrays import Arrays
 from ..core.policy import Log
 from ..core.streams import Streams
 from .dataset import Dataset
 from .minibatches import minibatches
-from .optimiser import Optimiser
+from .optimiser import Layers, Optimiser
 from .training import Lesson, Training
 
 SHOWN = 100
 """Updates over which the loss that is shown is averaged."""
 
-Loss: TypeAlias = (
-    "Callable[[list[torch.Tensor], torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]"
-)
+Loss: TypeAlias = "Callable[[Layers, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]"
 """(layers, x (R, B, O), y (R, B, U), share (R, B)) -> loss of each run (R,)."""
 
 
@@ -52,8 +51,8 @@ class Descent:
         gradient: who computes the gradient for an optimiser's parameters.
     """
 
-    layers: list[torch.Tensor]
-    scaling: dict[str, torch.Tensor]
+    layers: Layers
+    scaling: Arrays
     gradient: Callable[[Optimiser], Gradient]
 
 

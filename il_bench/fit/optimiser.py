@@ -6,11 +6,17 @@ import itertools
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
 from ..core.settings import Values, as_tuple
+
+Layers: TypeAlias = "list[torch.Tensor]"
+"""Parameters, each (R, ...)."""
+Update: TypeAlias = "Callable[[], None]"
+"""A call that moves the parameters of some runs."""
+
 
 LINE = 16
 """Numbers of float32 in a cache line. Each run's row is whole lines: a kernel that rounds the last few numbers of an
@@ -65,7 +71,7 @@ class Optimiser:
 
     def __init__(
         self,
-        layers: list[torch.Tensor],
+        layers: Layers,
         lr: Values,
         clip: Values = 0.0,
         ema: Values = 0.0,
@@ -73,10 +79,11 @@ class Optimiser:
         epsilon: Values = 1e-8,
     ):
         runs, device = len(layers[0]), layers[0].device
-        sizes = (layer[0].numel() for layer in layers)
+        sizes = [layer[0].numel() for layer in layers]
         self._places = list(itertools.accumulate(sizes, initial=0))
         self._shapes = [layer.shape for layer in layers]
-        width = math.ceil(self._places[-1] / LINE) * LINE
+        lines = math.ceil(sum(sizes) / LINE)
+        width = lines * LINE
         buffers = [torch.zeros(runs, width, device=device) for _ in range(4)]
         self.flat, self.grad = buffers[:2]
         self.slopes = self._cut(self.grad)
@@ -84,8 +91,8 @@ class Optimiser:
         for view, values in zip(views, layers, strict=True):
             view.copy_(values)
         self.layers = [view.detach().requires_grad_() for view in views]
-        self.clip = torch.tensor(as_tuple(clip), device=device).expand(runs)[:, None]
-        self.decay = torch.tensor(as_tuple(ema), device=device).expand(runs)[:, None]
+        self.clip = _each_run(clip, runs, device)
+        self.decay = _each_run(ema, runs, device)
         self.clips = max(as_tuple(clip)) > 0
         self.keeps = max(as_tuple(ema)) > 0
         self.mean = self.flat.clone() if self.keeps else self.flat
@@ -94,10 +101,11 @@ class Optimiser:
         self._one = torch.ones((), device=device)
         kernel = _adam if rule == "adam" else partial(_descent, MOMENTUM[rule])
         groups = _groups(as_tuple(lr), as_tuple(epsilon), runs)
-        self._updates = [
-            kernel([buffer[rows] for buffer in buffers], self._count, rate, least)
-            for rate, least, rows in groups
-        ]
+        self._updates: list[Update] = []
+        for rate, least, rows in groups:
+            parts = [buffer[rows] for buffer in buffers]
+            update = kernel(parts, self._count, rate, least)
+            self._updates.append(update)
 
     def step(self) -> None:
         """One update from the gradient that lies in `grad`."""
@@ -122,32 +130,37 @@ class Optimiser:
         factor = torch.where(self.clip > 0, shorter, 1.0)
         self.grad *= factor
 
-    def average(self) -> list[torch.Tensor]:
+    def average(self) -> Layers:
         """The moving average of the parameters, or the last ones when none is kept."""
         return [part.clone() for part in self._cut(self.mean)]
 
-    def last(self) -> list[torch.Tensor]:
+    def last(self) -> Layers:
         """The parameters as the last step left them, with which a warm start goes on."""
         return [part.clone() for part in self._cut(self.flat)]
 
-    def _cut(self, buffer: torch.Tensor) -> list[torch.Tensor]:
+    def _cut(self, buffer: torch.Tensor) -> Layers:
         """Views of a buffer (R, P) in the layers' shapes."""
         places = itertools.pairwise(self._places)
-        pairs = zip(places, self._shapes, strict=True)
-        return [buffer[:, first:end].view(shape) for (first, end), shape in pairs]
+        parts = [buffer[:, first:end] for first, end in places]
+        pairs = zip(parts, self._shapes, strict=True)
+        return [part.view(shape) for part, shape in pairs]
 
 
-def _adam(
-    buffers: list[torch.Tensor], count: torch.Tensor, rate: float, epsilon: float
-) -> Callable[[], None]:
+def _each_run(values: Values, runs: int, device: torch.device) -> torch.Tensor:
+    """A setting as a column (R, 1)."""
+    numbers = torch.tensor(as_tuple(values), device=device)
+    return numbers.expand(runs)[:, None]
+
+
+def _adam(buffers: Layers, count: torch.Tensor, rate: float, epsilon: float) -> Update:
     """The call that makes Adam's update of the parameters in the first of four buffers."""
     operands = [[buffer] for buffer in buffers]
     return partial(torch._fused_adam_, *operands, [], [count], lr=rate, eps=epsilon, **ADAM)
 
 
 def _descent(
-    momentum: float, buffers: list[torch.Tensor], count: torch.Tensor, rate: float, epsilon: float
-) -> Callable[[], None]:
+    momentum: float, buffers: Layers, count: torch.Tensor, rate: float, epsilon: float
+) -> Update:
     """The call that makes descent's update, whose last steps lie in the third buffer."""
     flat, grad, steps, _ = buffers
     kept = [steps] if momentum else []
@@ -161,9 +174,9 @@ def _groups(
     """Runs next to one another that have the same learning rate and epsilon."""
     if len(rates) == len(epsilons) == 1:
         return [(rates[0], epsilons[0], slice(0, runs))]
-    each = [rates * runs if len(rates) == 1 else rates]
-    each += [epsilons * runs if len(epsilons) == 1 else epsilons]
-    pairs = list(zip(*each, strict=False))[:runs]
+    each_rate = rates if len(rates) > 1 else rates * runs
+    each_epsilon = epsilons if len(epsilons) > 1 else epsilons * runs
+    pairs = list(zip(each_rate, each_epsilon, strict=False))[:runs]
     groups: list[tuple[float, float, slice]] = []
     first = 0
     for (rate, epsilon), equal in itertools.groupby(pairs):

@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -25,6 +25,13 @@ from .digest import key
 
 if TYPE_CHECKING:
     import xarray
+
+Arrays: TypeAlias = "dict[str, np.ndarray]"
+"""Rows (R, ...) by the name of what they hold."""
+Identity: TypeAlias = "dict[str, Any]"
+"""What a run is made of."""
+Values: TypeAlias = "dict[str, set[str]]"
+"""The values of a setting, for each environment with a learner."""
 
 FORMAT = "1"
 
@@ -40,7 +47,7 @@ HEADER = 64_000_000
 """Bytes of a file's header above which it is refused unread."""
 
 
-def write(folder: Path, identities: list[dict[str, Any]], arrays: dict[str, np.ndarray]) -> Path:
+def write(folder: Path, identities: list[Identity], arrays: Arrays) -> Path:
     """Write the rows of a batch, whole or not at all.
 
     Args:
@@ -169,8 +176,8 @@ def open(path: str | Path) -> xarray.Dataset:
 class _Run:
     """One row: what the run is made of, and its numbers by name."""
 
-    identity: dict[str, Any]
-    arrays: dict[str, np.ndarray]
+    identity: Identity
+    arrays: Arrays
 
 
 def _runs(folder: Path) -> dict[str, _Run]:
@@ -183,7 +190,7 @@ def _runs(folder: Path) -> dict[str, _Run]:
     return runs
 
 
-def _columns(flat: list[dict[str, Any]]) -> tuple[dict[str, list[Any]], dict[str, str]]:
+def _columns(flat: list[Identity]) -> tuple[dict[str, list[Any]], dict[str, str]]:
     """Settings in which runs of one environment and learner differ, as columns (R,), and all others as texts."""
     every = {name for row in flat for name in row}
     texts = {name: _texts_by_pair(flat, name) for name in sorted(every - OWN)}
@@ -198,9 +205,9 @@ def _columns(flat: list[dict[str, Any]]) -> tuple[dict[str, list[Any]], dict[str
     return columns, fixed
 
 
-def _texts_by_pair(flat: list[dict[str, Any]], name: str) -> dict[str, set[str]]:
+def _texts_by_pair(flat: list[Identity], name: str) -> Values:
     """The values of a setting as texts, for each pair of environment and learner that has it."""
-    texts: dict[str, set[str]] = {}
+    texts: Values = {}
     for row in flat:
         if name in row:
             pair = f"{row['env']}/{row['algo']}"
@@ -209,12 +216,12 @@ def _texts_by_pair(flat: list[dict[str, Any]], name: str) -> dict[str, set[str]]
     return texts
 
 
-def _varies(texts: dict[str, set[str]]) -> bool:
+def _varies(texts: Values) -> bool:
     """Whether runs of one pair differ in a setting."""
     return any(len(values) > 1 for values in texts.values())
 
 
-def _one_text(texts: dict[str, set[str]]) -> str:
+def _one_text(texts: Values) -> str:
     """A setting that is the same within each pair: its value, or each pair's where they differ."""
     values = {pair: next(iter(own)) for pair, own in texts.items()}
     distinct = set(values.values())
@@ -243,7 +250,7 @@ def _runs_of(path: Path, texts: dict[str, str]) -> dict[str, _Run]:
     return runs
 
 
-def _is_whole(arrays: dict[str, np.ndarray], runs: int) -> bool:
+def _is_whole(arrays: Arrays, runs: int) -> bool:
     """Whether every variable is there, with a row for each run."""
     if not set(arrays) >= set(VARIABLES):
         return False
@@ -260,7 +267,7 @@ def _is_identity(thing: Any) -> bool:
     return isinstance(thing, dict) and {"env", "algo", "settings", "seed"} <= set(thing)
 
 
-def _flat(identity: dict[str, Any]) -> dict[str, Any]:
+def _flat(identity: Identity) -> Identity:
     """An identity's settings and the rest of it side by side; lists as text."""
     row = identity | identity["settings"]
     del row["settings"]
@@ -270,7 +277,7 @@ def _flat(identity: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def _order(identity: dict[str, Any]) -> tuple[Any, ...]:
+def _order(identity: Identity) -> tuple[Any, ...]:
     """Where a run stands among others: by env, algo, its settings in turn (numbers by size), seed."""
     settings = sorted(identity["settings"].items())
     places = tuple((name, _place(value)) for name, value in settings)
@@ -298,8 +305,11 @@ def _stacked(parts: list[np.ndarray]) -> np.ndarray:
 
 def _column(values: list[Any]) -> np.ndarray:
     """A coordinate: numbers where all are, NaN where a run has no such setting; else texts."""
-    if all(type(value) is int for value in values):
+    kinds = set(map(type, values))
+    if kinds == {int}:
         return np.array(values)
-    if all(value is None or isinstance(value, int | float) for value in values):
-        return np.array([math.nan if value is None else float(value) for value in values])
-    return np.array(["" if value is None else str(value) for value in values])
+    numbers = kinds <= {int, float, bool, type(None)}
+    nothing: Any = math.nan if numbers else ""
+    kind: type = float if numbers else str
+    filled = [nothing if value is None else kind(value) for value in values]
+    return np.array(filled)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..cli.progress import progress
+from ..core.files import sweep_away
 from ..core.settings import require
 from ..records import rows
 from . import store
@@ -38,14 +39,14 @@ def compute(folder: str, group: Group, device: str = "cpu", parent: int | None =
     env, learner = group.things(device)
     expert = group.expert(env)
     policy = learner.learn(env, expert)
-    found = compare(
+    comparison = compare(
         env,
         expert,
         {group.algo: policy},
         episodes=group.common["rollouts"],
         sample=group.common["sample"],
     )
-    store.write(Path(folder), group.identities(), rows.numbers(found))
+    store.write(Path(folder), group.identities(), rows.numbers(comparison))
     return group.runs
 
 
@@ -64,6 +65,8 @@ def processes(options: SweepOptions) -> int:
 
 def carry_out(options: SweepOptions, batches: list[Group]) -> None:
     """Compute batches side by side and show how far they are; each is kept as soon as it is finished."""
+    if options.out.is_dir():
+        sweep_away(options.out)
     total, finished = sum(batch.runs for batch in batches), 0
     with progress(counted=True) as add:
         report = add("runs", total)

@@ -46,9 +46,10 @@ def measures(
     circumstances = Circumstances(
         horizon=compared.horizon,
         indicator=compared.indicator,
-        counted=_errors_are_counted(compared, env),
+        counted=_loss_is_bounded(compared, env),
     )
     notes = [_one_in_all(compared, name) for name in compared.learners if compared.is_one(name)]
+    notes += compared.index.warnings
     errors = _errors(reference, policies)
     return Measures(rows, errors, broken(compared), circumstances, notes)
 
@@ -102,8 +103,14 @@ def _one_in_all(compared: Record, learner: str) -> str:
     )
 
 
-def _errors_are_counted(compared: Record, env: Env | str) -> bool:
-    """Whether action errors are 0 or 1: by the action space, or where none is at hand by the errors themselves."""
+def _loss_is_bounded(compared: Record, env: Env | str) -> bool:
+    """Whether the bounds on the loss are bounds: errors are 0 or 1, and a step's rewards lie in an interval of length 1.
+
+    The errors by the action space, or where none is at hand by themselves.
+    """
+    rewards = compared.arrays["reward"]
+    if np.ptp(rewards) > 1:
+        return False
     if not isinstance(env, str):
         return isinstance(env.action_space, spaces.Discrete)
     errors = compared.arrays["error_off"]
@@ -133,14 +140,14 @@ def error_matrix(
     matrix: Matrix = {name: {} for name in policies}
     for number, where in enumerate(compared.learners):
         path = reference.path(number)
-        broke = path.broke.cpu().numpy()
+        broke, length = path.broke.cpu().numpy(), path.length.cpu().numpy()
         others = [name for name in policies if number > 0 and name != where]
-        labels = flat_ask(env, expert, path.state[:, :, :-1]) if others else None
+        labels = flat_ask(env, expert, path) if others else None
         for name, policy in policies.items():
             errors = _stored_errors(compared, name, number)
             if name in others:
                 errors = _replayed(reference, env, policy, path, labels)
-            mean = mean_error(errors, broke)
+            mean = mean_error(errors, broke, length)
             matrix[name][where] = interval(mean)
     return matrix
 

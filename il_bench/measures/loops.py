@@ -17,6 +17,7 @@ from ..core.env import Env, Expert
 from ..core.policy import Policy
 from ..core.rollout import Rollout
 from ..core.streams import Streams
+from ..stats.theory import envelope
 from .probes import (
     FORGOTTEN,
     STEP,
@@ -27,6 +28,7 @@ from .probes import (
     merges,
     noise_of,
     of_length_one,
+    reacts,
     require_smooth,
 )
 
@@ -94,6 +96,7 @@ def _stretches(
     _, episodes, horizon, _ = path.action.shape
     noise = noise_of(env, streams, episodes)
     keep = dial_coordinates(env, path.state[:, :, 0])
+    passes = reacts(env)
     size = path.state.shape[-1]
     start = streams.fork("tangent").normal("start", episodes, size)
     way = start * keep
@@ -105,11 +108,12 @@ def _stretches(
         end_above = env.transition(above, act(above), noise[t])
         end_below = env.transition(below, act(below), noise[t])
         stretch = env.distance(end_above, end_below) / (2 * STEP)
-        clipped = stretch < FORGOTTEN
+        clipped = (stretch < FORGOTTEN) & passes
         if clipped.any():
             clipped &= merges(env, above, below, act(state), noise[t])
         yield stretch, clipped
-        moved = (end_above - end_below) * keep
+        # Of about length one, or the next step would lose it in the rounding of the state.
+        moved = (end_above - end_below) / (2 * STEP) * keep
         way = torch.where(stretch[..., None] > 0, moved, way)
 
 
@@ -168,19 +172,22 @@ def _largest_norm(columns: list[torch.Tensor], path: Rollout) -> torch.Tensor:
     return norms.masked_fill(~alive, 0.0).amax(1)
 
 
-FOLLOWED, STARTS = 4, 8
+FOLLOWED, STARTS = 2, 5
 """Rollouts of each run, and starts in each of them, from which `contraction` follows all directions."""
 
 LARGEST = 1e150
 """Where the products of Jacobians are cut off: their squares are finite."""
 
-RATES = 200
+RATES = 60
 """How many rates are tried between the least and the largest that a loop shows."""
 
 
 @dataclass(frozen=True)
 class Contraction:
     """How a loop forgets a small deviation: at most C rho^k of it is left after k steps.
+
+    A rate rho is allowed where C rho^k with a finite C bounds every k, also those beyond the horizon: from the least
+    ||loop in k steps||^(1/k) on. Between those it is a trade: the slower rate has the smaller C.
 
     Attributes:
         longest: (R, T+1) the largest stretch in k = 0 ... T steps that was met; NaN where no rollout lived so long.
@@ -189,34 +196,56 @@ class Contraction:
     longest: np.ndarray
 
     def small_gain(self, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The least growth rho + C l (R,) that an error of slopes l (R,) leaves, and its C (R,).
-
-        A rate rho is allowed where C rho^k with a finite C bounds every k, also those beyond the horizon: from the
-        least ||loop in k steps||^(1/k) on. Between the allowed ones it is a trade: the slower rate has the smaller C.
-        """
+        """The least growth rho + C l (R,) that an error of slopes l (R,) leaves, and its C (R,)."""
         pairs = [_least_gain(*row) for row in zip(self.longest, slope, strict=True)]
         growth, constant = np.array(pairs).T
         return growth, constant
 
+    def limits(self, slope: np.ndarray, error: np.ndarray) -> np.ndarray:
+        """The least C y_t (R, T+1) above the deviations that errors of slopes l (R,), at most `error` (R,), can leave.
+
+        y_{t+1} = (rho + C l) y_t + error, see `theory.small_gain`.
+        """
+        rows = zip(self.longest, slope, error, strict=True)
+        return np.array([_least_limit(*row) for row in rows])
+
 
 def _least_gain(longest: np.ndarray, slope: float) -> tuple[float, float]:
-    """The same of one run, whose stretches are (T+1,)."""
-    known = np.flatnonzero(~np.isnan(longest))[1:]
-    kept = np.where(longest[known] < FORGOTTEN, 0.0, longest[known])
-    with np.errstate(divide="ignore"):
-        logs = np.log(kept)
-    rates = np.exp(logs / known)
-    largest = rates.max(initial=0.0)
-    # Whoever forgets all in one step.
-    if largest == 0:
-        return slope, 1.0
-    least = max(rates.min(), 1e-3 * largest)
-    rho = np.geomspace(least, largest, RATES)
-    lasting = logs - known * np.log(rho)[:, None]
-    constant = np.exp(lasting.max(1).clip(0, 300))
+    """The least growth of one run, whose stretches are (T+1,), and its C."""
+    rho, constant = _rates(longest)
     growth = rho + constant * slope
     best = growth.argmin()
     return float(growth[best]), float(constant[best])
+
+
+def _least_limit(longest: np.ndarray, slope: float, error: float) -> np.ndarray:
+    """The least limit of one run, (T+1,)."""
+    rho, constant = _rates(longest)
+    growth = rho + constant * slope
+    horizon = len(longest) - 1
+    limits = [envelope(*pair, horizon) for pair in zip(constant * error, growth, strict=True)]
+    least: np.ndarray = np.min(limits, axis=0)
+    return least
+
+
+def _rates(longest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of a rate rho and its C, (n,) each, of one run whose stretches are (T+1,)."""
+    known = longest[~np.isnan(longest)]
+    steps = np.arange(1, len(known))
+    left = known[1:] / known[:-1].clip(TINY)
+    # What falls to the rounding error of a derivative in one step is forgotten for good.
+    forgotten = np.logical_or.accumulate(left < FORGOTTEN)
+    with np.errstate(divide="ignore"):
+        logs = np.log(np.where(forgotten, 0.0, known[1:]))
+    rates = np.exp(logs / steps)
+    largest = rates.max(initial=0.0)
+    if largest == 0:
+        return np.zeros(1), np.ones(1)
+    least = max(rates.min(), 1e-3 * largest)
+    rho = np.geomspace(least, largest, RATES)
+    lasting = logs - steps * np.log(rho)[:, None]
+    constant = np.exp(lasting.max(1).clip(0, 300))
+    return rho, constant
 
 
 @torch.no_grad()
@@ -229,20 +258,17 @@ def contraction(env: Env, who: Policy | Expert, path: Rollout, streams: Streams)
         Unanswerable: for Discrete actions, an environment that cannot be put into a state, or a policy that remembers.
     """
     require_smooth(env)
-    act = acting(env, who)
-    runs, episodes, horizon, _ = path.action.shape
-    noise = noise_of(env, streams, episodes)
+    jacobians = _jacobians(env, acting(env, who), path, streams)
+    runs, _, horizon = jacobians.shape[:3]
     length = path.length[:, :FOLLOWED]
     starts = range(0, horizon, -(-horizon // STARTS))
     longest = torch.full((runs, horizon + 1), -1.0, dtype=torch.float64, device=length.device)
     longest[:, 0] = 1
     products: list[torch.Tensor] = []
-    for t in range(horizon):
-        state = path.state[:, :FOLLOWED, t]
-        jacobian = _jacobian(env, act, state, noise[t][:, :FOLLOWED])
+    for t, jacobian in enumerate(jacobians.unbind(2)):
         products = [_bounded(jacobian @ product) for product in products]
         if t in starts:
-            products.append(jacobian)
+            products.append(_bounded(jacobian))
         norms = torch.linalg.matrix_norm(torch.stack(products), 2)
         lived = norms.masked_fill(t >= length, -1.0).amax(2)
         for start, norm in zip(starts, lived, strict=False):
@@ -257,8 +283,12 @@ def _bounded(product: torch.Tensor) -> torch.Tensor:
     return product.nan_to_num(LARGEST).clamp(-LARGEST, LARGEST)
 
 
-def _jacobian(env: Env, act: Act, state: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """Derivatives (R, E, D, D) of a closed loop's step at states (R, E, X), in the coordinates of `difference`."""
+def _jacobians(env: Env, act: Act, path: Rollout, streams: Streams) -> torch.Tensor:
+    """Derivatives (R, E, T, D, D) of a closed loop's steps along some rollouts, in the coordinates of `difference`."""
+    states = path.state[:, :FOLLOWED, :-1]
+    some = states.shape[:3]
+    noise = streams.normal("noise", some[1], env.horizon, env.noise_size).flatten(1, 2)
+    state = states.flatten(1, 2)
     before = []
     after = []
     for place in _acted_on(env, state):
@@ -268,4 +298,5 @@ def _jacobian(env: Env, act: Act, state: torch.Tensor, noise: torch.Tensor) -> t
         before.append(env.difference(above, below) / (2 * STEP))
         after.append(env.difference(end_above, end_below) / (2 * STEP))
     inverse = torch.linalg.pinv(torch.stack(before, -1))
-    return torch.stack(after, -1) @ inverse
+    flat = torch.stack(after, -1) @ inverse
+    return flat.unflatten(1, some[1:])

@@ -16,7 +16,7 @@ from gymnasium import spaces
 
 from ..core.env import Env, Expert, RecurrentExpert
 from ..core.policy import Policy
-from ..core.rollout import Driver, Rollout, action_size, by_expert, by_policy, rollout
+from ..core.rollout import Driver, Rollout, action_size, by_expert, by_policy, ended, rollout
 from ..core.settings import require
 from ..core.streams import Streams
 from ..stats.intervals import typical
@@ -62,12 +62,6 @@ def require_gradual(env: Env) -> None:
         raise Unanswerable("needs actions that can be wrong by a little; these are Discrete")
 
 
-def require_lengths(env: Env) -> None:
-    """Refuse a distance that is 0 or 1, in which nothing is a little off."""
-    if env.indicator:
-        raise Unanswerable("needs a distance that can be small; here one is apart or is not")
-
-
 def require_smooth(env: Env) -> None:
     """Refuse an environment in which nothing has a derivative."""
     require_pure(env)
@@ -107,20 +101,21 @@ FORGOTTEN = 1e-8
 """The part of a deviation below which nothing of it is left: derivatives are right to nine digits."""
 
 
+def reacts(env: Env) -> torch.Tensor:
+    """Whether a run's plant lets a deviation pass at all, (R, 1) bool: one whose dial is 0 forgets by nature."""
+    return torch.tensor(env.certificate().value, device=env.device)[:, None] > 0
+
+
 def merges(
     env: Env, one: torch.Tensor, two: torch.Tensor, action: torch.Tensor, noise: torch.Tensor
 ) -> torch.Tensor:
-    """Whether the plant itself makes one state of two near ones (R, E), whoever acts: clipped, or absorbed.
-
-    A plant whose dial is 0 does so everywhere, by nature.
-    """
+    """Whether the plant makes one state of two near ones (R, E), whoever acts: clipped or absorbed, or by nature."""
     exact = action.to(torch.float64)
     end = env.transition(one, exact, noise)
     other_end = env.transition(two, exact, noise)
     before = env.distance(one, two)
     left = env.distance(end, other_end)
-    keeps = torch.tensor(env.certificate().value, device=left.device) > 0
-    return (left <= FORGOTTEN * before) & keeps[:, None]
+    return left <= FORGOTTEN * before
 
 
 def of_length_one(env: Env, state: torch.Tensor, way: torch.Tensor) -> torch.Tensor:
@@ -201,7 +196,7 @@ def _return(
     """The expert's return (R, n) over the `left` steps from `state`, after an opening action where one is given."""
     total = torch.zeros(state.shape[:2], dtype=torch.float64, device=state.device)
     nothing = torch.zeros_like(total)
-    over = env.terminal(state)
+    over = ended(env, state)
     for t in range(int(left.max())):
         opens = t == 0 and opening is not None
         action = opening if opens else expert.act(state).to(torch.float64)
@@ -210,7 +205,7 @@ def _return(
         reward = env.reward(state, action, following)
         total += torch.where(live, reward, nothing)
         state = torch.where(live[..., None], following, state)
-        over = over | env.terminal(state)
+        over = over | ended(env, state)
     return total
 
 
@@ -293,10 +288,9 @@ def kick(
         at: the step of the kick.
 
     Raises:
-        Unanswerable: for an environment that cannot be put into a state, or whose distance is 0 or 1.
+        Unanswerable: for an environment that cannot be put into a state, or whose states cannot be a little apart.
     """
     require_pure(env)
-    require_lengths(env)
     last = env.horizon - 1
     within = 0 <= at <= last
     require(within, f"at: expected a step from 0 to {last}, got {at}; kick within the horizon")
@@ -306,10 +300,14 @@ def kick(
     way = of_length_one(env, state, draw * dial_coordinates(env, state))
     noise = noise_of(env, streams, episodes)
     kicked = state + size * way
+    length = env.distance(state, kicked)
+    small = (length > 0) & (length < 2 * size)
+    if not small.all():
+        raise Unanswerable("needs states that can be a little apart; here there is nothing between")
     swallowed = merges(env, kicked, state, calm.action[:, :, at], noise[at])
     deviations = list(_apart(env, who, kicked, calm, noise, at))
     quiet = torch.stack(deviations, -1) < 0.1 * size
-    felt = (at < calm.length) & ~swallowed
+    felt = (at < calm.length) & ~(swallowed & reacts(env))
     return _recovery(quiet, felt)
 
 
@@ -336,7 +334,7 @@ def _apart(
 ) -> Iterator[torch.Tensor]:
     """Deviations (R, E) from a calm path, step by step, of one that is in `state` at step `at`."""
     drive = driver(env, who)
-    over = env.terminal(state)
+    over = ended(env, state)
     memory = _memory(drive, calm, at)
     for t in range(at, len(noise)):
         action, memory = drive(t, state, memory)
@@ -345,7 +343,7 @@ def _apart(
         finite = following.isfinite().all(-1)
         stays = over | ~finite
         state = torch.where(stays[..., None], state, following)
-        over = over | env.terminal(state)
+        over = over | ended(env, state)
         twin = calm.state[:, :, t + 1]
         yield env.distance(state, twin)
 
@@ -447,14 +445,14 @@ def _worst_end(
     upwards = size * directions
     errors = torch.cat((upwards, -upwards))
     state = lead.state[:, :, 0]
-    over = env.terminal(state)
+    over = ended(env, state)
     for t in range(horizon):
         label = expert.act(state).to(torch.float64)
         ends = [env.transition(state, label + error, noise[t]) for error in errors]
         twin = lead.state[:, :, t + 1]
         worst = _furthest(env, torch.stack(ends), twin)
         state = torch.where(over[..., None], state, worst)
-        over = over | env.terminal(state)
+        over = over | ended(env, state)
     return state
 
 

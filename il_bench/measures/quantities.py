@@ -27,7 +27,6 @@ from ..core.streams import Streams
 from ..records.record import Record
 from ..stats.growth import Growth
 from ..stats.intervals import mean_error, ratio
-from ..stats.theory import envelope
 from . import loops, probes
 from .probes import Unanswerable
 
@@ -156,10 +155,8 @@ class Reference:
     @asked_once
     def kick(self) -> np.ndarray:
         """Steps after which the expert has forgotten a kick, for each run (R,), see `probes.kick`."""
-        env = self.env
         expert = self.expert
-        probes.require_pure(env)
-        probes.require_lengths(env)
+        probes.require_pure(self.env)
         return self.kicked(expert, self.lead)
 
     def kicked(self, who: Policy | Expert, calm: Rollout) -> np.ndarray:
@@ -292,12 +289,14 @@ class Assessment:
     @cached_property
     def error_off(self) -> np.ndarray:
         """Mean action error of each run (R,) on the expert's states."""
-        return mean_error(self.array("error_off"), self.experts("broke"))
+        broke, length = self.experts("broke"), self.experts("length")
+        return mean_error(self.array("error_off"), broke, length)
 
     @cached_property
     def error_on(self) -> np.ndarray:
         """Mean action error of each run (R,) on the learner's own states."""
-        return mean_error(self.array("error_on"), self.array("broke"))
+        broke, length = self.array("broke"), self.array("length")
+        return mean_error(self.array("error_on"), broke, length)
 
     @cached_property
     def gap(self) -> np.ndarray:
@@ -322,8 +321,8 @@ class Assessment:
         return lipschitz + self.reference.action_gain * slope.cpu().numpy()
 
     @asked_once
-    def small_gain(self) -> tuple[np.ndarray, np.ndarray]:
-        """The small gain rho + C L_a Lip(policy - expert) of each run (R,), and its C (R,), see `loops.Contraction`."""
+    def error_gain(self) -> np.ndarray:
+        """L_a Lip(policy - expert) of each run (R,), as far as the expert's path shows it."""
         env = self.env
         known = self.reference
         act = probes.acting(env, self.policy)
@@ -333,8 +332,17 @@ class Assessment:
             return act(state) - label(state)
 
         slope = loops.sensitivity(env, error, known.path())
-        gain = known.action_gain * slope.cpu().numpy()
-        return known.contraction.small_gain(gain)
+        return known.action_gain * slope.cpu().numpy()
+
+    @asked_once
+    def small_gain(self) -> tuple[np.ndarray, np.ndarray]:
+        """The small gain rho + C L_a Lip(policy - expert) of each run (R,), and its C (R,), see `loops.Contraction`."""
+        return self.reference.contraction.small_gain(self.error_gain)
+
+    @cached_property
+    def lead_alive(self) -> np.ndarray:
+        """Whether the expert's episode was alive at a step, (R, E, T) bool."""
+        return self.record.alive(0)
 
     @cached_property
     def alive(self) -> np.ndarray:
@@ -345,17 +353,15 @@ class Assessment:
     def excess(self) -> np.ndarray:
         """The largest D of each run (R,) as a part of its limit by the small gain; above 1 the estimate does not hold.
 
-        The limit is C times the `envelope` of that growth, fed by L_a times the largest error on the expert's path.
+        The limit is fed by L_a times the largest error on the expert's path, see `loops.Contraction.limits`.
         """
-        growth, constant = self.small_gain
         error = np.linalg.norm(self.array("error_off"), axis=-1)
-        length = self.experts("length")
-        lived = np.arange(self.horizon) < length[..., None]
-        largest = np.where(lived, error, 0.0).max((1, 2))
-        fed = constant * self.reference.action_gain * largest
-        limits = [envelope(*row, self.horizon)[1:] for row in zip(fed, growth, strict=True)]
-        drift = np.where(self.alive, self.array("divergence")[..., 1:], 0.0).max(1)
-        return ratio(drift, np.array(limits)).max(1)
+        largest = np.where(self.lead_alive, error, 0.0).max((1, 2))
+        known = self.reference
+        limits = known.contraction.limits(self.error_gain, known.action_gain * largest)
+        later = self.array("divergence")[..., 1:]
+        drift = np.where(self.alive, later, 0.0).max(1)
+        return ratio(drift, limits[:, 1:]).max(1)
 
     @cached_property
     def disagrees(self) -> np.ndarray:
@@ -364,12 +370,10 @@ class Assessment:
         Discrete actions disagree where they differ, Box actions by more than a part of the expert's own spread.
         """
         error = np.linalg.norm(self.array("error_off"), axis=-1)
-        action = self.experts("action")
-        spread = np.linalg.norm(action.std((0, 1, 2)))
+        action = self.experts("action")[self.lead_alive]
+        spread = np.linalg.norm(action.std(0))
         allowed = DISAGREEMENT * spread if spread > 0 else 0
-        length = self.experts("length")
-        alive = np.arange(self.horizon) < length[..., None]
-        apart: np.ndarray = np.logical_and(error > allowed, alive)
+        apart: np.ndarray = np.logical_and(error > allowed, self.lead_alive)
         return apart
 
     @cached_property
@@ -473,7 +477,6 @@ def _learners_kick(a: Assessment) -> np.ndarray:
     env = a.env
     policy = a.policy
     probes.require_pure(env)
-    probes.require_lengths(env)
     drive = probes.driver(env, policy)
     calm = rollout(env, drive, a.reference.streams, PROBED)
     return a.reference.kicked(policy, calm)

@@ -24,6 +24,10 @@ FAR = 0.5
 """As far as two unrelated states: from this part of their distance on."""
 
 
+ATTAINED = 1 + 1e-6
+"""A bound is exceeded above this part of it: one that is attained is so but for rounding."""
+
+
 @dataclass(frozen=True)
 class Circumstances:
     """What the lines need to know of a Record besides its rows.
@@ -31,7 +35,7 @@ class Circumstances:
     Attributes:
         horizon: steps of a rollout, T.
         indicator: whether D is 0 or 1, so that its mean is the chance to be apart.
-        counted: whether action errors are 0 or 1, so that the bounds on the loss hold.
+        counted: whether action errors are 0 or 1 and rewards in an interval of length 1, so that the bounds on the loss hold.
     """
 
     horizon: int
@@ -231,25 +235,36 @@ def _disagreement(row: Row) -> str:
 
 
 def _bounds(row: Row, known: Circumstances) -> str:
-    """What theory allows: for the growth where actions can be wrong by a little, for the loss where errors are counted."""
+    """What is foretold: of the growth where actions can be wrong by a little, of the loss where errors are counted."""
     if known.counted:
         return _loss_bounds(row)
-    naive = row["values"]["naive bound L + L_a Lip(policy)"]
+    naive = row["values"]["naive growth L + L_a Lip(policy), estimate"]
     if math.isnan(_number(naive)):
         return f"has no bound on its growth ({_reason(naive)})"
-    looser = _number(row["values"]["naive bound / fitted growth"])
-    fitted = f", {_times(looser)} the growth fitted" if math.isfinite(looser) else ""
-    return (
-        f"may grow by {short(naive.value, 3)} a step by the naive bound{fitted}{_small_gain(row)}"
-    )
+    text = f"may grow by {short(naive.value, 3)} a step by the naive estimate"
+    return f"{text}{_against_the_fit(row)}{_small_gain(row)}"
+
+
+def _against_the_fit(row: Row) -> str:
+    """How the naive estimate compares with the growth that was fitted."""
+    looser = row["values"]["naive / fitted growth"]
+    times = _number(looser)
+    if not math.isfinite(times):
+        return ""
+    text = f", {_times(times)} the growth fitted"
+    return f"{text}, which refutes it" if looser.high < 1 else text
 
 
 def _small_gain(row: Row) -> str:
-    small = _number(row["values"]["small gain rho + L_a Lip(error)"])
+    small = _number(row["values"]["small gain rho + C L_a Lip(error), estimate"])
+    excess = _number(row["values"]["largest D / limit by the small gain"])
     if math.isnan(small):
         return ""
+    text = f", and by {short(small, 3)} by the small gain"
+    if excess > ATTAINED:
+        return f"{text}: its drift refutes that, it reached {_times(excess)} the limit"
     promise = "errors stay small" if small < 1 else "an explosion is not ruled out"
-    return f", and by {short(small, 3)} by the small gain: {promise}"
+    return f"{text}: {promise}"
 
 
 def _loss_bounds(row: Row) -> str:
@@ -259,6 +274,8 @@ def _loss_bounds(row: Row) -> str:
     if not math.isfinite(any_task):
         return "has no finite bound on its loss"
     text = f"loses {short(any_task)} of the bound T^2 error"
+    if any_task > ATTAINED:
+        text = f"loses {_times(any_task)} T^2 error, more than that bound allows"
     if not math.isfinite(recoverable):
         return text
     return f"{text} and {short(recoverable)} of u T error, which counts on recovery"

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 Call: TypeAlias = "Callable[[], Any]"
+Matrices: TypeAlias = "list[np.ndarray]"
 
 
 VECTOR, MATRIX = 9_216, 2 * 262_144
@@ -136,9 +137,7 @@ class Tape:
         np.multiply(out, weight, self._error)
 
 
-def forward(
-    layers: list[np.ndarray], before: list[np.ndarray], after: list[np.ndarray], out: np.ndarray
-) -> list[Call]:
+def forward(layers: Matrices, before: Matrices, after: Matrices, out: np.ndarray) -> list[Call]:
     """The calls that leave a network's outputs in `out`.
 
     Args:
@@ -158,10 +157,10 @@ def forward(
 
 
 def backward(
-    layers: list[np.ndarray],
-    slopes: list[np.ndarray],
-    before: list[np.ndarray],
-    after: list[np.ndarray],
+    layers: Matrices,
+    slopes: Matrices,
+    before: Matrices,
+    after: Matrices,
     error: np.ndarray,
 ) -> Iterator[Call]:
     """The calls that leave the gradients of all layers but the last in `slopes`, for the outputs' `error`."""

@@ -144,7 +144,8 @@ class Record:
             name: json.dumps(self.config[name])
             for name in ("env", "expert", "learners", "versions")
         }
-        data["terminated"] = data["terminated"].astype("int8")
+        for name in ("terminated", "truncated"):
+            data[name] = data[name].astype("int8")
         data.to_netcdf(path, engine="scipy")
 
     def to_minari(
@@ -246,6 +247,14 @@ class Record:
         lost = (experts - own).sum(-1)
         each = np.where(self._broke(learner), np.inf, lost)
         return each.mean(-1)
+
+    def demonstrated(self, learner: int) -> np.ndarray:
+        """Share of each run's rollouts (R,) that began, exactly, where an episode that was learned from began.
+
+        NaN where it is not known: of the expert, of a policy that nobody learned here, in Records of earlier versions.
+        """
+        shares = self.index.demonstrated.get(self.learners[learner])
+        return np.full(self.runs, np.nan) if shares is None else np.array(shares)
 
     def ceiling(self, run: int) -> float:
         """The deviation of two unrelated states of a run: the certificate's diameter, or else the expert's own spread.
@@ -396,5 +405,7 @@ def load(path: str | Path, env: Env | None = None) -> Record:
     wrong = next(flaws(config, arrays), None)
     require(wrong is None, f"record: {path} {wrong}; write it again")
     config.pop("format")
+    # Earlier versions kept an episode that ended by a clock of its own alive to the horizon.
+    arrays.setdefault("truncated", np.zeros_like(arrays["terminated"]))
     found.known_env = env
     return found

@@ -53,14 +53,14 @@ def _divergence_quantile(part: float, record: Record, learner: int) -> np.ndarra
 
 def _error_off(record: Record, learner: int) -> np.ndarray:
     error = record.arrays["error_off"][learner]
-    broke = record.arrays["broke"][0]
-    return intervals.mean_error(error, broke)
+    broke, length = record.arrays["broke"][0], record.arrays["length"][0]
+    return intervals.mean_error(error, broke, length)
 
 
 def _error_on(record: Record, learner: int) -> np.ndarray:
     error = record.arrays["error_on"][learner]
-    broke = record.arrays["broke"][learner]
-    return intervals.mean_error(error, broke)
+    broke, length = record.arrays["broke"][learner], record.arrays["length"][learner]
+    return intervals.mean_error(error, broke, length)
 
 
 def _falls(record: Record, learner: int) -> np.ndarray:
@@ -157,6 +157,7 @@ VARIABLES: dict[str, Variable] = {
     "ceiling": Variable(_ceiling, "the deviation of two unrelated states"),
     "broke": Variable(_broke, "rollouts that became NaN or infinite"),
     "labels": Variable(partial(_spent, "labels"), "expert labels"),
+    "asked": Variable(partial(_spent, "asked"), "questions to the expert", late=True),
     "steps": Variable(partial(_spent, "steps"), "environment steps while learning"),
     "updates": Variable(partial(_spent, "updates"), "gradient updates"),
     "seconds": Variable(
@@ -473,7 +474,7 @@ def _beside_texts(row: dict[str, Any]) -> dict[str, Texts]:
 
 
 def table(record: Record, at: Sequence[int] | None = None) -> str:
-    """The rows as text; see `rows`."""
+    """The rows as text, and whose twins shared no noise beneath; see `rows`."""
     cells = [cell_texts(row) for row in rows(record, at)]
     if not cells:
         return NOBODY
@@ -484,7 +485,7 @@ def table(record: Record, at: Sequence[int] | None = None) -> str:
     lines = [_padded(row, widths) for row in body]
     longest = max(map(len, [heading, *lines]))
     rule = "-" * longest
-    return "\n".join([heading, rule, *lines])
+    return "\n".join([heading, rule, *lines, *record.index.warnings])
 
 
 def _joined(row: Mapping[str, Texts]) -> list[str]:
@@ -503,6 +504,11 @@ def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = [cell.ljust(width) for cell, width in pairs]
     line = "  ".join(padded)
     return line.rstrip()
+
+
+def remarks(record: Record) -> list[str]:
+    """What a reader should know beside the numbers: whose twins shared no noise, and who became NaN or infinite."""
+    return [*record.index.warnings, *broken(record)]
 
 
 def broken(record: Record, most: int = 3) -> list[str]:

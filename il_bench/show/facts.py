@@ -147,11 +147,12 @@ class _Rollouts:
 
 def facts_of(record: Record) -> Facts | None:
     """The facts of a Record; None where nobody is compared with the expert."""
-    rollouts = [_rollouts(record, number) for number in range(len(record.learners))]
+    ceilings = VARIABLES["ceiling"].measure(record, 0)
+    rollouts = [_rollouts(record, k, ceilings) for k in range(len(record.learners))]
     if len(rollouts) == 1:
         return None
     groups = record.groups()
-    key = max(groups, key=lambda key: _loss(record, rollouts, groups[key]))
+    key = max(groups, key=lambda key: _loss(rollouts, groups[key], ceilings))
     runs = groups[key]
     first, *rest = [_copy(record, k, rollouts[k], runs) for k in range(1, len(rollouts))]
     others = []
@@ -175,7 +176,7 @@ def _share(events: np.ndarray) -> float:
     return float(events.mean())
 
 
-def _rollouts(record: Record, learner: int) -> _Rollouts:
+def _rollouts(record: Record, learner: int, ceilings: np.ndarray) -> _Rollouts:
     """What became of a learner's rollouts."""
     arrays = record.arrays
     broke = arrays["broke"][learner] >= 0
@@ -184,7 +185,7 @@ def _rollouts(record: Record, learner: int) -> _Rollouts:
     together = arrays["terminated"][0] & (length == arrays["length"][0])
     stops = ended | broke
     stopped = np.where(stops, length, record.horizon)
-    apart = _apart(record, learner)
+    apart = _apart(record, learner, ceilings)
     gone = _first_step(apart, record.horizon)
     return _Rollouts(
         drift=record.drift(learner, record.horizon),
@@ -196,12 +197,11 @@ def _rollouts(record: Record, learner: int) -> _Rollouts:
     )
 
 
-def _apart(record: Record, learner: int) -> np.ndarray:
+def _apart(record: Record, learner: int, ceilings: np.ndarray) -> np.ndarray:
     """Whether each rollout is lost at each time (R, E, T+1); a chance has no yardstick of its own for that."""
     divergence = record.arrays["divergence"][learner]
     if record.indicator:
         return np.zeros(divergence.shape, dtype=bool)
-    ceilings = np.array([record.ceiling(run) for run in range(record.runs)])
     limit = FAR * ceilings[:, None, None]
     apart: np.ndarray = divergence >= limit
     return apart
@@ -213,17 +213,23 @@ def _first_step(events: np.ndarray, horizon: int) -> np.ndarray:
     return np.where(events.any(-1), first, horizon)
 
 
-def _loss(record: Record, rollouts: list[_Rollouts], runs: np.ndarray) -> tuple[float, float]:
+def _loss(rollouts: list[_Rollouts], runs: np.ndarray, ceilings: np.ndarray) -> tuple[float, float]:
     """How badly a setting goes: the share of rollouts lost, then D in parts of its ceiling; of the worst learner."""
-    ceilings = np.array([record.ceiling(run) for run in runs.tolist()])
     lost = 0.0
     part = 0.0
     for one in rollouts[1:]:
         share = float(one.lost[runs].mean())
         lost = max(lost, share)
-        drift = np.nan_to_num(one.drift[runs] / ceilings)
+        drift = _parts(one.drift[runs], ceilings[runs])
         part = max(part, float(np.median(drift)))
     return lost, part
+
+
+def _parts(drift: np.ndarray, ceilings: np.ndarray) -> np.ndarray:
+    """D in parts of its ceiling (n,); none where either is not known or not finite."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        parts = drift / ceilings
+    return np.nan_to_num(parts, posinf=0.0)
 
 
 def _copy(record: Record, learner: int, own: _Rollouts, runs: np.ndarray) -> Copy:
@@ -293,7 +299,8 @@ def _elsewhere(record: Record, first: _Rollouts, here: dict[str, float]) -> Else
         shares[key] = _lost(record, first, runs)
     best = min(shares, key=shares.__getitem__)
     lost_here = shares[tuple(here.items())]
-    if lost_here - shares[best] < MOST:
+    less = lost_here - shares[best]
+    if not less >= MOST:
         return None
     changed = {name: value for name, value in best if here[name] != value}
     return Elsewhere(changed, shares[best])
@@ -301,7 +308,8 @@ def _elsewhere(record: Record, first: _Rollouts, here: dict[str, float]) -> Else
 
 def _lost(record: Record, own: _Rollouts, runs: np.ndarray) -> float:
     """Share of rollouts that are lost in some runs; where D is 0 or 1, of those that are apart."""
-    lost = own.drift if record.indicator else own.lost
+    # A rollout that became infinite is apart, too.
+    lost = np.minimum(own.drift, 1) if record.indicator else own.lost
     return float(lost[runs].mean())
 
 

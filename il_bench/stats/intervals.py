@@ -152,7 +152,8 @@ def _middle(ordered: np.ndarray) -> float:
 def chance(shares: np.ndarray) -> Interval:
     """Mean over runs of the share of each (R,) and its interval: a chance, of which no median tells; NaN where unknown.
 
-    The interval is Student's over runs, cut off at 0 and 1; of fewer than six runs it is their extremes.
+    The interval is Student's over runs, cut off at 0 and 1; of fewer than six runs it is their extremes. A run that
+    became infinite has no share, and makes the mean infinite.
     """
     pooled = interval(shares)
     known = np.asarray(shares, dtype=float)
@@ -160,7 +161,7 @@ def chance(shares: np.ndarray) -> Interval:
     if pooled.known == 0:
         return pooled
     mean = float(known.mean())
-    if pooled.known < FEWEST:
+    if pooled.known < FEWEST or math.isinf(mean):
         return dataclasses.replace(pooled, value=mean)
     from scipy.special import stdtrit
 
@@ -355,17 +356,23 @@ def typical(divergence: np.ndarray, indicator: bool) -> np.ndarray:
     return np.quantile(divergence, 0.5, axis=1, method="inverted_cdf")
 
 
-def mean_error(error: np.ndarray, broke: np.ndarray) -> np.ndarray:
-    """Mean length of the action errors (R, E, T, U) of each run (R,), over all its steps.
+def mean_error(error: np.ndarray, broke: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Mean size of the action errors (R, E, T, U) of each run (R,), over the steps that its episodes lived.
 
-    A finished episode goes on erring in the state in which it was frozen: leaving it out would flatter whoever crashes.
-    One that became NaN or infinite (`broke` (R, E) >= 0) errs infinitely.
+    Each episode counts alike, however soon it ended: a crash after three bad steps is not outweighed by those who live
+    long. What a crash costs besides is said by the falls and by D. An episode that became NaN or infinite (`broke`
+    (R, E) >= 0) errs infinitely; one that lived no step (`length` (R, E) is 0) has no error, nor has a run of such.
     """
     known = np.nan_to_num(error, nan=np.inf)
-    lengths = np.linalg.norm(known, axis=-1)
-    means = lengths.mean(-1)
+    sizes = np.linalg.norm(known, axis=-1)
+    alive = np.arange(sizes.shape[-1]) < length[..., None]
+    total = np.where(alive, sizes, 0.0).sum(-1)
+    means = total / np.maximum(length, 1)
     each = np.where(broke >= 0, np.inf, means)
-    return each.mean(1)
+    lives = (length > 0) | (broke >= 0)
+    count = lives.sum(1)
+    mean = np.where(lives, each, 0.0).sum(1) / np.maximum(count, 1)
+    return np.where(count > 0, mean, np.nan)
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
