@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from claims import Claim, Mean, mean
+from claims import Claim, Mean, goal, mean
 from publish import figure, publish, table
 from scipy.stats import linregress
 
@@ -341,24 +341,24 @@ def cliff_claims(results: Results) -> list[Claim]:
             f"Where one cannot, it does not show that DAgger is worse: at T = {last} it loses "
             f"{more.text()} more (mean of the differences by seed, standard error).",
         ),
-        Claim(
+        goal(
             f"BC's loss there is the closed form's within {fallen.sigmas:.1f} standard errors "
-            "(goal: 3).",
+            "(goal: 3)",
             fallen.sigmas < 3,
         ),
-        Claim(
+        goal(
             f"The closed form at {setting} says {expected:.3f}; measured {measured.text(3)} "
-            "(goal: 3 standard errors).",
+            "(goal: 3 standard errors)",
             measured.apart(expected) < 3,
         ),
     ]
 
 
-def slope_claim(whose: str, line: Line, goal: float) -> Claim:
+def slope_claim(whose: str, line: Line, power: float) -> Claim:
     """That a loss grows with the horizon by the power that the source has."""
     slope = line.slope.value
-    words = f"{whose} loss grows as T^{slope:.2f} (goal: {goal} ± .15)."
-    return Claim(words, abs(slope - goal) <= 0.15)
+    words = f"{whose} loss grows as T^{slope:.2f} (goal: {power} ± .15)"
+    return goal(words, abs(slope - power) <= 0.15)
 
 
 def chain_claims(results: Results) -> list[Claim]:
@@ -371,10 +371,10 @@ def chain_claims(results: Results) -> list[Claim]:
     inexact = np.abs(results.ratios - 1).max()
     count = len(results.chains)
     return [
-        Claim(
+        goal(
             f"On `recover` an error of {ERROR} at every step loses T^{once.slope.value:.2f} at "
             f"k = 1 and T^{forever.slope.value:.2f} at k = T (closed forms: {slopes[0]:.2f}, "
-            f"{slopes[1]:.2f}; goal: ± .15).",
+            f"{slopes[1]:.2f}; goal: ± .15)",
             float(np.abs(gaps).max()) <= 0.15,
         ),
         Claim(
@@ -386,9 +386,9 @@ def chain_claims(results: Results) -> list[Claim]:
         ),
         fog_claim(results),
         parity_claim(results.chain("parity", "bc")),
-        Claim(
+        goal(
             "In the trap both lose T^2 epsilon, epsilon being each run's teacher-forced error: the "
-            f"ratio is 1 to {inexact:.0e} in all {results.ratios.size} runs.",
+            f"ratio is 1 to {inexact:.0e} in all {results.ratios.size} runs (goal: 1e-12)",
             bool(inexact < 1e-12),
         ),
     ]
@@ -412,10 +412,10 @@ def parity_claim(line: Line) -> Claim:
     last = LONG[-1]
     wrong = mean(line.losses[last] / last)
     expected = line.theory[-1] / last
-    return Claim(
+    return goal(
         f"On `parity` a clone that errs in {ERROR:.1%} of the steps with true symbols before it is "
         f"wrong in {100 * wrong.value:.1f} ± {100 * wrong.error:.1f} % of {last} with its own "
-        f"(closed form: {expected:.1%}).",
+        f"(closed form: {expected:.1%}; goal: {FAR} standard errors)",
         wrong.apart(expected) < FAR,
     )
 

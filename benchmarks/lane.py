@@ -41,12 +41,7 @@ class Results:
 
 def results(first: int = 0, seeds: int = SEEDS) -> Results:
     """BC and DAgger at every setting; the first seed is `first`."""
-    chosen = range(first, first + seeds)
-    env = il.make("lane", lipschitz=DIALS, wind=WINDS, seeds=chosen)
-    expert = il.expert(env)
-    bc = il.BC(episodes=8).learn(env, expert)
-    dagger = il.DAgger(rounds=8, episodes=1).learn(env, expert)
-    record = il.compare(env, expert, bc=bc, dagger=dagger)
+    record = compared(range(first, first + seeds))
     runs_of = record.groups()
     terminated = record.arrays["terminated"]
     fallen = terminated.mean(-1)
@@ -58,9 +53,19 @@ def results(first: int = 0, seeds: int = SEEDS) -> Results:
     quiet, windy = (runs_of[("lipschitz", DIALS[-1]), ("wind", wind)] for wind in WINDS)
     length = record.arrays["length"][:, quiet]
     safe = int(length.min()) - 1
-    ratio = record.drift(1, safe)[quiet] / record.drift(2, safe)[quiet]
-    leaves = np.where(terminated[1, quiet], length[1], np.inf).min(-1)
-    return Results(rows, safe, ratio, fallen[:, quiet], fallen[:, windy], leaves)
+    cloned, dagger = (record.drift(learner, safe)[quiet] for learner in (1, 2))
+    falls = np.where(terminated[1, quiet], length[1], np.inf)
+    leaves = falls.min(-1)
+    return Results(rows, safe, cloned / dagger, fallen[:, quiet], fallen[:, windy], leaves)
+
+
+def compared(seeds: range) -> il.Record:
+    """BC and DAgger beside the expert, at equal labels and updates."""
+    env = il.make("lane", lipschitz=DIALS, wind=WINDS, seeds=seeds)
+    expert = il.expert(env)
+    bc = il.BC(episodes=8).learn(env, expert)
+    dagger = il.DAgger(rounds=8, episodes=1).learn(env, expert)
+    return il.compare(env, expert, bc=bc, dagger=dagger)
 
 
 def cells(row: dict[str, Any], fallen: np.ndarray) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from claims import Claim
+from claims import Claim, goal
 from il_bench.envs.power import GAIN, SIZE
 from publish import figure, publish, table
 from scipy.stats import linregress
@@ -107,10 +107,10 @@ def claims(results: Results) -> list[Claim]:
     least, most = (results.steady["axis"][number, 0] for number in (0, -1))
     tame, wild = (interval(results.drifts[number]) for number in (0, -1))
     return [
-        Claim(
+        goal(
             "The steady deviation under a constant error d goes as d^(1/(p+1)) for p = 1 ... 5, as "
             f"the source says: fitted exponents are within {worst:.0e} (goal: 0.01), deviations "
-            f"within {apart:.0e} of the closed form (goal: 1e-06).",
+            f"within {apart:.0e} of the closed form (goal: 1e-06)",
             worst <= 0.01 and apart <= 1e-6,
         ),
         Claim(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from claims import Claim
+from claims import Claim, goal
 from publish import figure, publish, table
 from scipy.stats import linregress
 
@@ -219,13 +219,13 @@ def claims(lines: list[Line]) -> list[Claim]:
     exact = max(line.apart for line in lines if not line.random)
     sigmas = max(line.sigmas for line in lines if line.random)
     return [
-        Claim(
+        goal(
             "Where the error is not random the measured drift is the theory's (in brackets) to "
-            f"{exact:.0e} at every t up to {HORIZON}.",
+            f"{exact:.0e} at every t up to {HORIZON} (goal: 1e-09)",
             exact < 1e-9,
         ),
-        Claim(
-            f"Where it is, it is so within {sigmas:.1f} standard errors at these (goal: 3).",
+        goal(
+            f"Where it is, it is so within {sigmas:.1f} standard errors at these (goal: 3)",
             sigmas < 3,
         ),
         exponents(lines),
@@ -248,9 +248,9 @@ def exponents(lines: list[Line]) -> Claim:
     fitted = [line.exponent for line in tube]
     words = ", ".join(f"{exponent:.2f}" for exponent in fitted)
     gaps = np.abs(np.array(fitted) - (0, 0.5, 1))
-    return Claim(
+    return goal(
         "On the tube the exponent of D in t over the last three quarters is, saturating, diffusive "
-        f"and linear, {words} (theory: 0, 1/2, 1; goal: ± .1).",
+        f"and linear, {words} (theory: 0, 1/2, 1; goal: ± .1)",
         bool(gaps.max() <= 0.1),
     )
 

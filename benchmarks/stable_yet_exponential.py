@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from claims import Claim, share
+from claims import Claim, goal, share
 from publish import RESULTS, publish, table
 from torch.autograd.functional import jacobian
 
@@ -151,10 +151,10 @@ def cured(cloned: Row, dagger: Row, averaged: Row) -> Claim:
 def precise(pair: list[Row]) -> Claim:
     """That the growth can be read off the weights."""
     errors = np.concatenate([np.abs(row["fitted"] / row["foretold"] - 1) for row in pair])
-    return Claim(
+    return goal(
         "The weights' Jacobian at the origin foretells BC's growth in the first "
         f"{EARLY} steps within {np.median(errors):.2%} at the median and {errors.max():.2%} at "
-        "worst (goal: 5 %).",
+        "worst (goal: 5 %)",
         bool(errors.max() < 0.05),
     )
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from claims import Claim
+from claims import Claim, goal
 from gymnasium import spaces
 from publish import publish, table
 
@@ -224,9 +224,9 @@ def claims(
         "to two digits)"
     )
     return [
-        Claim(f"{many}.", times <= 2, f"{many}: too long."),
-        Claim(f"{single}.", small["ours"] <= 100, f"{single}: too long."),
-        Claim(f"{beside}.", worst >= 0.995, f"{beside}: too slow."),
+        goal(many, times <= 2),
+        goal(single, small["ours"] <= 100),
+        goal(beside, worst >= 0.995),
         Claim(
             f"The core multiplies large matrices at {machine['gflops']:.0f} GFLOP/s and copies "
             f"{machine['gigabytes_per_second']:.0f} GB/s."

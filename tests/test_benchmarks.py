@@ -47,6 +47,14 @@ def test_a_claim_that_fails_says_so(load):
     }
 
 
+def test_a_goal_that_is_missed_is_said_beside_the_number(load):
+    goal = load("claims").goal
+    assert str(goal("It takes 2 s (goal: 3)", True)) == "It takes 2 s (goal: 3)."
+    assert str(goal("It takes 4 s (goal: 3)", False)) == (
+        "**It takes 4 s (goal: 3); the goal is missed.**"
+    )
+
+
 def test_the_interval_of_a_share_is_exact(load):
     """At no and at all of n cases the ends are those of (1 - p)^n = 2.5 %."""
     share = load("claims").share
