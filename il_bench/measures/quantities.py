@@ -430,7 +430,7 @@ def _of_fits(part: str) -> Quantity:
 def _geometric(a: Assessment) -> np.ndarray:
     _require_lengths(a)
     drift = a.final
-    moved = (drift > 0).all(1)
+    moved: np.ndarray = np.all(drift > 0, axis=1)
     logarithm = np.log(np.where(moved[:, None], drift, 1.0))
     means = np.exp(logarithm.mean(1))
     reason = "some rollouts end without any drift, whose logarithm there is none"
