@@ -130,7 +130,7 @@ def test_the_drones_expert_is_the_optimal_regulator():
         step = np.zeros((2, 6))
         step[i, j] = 1e-4
         assert abs(cost(gain + step) - cost(gain - step)) / 2e-4 < 1e-5 * cost(gain)
-    assert env.certificate().closed_loop == (radius,)
+    assert env.certificate().loop_radius == (radius,)
     assert 0.5 < radius < 1
 
 

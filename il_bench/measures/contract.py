@@ -23,6 +23,7 @@ from .lipschitz import (
     exceeded,
     explore,
     largest_stretch,
+    loop_exceeded,
     no_noise,
     random_drive,
 )
@@ -207,7 +208,7 @@ def picture(env: Env) -> Iterator[str]:
 
 
 def answers(env: Env, expert: Expert) -> Iterator[str]:
-    """The expert gives finite actions of the right shape within the action space."""
+    """The expert gives finite actions of the right shape within the action space, and closes the loop as certified."""
     lived = explore(env).state[:, :, :-1]
     state = lived.flatten(1, 2)
     action = torch.as_tensor(expert.act(state))
@@ -219,6 +220,8 @@ def answers(env: Env, expert: Expert) -> Iterator[str]:
         yield "expert: gave actions that are not finite in states of a random rollout"
     elif _beyond_the_clip(env.action_space, action):
         yield "expert: gave actions outside action_space; clip them, or learners cannot imitate them"
+    else:
+        yield from loop_exceeded(env, expert, 4096)
 
 
 def _beyond_the_clip(space: spaces.Space[Any], action: torch.Tensor) -> bool:

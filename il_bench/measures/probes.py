@@ -501,4 +501,5 @@ def independent(env: Env, expert: Expert, lead: Rollout, streams: Streams) -> np
     *_, last = _apart(env, expert, start, lead, noise)
     apart = last.cpu().numpy()
     reason = "nothing is random after the start: two expert runs are one"
-    return where_answerable(typical(apart, env.indicator), apart.any(1), reason)
+    some: np.ndarray = np.any(apart, axis=1)
+    return where_answerable(typical(apart, env.indicator), some, reason)
