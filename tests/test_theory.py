@@ -56,9 +56,7 @@ def test_missing_mass_is_the_enumerated_one():
         chance = math.prod(rho[s] for s in (*shown, state))
         missing += chance * (state not in shown)
     assert theory.missing_mass(4, 2, 3) == pytest.approx(missing / 2, rel=1e-12)
-    assert theory.missing_mass(4, 2, 1) == pytest.approx(
-        0.25, rel=1e-12
-    )  # two rare ones of 1/2
+    assert theory.missing_mass(4, 2, 1) == pytest.approx(0.25, rel=1e-12)  # two rare ones of 1/2
     assert theory.missing_mass(2, 4, 0) == 0.75  # nothing was demonstrated
 
 
