@@ -1,52 +1,211 @@
 """T squared against T: counting BC and DAgger on the reset cliff, recoverable and absorbing, and the closed form.
 
-Then two chains with closed forms: an error that puts one k steps off, for k from 1 to T, and the trap, which attains
-T squared epsilon exactly.
+Then three chains with closed forms: an error that puts one k steps off, for k from 1 to T; a symbol that is said from
+one's own last one (parity); and the trap, which attains T squared epsilon exactly.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
+from claims import Claim, Mean, mean
 from publish import figure, publish, table
 from scipy.stats import linregress
 
 import il_bench as il
-from il_bench.stats.theory import absorbing_gap, missing_mass, recover_gap, return_gap, trap_gap
+from il_bench.stats.intervals import ratio
+from il_bench.stats.theory import (
+    absorbing_gap,
+    missing_mass,
+    parity_gap,
+    recover_gap,
+    reset_cliff_gap,
+    return_gap,
+    trap_gap,
+)
 
-STATES, ACTIONS, LABELS, HORIZONS, SEEDS, EPISODES = 10, 200, 400, (20, 40, 80), 64, 50
+SEEDS, EPISODES = 64, 50
+STATES, ACTIONS, LABELS, HORIZONS = 10, 200, 400, (20, 40, 80)
+LITERATURE = {"states": 10, "actions": 5, "demonstrations": 200, "horizon": 40}
+"""The setting at which the closed form is checked on its own."""
+KINDS = "recoverable", "absorbing"
+LEARNERS = "bc", "dagger"
 
-ERROR, LONG, OFF = (
-    0.002,
-    (20, 40, 80, 160),
-    (1, 4, 16, "T"),
-)  # a step's error; horizons and k of the chains
+ERROR, LONG = 0.002, (20, 40, 80, 160)
+"""Chance to err at a step of the chains, and their horizons."""
+OFF = 1, 4, 16, "T"
+"""Steps that an error puts one off, k."""
+PROBED, WATCHED = 400, 200
+"""Episodes of the probe and of learners on the chains, for each run."""
+FAR = 3.5
+"""Standard errors that one of some forty means is from its true value in 2 % of cases."""
+
+ANSWERS = {
+    "recover": ((0, 1, 0, 2), (1, 0, 1, 0)),
+    "parity": ((0, 1, 0, 1, 0, 1), (1, 0, 1, 0, 1, 0)),
+}
+"""The right action and a wrong one for each symbol."""
+
+Losses = dict[int, np.ndarray]
+"""Loss of return of each run (R,), by horizon."""
 
 
 class Erring(il.Policy):
-    """On `recover` without fog: right but for a chance to err at every step."""
+    """Right on a chain without fog but for a chance to err at every step."""
 
-    def __init__(self, env: il.Env):
-        self.action_space, self.runs = env.action_space, env.runs
+    def __init__(self, env: il.Env, chain: str):
+        self.action_space = env.action_space
+        self.runs = env.runs
+        right, wrong = ANSWERS[chain]
+        self.right = torch.tensor(right)
+        self.wrong = torch.tensor(wrong)
 
     def act(
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, Any]:
         """See `Policy.act`."""
-        right, wrong = torch.tensor([0, 1, 0, 2]), torch.tensor([1, 0, 1, 0])
-        seen = obs.argmax(-1)
-        errs = torch.zeros_like(seen, dtype=torch.bool) if draw is None else draw < ERROR
-        return torch.where(errs, wrong[seen], right[seen])[..., None], memory
+        symbol = obs.argmax(-1)
+        never = torch.zeros_like(symbol, dtype=torch.bool)
+        errs = never if draw is None else draw < ERROR
+        action = torch.where(errs, self.wrong[symbol], self.right[symbol])
+        return action[..., None], memory
 
     def __getitem__(self, run: int) -> Erring:
         """None is ever asked for."""
         raise IndexError(run)
 
 
-def gaps(
-    recoverable: bool, horizon: int, actions: int, episodes: int, seeds: int = SEEDS
+@dataclass(frozen=True)
+class Line:
+    """A learner's loss of return against the horizon, beside its closed form.
+
+    Attributes:
+        place: the cliff or the chain.
+        learner: who loses.
+        losses: of each run (R,), by horizon.
+        theory: the closed form at each horizon; none where there is none.
+    """
+
+    place: str
+    learner: str
+    losses: Losses
+    theory: tuple[float, ...] = ()
+
+    @property
+    def means(self) -> list[Mean]:
+        """Over runs, at each horizon."""
+        return [mean(losses) for losses in self.losses.values()]
+
+    @cached_property
+    def slope(self) -> Mean:
+        """Slope of log mean loss on log horizon, and its bootstrap standard error over runs."""
+        rng = np.random.default_rng(0)
+        draws = []
+        for _ in range(500):
+            resamples = [rng.choice(losses, len(losses)) for losses in self.losses.values()]
+            draws.append(self._slope_of([sample.mean() for sample in resamples]))
+        middle = self._slope_of([one.value for one in self.means])
+        return Mean(middle, float(np.std(draws)))
+
+    @property
+    def slope_of_theory(self) -> float:
+        """That of the closed form."""
+        return self._slope_of(self.theory)
+
+    def _slope_of(self, losses: Any) -> float:
+        horizons = np.log(list(self.losses))
+        return float(linregress(horizons, np.log(losses)).slope)
+
+    @property
+    def sigmas(self) -> float:
+        """Standard errors between mean and closed form, at the horizon where they are most."""
+        pairs = zip(self.means, self.theory, strict=True)
+        return max(measured.apart(expected) for measured, expected in pairs)
+
+    def chain_cells(self) -> list[str]:
+        """A line of the table of chains."""
+        pairs = zip(self.means, self.theory, strict=True)
+        losses = [f"{measured.text(4)} ({expected:.4f})" for measured, expected in pairs]
+        reach = 1.96 * self.slope.error
+        low = self.slope.value - reach
+        high = self.slope.value + reach
+        slope = f"{self.slope.value:.3f} [{low:.3f}, {high:.3f}] ({self.slope_of_theory:.3f})"
+        return [self.place, self.learner, *losses, slope]
+
+    def cliff_cells(self) -> list[str]:
+        """A line of the table of cliffs."""
+        losses = [measured.text() for measured in self.means]
+        theory = ", ".join(f"{expected:.2f}" for expected in self.theory)
+        return [self.place, self.learner, *losses, self.slope.text(), theory]
+
+    def entry(self) -> dict[str, Any]:
+        """Its entry in the result file."""
+        losses = {horizon: values.tolist() for horizon, values in self.losses.items()}
+        slope = self.slope.value, self.slope.error
+        names = {"place": self.place, "learner": self.learner}
+        return {**names, "slope": slope, "theory": self.theory, "losses": losses}
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the claims are about.
+
+    Attributes:
+        cliffs: by kind and learner.
+        literature: loss of BC in each run (n,) at the literature's setting.
+        chains: all of them.
+        ratios: on the trap, loss over T squared epsilon of each run, epsilon being its own error.
+    """
+
+    cliffs: dict[tuple[str, str], Line]
+    literature: np.ndarray
+    chains: list[Line]
+    ratios: np.ndarray
+
+    def chain(self, place: str, learner: str) -> Line:
+        """One of the chains."""
+        lines = (line for line in self.chains if (line.place, line.learner) == (place, learner))
+        return next(lines)
+
+
+def results(first: int = 0, seeds: int = SEEDS) -> Results:
+    """Both cliffs at three horizons, the literature's setting, and the chains; the first seed is `first`."""
+    chosen = range(first, first + seeds)
+    cliffs: dict[tuple[str, str], Line] = {}
+    for kind in KINDS:
+        cliffs |= cliff(kind, chosen)
+    many = range(first, first + 4 * seeds)
+    setting = LITERATURE["horizon"], LITERATURE["actions"], LITERATURE["demonstrations"]
+    literature = cliff_losses(False, *setting, many)["bc"]
+    trap, ratios = trapped(chosen)
+    chains = [*probed("recover", first, seeds), *fogged("recover", chosen)]
+    chains += [*probed("parity", first, seeds), *fogged("parity", chosen), *trap]
+    return Results(cliffs, literature, chains, ratios)
+
+
+def cliff(kind: str, seeds: range) -> dict[tuple[str, str], Line]:
+    """Both learners on one kind of cliff."""
+    print(f"{kind} cliff ...", flush=True)
+    of_horizon = {
+        horizon: cliff_losses(kind == "recoverable", horizon, ACTIONS, LABELS, seeds)
+        for horizon in HORIZONS
+    }
+    lines = {}
+    for learner in LEARNERS:
+        losses = {horizon: both[learner] for horizon, both in of_horizon.items()}
+        has_theory = (kind, learner) == ("absorbing", "bc")
+        theory = [reset_cliff_gap(STATES, ACTIONS, LABELS, horizon) for horizon in HORIZONS]
+        lines[kind, learner] = Line(kind, learner, losses, tuple(theory) if has_theory else ())
+    return lines
+
+
+def cliff_losses(
+    recoverable: bool, horizon: int, actions: int, episodes: int, seeds: range
 ) -> dict[str, np.ndarray]:
     """Mean loss of return of each run (R,) for both learners, with `episodes` demonstrations."""
     env = il.make(
@@ -58,205 +217,251 @@ def gaps(
         recoverable=recoverable,
         seeds=seeds,
     )
-    expert, training = il.expert(env), il.Training(net="table-per-step")
-    learners = {
-        "bc": il.BC(episodes, training),
-        "dagger": il.DAgger(rounds=20, episodes=episodes // 20, training=training),
-    }
-    policies = {name: learner.learn(env, expert) for name, learner in learners.items()}
-    a = il.compare(env, expert, episodes=EPISODES, sample=True, **policies).arrays
-    cost = (a["reward"][0] - a["reward"]).sum(-1).mean(-1)
-    return dict(zip(policies, cost[1:], strict=True))
-
-
-def slope(found: dict[int, np.ndarray]) -> tuple[float, float]:
-    """Slope of log mean gap on log horizon and its bootstrap standard error over runs."""
-    rng, logs = np.random.default_rng(0), np.log(list(found))
-    draws = []
-    for _ in range(500):
-        means = [np.mean(rng.choice(g, len(g))) for g in found.values()]
-        draws.append(linregress(logs, np.log(means)).slope)
-    return float(linregress(logs, np.log([g.mean() for g in found.values()])).slope), float(
-        np.std(draws)
-    )
-
-
-def chain(
-    name: str, settings: dict, policies: dict, sample: bool, seeds: Any = 32, episodes: int = 400
-) -> dict:
-    """Mean loss of return of each run (R,) by learner, and the teacher-forced error of each."""
-    env = il.make(name, seeds=seeds, **settings)
     expert = il.expert(env)
-    made = {
-        n: make.learn(env, expert) if hasattr(make, "learn") else make(env)
-        for n, make in policies.items()
+    policies = {
+        name: learner.learn(env, expert)
+        for name, learner in counters("table-per-step", episodes, 20).items()
     }
-    a = il.compare(env, expert, episodes=episodes, sample=sample, **made).arrays
-    lost = (a["reward"][0] - a["reward"][1:]).sum(-1).mean(-1)
-    return dict(zip(made, zip(lost, a["error_off"][1:].mean((2, 3, 4)), strict=True), strict=True))
+    record = il.compare(env, expert, episodes=EPISODES, sample=True, **policies)
+    return {name: record.cost_gap(number) for number, name in enumerate(policies, 1)}
 
 
-def line(
-    name: str, who: str, found: dict[int, np.ndarray], theory: list[float]
-) -> tuple[list[str], dict]:
-    """A line of the table of chains, and its numbers."""
-    shown = [
-        f"{g.mean():.4f} ± {g.std(ddof=1) / len(g) ** 0.5:.4f} ({x:.4f})"
-        for g, x in zip(found.values(), theory, strict=True)
+def counters(net: str, episodes: int, rounds: int) -> dict[str, Any]:
+    """BC and DAgger that count, with as many labels."""
+    training = il.Training(net=net)
+    dagger = il.DAgger(rounds=rounds, episodes=episodes // rounds, training=training)
+    return {"bc": il.BC(episodes, training), "dagger": dagger}
+
+
+def probed(chain: str, first: int, seeds: int) -> list[Line]:
+    """A chain with the probe that errs at every step: on `recover` for each k, on seeds of its own."""
+    print(f"{chain}, probe ...", flush=True)
+    lines = []
+    for number, off in enumerate(OFF if chain == "recover" else ("",)):
+        start = first + 200 * number
+        chosen = range(start, start + 2 * seeds)
+        losses, theory = {}, []
+        for horizon in LONG:
+            k = horizon if off == "T" else off
+            dial = {"k": float(k)} if off else {}
+            env = il.make(chain, horizon=horizon, fog=0.0, seeds=chosen, **dial)
+            losses[horizon] = chain_losses(env, PROBED, {"probe": Erring(env, chain)})["probe"]
+            expected = recover_gap(ERROR, k, horizon) if off else parity_gap(ERROR, horizon)
+            theory.append(expected)
+        place = f"{chain}, k = {off}" if off else chain
+        lines.append(Line(place, f"errs at {ERROR}", losses, tuple(theory)))
+    return lines
+
+
+def chain_losses(
+    env: il.Env, episodes: int, policies: Mapping[str, il.Policy]
+) -> dict[str, np.ndarray]:
+    """Mean loss of return of each run (R,) by policy."""
+    record = il.compare(env, il.expert(env), episodes=episodes, sample=True, **policies)
+    return {name: record.cost_gap(number) for number, name in enumerate(policies, 1)}
+
+
+def fogged(chain: str, seeds: range) -> list[Line]:
+    """A chain with learners that err in fog alone, beside their closed forms."""
+    print(f"{chain}, learners ...", flush=True)
+    dial = {"k": 16.0} if chain == "recover" else {}
+    of_horizon = {}
+    for horizon in LONG:
+        env = il.make(chain, horizon=horizon, fog=2 * ERROR, seeds=seeds, **dial)
+        of_horizon[horizon] = chain_losses(env, WATCHED, taught(env))
+    forms: dict[tuple[str, str], Callable[[int], float]] = {
+        ("recover", "bc"): lambda horizon: absorbing_gap(ERROR, horizon),
+        ("recover", "dagger"): lambda horizon: return_gap(ERROR, 16, horizon),
+        ("parity", "bc"): lambda horizon: parity_gap(ERROR, horizon),
+        ("parity", "dagger"): lambda horizon: parity_gap(ERROR, horizon),
+    }
+    place = f"{chain}, k = 16" if dial else chain
+    lines = []
+    for learner in LEARNERS:
+        losses = {horizon: both[learner] for horizon, both in of_horizon.items()}
+        theory = tuple(forms[chain, learner](horizon) for horizon in LONG)
+        lines.append(Line(place, learner, losses, theory))
+    return lines
+
+
+def taught(env: il.Env) -> dict[str, il.Policy]:
+    """Both learners, with one table for all steps."""
+    expert = il.expert(env)
+    learners = counters("table", 40, 20)
+    return {name: learner.learn(env, expert) for name, learner in learners.items()}
+
+
+def trapped(seeds: range) -> tuple[list[Line], np.ndarray]:
+    """The trap with both learners, and their loss over T squared epsilon, each run by its own error."""
+    print("trap ...", flush=True)
+    losses: dict[str, Losses] = {learner: {} for learner in LEARNERS}
+    ratios = []
+    for horizon in LONG:
+        env = il.make("trap", horizon=horizon, fog=2 * ERROR * horizon, seeds=seeds)
+        record = il.compare(env, il.expert(env), episodes=WATCHED, **taught(env))
+        for number, learner in enumerate(LEARNERS, 1):
+            lost = record.cost_gap(number)
+            error = record.arrays["error_off"][number].mean((1, 2, 3))
+            losses[learner][horizon] = lost
+            ratios.append(ratio(lost, horizon**2 * error))
+    theory = tuple(trap_gap(ERROR, horizon) for horizon in LONG)
+    lines = [Line("trap", learner, losses[learner], theory) for learner in LEARNERS]
+    return lines, np.concatenate(ratios)
+
+
+def claims(results: Results) -> list[Claim]:
+    """What is said of both tables, with its conditions."""
+    return [*cliff_claims(results), *chain_claims(results)]
+
+
+def cliff_claims(results: Results) -> list[Claim]:
+    """Of the cliffs."""
+    cloned, dagger = (results.cliffs["recoverable", learner] for learner in LEARNERS)
+    fallen, helpless = (results.cliffs["absorbing", learner] for learner in LEARNERS)
+    last = HORIZONS[-1]
+    more = mean(helpless.losses[last] - fallen.losses[last])
+    expected = reset_cliff_gap(**LITERATURE)
+    measured = mean(results.literature)
+    setting = f"S = 10, A = 5, T = 40, N = {LITERATURE['demonstrations']}"
+    return [
+        slope_claim("Where one can come back, BC's", cloned, 1.8),
+        slope_claim("There DAgger's", dagger, 1.0),
+        Claim(
+            f"Where one cannot, DAgger is not better: at T = {last} it loses {more.text()} more "
+            "(mean of the differences by seed, standard error).",
+            more.value > 2 * more.error,
+            f"Where one cannot, it does not show that DAgger is worse: at T = {last} it loses "
+            f"{more.text()} more (mean of the differences by seed, standard error).",
+        ),
+        Claim(
+            f"BC's loss there is the closed form's within {fallen.sigmas:.1f} standard errors "
+            "(goal: 3).",
+            fallen.sigmas < 3,
+        ),
+        Claim(
+            f"The closed form at {setting} says {expected:.3f}; measured {measured.text(3)} "
+            "(goal: 3 standard errors).",
+            measured.apart(expected) < 3,
+        ),
     ]
-    exponent, error = slope(found)
-    expected = float(linregress(np.log(list(found)), np.log(theory)).slope)
-    sigmas = [
-        abs(g.mean() - x) / (g.std(ddof=1) / len(g) ** 0.5)
-        for g, x in zip(found.values(), theory, strict=True)
+
+
+def slope_claim(whose: str, line: Line, goal: float) -> Claim:
+    """That a loss grows with the horizon by the power that the source has."""
+    slope = line.slope.value
+    words = f"{whose} loss grows as T^{slope:.2f} (goal: {goal} ± .15)."
+    return Claim(words, abs(slope - goal) <= 0.15)
+
+
+def chain_claims(results: Results) -> list[Claim]:
+    """Of the chains."""
+    probe = f"errs at {ERROR}"
+    once, forever = (results.chain(f"recover, k = {off}", probe) for off in (1, "T"))
+    furthest = max(results.chains, key=lambda line: line.sigmas)
+    slopes = [line.slope_of_theory for line in (once, forever)]
+    gaps = [line.slope.value - line.slope_of_theory for line in (once, forever)]
+    inexact = np.abs(results.ratios - 1).max()
+    count = len(results.chains)
+    return [
+        Claim(
+            f"On `recover` an error of {ERROR} at every step loses T^{once.slope.value:.2f} at "
+            f"k = 1 and T^{forever.slope.value:.2f} at k = T (closed forms: {slopes[0]:.2f}, "
+            f"{slopes[1]:.2f}; goal: ± .15).",
+            float(np.abs(gaps).max()) <= 0.15,
+        ),
+        Claim(
+            f"Every mean of the {count} chains is within {furthest.sigmas:.1f} standard errors of "
+            f"its closed form (goal: {FAR} of {count * len(LONG)} means).",
+            furthest.sigmas < FAR,
+            f"`{furthest.place}`, {furthest.learner}, is {furthest.sigmas:.1f} standard errors off "
+            f"its closed form (goal: {FAR} of {count * len(LONG)} means).",
+        ),
+        fog_claim(results),
+        parity_claim(results.chain("parity", "bc")),
+        Claim(
+            "In the trap both lose T^2 epsilon, epsilon being each run's teacher-forced error: the "
+            f"ratio is 1 to {inexact:.0e} in all {results.ratios.size} runs.",
+            bool(inexact < 1e-12),
+        ),
     ]
-    low, high = exponent - 1.96 * error, exponent + 1.96 * error
-    cells = [name, who, *shown, f"{exponent:.3f} [{low:.3f}, {high:.3f}] ({expected:.3f})"]
-    held = {
-        "slope": exponent,
-        "interval": [low, high],
-        "slope of theory": expected,
-        "sigmas": float(max(sigmas)),
-    }
-    return cells, {"chain": name, "learner": who, **held}
 
 
-def chains() -> dict:
-    """Recover(k) with a probe that errs at every step and with learners in fog; the trap with learners in fog."""
-    rows, training = [], il.Training(net="table")
-    learners = {
-        "bc": il.BC(40, training),
-        "dagger": il.DAgger(rounds=20, episodes=2, training=training),
-    }
-    for i, off in enumerate(OFF):
-        k = {h: h if off == "T" else off for h in LONG}
-        seeds = tuple(
-            range(200 * i, 200 * i + 128)
-        )  # others for each k: four pieces of evidence, not one
-        settings = {h: {"horizon": h, "k": float(k[h]), "fog": 0.0} for h in LONG}
-        found = {h: chain("recover", settings[h], {"p": Erring}, True, seeds) for h in LONG}
-        theory = [recover_gap(ERROR, k[h], h) for h in LONG]
-        rows.append(
-            line(
-                f"recover, k = {off}",
-                "errs at 0.002",
-                {h: f["p"][0] for h, f in found.items()},
-                theory,
-            )
-        )
-    found = {
-        h: chain("recover", {"horizon": h, "k": 16.0, "fog": 2 * ERROR}, learners, True)
-        for h in LONG
-    }
-    for who, gap in (
-        ("bc", lambda h: absorbing_gap(ERROR, h)),
-        ("dagger", lambda h: return_gap(ERROR, 16, h)),
-    ):
-        rows.append(
-            line(
-                "recover, k = 16",
-                who,
-                {h: f[who][0] for h, f in found.items()},
-                [gap(h) for h in LONG],
-            )
-        )
-    found = {h: chain("trap", {"horizon": h, "fog": 2 * ERROR * h}, learners, False) for h in LONG}
-    ratios = [lost / (h**2 * error) for h, f in found.items() for lost, error in f.values()]
-    for who in learners:
-        theory = [trap_gap(ERROR, h) for h in LONG]
-        rows.append(line("trap", who, {h: f[who][0] for h, f in found.items()}, theory))
-    apart = float(np.abs(np.array(ratios) - 1).max())
-    first, last = rows[0][1], rows[len(OFF) - 1][1]
-    claim = (
-        f"On recover(k) an error of {ERROR} at every step loses T^{first['slope']:.2f} at k = 1 and "
-        f"T^{last['slope']:.2f} at k = T (in brackets: 95 % intervals, closed forms). In fog BC, which has not seen "
-        "the way back, pays much as if there were none; DAgger pays k for an error. In the trap both lose T^2 epsilon, "
-        f"epsilon being each run's teacher-forced error: the ratio is 1 to {apart:.0e} in all {np.size(ratios)} runs."
+def fog_claim(results: Results) -> Claim:
+    """What a lesson about the way back is worth."""
+    cloned, dagger = (results.chain("recover, k = 16", learner) for learner in LEARNERS)
+    last = LONG[-1]
+    saved = mean(cloned.losses[last] - dagger.losses[last])
+    exact = max(cloned.sigmas, dagger.sigmas) < FAR
+    return Claim(
+        "In fog BC, which was not taught the way back, pays as if there were none, and DAgger k "
+        f"for an error: {saved.text(1)} less at T = {last} (by seed, standard error).",
+        exact and saved.value > 2 * saved.error,
     )
-    header = ["chain", "learner", *(f"loss at T={h}" for h in LONG), "slope"]
-    return {
-        "claim": claim,
-        "table": table(header, [r[0] for r in rows]),
-        "rows": [r[1] for r in rows],
-    }
 
 
-def draw(means: dict[tuple[str, str], dict[int, np.ndarray]]) -> None:
+def parity_claim(line: Line) -> Claim:
+    """What an error on true symbols becomes on one's own."""
+    last = LONG[-1]
+    wrong = mean(line.losses[last] / last)
+    expected = line.theory[-1] / last
+    return Claim(
+        f"On `parity` a clone that errs in {ERROR:.1%} of the steps with true symbols before it is "
+        f"wrong in {100 * wrong.value:.1f} ± {100 * wrong.error:.1f} % of {last} with its own "
+        f"(closed form: {expected:.1%}).",
+        wrong.apart(expected) < FAR,
+    )
+
+
+def draw(cliffs: dict[tuple[str, str], Line]) -> None:
     """Loss against the horizon on both cliffs, standard errors as bars, the closed form dashed."""
-    kinds, wide = (
-        ("recoverable", "absorbing"),
-        np.geomspace(HORIZONS[0], HORIZONS[-1], 30).astype(int),
-    )
-    with figure("horizon", len(kinds), sharey=True) as panels:
-        for panel, kind in zip(panels, kinds, strict=True):
-            for i, name in enumerate(("bc", "dagger")):
-                found = means[kind, name]
-                middle, error = (
-                    [f(g) for g in found.values()]
-                    for f in (np.mean, lambda g: g.std() / len(g) ** 0.5)
-                )
-                panel.errorbar(list(found), middle, error, marker="o", color=f"C{i}", label=name)
-            if kind == "absorbing":
-                q = missing_mass(STATES, ACTIONS, LABELS)
-                panel.plot(
-                    wide,
-                    [absorbing_gap(q, int(h)) for h in wide],
-                    "k--",
-                    lw=1,
-                    label="closed form, BC",
-                )
+    with figure("horizon", len(KINDS), sharey=True) as panels:
+        for panel, kind in zip(panels, KINDS, strict=True):
+            for learner in LEARNERS:
+                draw_line(panel, cliffs[kind, learner])
             panel.set(title=kind, xscale="log", yscale="log", xlabel="horizon T")
-            panel.set_xticks(HORIZONS, [str(h) for h in HORIZONS], minor=False)
+            panel.set_xticks(HORIZONS, map(str, HORIZONS), minor=False)
             panel.legend(frameon=False, fontsize=8)
         panels[0].set_ylabel("loss of return")
 
 
+def draw_line(panel: Any, line: Line) -> None:
+    """One learner's on one cliff."""
+    middles = [one.value for one in line.means]
+    errors = [one.error for one in line.means]
+    colour = f"C{LEARNERS.index(line.learner)}"
+    horizons = list(line.losses)
+    panel.errorbar(horizons, middles, errors, marker="o", color=colour, label=line.learner)
+    if line.theory:
+        wide = np.geomspace(HORIZONS[0], HORIZONS[-1], 30).astype(int)
+        missing = missing_mass(STATES, ACTIONS, LABELS)
+        losses = [absorbing_gap(missing, horizon) for horizon in wide.tolist()]
+        panel.plot(wide, losses, "k--", lw=1, label="closed form, BC")
+
+
 def main() -> None:
-    """Both cliffs at three horizons, the closed form at the literature's setting, and the chains."""
+    """64 seeds on the cliffs and for the learners on the chains, 128 for the probe."""
     torch.set_num_threads(1)
-    cells, slopes, means = [], {}, {}
-    for recoverable in (True, False):
-        kind = "recoverable" if recoverable else "absorbing"
-        by_horizon = {h: gaps(recoverable, h, ACTIONS, LABELS) for h in HORIZONS}
-        for name in ("bc", "dagger"):
-            found = {h: g[name] for h, g in by_horizon.items()}
-            slopes[kind, name] = slope(found)
-            means[kind, name] = found
-            shown = [
-                f"{g.mean():.2f} ± {g.std(ddof=1) / len(g) ** 0.5:.2f}" for g in found.values()
-            ]
-            q = missing_mass(STATES, ACTIONS, LABELS)
-            theory = (
-                ", ".join(f"{absorbing_gap(q, h):.2f}" for h in HORIZONS)
-                if (kind, name) == ("absorbing", "bc")
-                else ""
-            )
-            cells.append(
-                [kind, name, *shown, "{:.2f} ± {:.2f}".format(*slopes[kind, name]), theory]
-            )
-    measured = gaps(False, 40, 5, 200, seeds=256)["bc"]
-    expected, error = (
-        absorbing_gap(missing_mass(10, 5, 200), 40),
-        measured.std(ddof=1) / len(measured) ** 0.5,
+    outcome = results()
+    draw(outcome.cliffs)
+    losses = [f"loss at T={horizon}" for horizon in HORIZONS]
+    long_losses = [f"loss at T={horizon}" for horizon in LONG]
+    cliffs = table(
+        ["cliff", "learner", *losses, "slope", "closed form"],
+        [line.cliff_cells() for line in outcome.cliffs.values()],
     )
-    worse = means["absorbing", "dagger"][80].mean() - means["absorbing", "bc"][80].mean()
-    spread = np.hypot(
-        *(means["absorbing", n][80].std(ddof=1) / SEEDS**0.5 for n in ("bc", "dagger"))
+    chains = table(
+        ["chain", "learner", *long_losses, "slope"],
+        [line.chain_cells() for line in outcome.chains],
     )
-    claim = (
-        f"Where one can come back, BC's loss grows as T^{slopes['recoverable', 'bc'][0]:.2f} (goal: 1.8 ± .15) and "
-        f"DAgger's as T^{slopes['recoverable', 'dagger'][0]:.2f} (goal: 1.0 ± .15). Where one cannot, DAgger is not "
-        f"better: at T = 80 it loses {worse:+.2f} ± {spread:.2f} more. The closed form at S = 10, A = 5, T = 40, "
-        f"N = 200 says {expected:.3f}; measured {measured.mean():.3f} ± {error:.3f}."
-    )
-    draw(means)
-    beside = chains()
-    print(f"{beside['table']}\n\n{beside['claim']}\n")
-    header = ["cliff", "learner", *(f"loss at T={h}" for h in HORIZONS), "slope", "closed form"]
     publish(
-        "horizon", claim, table(header, cells), cells=cells, closed_form=expected, measured=float(measured.mean()),
-        standard_error=float(error), slopes={" ".join(k): v for k, v in slopes.items()}, chains=beside,
-    )  # fmt: skip
+        "horizon",
+        claims(outcome),
+        f"{cliffs}\n\n{chains}",
+        "Means over runs ± standard errors; in brackets closed forms, in square ones 95 % intervals.",
+        cliffs=[line.entry() for line in outcome.cliffs.values()],
+        chains=[line.entry() for line in outcome.chains],
+        literature=outcome.literature.tolist(),
+    )
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from claims import Claim
 from joblib import Parallel, delayed
 from publish import publish, table
 
@@ -23,23 +24,26 @@ from il_bench.stats.intervals import interval
 ENVS, EXPERTS = ("Hopper-v5", "Walker2d-v5"), Path("runs") / "experts"
 ROUNDS, SEEDS, ROLLOUTS = (2, 5, 10, 20), 6, 10
 TRAINING = il.Training(hidden=(64, 64), updates=20_000, batch=256, normalise="zscore")
-STEPS = 1_000_000  # of PPO, for an expert
-GOALS = 0.40, 0.85  # of the expert's return: BC below, DAgger above
+STEPS = 1_000_000
+"""Of PPO, for an expert."""
+GOALS = 0.40, 0.85
+"""Parts of the expert's return: BC below the first, DAgger above the second."""
 
 
 def main() -> None:
     """The environments named on the command line, or both; the result is published only where both are measured."""
     names = tuple(sys.argv[1:]) or ENVS
-    found = dict(
-        zip(names, Parallel(len(names))(delayed(rows_of)(name) for name in names), strict=True)
-    )
+    tasks = [delayed(rows_of)(name) for name in names]
+    outcome = dict(zip(names, Parallel(len(names))(tasks), strict=True))
     header = ["environment", "expert's return", "labels", "BC, part of it", "DAgger, part of it"]
-    cells = [[name, *row["cells"]] for name, rows in found.items() for row in rows]
-    claims = " ".join(claim(name, rows) for name, rows in found.items())
+    cells = [[name, *row["cells"]] for name, rows in outcome.items() for row in rows]
+    lines = table(header, cells)
+    sentences = claims(outcome)
     if set(names) != set(ENVS):
-        print(f"{table(header, cells)}\n\n{claims}")
+        print(lines, *sentences, sep="\n\n")
         return
-    publish("locomotion", claims, table(header, cells), cells=cells, seeds=SEEDS, rollouts=ROLLOUTS)
+    caption = f"Medians over {SEEDS} seeds of {ROLLOUTS} rollouts."
+    publish("locomotion", sentences, lines, caption, cells=cells, seeds=SEEDS, rollouts=ROLLOUTS)
 
 
 def rows_of(name: str) -> list[dict[str, Any]]:
@@ -62,31 +66,38 @@ def measured(name: str, rounds: int) -> dict[str, Any]:
     env = il.make(name, seeds=SEEDS)
     expert = il.expert(env, f"sb3:{expert_zip(name)}", trust=True)
     dagger = il.DAgger(rounds=rounds, episodes=1, training=TRAINING).learn(env, expert)
-    labels = tuple(float(n) for n in dagger.log.labels)
+    labels = tuple(float(count) for count in dagger.log.labels)
     bc = il.BC(labels=labels, training=TRAINING).learn(env, expert)
     record = il.compare(env, expert, episodes=ROLLOUTS, bc=bc, dagger=dagger)
-    returns = record.arrays["reward"].sum(-1)  # (learner, run, episode)
-    parts = [interval(returns[k].mean(-1) / returns[0].mean(-1)) for k in (1, 2)]
-    shown = [" ".join(part.texts()).strip() for part in parts]
-    best = f"{returns[0].mean():,.0f} ± {returns[0].std():,.0f}"
-    print(name, rounds, best, np.median(labels), *shown, flush=True)
-    return {
-        "bc": parts[0].value,
-        "dagger": parts[1].value,
-        "cells": [best, f"{np.median(labels):,.0f}", *shown],
+    experts = record.returns(0)
+    parts = {
+        who: interval(record.returns(k) / experts) for k, who in enumerate(("bc", "dagger"), 1)
     }
+    each = record.arrays["reward"][0].sum(-1)
+    best = f"{each.mean():,.0f} ± {each.std():,.0f}"
+    cells = [best, f"{np.median(labels):,.0f}", *map(str, parts.values())]
+    print(name, rounds, *cells, flush=True)
+    return {**parts, "cells": cells}
 
 
-def claim(name: str, rows: list[dict[str, Any]]) -> str:
+def claims(results: dict[str, list[dict[str, Any]]]) -> list[Claim]:
     """Where the goals are met, and where they are not."""
+    return [claim(name, rows) for name, rows in results.items()]
+
+
+def claim(name: str, rows: list[dict[str, Any]]) -> Claim:
+    """That some budget loses BC and not DAgger, beyond both intervals."""
     low, high = GOALS
-    met = [row["cells"][1] for row in rows if row["bc"] < low and row["dagger"] > high]
-    where = f"both are met at {' and '.join(met)} labels" if met else "no budget here meets both"
-    return (
-        f"{name}: BC reaches {rows[0]['bc']:.0%} of the expert's return with the fewest labels and {rows[-1]['bc']:.0%} "
-        f"with the most, DAgger {rows[0]['dagger']:.0%} and {rows[-1]['dagger']:.0%} (goals: BC below {low:.0%} where "
-        f"DAgger is above {high:.0%}); {where}."
+    met = [row["cells"][1] for row in rows if row["bc"].high < low and row["dagger"].low > high]
+    parts = [rows[k][who].value for who in ("bc", "dagger") for k in (0, -1)]
+    fewest, most, least, largest = (f"{part:.0%}" for part in parts)
+    words = (
+        f"{name}: BC reaches {fewest} of the expert's return with the fewest labels and {most} with "
+        f"the most, DAgger {least} and {largest} (goals: BC below {low:.0%} where DAgger is above "
+        f"{high:.0%}, intervals too)"
     )
+    where = f"{words}; both are met at {' and '.join(met)} labels."
+    return Claim(where, bool(met), f"{words}; no budget here meets both.")
 
 
 if __name__ == "__main__":

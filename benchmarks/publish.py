@@ -11,11 +11,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from claims import Claim
+
 HERE = Path(__file__).parent
 PAGES = HERE.parent / "docs" / "results.md", HERE.parent / "README.md"
 """Where tables stand."""
 RESULTS = HERE.parent / "results"
 """Where figures go; git ignores it."""
+PACKAGES = "il-bench", "torch", "numpy", "gymnasium", "scipy"
+"""Those whose versions a result names."""
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -24,49 +28,60 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def publish(name: str, claim: str, lines: str, **result: Any) -> None:
+def publish(name: str, claims: list[Claim], lines: str, caption: str = "", **numbers: Any) -> None:
     """Write `name.json`, and the block `<!-- benchmark: name -->` of the pages.
 
     Args:
         name: of the script, without its ending.
-        claim: what was found, in one sentence.
+        claims: what is said of the numbers; those that do not hold say so.
         lines: the Markdown that the pages show.
-        **result: the numbers.
+        caption: what the columns are; it stands before the claims.
+        **numbers: the data.
     """
     command = f"python benchmarks/{name}.py"
-    packages = {p: version(p) for p in ("il-bench", "torch", "numpy", "gymnasium", "scipy")}
-    machine = {
+    packages = {package: version(package) for package in PACKAGES}
+    computer = machine()
+    sentences = [caption, *map(str, claims)]
+    words = " ".join(sentences).strip()
+    readme = f"{headed(command, computer, packages)}\n\n{lines}\n\n{words}"
+    contents = {
+        "command": command,
+        "claims": [claim.entry() for claim in claims],
+        **numbers,
+        "versions": packages,
+        "machine": computer,
+        "readme": readme,
+    }
+    text = json.dumps(contents, indent=1)
+    (HERE / f"{name}.json").write_text(f"{text}\n")
+    insert(name, readme)
+    print(f"{lines}\n\n{words}")
+
+
+def machine() -> dict[str, Any]:
+    """Where the numbers come from."""
+    return {
         "processor": processor(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
     }
-    readme = f"{headed(command, machine, packages)}\n\n{lines}\n\n{claim}"
-    held = {
-        "command": command,
-        "claim": claim,
-        **result,
-        "versions": packages,
-        "machine": machine,
-        "readme": readme,
-    }
-    (HERE / f"{name}.json").write_text(json.dumps(held, indent=1) + "\n")
-    insert(name, readme)
-    print(f"{lines}\n\n{claim}")
 
 
-def headed(command: str, machine: dict[str, Any], packages: dict[str, str]) -> str:
+def headed(command: str, computer: dict[str, Any], packages: dict[str, str]) -> str:
     """A table's first line: the command that wrote it, and where."""
-    where = f"{machine['cores']} cores of {machine['processor']}, Python {machine['python']}"
-    return f"`{command}` ({where}, torch {packages['torch']}, NumPy {packages['numpy']})"
+    cores = f"{computer['cores']} cores of {computer['processor']}"
+    libraries = f"torch {packages['torch']}, NumPy {packages['numpy']}"
+    return f"`{command}` ({cores}, Python {computer['python']}, {libraries})"
 
 
 def insert(name: str, block: str) -> None:
     """Put a block between its markers in the pages that have them."""
     start, end = f"<!-- benchmark: {name} -->", "<!-- end -->"
     for page in PAGES:
-        before, found, rest = page.read_text().partition(start)
-        if found:
-            page.write_text(f"{before}{start}\n{block}\n{end}{rest.partition(end)[2]}")
+        before, marker, rest = page.read_text().partition(start)
+        if marker:
+            after = rest.partition(end)[2]
+            page.write_text(f"{before}{start}\n{block}\n{end}{after}")
 
 
 @contextlib.contextmanager
@@ -83,23 +98,25 @@ def figure(
     """
     from matplotlib.figure import Figure
 
-    page = Figure(figsize=(size[0] * columns, size[1]), layout="constrained", dpi=130)
-    panels = list(page.subplots(1, columns, squeeze=False, **shared)[0])
+    width, height = size
+    page = Figure(figsize=(width * columns, height), layout="constrained", dpi=130)
+    (row,) = page.subplots(1, columns, squeeze=False, **shared)
+    panels = list(row)
     yield panels
     for panel in panels:
         panel.spines[["top", "right"]].set_visible(False)
     RESULTS.mkdir(exist_ok=True)
-    page.savefig(RESULTS / f"{name}.png")
-    print(f"figure: {os.path.relpath(RESULTS / f'{name}.png')}")
+    path = RESULTS / f"{name}.png"
+    page.savefig(path)
+    print(f"figure: {os.path.relpath(path)}")
 
 
 def processor() -> str:
     """The processor's name, where the system tells."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(
-            line.partition(":")[2].strip() for line in lines if line.startswith("model name")
-        )
+        names = (line.partition(":")[2] for line in lines if line.startswith("model name"))
+        return next(names).strip()
     except (OSError, StopIteration):
         return platform.processor()
 
@@ -107,7 +124,8 @@ def processor() -> str:
 def main() -> None:
     """Put every result that is there into the pages again."""
     for path in sorted(HERE.glob("*.json")):
-        insert(path.stem, json.loads(path.read_text())["readme"])
+        result = json.loads(path.read_text())
+        insert(path.stem, result["readme"])
 
 
 if __name__ == "__main__":

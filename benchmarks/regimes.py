@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from claims import Claim
 from publish import figure, publish, table
 from scipy.stats import linregress
 
@@ -17,12 +18,22 @@ from il_bench.stats.intervals import short
 from il_bench.stats.theory import diffusion, envelope, regime
 
 HORIZON, SEEDS, EPISODES, EPSILON, AT = 100, 64, 64, 1e-4, (10, 30, 100)
-ANGLE = 0.5  # of linear's rotation
-LOOPS = (0.6, 1.0, 1.08)  # closed loops: below, at and above 1
+ANGLE = 0.5
+"""Radians by which linear turns in a step."""
+LOOPS = (0.6, 1.0, 1.08)
+"""Closed loops: below, at and above 1."""
+PLACES = "tube", "linear"
+PLAN = (
+    *((*place, loop) for loop in LOOPS for place in (("tube", "constant"), ("linear", "aligned"))),
+    ("tube", "zero-mean", 1.0),
+    ("linear", "zero-mean", 1.0),
+    ("linear", "constant", 1.0),
+)
+"""Environment, error and loop of each line."""
 
 
 @dataclass(frozen=True)
-class Held(il.Expert):
+class Pull(il.Expert):
     """On the tube: cancels the pull, and all of L q but `loop`."""
 
     env: il.Env
@@ -30,7 +41,8 @@ class Held(il.Expert):
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
-        push = self.env.pull(state) - (self.env.lipschitz - self.loop) * state[..., 0]
+        excess = self.env.lipschitz - self.loop
+        push = self.env.pull(state) - excess * state[..., 0]
         return (push / self.env.gain)[..., None]
 
 
@@ -47,141 +59,249 @@ class Probe(il.Expert):
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
-        return self.expert.act(state) + EPSILON / self.env.gain * self.direction(state)
+        size = EPSILON / self.env.gain
+        return self.expert.act(state) + size * self.direction(state)
 
     def direction(self, state: torch.Tensor) -> torch.Tensor:
         """The unit vector v, (R, E, U), a function of the state alone."""
-        s = state[..., :-1]
-        first = torch.zeros_like(s)
+        place = state[..., :-1]
+        first = torch.zeros_like(place)
         first[..., 0] = 1
         if self.way == "constant":
             return first
         if self.way == "aligned":
-            length = s.norm(dim=-1, keepdim=True)
-            along = torch.where(length > 0, s / length, first)
+            length = place.norm(dim=-1, keepdim=True)
+            along = torch.where(length > 0, place / length, first)
             return self.env.rotated(along)
+        return self.anywhere(state, first)
+
+    def anywhere(self, state: torch.Tensor, first: torch.Tensor) -> torch.Tensor:
+        """A unit vector of random direction, or sign; `first` is the first axis."""
         chance = white(state[..., -1:])
-        if s.shape[-1] == 1:
+        if first.shape[-1] == 1:
             return torch.where(chance < 0.5, -first, first)
-        return torch.cat((torch.cos(2 * math.pi * chance), torch.sin(2 * math.pi * chance)), -1)
+        turn = 2 * math.pi * chance
+        return torch.cat((torch.cos(turn), torch.sin(turn)), -1)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Drift of the probe beside the theory's, in one loop.
+
+    Attributes:
+        environment: its name.
+        error: constant, aligned or zero-mean.
+        loop: the closed loop's growth a step.
+        measured: D over time, (T+1,): root mean square over rollouts.
+        standard_error: of it, (T+1,).
+        theory: what it should be, (T+1,).
+        growth: fitted, the median over runs.
+    """
+
+    environment: str
+    error: str
+    loop: float
+    measured: np.ndarray
+    standard_error: np.ndarray
+    theory: np.ndarray
+    growth: float
+
+    @property
+    def random(self) -> bool:
+        """Whether the error is."""
+        return self.error == "zero-mean"
+
+    @property
+    def kind(self) -> str:
+        """The regime."""
+        if (self.environment, self.error) == ("linear", "constant"):
+            return "saturating"  # it turns
+        return regime(round(self.loop, 12), aligned=not self.random)
+
+    @property
+    def apart(self) -> float:
+        """Largest relative distance of the measured drift from the theory's."""
+        ratios = self.measured[1:] / self.theory[1:]
+        return float(np.abs(ratios - 1).max())
+
+    @property
+    def sigmas(self) -> float:
+        """The distance in standard errors, at the time of `AT` where it is largest."""
+        times = list(AT)
+        gaps = np.abs(self.measured - self.theory)[times]
+        errors = np.maximum(self.standard_error[times], 1e-300)
+        return float((gaps / errors).max())
+
+    @property
+    def exponent(self) -> float:
+        """Of D in t over the last three quarters."""
+        late = np.arange(HORIZON // 4, HORIZON + 1)
+        return float(linregress(np.log(late), np.log(self.measured[late])).slope)
+
+    def cells(self) -> list[str]:
+        """A line of the table."""
+        drifts = [self.cell(time) for time in AT]
+        apart = f"{self.sigmas:.1f} s.e." if self.random else f"{self.apart:.0e}"
+        names = [self.kind, self.environment, self.error, f"{self.loop:g}"]
+        return [*names, *drifts, apart, f"{self.exponent:.2f}", f"{self.growth:.4f}"]
+
+    def cell(self, time: int) -> str:
+        """D at a time, and the theory's."""
+        error = f" ± {short(self.standard_error[time], 1)}" if self.random else ""
+        return f"{short(self.measured[time], 3)}{error} ({short(self.theory[time], 3)})"
+
+    def entry(self) -> dict[str, Any]:
+        """Its entry in the result file, curves at every twentieth of the horizon."""
+        step = HORIZON // 20
+        curves = {
+            name: getattr(self, name)[::step].tolist()
+            for name in ("measured", "standard_error", "theory")
+        }
+        facts = {name: getattr(self, name) for name in ("environment", "error", "loop", "growth")}
+        return {**facts, "exponent": self.exponent, **curves}
 
 
 def theory(name: str, way: str, loop: float) -> np.ndarray:
     """What D_t should be, (T+1,): root mean square of zero-mean errors, the length itself of the others."""
     if way == "zero-mean":
         return diffusion(EPSILON, loop, HORIZON)
-    if (
-        name == "linear" and way == "constant"
-    ):  # the loop turns: sum_i (loop e^{i angle})^i, no two errors are aligned
+    if (name, way) == ("linear", "constant"):
+        # The loop turns: sum_i (loop e^{i angle})^i, no two errors are aligned.
         turn = loop * np.exp(1j * ANGLE)
-        return EPSILON * np.abs((turn ** np.arange(HORIZON + 1) - 1) / (turn - 1))
+        powers = turn ** np.arange(HORIZON + 1)
+        return EPSILON * np.abs((powers - 1) / (turn - 1))
     return envelope(EPSILON, loop, HORIZON)
 
 
-def measure(name: str, way: str, loop: float) -> dict[str, Any]:
+def results(first: int = 0, seeds: int = SEEDS) -> list[Line]:
+    """Every regime in one dimension and in a plane that turns; the first seed is `first`."""
+    chosen = range(first, first + seeds)
+    return [measured(*place, chosen) for place in PLAN]
+
+
+def measured(name: str, way: str, loop: float, seeds: range) -> Line:
     """Drift of the probe beside the theory's."""
-    env = il.make(
-        name, horizon=HORIZON, seeds=SEEDS, **({"alpha": loop} if name == "linear" else {})
+    dial = {"alpha": loop} if name == "linear" else {}
+    env = il.make(name, horizon=HORIZON, seeds=seeds, **dial)
+    expert = Pull(env, loop) if name == "tube" else il.expert(env)
+    probe = Probe(env, expert, way)
+    record = il.compare(env, expert, episodes=EPISODES, probe=probe)
+    # A probe has not learned: all its rollouts are independent.
+    drifts = record.arrays["divergence"][1].reshape(-1, HORIZON + 1)
+    squares = drifts**2
+    size = np.sqrt(squares.mean(0))
+    error = squares.std(0, ddof=1) / len(squares) ** 0.5
+    relative = error / (2 * np.maximum(size, 1e-300))
+    growth = np.median([fit.alpha for fit in record.growth(1)])
+    return Line(name, way, loop, size, relative, theory(name, way, loop), float(growth))
+
+
+def claims(lines: list[Line]) -> list[Claim]:
+    """What is said of the table, with its conditions."""
+    exact = max(line.apart for line in lines if not line.random)
+    sigmas = max(line.sigmas for line in lines if line.random)
+    return [
+        Claim(
+            "Where the error is not random the measured drift is the theory's (in brackets) to "
+            f"{exact:.0e} at every t up to {HORIZON}.",
+            exact < 1e-9,
+        ),
+        Claim(
+            f"Where it is, it is so within {sigmas:.1f} standard errors at these (goal: 3).",
+            sigmas < 3,
+        ),
+        exponents(lines),
+        turning(lines),
+        misread(line_of(lines, "linear", "aligned", LOOPS[0])),
+    ]
+
+
+def line_of(lines: list[Line], environment: str, error: str, loop: float) -> Line:
+    """One line of the table."""
+    place = environment, error, loop
+    return next(line for line in lines if (line.environment, line.error, line.loop) == place)
+
+
+def exponents(lines: list[Line]) -> Claim:
+    """That D goes with the power of t that the regime has."""
+    powers = {"constant": (0.6, 0.0), "zero-mean": (1.0, 0.5)}
+    tube = [line_of(lines, "tube", way, loop) for way, (loop, _) in powers.items()]
+    tube.append(line_of(lines, "tube", "constant", 1.0))
+    fitted = [line.exponent for line in tube]
+    words = ", ".join(f"{exponent:.2f}" for exponent in fitted)
+    gaps = np.abs(np.array(fitted) - (0, 0.5, 1))
+    return Claim(
+        "On the tube the exponent of D in t over the last three quarters is, saturating, diffusive "
+        f"and linear, {words} (theory: 0, 1/2, 1; goal: ± .1).",
+        bool(gaps.max() <= 0.1),
     )
-    expert = Held(env, loop) if name == "tube" else il.expert(env)
-    record = il.compare(env, expert, episodes=EPISODES, probe=Probe(env, expert, way))
-    drift, expected = record.arrays["divergence"][1], theory(name, way, loop)
-    squares = (drift**2).reshape(
-        -1, HORIZON + 1
-    )  # a probe has not learned: all its rollouts are independent
-    found = np.sqrt(squares.mean(0))
-    error = squares.std(0, ddof=1) / len(squares) ** 0.5 / (2 * np.maximum(found, 1e-300))
-    late = np.arange(HORIZON // 4, HORIZON + 1)
-    return {
-        "environment": name, "error": way, "loop": loop,
-        "measured": found.tolist(), "standard_error": error.tolist(), "theory": expected.tolist(),
-        "apart": float((np.abs(found / np.where(expected > 0, expected, np.nan) - 1)[1:]).max()),
-        "sigmas": float(max(abs(found[t] - expected[t]) / max(error[t], 1e-300) for t in AT)),
-        "exponent": float(linregress(np.log(late), np.log(found[late])).slope),
-        "growth": float(np.median([fit.alpha for fit in record.growth(1)])),
-    }  # fmt: skip
 
 
-def row(found: dict[str, Any]) -> list[str]:
-    """A line of the table."""
-    spread = found["error"] == "zero-mean"
-    cells = []
-    for t in AT:
-        value, error, expected = (found[k][t] for k in ("measured", "standard_error", "theory"))
-        cells.append(
-            f"{short(value, 3)}{f' ± {short(error, 1)}' if spread else ''} ({short(expected, 3)})"
-        )
-    kind = regime(round(found["loop"], 12), aligned=not spread)
-    if found["environment"] == "linear" and found["error"] == "constant":
-        kind = "saturating"  # it turns
-    apart = f"{found['sigmas']:.1f} s.e." if spread else f"{found['apart']:.0e}"
-    words = [kind, found["environment"], found["error"], f"{found['loop']:g}"]
-    return [*words, *cells, apart, f"{found['exponent']:.2f}", f"{found['growth']:.4f}"]
+def turning(lines: list[Line]) -> Claim:
+    """That errors which do not turn with the loop do not add up."""
+    largest = line_of(lines, "linear", "constant", 1.0).measured.max()
+    bound = EPSILON / np.sin(ANGLE / 2)
+    return Claim(
+        f"In a plane that turns by {ANGLE:g} rad a step a constant error stays below "
+        f"{largest:.1e}, although the loop preserves every length: what adds up is an error that "
+        "turns with the loop.",
+        bool(largest <= bound * (1 + 1e-9)),
+    )
 
 
-def draw(found: list[dict[str, Any]]) -> None:
+def misread(line: Line) -> Claim:
+    """That an error which turns with the deviation is taken for growth."""
+    words = f"{line.growth:.2f}, the loop's {line.loop:g}"
+    return Claim(
+        f"Where it turns with the deviation, the fitted growth is not the loop's ({words}): the "
+        "fit knows the error on the expert's path alone.",
+        abs(line.growth - line.loop) > 0.1,
+        f"Where it turns with the deviation, the fitted growth is near the loop's ({words}).",
+    )
+
+
+def draw(lines: list[Line]) -> None:
     """Measured drift over time on logarithmic axes, the theory dashed on top."""
-    kinds = ("tube", "linear")
-    with figure("regimes", len(kinds), sharey=True) as panels:
-        for panel, name in zip(panels, kinds, strict=True):
-            for i, one in enumerate(one for one in found if one["environment"] == name):
-                words = f"{one['error']} error, loop {one['loop']:g}"
-                panel.plot(
-                    np.maximum(one["measured"], 1e-9)[1:],
-                    color=f"C{i}",
-                    lw=3,
-                    alpha=0.4,
-                    label=words,
-                )
-                panel.plot(one["theory"][1:], "--", color=f"C{i}", lw=1)
+    with figure("regimes", len(PLACES), sharey=True) as panels:
+        for panel, name in zip(panels, PLACES, strict=True):
+            mine = [line for line in lines if line.environment == name]
+            for number, line in enumerate(mine):
+                draw_line(panel, line, f"C{number}")
             panel.set(title=name, xscale="log", yscale="log", xlabel="time t (steps)")
             panel.legend(frameon=False, fontsize=7)
         panels[0].set_ylabel(r"root mean square of $D_t$; theory dashed")
 
 
+def draw_line(panel: Any, line: Line, colour: str) -> None:
+    """One of them."""
+    words = f"{line.error} error, loop {line.loop:g}"
+    drift = np.maximum(line.measured, 1e-9)[1:]
+    panel.plot(drift, color=colour, lw=3, alpha=0.4, label=words)
+    panel.plot(line.theory[1:], "--", color=colour, lw=1)
+
+
 def main() -> None:
-    """Every regime in one dimension and in a plane that turns."""
+    """64 runs of 64 rollouts in each of nine loops."""
     torch.set_num_threads(1)
-    plan = [
-        (n, w, loop) for loop in LOOPS for n, w in (("tube", "constant"), ("linear", "aligned"))
-    ]
-    plan += [("tube", "zero-mean", 1.0), ("linear", "zero-mean", 1.0), ("linear", "constant", 1.0)]
-    found = [measure(*one) for one in plan]
-    draw(found)
-    exact = max(one["apart"] for one in found if one["error"] != "zero-mean")
-    sigmas = max(one["sigmas"] for one in found if one["error"] == "zero-mean")
-    turned, aligned = found[-1], found[1]
-    claim = (
-        f"An expert plus an error of {EPSILON:g}. Where the error is not random the measured drift is the theory's (in "
-        f"brackets) to {exact:.0e} at every t up to {HORIZON}; where it is, within {sigmas:.1f} standard errors at "
-        "these. The exponent is that of D in t over the last three quarters: 0, 1/2, 1, or no power at all. In a plane "
-        f"that turns by {ANGLE:g} rad a step a constant error stays below {max(turned['measured']):.1e}, although the "
-        "loop keeps every length: what adds up is an error that turns with the loop. And where it turns with the "
-        f"deviation, the fitted growth is not the loop's ({aligned['growth']:.2f} instead of {aligned['loop']:g}): the "
-        "fit knows the error on the expert's path alone."
-    )
+    lines = results()
+    draw(lines)
     header = [
         "regime",
         "environment",
         "error",
         "loop",
-        *(f"D at t={t}" for t in AT),
+        *(f"D at t={time}" for time in AT),
         "apart",
         "exponent",
         "growth",
     ]
-    cells = [row(one) for one in found]
-    every = {
-        k: [v[:: HORIZON // 20] if isinstance(v, list) else v for v in (one[k] for one in found)]
-        for k in found[0]
-    }
     publish(
         "regimes",
-        claim,
-        table(header, cells),
-        cells=cells,
+        claims(lines),
+        table(header, [line.cells() for line in lines]),
+        f"An expert plus an error of {EPSILON:g}.",
         t=list(range(0, HORIZON + 1, HORIZON // 20)),
-        **every,
+        lines=[line.entry() for line in lines],
     )
 
 

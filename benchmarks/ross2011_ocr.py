@@ -15,6 +15,7 @@ from typing import Any
 import joblib
 import numpy as np
 import torch
+from claims import Claim, Mean, mean
 from publish import figure, publish, table
 
 import il_bench as il
@@ -43,109 +44,145 @@ def learners(words: int) -> dict[str, Any]:
     }
 
 
-def read(fold: int) -> dict[str, dict[str, np.ndarray]]:
-    """One fold: for each method the letters that are right, wrong ones on its own path and on the true one, by place."""
+Fold = dict[str, dict[str, np.ndarray]]
+"""For each method the letters that are right, wrong ones on its own path and on the true one, by place."""
+
+
+def read(fold: int) -> Fold:
+    """One fold, with every method."""
     torch.set_num_threads(1)
-    found = {}
-    for previous in (False, True):
-        train = il.make("ocr", fold=float(fold), previous=previous)
-        test = dataclasses.replace(train, split="test")
-        expert, words = il.expert(train), test.words[0]
-        chosen = learners(len(train.words[0]))
-        chosen = chosen if previous else {"no structure": chosen["supervised"]}
-        policies = {name: learner.learn(train, expert) for name, learner in chosen.items()}
-        a = il.compare(test, il.expert(test), policies, episodes=len(words)).arrays
-        assert np.array_equal(
-            np.sort(a["state"][0, 0, :, 0, 0]), words
-        )  # every word of the fold, each once
-        alive = np.arange(test.horizon) < a["length"][0, 0][:, None]
-        for k, name in enumerate(policies, 1):
-            wrong = {w: (a[f"error_{w}"][k, 0, ..., 0] * alive).sum(0) for w in ("on", "off")}
-            found[name] = {"right": a["reward"][k, 0].sum(), "letters": alive.sum(0), **wrong}
-    return found
+    return read_by(fold, False) | read_by(fold, True)
 
 
-def draw(folds: list[dict]) -> None:
+def read_by(fold: int, previous: bool) -> Fold:
+    """The methods that know the letter before, or the one that does not."""
+    train = il.make("ocr", fold=float(fold), previous=previous)
+    test = dataclasses.replace(train, split="test")
+    words = test.words[0]
+    chosen = learners(len(train.words[0]))
+    if not previous:
+        chosen = {"no structure": chosen["supervised"]}
+    expert = il.expert(train)
+    policies = {name: learner.learn(train, expert) for name, learner in chosen.items()}
+    arrays = il.compare(test, il.expert(test), policies, episodes=len(words)).arrays
+    # Every word of the fold, each once.
+    assert np.array_equal(np.sort(arrays["state"][0, 0, :, 0, 0]), words)
+    lengths = arrays["length"][0, 0][:, None]
+    alive = np.arange(test.horizon) < lengths
+    counts = {}
+    for number, name in enumerate(policies, 1):
+        errors = {where: arrays[f"error_{where}"][number, 0, ..., 0] for where in ("on", "off")}
+        wrong = {where: (error * alive).sum(0) for where, error in errors.items()}
+        right = arrays["reward"][number, 0].sum()
+        counts[name] = {"right": right, "letters": alive.sum(0), **wrong}
+    return counts
+
+
+def draw(folds: list[Fold]) -> None:
     """Wrong letters by their place in the word: on the copy's own path, and where the true letter is put before it."""
     with figure("ross2011_ocr", 1, (7.0, 4.4)) as (panel,):
-        for k, name in enumerate(NAMES, 1):
-            curves = {"on": ("-", ""), "off": (":", ", the true letter before")}
-            for which in ("on", "off") if name in ("supervised", "dagger") else ("on",):
-                line, words = curves[which]
-                wrong = 100 * summed(folds, name, which) / summed(folds, name, "letters")
-                panel.plot(
-                    np.arange(1, len(wrong) + 1),
-                    wrong,
-                    line,
-                    color=colour_of(k),
-                    label=name + words,
-                )
+        for number, name in enumerate(NAMES, 1):
+            colour = colour_of(number)
+            draw_curve(panel, folds, name, "on", ls="-", color=colour, label=name)
+            if name in ("supervised", "dagger"):
+                words = f"{name}, the true letter before"
+                draw_curve(panel, folds, name, "off", ls=":", color=colour, label=words)
         panel.set(xlabel="place in the word", ylabel="letters that are wrong, %", ylim=(0, None))
         panel.legend(frameon=False, fontsize=8)
 
 
-def summed(folds: list[dict], name: str, what: str) -> np.ndarray:
+def draw_curve(panel: Any, folds: list[Fold], name: str, which: str, **style: Any) -> None:
+    """One method's wrong letters."""
+    wrong = summed(folds, name, which) / summed(folds, name, "letters")
+    places = np.arange(1, len(wrong) + 1)
+    panel.plot(places, 100 * wrong, **style)
+
+
+def summed(folds: list[Fold], name: str, what: str) -> np.ndarray:
     """Numbers of letters of a method over all folds, by their place."""
     return np.sum([fold[name][what] for fold in folds], 0)
 
 
-def error(per_fold: np.ndarray) -> float:
-    """Standard error of the mean over folds."""
-    return float(per_fold.std(ddof=1) / len(per_fold) ** 0.5)
+def claims(right: dict[str, np.ndarray], forced: dict[str, float]) -> list[Claim]:
+    """What is said of the per cent right of each fold, and of those with the true letter before; against the paper."""
+    means = {name: float(per_fold.mean()) for name, per_fold in right.items()}
+    structure = mean(right["supervised"] - right["no structure"])
+    other = mean(right["dagger, C on the sum"] - right["supervised"])
+    gaps = [abs(means[name] - value) for name, value in PAPER.items()]
+    costs = {name: forced[name] - means[name] for name in ("supervised", "dagger")}
+    return [
+        better(right),
+        Claim(
+            f"Where C weighs the growing sum it is {other.text()} points.",
+        ),
+        Claim(
+            f"With true letters put before, cloning reads {forced['supervised']:.2f}: its own "
+            f"mistakes cost it {costs['supervised']:.2f} points, DAgger {costs['dagger']:.2f}.",
+            costs["supervised"] > costs["dagger"] and costs["supervised"] > 0,
+        ),
+        Claim(
+            "The order is the paper's.",
+            sure(structure) and sure(mean(right["dagger"] - right["supervised"])),
+            "The order is not the paper's beyond two standard errors.",
+        ),
+        Claim(
+            f"No number is further than {max(gaps):.1f} points from the paper's (goal: 1.5).",
+            max(gaps) <= 1.5,
+        ),
+    ]
 
 
-def sentence(shown: dict[str, np.ndarray], forced: dict[str, float]) -> str:
-    """What was found, against the paper."""
-    mean = {name: float(per_fold.mean()) for name, per_fold in shown.items()}
-    gain, other = (shown[name] - shown["supervised"] for name in ("dagger", "dagger, C on the sum"))
-    apart = max(abs(mean[name] - value) for name, value in PAPER.items())
-    agrees = mean["no structure"] < mean["supervised"] < mean["dagger"]
-    return (
-        f"Per cent of the letters that are right, mean ± standard error over ten folds; each word is read once. DAgger "
-        f"reads {gain.mean():.2f} ± {error(gain):.2f} points more than cloning, in {(gain > 0).sum()} of 10 folds ("
-        f"{other.mean():.2f} ± {error(other):.2f} where C weighs the growing sum). With true letters put before, cloning reads "
-        f"{forced['supervised']:.2f}: its own mistakes cost it {forced['supervised'] - mean['supervised']:.2f} points, DAgger "
-        f"{forced['dagger'] - mean['dagger']:.2f}. The order is {'' if agrees else 'not '}the paper's, and no number is "
-        f"further than {apart:.1f} points from it."
+def better(right: dict[str, np.ndarray]) -> Claim:
+    """That DAgger reads more than cloning."""
+    gains = right["dagger"] - right["supervised"]
+    gain = mean(gains)
+    wins = int((gains > 0).sum())
+    return Claim(
+        f"DAgger reads {gain.text()} points more than cloning, in {wins} of {len(gains)} folds.",
+        sure(gain),
+        f"That DAgger reads more does not show: {gain.text()} points, in {wins} of {len(gains)} "
+        "folds.",
     )
 
 
-def main() -> None:
+def sure(gain: Mean) -> bool:
+    """Whether it is above zero by more than two standard errors."""
+    return gain.value > 2 * gain.error
+
+
+def read_all() -> list[Fold]:
     """Ten folds on all cores."""
+    began = time.perf_counter()
+    tasks = map(joblib.delayed(read), range(letters.FOLDS))
+    folds: list[Fold] = []
+    for fold in joblib.Parallel(-1, return_as="generator")(tasks):
+        parts = {name: per_cent(counts) for name, counts in fold.items()}
+        words = ", ".join(f"{name} {part:.2f} %" for name, part in parts.items())
+        print(f"fold {len(folds)} ({time.perf_counter() - began:.0f} s): {words}", flush=True)
+        folds.append(fold)
+    return folds
+
+
+def per_cent(counts: dict[str, np.ndarray]) -> float:
+    """Of a fold's letters, those that are right."""
+    return float(100 * counts["right"].sum() / counts["letters"].sum())
+
+
+def main() -> None:
+    """Ten folds on all cores, where the letters are."""
     if importlib.util.find_spec("sklearn") is None:
         sys.exit("ross2011_ocr: needs scikit-learn; install it with pip install il-bench[bench]")
     try:
         letters.load()
     except ValueError as missing:
         sys.exit(f"ross2011_ocr: {missing}")
-    began, folds = time.perf_counter(), []
-    for found in joblib.Parallel(-1, return_as="generator")(
-        map(joblib.delayed(read), range(letters.FOLDS))
-    ):
-        said = ", ".join(
-            f"{name} {100 * f['right'].sum() / f['letters'].sum():.2f} %"
-            for name, f in found.items()
-        )
-        print(f"fold {len(folds)} ({time.perf_counter() - began:.0f} s): {said}", flush=True)
-        folds.append(found)
+    folds = read_all()
     draw(folds)
-    shown = {
-        name: np.array([100 * f[name]["right"] / f[name]["letters"].sum() for f in folds])
-        for name in NAMES
-    }
+    right = {name: np.array([per_cent(fold[name]) for fold in folds]) for name in NAMES}
     total = int(summed(folds, "supervised", "letters").sum())
     pooled = {name: 100 * float(summed(folds, name, "right")) / total for name in NAMES}
-    forced = {name: 100 - 100 * float(summed(folds, name, "off").sum()) / total for name in NAMES}
-    cells = [
-        [
-            NAMES[name],
-            f"{x.mean():.2f} ± {error(x):.2f}",
-            f"{pooled[name]:.2f}",
-            f"{forced[name]:.2f}",
-            f"{PAPER.get(name, '')}",
-        ]
-        for name, x in shown.items()
-    ]
+    wrong = {name: float(summed(folds, name, "off").sum()) / total for name in NAMES}
+    forced = {name: 100 - 100 * part for name, part in wrong.items()}
     header = [
         "method",
         "letters right, %",
@@ -153,18 +190,21 @@ def main() -> None:
         "the true letter before",
         "Ross et al. 2011",
     ]
-    kept = {
-        "per_fold": {name: x.round(3).tolist() for name, x in shown.items()},
-        "pooled": pooled,
-        "forced": forced,
-    }
+    rows = []
+    for name, per_fold in right.items():
+        numbers = mean(per_fold).text(), f"{pooled[name]:.2f}", f"{forced[name]:.2f}"
+        rows.append([NAMES[name], *numbers, f"{PAPER.get(name, '')}"])
     publish(
         "ross2011_ocr",
-        sentence(shown, forced),
-        table(header, cells),
+        claims(right, forced),
+        table(header, rows),
+        "Per cent of the letters that are right, mean ± standard error over ten folds; each word "
+        "is read once.",
         rounds=ROUNDS,
         cost=COST,
-        **kept,
+        per_fold={name: per_fold.round(3).tolist() for name, per_fold in right.items()},
+        pooled=pooled,
+        forced=forced,
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import gymnasium
 import numpy as np
 import torch
+from claims import Claim
 from publish import publish, table
 
 import il_bench as il
@@ -33,11 +34,9 @@ def best(work: Callable[[], int], repeats: int = 5) -> float:
 def expert_actions(name: str, seeds: int) -> np.ndarray:
     """What the expert does on the first episode of each seed (n, T, ...), to be played back: full-length episodes."""
     env = il.make(name, seeds=seeds)
-    actions = (
-        rollout(env, by_expert(env, il.expert(env)), Streams(env.seeds).fork("gym"), 1)
-        .action[:, 0]
-        .numpy()
-    )
+    streams = Streams(env.seeds).fork("gym")
+    episode = rollout(env, by_expert(env, il.expert(env)), streams, 1)
+    actions = episode.action[:, 0].numpy()
     discrete = hasattr(env.action_space, "n")
     return actions[..., 0].astype(np.int64) if discrete else actions.astype(np.float32)
 
@@ -92,15 +91,16 @@ def compiled(count: int, steps: int = 100) -> Callable[[], int] | None:
     def episode(key: object) -> object:
         _, state = env.reset(key, settings)
 
-        def one(held: tuple, key: object) -> tuple:
-            _, state, reward, *_ = env.step(
-                key, held, env.action_space(settings).sample(key), settings
-            )
+        def one(state: tuple, key: object) -> tuple:
+            action = env.action_space(settings).sample(key)
+            _, state, reward, *_ = env.step(key, state, action, settings)
             return state, reward
 
-        return jax.lax.scan(one, state, jax.random.split(key, steps))[1].sum()
+        _, rewards = jax.lax.scan(one, state, jax.random.split(key, steps))
+        return rewards.sum()
 
-    many, keys = jax.jit(jax.vmap(episode)), jax.random.split(jax.random.PRNGKey(0), count)
+    many = jax.jit(jax.vmap(episode))
+    keys = jax.random.split(jax.random.PRNGKey(0), count)
 
     def work() -> int:
         many(keys).block_until_ready()
@@ -117,7 +117,8 @@ def vector(
     Slow environments are timed over what they manage in `most` seconds.
     """
     env = gymnasium.make_vec(identifier, num_envs=count)
-    several = np.tile(actions, (count // len(actions), 1, *(1,) * (actions.ndim - 2)))
+    further = (1,) * (actions.ndim - 2)
+    several = np.tile(actions, (count // len(actions), 1, *further))
     columns = [several[:, t] for t in range(actions.shape[1])] + [several[:, 0]]
 
     def work() -> int:
@@ -142,55 +143,79 @@ def harness(name: str, runs: int, episodes: int, device: str = "cpu") -> Callabl
     )
 
 
+def cartpole() -> dict[str, float]:
+    """Steps a second of Gymnasium's CartPole, and of gymnax's where that is installed."""
+    rates = {
+        "single": best(single("CartPole-v1")),
+        "sync": best(cartpoles(64, "sync")),
+        "batch_1024": best(cartpoles(1024, "vector_entry_point")),
+        "batch_16384": best(cartpoles(16_384, "vector_entry_point")),
+    }
+    for count in (1024, 16_384):
+        work = compiled(count)
+        if work is not None:
+            rates[f"jax_{count}"] = best(work)
+    return rates
+
+
+def ours(name: str) -> dict[str, float]:
+    """Steps a second of one of our environments; nothing of one whose data is not on this machine."""
+    identifier = f"il_bench/{name.capitalize()}-v0"
+    try:
+        actions = expert_actions(name, 1024)
+    except ValueError as absent:
+        print(f"{name} is left out: {absent}")
+        return {}
+    rates = {
+        "single": best(single(identifier, actions)),
+        "vector_1024": best(vector(identifier, actions, 1024)),
+        "vector_16384": best(vector(identifier, actions, 16_384), 2),
+        "harness_64x64": best(harness(name, 64, 64), 3),
+    }
+    if torch.cuda.is_available():
+        rates["harness_64x64_cuda"] = best(harness(name, 64, 64, "cuda"), 3)
+    print(name, *(f"{rate:,.0f}" for rate in rates.values()), sep="  ")
+    return rates
+
+
+def yardsticks(rates: dict[str, float]) -> list[list[str]]:
+    """The table's lines of CartPole."""
+    words = {name: f"{rate:,.0f}" for name, rate in rates.items()}
+    sync = f"{words['sync']} (SyncVectorEnv of 64)"
+    batches = words["batch_1024"], words["batch_16384"]
+    lines = [
+        ["CartPole-v1 (Gymnasium)", words["single"], sync],
+        ["CartPole-v1 (Gymnasium's NumPy batch)", "", *batches],
+    ]
+    if "jax_1024" in words:
+        lines.append(["CartPole-v1 (gymnax, jax)", "", words["jax_1024"], words["jax_16384"]])
+    return lines
+
+
+def claims(lane: dict[str, float], yard: dict[str, float]) -> list[Claim]:
+    """What is said of the lane, beside CartPole in the same run."""
+    one, many = lane["single"], lane["vector_1024"]
+    part = one / yard["single"]
+    times = many / yard["sync"]
+    batch = many / yard["batch_1024"]
+    alone = f"One `lane` takes {one:,.0f} steps a second (goal: 20,000)"
+    together = f"1024 of them take {many / 1e6:.1f} million (goal: 3 million)"
+    return [
+        Claim(f"{alone}.", one >= 20_000, f"{alone}: too few."),
+        Claim(f"{together}.", many >= 3e6, f"{together}: too few."),
+        Claim(
+            f"That is {part:.2f} of CartPole's in the same run, {times:.0f} times SyncVectorEnv's and "
+            f"{batch:.2f} of what Gymnasium's own NumPy batch of CartPoles does."
+        ),
+    ]
+
+
 def main() -> None:
     """Our environments, with Gymnasium's CartPole as the yardstick of the same run."""
     torch.set_num_threads(1)
-    yard_single = best(single("CartPole-v1"))
-    yard_sync = best(cartpoles(64, "sync"))
-    batch = [best(cartpoles(n, "vector_entry_point")) for n in (1024, 16_384)]
-    yards = [
-        [
-            "CartPole-v1 (Gymnasium)",
-            f"{yard_single:,.0f}",
-            f"{yard_sync:,.0f} (SyncVectorEnv of 64)",
-            "",
-            "",
-        ],
-        ["CartPole-v1 (Gymnasium's NumPy batch)", "", *(f"{rate:,.0f}" for rate in batch), ""],
-    ]
-    if (jitted := compiled(1024)) is not None:
-        yards.append(
-            [
-                "CartPole-v1 (gymnax, jax)",
-                "",
-                f"{best(jitted):,.0f}",
-                f"{best(compiled(16_384)):,.0f}",
-                "",
-            ]
-        )
-    gpu, rows, found = torch.cuda.is_available(), [], {}
-    for name in il.ENVS:
-        identifier = f"il_bench/{name.capitalize()}-v0"
-        try:
-            actions = expert_actions(name, 1024)
-        except ValueError as absent:  # an environment of data that is not on this machine
-            print(f"{name} is left out: {absent}")
-            continue
-        found[name] = {
-            "single": best(single(identifier, actions)),
-            "vector_1024": best(vector(identifier, actions, 1024)),
-            "vector_16384": best(vector(identifier, actions, 16_384), 2),
-            "harness_64x64": best(harness(name, 64, 64), 3),
-        } | ({"harness_64x64_cuda": best(harness(name, 64, 64, "cuda"), 3)} if gpu else {})
-        rows.append([name, *(f"{rate:,.0f}" for rate in found[name].values())])
-        print("  ".join(rows[-1]))
-    lane = found["lane"]
-    claim = (
-        f"One `lane` takes {lane['single']:,.0f} steps a second ({lane['single'] / yard_single:.2f} of CartPole's in "
-        f"the same run; goal: 20,000), 1024 of them {lane['vector_1024'] / 1e6:.1f} million (goal: 3 million): "
-        f"{lane['vector_1024'] / yard_sync:.0f} times SyncVectorEnv and {lane['vector_1024'] / batch[0]:.2f} of what "
-        f"Gymnasium's own NumPy batch of CartPoles does. One core, one thread."
-    )
+    yard = cartpole()
+    measured = {name: ours(name) for name in il.ENVS}
+    rates = {name: row for name, row in measured.items() if row}
     header = [
         "environment",
         "gymnasium.Env",
@@ -198,14 +223,20 @@ def main() -> None:
         "make_vec, 16,384",
         "harness, 64 runs x 64 rollouts",
     ]
-    header += ["the same on a GPU"] if gpu else []
-    lines = table(header, [row + [""] * (len(header) - len(row)) for row in yards + rows])
+    if torch.cuda.is_available():
+        header.append("the same on a GPU")
+    lines = yardsticks(yard)
+    lines += [[name, *(f"{rate:,.0f}" for rate in row.values())] for name, row in rates.items()]
+    full = [line + [""] * (len(header) - len(line)) for line in lines]
+    sentences = claims(rates["lane"], yard)
+    caption = "One core, one thread."
     publish(
         "throughput",
-        claim,
-        lines,
-        steps_per_second=found,
-        cartpole=[yard_single, yard_sync, *batch],
+        sentences,
+        table(header, full),
+        caption,
+        steps_per_second=rates,
+        cartpole=yard,
     )
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 
-os.environ["OPENBLAS_NUM_THREADS"] = (
-    "1"  # for the ceilings below; training keeps to one thread by itself
-)
+# For the ceilings below; training keeps to one thread by itself.
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import itertools
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from claims import Claim
 from gymnasium import spaces
 from publish import publish, table
 
@@ -25,13 +26,11 @@ from il_bench.fit.fitting import fit
 from il_bench.fit.training import Training
 from il_bench.nets import _mlp_engine
 
-clock = time.thread_time  # of the one thread that computes: other processes' work is not counted
+clock = time.thread_time
+"""Of the one thread that computes: other processes' work is not counted."""
 RUNS, WIDTHS, BATCH = (1, 16, 64, 256), (32, 64, 256), 64
-SEEN, ACTIONS, SAMPLES = (
-    4,
-    1,
-    1200,
-)  # observations, actions and labels: those of the lane, six episodes
+INPUTS, ACTIONS, SAMPLES = 4, 1, 1200
+"""Observations, actions and labels: those of the lane, six episodes."""
 
 
 def seconds(work: Callable[[], object], least: float = 0.1, repeats: int = 5) -> float:
@@ -52,47 +51,65 @@ def seconds(work: Callable[[], object], least: float = 0.1, repeats: int = 5) ->
 
 def ceilings() -> dict[str, float]:
     """What this machine can do in float32 on one core: large products and copies."""
-    a, b = (np.random.default_rng(0).standard_normal((1024, 1024), np.float32) for _ in range(2))
+    size = 1024
+    square = size, size
+    a = numbers(square)
+    b = numbers(square)
     out = np.empty_like(a)
     x, y, z = (torch.from_numpy(part) for part in (a, b, out))
-    fastest = min(seconds(lambda: np.matmul(a, b, out)), seconds(lambda: torch.mm(x, y, out=z)))
+    by_numpy = seconds(lambda: np.matmul(a, b, out))
+    by_torch = seconds(lambda: torch.mm(x, y, out=z))
+    operations = 2 * size**3 / min(by_numpy, by_torch)
     source = np.zeros(1 << 25, np.float32)
     copy = np.empty_like(source)
-    moved = 2 * source.nbytes / seconds(lambda: np.copyto(copy, source))
-    return {"gflops": 2 * 1024**3 / fastest / 1e9, "gigabytes_per_second": moved / 1e9}
+    bytes_moved = 2 * source.nbytes / seconds(lambda: np.copyto(copy, source))
+    return {"gflops": operations / 1e9, "gigabytes_per_second": bytes_moved / 1e9}
 
 
-def products(
-    runs: int, width: int, batch: int
-) -> list[tuple[tuple[int, ...], tuple[int, ...], bool, bool]]:
-    """Shapes of all products of forward and backward; whether each factor comes transposed."""
-    found, sizes = [], [SEEN, width, width, ACTIONS]
-    for k, (a, b) in enumerate(itertools.pairwise(sizes)):
-        found.append(((runs, batch, a), (runs, a, b), False, False))
-        found.append(((runs, batch, a), (runs, batch, b), True, False))
-        if k:  # OpenBLAS and MKL are both slow at an inner size of one; zeros beside it are the faster way
-            found.append(((runs, batch, max(b, 2)), (runs, a, max(b, 2)), False, True))
-    return found
+def numbers(shape: tuple[int, ...]) -> np.ndarray:
+    """Normal ones in float32."""
+    return np.random.default_rng(0).standard_normal(shape, np.float32)
+
+
+@dataclass(frozen=True)
+class Product:
+    """A batch of matrix products: the shapes of both factors, and whether each comes transposed."""
+
+    first: tuple[int, ...]
+    second: tuple[int, ...]
+    flips: tuple[bool, bool] = (False, False)
+
+    def seconds(self) -> float:
+        """By the faster of torch.bmm and numpy.matmul."""
+        pair = zip((self.first, self.second), self.flips, strict=True)
+        a, b = (numbers(shape).swapaxes(1, 2) if flip else numbers(shape) for shape, flip in pair)
+        out = np.empty((len(a), a.shape[1], b.shape[2]), np.float32)
+        x, y, z = (torch.from_numpy(part) for part in (a, b, out))
+        by_numpy = seconds(lambda: np.matmul(a, b, out), 0.02)
+        by_torch = seconds(lambda: torch.bmm(x, y, out=z), 0.02)
+        return min(by_numpy, by_torch)
+
+
+def products(runs: int, width: int, batch: int) -> list[Product]:
+    """All products of forward and backward."""
+    sizes = [INPUTS, width, width, ACTIONS]
+    every = []
+    for layer, (a, b) in enumerate(itertools.pairwise(sizes)):
+        data, weight, back = (runs, batch, a), (runs, a, b), (runs, batch, b)
+        every += [Product(data, weight), Product(data, back, (True, False))]
+        if layer:
+            # OpenBLAS and MKL are both slow at an inner size of one; zeros beside it are the faster way.
+            inner = max(b, 2)
+            every.append(Product((runs, batch, inner), (runs, a, inner), (False, True)))
+    return every
 
 
 def floor(runs: int, width: int, batch: int) -> float:
-    """Seconds for the products alone of one update of one run: each by the faster of torch.bmm and numpy.matmul."""
-    runs, total = min(runs, _mlp_engine.runs_at_once([SEEN, width, width, ACTIONS], batch)), 0.0
-    for first, second, *flips in products(runs, width, batch):
-        pair = [
-            np.random.default_rng(0).standard_normal(shape, np.float32) for shape in (first, second)
-        ]
-        a, b = (
-            part.swapaxes(1, 2) if flip else part for part, flip in zip(pair, flips, strict=True)
-        )
-        out = np.empty((runs, a.shape[1], b.shape[2]), np.float32)
-        x, y, z = (torch.from_numpy(part) for part in (a, b, out))
-        ways = (
-            lambda a=a, b=b, out=out: np.matmul(a, b, out),
-            lambda x=x, y=y, z=z: torch.bmm(x, y, out=z),
-        )
-        total += min(seconds(way, 0.02) for way in ways)
-    return total / runs
+    """Seconds for the products alone of one update of one run."""
+    at_once = _mlp_engine.runs_at_once([INPUTS, width, width, ACTIONS], batch)
+    together = min(runs, at_once)
+    total = sum(product.seconds() for product in products(together, width, batch))
+    return total / together
 
 
 class Plain:
@@ -103,10 +120,10 @@ class Plain:
 
 def samples(runs: int) -> Dataset:
     """Labels of a smooth function."""
-    obs = torch.randn(runs, SAMPLES, SEEN, generator=torch.Generator().manual_seed(0))
-    return Dataset(
-        obs, torch.tanh(obs[..., :1] + obs[..., 1:2]), torch.ones(runs, SAMPLES), (SAMPLES,)
-    )
+    obs = torch.randn(runs, SAMPLES, INPUTS, generator=torch.Generator().manual_seed(0))
+    action = torch.tanh(obs[..., :1] + obs[..., 1:2])
+    weight = torch.ones(runs, SAMPLES)
+    return Dataset(obs, action, weight, (SAMPLES,))
 
 
 class Enough(Exception):
@@ -118,11 +135,9 @@ def trained(runs: int, width: int, batch: int, spend: float = 2.0, fast: bool = 
 
     The median over the times from one report to the next; what comes before a block's first update is left out.
     """
-    training, suits, stamps = (
-        Training(hidden=(width, width), batch=batch),
-        _mlp_engine.suits,
-        [(0.0, clock())],
-    )
+    training = Training(hidden=(width, width), batch=batch)
+    suits = _mlp_engine.suits
+    stamps = [(0.0, clock())]
 
     def report(share: float, words: str) -> None:
         stamps.append((share, clock()))
@@ -142,16 +157,22 @@ def trained(runs: int, width: int, batch: int, spend: float = 2.0, fast: bool = 
 
 def plain(width: int, batch: int) -> float:
     """Seconds for an update of one network in a plain torch loop: nn.Sequential, autograd, torch.optim.Adam."""
-    sizes = (SEEN, width), (width, width)
-    layers = [m for a, b in sizes for m in (torch.nn.Linear(a, b), torch.nn.Tanh())]
-    network = torch.nn.Sequential(*layers, torch.nn.Linear(width, ACTIONS))
-    adam, data = torch.optim.Adam(network.parameters()), samples(1)
+    network = torch.nn.Sequential(
+        torch.nn.Linear(INPUTS, width),
+        torch.nn.Tanh(),
+        torch.nn.Linear(width, width),
+        torch.nn.Tanh(),
+        torch.nn.Linear(width, ACTIONS),
+    )
+    adam = torch.optim.Adam(network.parameters())
+    data = samples(1)
     order = torch.randperm(SAMPLES - batch)
 
     def update() -> None:
         at = order[:batch]
         adam.zero_grad()
-        (network(data.obs[0, at]) - data.action[0, at]).square().mean().backward()
+        gap = network(data.obs[0, at]) - data.action[0, at]
+        gap.square().mean().backward()
         adam.step()
 
     return seconds(update, 0.3)
@@ -170,49 +191,74 @@ def row(runs: int, width: int, batch: int = BATCH) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def results() -> list[dict[str, Any]]:
     """Every width with every number of runs."""
-    torch.set_num_threads(1)
-    found = []
+    every = []
     for width in WIDTHS:
         loop = 1e6 * plain(width, BATCH)
         rows = [row(runs, width) for runs in RUNS]
-        found += [r | {"torch": loop, "separate": rows[0]["ours"]} for r in rows]
-    small, machine = row(1, 32, 32), ceilings()
-    names = ("floor", "separate", "autograd", "torch")
-    cells = [
-        [
-            f"2 x {r['hidden']}",
-            f"{r['runs']}",
-            f"{r['ours']:.3g}",
-            f"{1e6 / r['ours'] / r['runs']:,.0f}",
-        ]
-        + [f"{r[name]:.3g} ({r[name] / r['ours']:.2g})" for name in names]
-        for r in found
-    ]
-    goal = next(r for r in found if (r["hidden"], r["runs"]) == (64, 64))
-    worst = min(r["separate"] / r["ours"] for r in found)
-    claim = (
-        f"One thread, batch {BATCH}; processor time, in brackets as a multiple of the third column. With 64 runs of "
-        f"2 x 64 an update of a run takes {goal['ours']:.3g} µs, {goal['ours'] / goal['floor']:.2f} times what the "
-        f"machine's libraries need for its products alone (goal: at most 2); one run of 2 x 32 with batch 32 takes "
-        f"{small['ours']:.3g} µs (goal: at most 100). Side by side is at worst {worst:.2f} times as fast as one run "
-        f"after the other (goal: 1). The core multiplies large matrices at {machine['gflops']:.0f} GFLOP/s and copies "
-        f"{machine['gigabytes_per_second']:.0f} GB/s."
+        every += [one | {"torch": loop, "separate": rows[0]["ours"]} for one in rows]
+    return every
+
+
+def claims(
+    rows: list[dict[str, Any]], small: dict[str, Any], machine: dict[str, float]
+) -> list[Claim]:
+    """Which goals are met; `small` is the row of one small run."""
+    usual = next(one for one in rows if (one["hidden"], one["runs"]) == (64, 64))
+    times = usual["ours"] / usual["floor"]
+    worst = min(one["separate"] / one["ours"] for one in rows)
+    many = (
+        f"With 64 runs of 2 x 64 an update of a run takes {usual['ours']:.3g} µs, {times:.2f} times "
+        "what the machine's libraries need for its products alone (goal: at most 2)"
     )
+    single = f"One run of 2 x 32 with batch 32 takes {small['ours']:.3g} µs an update (goal: at most 100)"
+    beside = (
+        f"Side by side is at worst {worst:.2f} times as fast as one run after the other (goal: 1, "
+        "to two digits)"
+    )
+    return [
+        Claim(f"{many}.", times <= 2, f"{many}: too long."),
+        Claim(f"{single}.", small["ours"] <= 100, f"{single}: too long."),
+        Claim(f"{beside}.", worst >= 0.995, f"{beside}: too slow."),
+        Claim(
+            f"The core multiplies large matrices at {machine['gflops']:.0f} GFLOP/s and copies "
+            f"{machine['gigabytes_per_second']:.0f} GB/s."
+        ),
+    ]
+
+
+def cells(one: dict[str, Any]) -> list[str]:
+    """A line of the table."""
+    others = ("floor", "separate", "autograd", "torch")
+    beside = [f"{one[name]:.3g} ({one[name] / one['ours']:.2g})" for name in others]
+    a_second = 1e6 / one["ours"] / one["runs"]
+    network = f"2 x {one['hidden']}"
+    return [network, str(one["runs"]), f"{one['ours']:.3g}", f"{a_second:,.0f}", *beside]
+
+
+def main() -> None:
+    """Every width with every number of runs, one small run, and the ceilings."""
+    torch.set_num_threads(1)
+    rows = results()
+    small = row(1, 32, 32)
+    machine = ceilings()
     header = [
         "network",
         "runs",
         "µs for an update of a run",
         "updates a second of each",
         "its products alone",
+        "one run after the other",
+        "autograd, same runs",
+        "torch.nn loop, one run",
     ]
-    header += ["one run after the other", "autograd, same runs", "torch.nn loop, one run"]
     publish(
         "training_speed",
-        claim,
-        table(header, cells),
-        microseconds=found,
+        claims(rows, small, machine),
+        table(header, [cells(one) for one in rows]),
+        f"One thread, batch {BATCH}; processor time, in brackets as a multiple of the third column.",
+        microseconds=rows,
         one_small_run=small,
         machine_can=machine,
     )

@@ -36,6 +36,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from claims import Claim
 from publish import RESULTS, publish, table
 from vs_imitation_ours import DIALS, LABELS, UPDATES, Regulator, Tracking, write_task
 
@@ -45,12 +46,13 @@ from il_bench.fit.fitting import restore
 from il_bench.nets.mlp import MLPPolicy
 
 HERE = Path(__file__).parent
-PINS = (
-    "torch==2.13.0",
-    "imitation==1.0.1",
-)  # in this order: the second must find a torch of the first's version
+PINS = "torch==2.13.0", "imitation==1.0.1"
+"""In this order: the second must find a torch of the first's version."""
 NAMES = {"bc": "BC", "dagger": "DAgger"}
-SEEDS = {"bc": 5, "dagger": 3}  # drift has heavy tails, and BC is cheap
+SEEDS = {"bc": 5, "dagger": 3}
+"""Drift has heavy tails, and BC is cheap."""
+SIDES = {"imitation": "imitation", "il_bench": "il_bench", "il_bench_64": "il_bench, 64"}
+"""How a side is named in a cell, and in a row."""
 MANY, EVALUATED, GOAL_ONE, GOAL_MANY = 64, 64, 30, 150
 
 
@@ -84,92 +86,77 @@ class Session:
     """Runs both sides' processes, one at a time, and says how far it is."""
 
     def __init__(self, peer: str, folder: Path):
-        self.peer, self.folder, self.task = peer, folder, folder / "task.npz"
-        self.done, self.of, self.began = (
-            0,
-            sum(2 * count + 1 for count in SEEDS.values()),
-            time.perf_counter(),
-        )
+        self.peer = peer
+        self.folder = folder
+        self.task = folder / "task.npz"
+        self.done = 0
+        self.of = sum(2 * count + 1 for count in SEEDS.values())
+        self.began = time.perf_counter()
         write_task(self.task)
 
     def ours(self, algorithm: str, seed: int, runs: int) -> dict[str, Any]:
         """What il_bench's process leaves: each dial's clocks, counts and arrays."""
-        script = [
-            sys.executable,
-            str(HERE / "vs_imitation_ours.py"),
-            str(self.task),
-            algorithm,
-            str(seed),
-            str(runs),
-        ]
-        return self._run(
-            "il_bench",
-            script,
-            f"{NAMES[algorithm]}, " + (f"seed {seed}" if runs == 1 else f"{runs} runs"),
-        )
+        script = str(HERE / "vs_imitation_ours.py")
+        command = [sys.executable, script, str(self.task), algorithm, str(seed), str(runs)]
+        which = f"seed {seed}" if runs == 1 else f"{runs} runs"
+        return self._run("il_bench", command, f"{NAMES[algorithm]}, {which}")
 
     def theirs(self, algorithm: str, seed: int) -> dict[str, Any]:
         """What imitation's process leaves, likewise."""
-        script = [
-            self.peer,
-            str(HERE / "vs_imitation_peer.py"),
-            str(self.task),
-            algorithm,
-            str(seed),
-        ]
-        return self._run("imitation", script, f"{NAMES[algorithm]}, seed {seed}")
+        script = str(HERE / "vs_imitation_peer.py")
+        command = [self.peer, script, str(self.task), algorithm, str(seed)]
+        return self._run("imitation", command, f"{NAMES[algorithm]}, seed {seed}")
 
     def _run(self, side: str, command: list[str], words: str) -> dict[str, Any]:
         self.done += 1
-        out, quiet = (
-            self.folder / f"{self.done}.npz",
-            {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
-        )
+        out = self.folder / f"{self.done}.npz"
+        surroundings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
         ended = subprocess.run(
-            [*command, str(out)], env=os.environ | quiet, capture_output=True, text=True
+            [*command, str(out)], env=surroundings, capture_output=True, text=True
         )
         if ended.returncode:
             raise SystemExit(f"{side}: `{' '.join(command)}` failed:\n{ended.stderr[-3000:]}")
-        held = dict(np.load(out))
-        spent = ", ".join(f"{held[f'{i}/spent'][0]:.2f}" for i in range(len(DIALS)))
+        arrays = dict(np.load(out))
+        spent = ", ".join(f"{arrays[f'{i}/spent'][0]:.2f}" for i in range(len(DIALS)))
         elapsed = time.perf_counter() - self.began
-        print(
-            f"[{self.done:2d} of {self.of}, {elapsed:3.0f} s] {side:9s} {words}: processor {spent} s",
-            flush=True,
-        )
-        return held
+        place = f"[{self.done:2d} of {self.of}, {elapsed:3.0f} s]"
+        print(f"{place} {side:9s} {words}: processor {spent} s", flush=True)
+        return arrays
 
 
-def policy_of(held: dict[str, Any], which: int) -> MLPPolicy:
+def policy_of(arrays: dict[str, Any], which: int) -> MLPPolicy:
     """A side's policies on dial number `which`; the peer's one network acts on observations and actions as they are."""
-    part = {k.partition("/")[2]: v for k, v in held.items() if k.startswith(f"{which}/")}
-    if "weight0" not in part:
-        arrays = {
-            k: torch.from_numpy(v) for k, v in part.items() if k.startswith(("layer.", "scaling."))
-        }
-    else:
-        arrays = {
-            f"layer.{2 * i:02d}": torch.from_numpy(part[f"weight{i}"].T.copy())[None]
-            for i in range(3)
-        }
-        arrays |= {
-            f"layer.{2 * i + 1:02d}": torch.from_numpy(part[f"bias{i}"])[None, None]
-            for i in range(3)
-        }
-        for name, size in (("mean", 4), ("std", 4), ("shift", 2), ("scale", 2)):
-            arrays[f"scaling.{name}"] = torch.full((1, 1, size), float(name in ("std", "scale")))
-    policy = restore("mlp", arrays, Tracking.action_space)
+    start = f"{which}/"
+    part = {name.removeprefix(start): v for name, v in arrays.items() if name.startswith(start)}
+    weights = of_peer(part) if "weight0" in part else of_ours(part)
+    policy = restore("mlp", weights, Tracking.action_space)
     assert isinstance(policy, MLPPolicy)
     return policy
 
 
+def of_ours(part: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    """The arrays of our policies among the rest."""
+    names = [name for name in part if name.startswith(("layer.", "scaling."))]
+    return {name: torch.from_numpy(part[name]) for name in names}
+
+
+def of_peer(part: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+    """The peer's network as one of ours, without scaling."""
+    arrays = {}
+    for i in range(3):
+        weight = part[f"weight{i}"].T.copy()
+        arrays[f"layer.{2 * i:02d}"] = torch.from_numpy(weight)[None]
+        arrays[f"layer.{2 * i + 1:02d}"] = torch.from_numpy(part[f"bias{i}"])[None, None]
+    for name, size in (("mean", 4), ("std", 4), ("shift", 2), ("scale", 2)):
+        value = float(name in ("std", "scale"))
+        arrays[f"scaling.{name}"] = torch.full((1, 1, size), value)
+    return arrays
+
+
 def drift(session: Session, policy: MLPPolicy, which: int, first: int) -> list[float]:
     """Each run's median distance from the expert's twin at the horizon, over rollouts that no learner has seen."""
-    env = Tracking(
-        task=str(session.task),
-        lipschitz=DIALS[which],
-        seed=tuple(range(first, first + policy.runs)),
-    )
+    seeds = tuple(range(first, first + policy.runs))
+    env = Tracking(task=str(session.task), lipschitz=DIALS[which], seed=seeds)
     streams = il.Streams(env.seeds).fork("evaluation")
     drivers = by_expert(env, Regulator(env)), by_policy(env, policy)
     ends = [rollout(env, drive, streams, EVALUATED).state[:, :, -1] for drive in drivers]
@@ -179,96 +166,120 @@ def drift(session: Session, policy: MLPPolicy, which: int, first: int) -> list[f
 def measure(session: Session) -> list[dict[str, Any]]:
     """One row for each process and dial: who, what, seconds, memory, drift; labels and updates are checked."""
     rows = []
-    for algorithm in NAMES:
-        tasks = [
-            (side, seed) for seed in range(SEEDS[algorithm]) for side in ("imitation", "il_bench")
-        ] + [("il_bench, 64", 0)]
-        for side, seed in tasks:
-            runs = MANY if side == "il_bench, 64" else 1
-            held = (
-                session.theirs(algorithm, seed)
-                if side == "imitation"
-                else session.ours(algorithm, seed, runs)
-            )
-            for which, big in enumerate(DIALS):
-                counts = int(held[f"{which}/labels"]), int(held[f"{which}/updates"])
-                assert counts == (LABELS[algorithm], UPDATES[algorithm]), (
-                    f"{side} {algorithm}: {counts}"
-                )
-                cpu, wall = (float(seconds) / runs for seconds in held[f"{which}/spent"])
-                rows.append({
-                    "side": side, "algorithm": algorithm, "lipschitz": big, "seed": seed, "cpu": cpu, "wall": wall,
-                    "memory": int(held["memory"]), "drift": drift(session, policy_of(held, which), which, seed),
-                })  # fmt: skip
-                if side == "imitation":
-                    rows[-1] |= {
-                        "collecting": held[f"{which}/collecting"].tolist(),
-                        "versions": held["versions"].tolist(),
-                    }
+    for algorithm, count in SEEDS.items():
+        for seed in range(count):
+            theirs = session.theirs(algorithm, seed)
+            rows += rows_of(session, theirs, "imitation", algorithm, seed)
+            ours = session.ours(algorithm, seed, 1)
+            rows += rows_of(session, ours, "il_bench", algorithm, seed)
+        many = session.ours(algorithm, 0, MANY)
+        rows += rows_of(session, many, "il_bench, 64", algorithm, 0)
+    return rows
+
+
+def rows_of(
+    session: Session, arrays: dict[str, Any], side: str, algorithm: str, seed: int
+) -> list[dict[str, Any]]:
+    """A row for each dial of one process."""
+    rows = []
+    runs = MANY if side == "il_bench, 64" else 1
+    for which, big in enumerate(DIALS):
+        counts = int(arrays[f"{which}/labels"]), int(arrays[f"{which}/updates"])
+        expected = LABELS[algorithm], UPDATES[algorithm]
+        assert counts == expected, f"{side} {algorithm}: {counts}"
+        cpu, wall = (float(seconds) / runs for seconds in arrays[f"{which}/spent"])
+        row = {"side": side, "algorithm": algorithm, "lipschitz": big, "seed": seed}
+        row |= {"cpu": cpu, "wall": wall, "memory": int(arrays["memory"])}
+        row["drift"] = drift(session, policy_of(arrays, which), which, seed)
+        if side == "imitation":
+            row["collecting"] = arrays[f"{which}/collecting"].tolist()
+            row["versions"] = arrays["versions"].tolist()
+        rows.append(row)
     return rows
 
 
 def pick(rows: list[dict[str, Any]], side: str, algorithm: str, big: float) -> list[dict[str, Any]]:
     """The rows of one cell, by seed."""
-    return [
-        r for r in rows if (r["side"], r["algorithm"], r["lipschitz"]) == (side, algorithm, big)
-    ]
+    place = side, algorithm, big
+    keys = "side", "algorithm", "lipschitz"
+    return [row for row in rows if tuple(row[key] for key in keys) == place]
 
 
 def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """For each algorithm and dial: medians over seeds, and ratios of pairs with one seed."""
-    found = []
-    for algorithm in NAMES:
-        for big in DIALS:
-            peer, one, many = (
-                pick(rows, side, algorithm, big)
-                for side in ("imitation", "il_bench", "il_bench, 64")
-            )
-            cell: dict[str, Any] = {"algorithm": algorithm, "lipschitz": big}
-            for clock in ("cpu", "wall"):
-                ratios = [p[clock] / o[clock] for p, o in zip(peer, one, strict=True)]
-                cell |= {
-                    f"{clock}_ratios": ratios,
-                    f"{clock}_ratio_64": median(p[clock] for p in peer) / many[0][clock],
-                }
-            for name, part in (("imitation", peer), ("il_bench", one), ("il_bench_64", many)):
-                cell[name] = {
-                    key: median(r[key] for r in part) for key in ("cpu", "wall", "memory")
-                }
-                cell[name]["drift"] = median(d for r in part for d in r["drift"])
-            found.append(cell)
-    return found
+    return [cell_of(rows, algorithm, big) for algorithm in NAMES for big in DIALS]
 
 
-def words(cells: list[dict[str, Any]]) -> str:
-    """What was found, in one sentence, and what it cost in memory."""
-    one, many = [], []
-    for algorithm in NAMES:
-        part = [c for c in cells if c["algorithm"] == algorithm]
-        one.append(f"{median(r for c in part for r in c['cpu_ratios']):.0f} × ({NAMES[algorithm]})")
-        many.append(f"{median(c['cpu_ratio_64'] for c in part):.0f} × ({NAMES[algorithm]})")
-    smaller = sum(c["il_bench"]["drift"] <= c["imitation"]["drift"] for c in cells)
-    memory = [
-        max(c[side]["memory"] for c in cells) / 1e9
-        for side in ("imitation", "il_bench", "il_bench_64")
+def cell_of(rows: list[dict[str, Any]], algorithm: str, big: float) -> dict[str, Any]:
+    """One of them."""
+    parts = {name: pick(rows, side, algorithm, big) for name, side in SIDES.items()}
+    peer, one, (many,) = parts.values()
+    cell: dict[str, Any] = {"algorithm": algorithm, "lipschitz": big}
+    for clock in ("cpu", "wall"):
+        pairs = zip(peer, one, strict=True)
+        cell[f"{clock}_ratios"] = [theirs[clock] / ours[clock] for theirs, ours in pairs]
+        cell[f"{clock}_ratio_64"] = median(row[clock] for row in peer) / many[clock]
+    for name, part in parts.items():
+        middles = {key: median(row[key] for row in part) for key in ("cpu", "wall", "memory")}
+        drifts = [drift for row in part for drift in row["drift"]]
+        cell[name] = {**middles, "drift": median(drifts), "drifts": drifts}
+    return cell
+
+
+def claims(cells: list[dict[str, Any]]) -> list[Claim]:
+    """What is said of seconds, drift and memory, with its conditions."""
+    memory = [max(cell[name]["memory"] for cell in cells) / 1e9 for name in SIDES]
+    theirs, ours, many = (f"{size:.2f} GB" for size in memory)
+    return [
+        faster(cells, "cpu_ratios", "one il_bench run", GOAL_ONE),
+        faster(cells, "cpu_ratio_64", f"a run among {MANY}", GOAL_MANY),
+        *(no_further(cell) for cell in cells),
+        Claim(
+            f"Memory at its peak is {theirs} there, {ours} here and {many} for {MANY} runs.",
+            memory[1] < memory[0],
+        ),
     ]
-    return (
-        f"At equal labels and updates, imitation 1.0.1 takes {' and '.join(one)} the processor time of one il_bench run "
-        f"(goal: {GOAL_ONE} ×), and {' and '.join(many)} that of a run among {MANY} (goal: {GOAL_MANY} ×), at equal or "
-        f"smaller drift in {smaller} of {len(cells)} cases (goal: all); memory at its peak {memory[0]:.2f} GB there, "
-        f"{memory[1]:.2f} here, {memory[2]:.2f} for {MANY} runs."
+
+
+def faster(cells: list[dict[str, Any]], key: str, what: str, goal: int) -> Claim:
+    """That imitation takes so many times the processor time, at equal labels and updates."""
+    ratios = {
+        name: median(np.hstack([cell[key] for cell in cells if cell["algorithm"] == algorithm]))
+        for algorithm, name in NAMES.items()
+    }
+    spoken = " and ".join(f"{ratio:.0f} × ({name})" for name, ratio in ratios.items())
+    words = (
+        "At equal labels and updates, imitation 1.0.1 takes "
+        f"{spoken} the processor time of {what} (goal: {goal} ×)"
+    )
+    return Claim(f"{words}.", min(ratios.values()) >= goal, f"{words}: less than the goal.")
+
+
+def no_further(cell: dict[str, Any]) -> Claim:
+    """That our runs do not drift further than the peer's few; the two share no seeds, so nothing is paired."""
+    theirs, ours = (cell[name]["drifts"] for name in ("imitation", "il_bench_64"))
+    above = sum(drift >= cell["il_bench_64"]["drift"] for drift in theirs)
+    where = f"{NAMES[cell['algorithm']]}, L = {cell['lipschitz']:g}"
+    words = (
+        f"{median(ours):.2g} here ({len(ours)} runs), {median(theirs):.2g} there ({len(theirs)})"
+    )
+    return Claim(
+        f"{where}: median D is no larger, {words}, and {above} of its {len(theirs)} runs are at or "
+        "above ours.",
+        median(ours) <= median(theirs),
+        f"{where}: median D is larger, {words}.",
     )
 
 
 def line(cell: dict[str, Any]) -> list[str]:
     """One row of the table."""
-    peer, one, many = cell["imitation"], cell["il_bench"], cell["il_bench_64"]
-    drifts = [f"{part['drift']:.2g}" for part in (peer, one, many)]
-    seconds = [f"{part['cpu']:.2g} ({part['wall']:.2g})" for part in (peer, one)]
-    return [
-        NAMES[cell["algorithm"]], f"{cell['lipschitz']:g}", *seconds, f"{median(cell['cpu_ratios']):.0f} ×",
-        f"{many['cpu']:.2g} ({many['wall']:.2g})", f"{cell['cpu_ratio_64']:.0f} ×", *drifts,
-    ]  # fmt: skip
+    parts = [cell[name] for name in SIDES]
+    drifts = [f"{part['drift']:.2g}" for part in parts]
+    theirs, ours, many = (f"{part['cpu']:.2g} ({part['wall']:.2g})" for part in parts)
+    ratio = f"{median(cell['cpu_ratios']):.0f} ×"
+    ratio_64 = f"{cell['cpu_ratio_64']:.0f} ×"
+    where = NAMES[cell["algorithm"]], f"{cell['lipschitz']:g}"
+    return [*where, theirs, ours, ratio, many, ratio_64, *drifts]
 
 
 def main() -> None:
@@ -285,15 +296,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         session = Session(peer, Path(folder))
         rows = measure(session)
-    cells, versions = summary(rows), rows[0]["versions"]
+    cells = summary(rows)
+    versions = rows[0]["versions"]
     header = [
-        "learner", "L", "imitation: processor (wall), s", "il_bench", "ratio", f"a run among {MANY}", "ratio",
-        "D at t = 100: imitation", "il_bench", f"il_bench, {MANY} seeds",
-    ]  # fmt: skip
+        "learner",
+        "L",
+        "imitation: processor (wall), s",
+        "il_bench",
+        "ratio",
+        f"a run among {MANY}",
+        "ratio",
+        "D at t = 100: imitation",
+        "il_bench",
+        f"il_bench, {MANY} seeds",
+    ]
     for row in rows:
         row.pop("versions", None)
     lines = table(header, [line(cell) for cell in cells])
-    publish("vs_imitation", words(cells), lines, cells=cells, rows=rows, peer=versions)
+    publish("vs_imitation", claims(cells), lines, cells=cells, rows=rows, peer=versions)
 
 
 if __name__ == "__main__":

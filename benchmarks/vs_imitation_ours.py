@@ -23,28 +23,42 @@ from il_bench.core.arrays import affine
 
 DIALS = (0.9, 1.2, 1.5)
 TASK: dict[str, Any] = {
-    "lipschitz": DIALS, "clip": 10.0, "limit": 10.0, "sigma": 0.01, "horizon": 100, "batch": 32, "epochs": 4,
-    "bc_episodes": 50, "rounds": 10, "dagger_episodes": 10,
-}  # fmt: skip
+    "lipschitz": DIALS,
+    "clip": 10.0,
+    "limit": 10.0,
+    "sigma": 0.01,
+    "horizon": 100,
+    "batch": 32,
+    "epochs": 4,
+    "bc_episodes": 50,
+    "rounds": 10,
+    "dagger_episodes": 10,
+}
 LABELS = {"bc": 5_000, "dagger": 10_000}
 UPDATES = {
     "bc": 4 * (5_000 // 32),
     "dagger": sum(4 * (1_000 * i // 32) for i in range(1, 11)),
-}  # 624 and 6,860
+}
+"""624 and 6,860."""
 
 
 def write_task(path: Path) -> None:
     """The task of both sides: a rotation, a push and the gains, from a key of their own, beside the constants."""
     streams = il.Streams((0,)).fork("vs_imitation")
-    q, r = np.linalg.qr(streams.normal("rotation", 1, 4, 4)[0, 0].numpy())
-    rotation, push = q * np.sign(np.diag(r)), streams.normal("push", 1, 4, 2)[0, 0].numpy()
-    cost, gains = 0.1 * np.eye(2), []
-    for big in DIALS:
-        ahead = solve_discrete_are(big * rotation, push, np.eye(4), cost)
-        gains.append(
-            np.linalg.solve(cost + push.T @ ahead @ push, push.T @ ahead @ (big * rotation))
-        )
+    chance = streams.normal("rotation", 1, 4, 4)[0, 0].numpy()
+    q, r = np.linalg.qr(chance)
+    rotation = q * np.sign(np.diag(r))
+    push = streams.normal("push", 1, 4, 2)[0, 0].numpy()
+    gains = [gain(big * rotation, push) for big in DIALS]
     np.savez(path, **TASK, rotation=rotation, push=push, gain=np.stack(gains))
+
+
+def gain(drift: np.ndarray, push: np.ndarray) -> np.ndarray:
+    """K of the linear-quadratic regulator with Q = I and R = 0.1 I."""
+    cost = 0.1 * np.eye(2)
+    ahead = solve_discrete_are(drift, push, np.eye(4), cost)
+    weight = cost + push.T @ ahead @ push
+    return np.linalg.solve(weight, push.T @ ahead @ drift)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +88,10 @@ class Tracking(il.Env):
     @cached_property
     def weight(self) -> torch.Tensor:
         """L R and B side by side, transposed: (R, X + U, X)."""
-        rotation, push = self.given["rotation"], self.given["push"]
-        return torch.from_numpy(
-            np.stack([np.hstack((big * rotation, push)).T for big in self.values("lipschitz")])
-        )
+        rotation = self.given["rotation"]
+        push = self.given["push"]
+        both = [np.hstack((big * rotation, push)).T for big in self.values("lipschitz")]
+        return torch.from_numpy(np.stack(both))
 
     def initial(self, streams: il.Streams, episodes: int) -> torch.Tensor:
         """Anywhere in the cube of half-width 1."""
@@ -85,7 +99,8 @@ class Tracking(il.Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        pushed = affine(TASK["sigma"] * noise, torch.cat((state, action), -1), self.weight)
+        both = torch.cat((state, action), -1)
+        pushed = affine(TASK["sigma"] * noise, both, self.weight)
         return pushed.clamp(-TASK["clip"], TASK["clip"])
 
     def observation(self, state: Any) -> Any:
@@ -128,13 +143,13 @@ class Regulator(il.Expert):
     def weight(self) -> torch.Tensor:
         """-K of each run, transposed: (R, X, U)."""
         gains = dict(zip(DIALS, self.env.given["gain"], strict=True))
-        return torch.from_numpy(np.stack([-gains[big].T for big in self.env.values("lipschitz")]))
+        weights = [-gains[big].T for big in self.env.values("lipschitz")]
+        return torch.from_numpy(np.stack(weights))
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
-        return affine(
-            state.new_zeros(1, 1, 2).expand(self.env.runs, -1, -1), state, self.weight
-        ).clamp(-10, 10)
+        zero = state.new_zeros(1, 1, 2).expand(self.env.runs, -1, -1)
+        return affine(zero, state, self.weight).clamp(-10, 10)
 
 
 def learner(algorithm: str, small: bool = False) -> Any:
@@ -157,18 +172,28 @@ def main() -> None:
     """One process: RUNS seeds of one algorithm at once, on one dial of the task after the other."""
     path, algorithm, first, runs, out = sys.argv[1:]
     torch.set_num_threads(1)
-    seeds, found = tuple(range(int(first), int(first) + int(runs))), {}
+    start = int(first)
+    seeds = tuple(range(start, start + int(runs)))
     env = Tracking(task=path)
     learner(algorithm, small=True).learn(env, Regulator(env))
+    arrays: dict[str, Any] = {}
     for which, big in enumerate(DIALS):
         env = Tracking(task=path, lipschitz=big, seed=seeds)
-        cpu, wall = time.process_time(), time.perf_counter()
-        policy = learner(algorithm).learn(env, Regulator(env))
-        spent = time.process_time() - cpu, time.perf_counter() - wall
-        cost = {"spent": spent, "labels": int(policy.log.labels[0]), "updates": policy.log.updates}
-        found |= {f"{which}/{name}": value for name, value in (cost | policy.arrays()).items()}
+        outcome = timed(env, algorithm)
+        arrays |= {f"{which}/{name}": np.asarray(value) for name, value in outcome.items()}
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    np.savez(out, **{name: np.asarray(value) for name, value in found.items()}, memory=memory)
+    np.savez(out, **arrays, memory=memory)
+
+
+def timed(env: Tracking, algorithm: str) -> dict[str, Any]:
+    """One learning: seconds of processor and wall, labels, updates and the policy's arrays."""
+    cpu = time.process_time()
+    wall = time.perf_counter()
+    policy = learner(algorithm).learn(env, Regulator(env))
+    spent = time.process_time() - cpu, time.perf_counter() - wall
+    log = policy.log
+    cost = {"spent": spent, "labels": int(log.labels[0]), "updates": log.updates}
+    return cost | policy.arrays()
 
 
 if __name__ == "__main__":

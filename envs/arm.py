@@ -24,25 +24,37 @@ from gymnasium import spaces
 from il_bench import Certificate, Env, Streams, Values, namespace, require
 from il_bench.paint.canvas import BANNER, SOFT, Canvas, bodies, mix, packed
 
-STEP, UNIT = 0.04, 1 / 3  # h, seconds; and the time by which the metric multiplies speeds, seconds
-LIMIT, SPEED = 1.6, 6.0  # where joints and their speeds stop, rad and rad/s, either way from rest
+STEP = 0.04  # h, seconds
+UNIT = 1 / 3  # the time by which the metric multiplies speeds, seconds
+LIMIT = 1.6  # where joints stop, rad either way from rest
+SPEED = 6.0  # where their speeds stop, rad/s
 TORQUE = 30.0  # c: rad/s^2 at full action; full action by angle commands LIMIT
 POLE = 0.8  # what the expert's two torque gains leave of a deviation in a step, in the long run
 LINKS = 1.0, 0.8  # metres
 STROKES = 5  # of the star
 TURN = 2 * math.pi / 150  # radians of its phase in a step: 30 steps a stroke
-MIDDLE, RADIUS = (0.2, 1.15), 0.45  # of the star, metres
+MIDDLE = 0.2, 1.15  # of the star, metres
+RADIUS = 0.45  # of the star, metres
 
 
 def _corner(k: int) -> tuple[float, float]:
     turn = 0.8 * math.pi * k
-    return MIDDLE[0] + RADIUS * math.sin(turn), MIDDLE[1] + RADIUS * math.cos(turn)
+    x, y = MIDDLE
+    east = x + RADIUS * math.sin(turn)
+    north = y + RADIUS * math.cos(turn)
+    return east, north
 
 
 CORNERS = np.array([_corner(k) for k in range(6)])
 
-WALL, BOARD, STEEL = ("#cfd8e2", "#eef1f5"), "#fbfbf8", "#aeb6c1"
-DARK, PAINT, DOTS, PEN = "#323a46", "#f2b705", "#33557a", "#d5342b"
+# Of the picture.
+WALL = "#cfd8e2", "#eef1f5"
+BOARD = "#fbfbf8"
+STEEL = "#aeb6c1"
+DARK = "#323a46"
+PAINT = "#f2b705"
+DOTS = "#33557a"
+PEN = "#d5342b"
 
 
 def joints(x: Any, y: Any) -> Any:
@@ -50,15 +62,19 @@ def joints(x: Any, y: Any) -> Any:
     xp = namespace(x)
     one, two = LINKS
     away = x * x + y * y
-    elbow = xp.arccos((away - one * one - two * two) / (2 * one * two))
+    cosine = (away - one * one - two * two) / (2 * one * two)
+    elbow = xp.arccos(cosine)
     # arctan2 rounds the tail of a torch array differently, and a run would depend on its neighbours; y is positive.
     bearing = xp.arctan(x / y)
-    inner = xp.arctan(two * xp.sin(elbow) / (one + two * xp.cos(elbow)))
-    return xp.stack((-bearing - inner, elbow), -1)
+    aside = two * xp.sin(elbow)
+    along = one + two * xp.cos(elbow)
+    inner = xp.arctan(aside / along)
+    shoulder = -bearing - inner
+    return xp.stack((shoulder, elbow), -1)
 
 
 # Angles with the hand in the middle of the star; q counts from here.
-REST = joints(*map(np.float64, MIDDLE))
+REST = joints(*np.array(MIDDLE))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +110,13 @@ class Arm(Env):
             f"control: expected torque or position, got {self.control!r}",
         )
         least = -TORQUE / LIMIT
+        stiffness = self.values("stiffness")
         require(
-            min(self.values("stiffness")) > least,
+            min(stiffness) > least,
             f"stiffness: expected above {least:g}, got {self.stiffness}",
         )
         require(
-            max(self.values("stiffness")) < 1 / STEP**2,
+            max(stiffness) < 1 / STEP**2,
             f"stiffness: expected below 625, got {self.stiffness}",
         )
         servo = self.values("servo")
@@ -127,103 +144,134 @@ class Arm(Env):
     def reference(self, phase: Any) -> tuple[Any, Any, Any]:
         """Angles, speeds and accelerations, each (R, E, 2), of the star at a phase (R, E), exact in steps."""
         xp = namespace(phase)
-        turns = xp.stack([phase + k * TURN for k in range(3)], -1)
-        stroke = turns % (2 * math.pi) * STROKES / (2 * math.pi)
-        x, y = CORNERS[0]
-        for k, (east, north) in enumerate(np.diff(CORNERS, axis=0).tolist()):
-            s = (stroke - k).clip(0, 1)
-            bell = s * s * s * (10 - 15 * s + 6 * s * s)
-            x = x + east * bell
-            y = y + north * bell
+        coming = [phase + k * TURN for k in range(3)]
+        turns = xp.stack(coming, -1)
+        x, y = _hand(turns)
         rest = REST if xp is np else torch.as_tensor(REST, device=phase.device)
         angles = joints(x, y) - rest
         speeds = xp.diff(angles, 1, -2) / STEP
         now = speeds[..., 0, :]
-        coming = speeds[..., 1, :]
-        return angles[..., 0, :], now, (coming - now) / STEP
+        then = speeds[..., 1, :]
+        pushes = (then - now) / STEP
+        return angles[..., 0, :], now, pushes
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """On the star, anywhere along it."""
-        phase = 2 * math.pi * streams.uniform("initial", episodes, 1)
-        return torch.cat((*self.reference(phase[..., 0])[:2], phase), -1)
+        chance = streams.uniform("initial", episodes, 1)
+        phase = 2 * math.pi * chance
+        angles, speeds, _ = self.reference(phase[..., 0])
+        return torch.cat((angles, speeds, phase), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step; under position control the speeds are only what came of it."""
-        xp = namespace(state)
-        q, w = state[..., :2], state[..., 2:4]
+        q = state[..., :2]
+        w = state[..., 2:4]
         a = action.clip(-1, 1)
         kick = self.per_run(self.tremor, 3) * noise
-        if self.control == "position":
-            way = self.per_run(self.servo, 3) * (LIMIT * a - q)
-            angles = (q + way + STEP * kick).clip(-LIMIT, LIMIT)
-            speeds = (angles - q) / STEP
-        else:
-            push = TORQUE * a - self.per_run(self.stiffness, 3) * q
-            angles = (q + STEP * w).clip(-LIMIT, LIMIT)
-            speeds = (w + STEP * push + kick).clip(-SPEED, SPEED)
-        return xp.concatenate((angles, speeds, state[..., 4:] + TURN), -1)
+        move = self._serve if self.control == "position" else self._push
+        angles, speeds = move(q, w, a, kick)
+        phase = state[..., 4:] + TURN
+        return namespace(state).concatenate((angles, speeds, phase), -1)
+
+    def _serve(self, q: Any, w: Any, a: Any, kick: Any) -> tuple[Any, Any]:
+        """Angles and speeds (R, E, 2) after a step towards commanded angles."""
+        share = self.per_run(self.servo, 3)
+        goal = LIMIT * a
+        way = share * (goal - q)
+        reached = q + way + STEP * kick
+        angles = reached.clip(-LIMIT, LIMIT)
+        speeds = (angles - q) / STEP
+        return angles, speeds
+
+    def _push(self, q: Any, w: Any, a: Any, kick: Any) -> tuple[Any, Any]:
+        """Angles and speeds (R, E, 2) after a step under torques."""
+        stiffness = self.per_run(self.stiffness, 3)
+        push = TORQUE * a - stiffness * q
+        faster = w + STEP * push + kick
+        further = q + STEP * w
+        angles = further.clip(-LIMIT, LIMIT)
+        speeds = faster.clip(-SPEED, SPEED)
+        return angles, speeds
 
     def observation(self, state: Any) -> Any:
         """How far angles, and under torque control speeds, are off the star's; point on the circle."""
         xp = namespace(state)
         phase = state[..., 4:]
         angles, speeds, _ = self.reference(state[..., 4])
-        parts = [state[..., :2] - angles]
-        if self.control == "torque":
-            parts.append(state[..., 2:4] - speeds)
-        return xp.concatenate((*parts, xp.cos(phase), xp.sin(phase)), -1)
+        off = state[..., :2] - angles
+        point = xp.cos(phase), xp.sin(phase)
+        if self.control == "position":
+            return xp.concatenate((off, *point), -1)
+        faster = state[..., 2:4] - speeds
+        return xp.concatenate((off, faster, *point), -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 on the star, 0 or less where a joint is `LIMIT` off."""
         angles, _, _ = self.reference(next_state[..., 4])
-        off = (next_state[..., :2] - angles) / LIMIT
+        apart = next_state[..., :2] - angles
+        off = apart / LIMIT
         return 1 - (off * off).sum(-1)
 
     def terminal(self, state: Any) -> Any:
         """Never."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of angles, and of speeds times `UNIT` under torque control; the star is the same for both."""
-        q = state[..., :2] - other[..., :2]
+        apart = state - other
+        q = apart[..., :2]
         if self.control == "position":
             return q
-        w = state[..., 2:4] - other[..., 2:4]
-        return namespace(state).concatenate((q, UNIT * w), -1)
+        w = UNIT * apart[..., 2:4]
+        return namespace(state).concatenate((q, w), -1)
 
     def jacobians(self) -> list[np.ndarray]:
         """Of the transition of one joint in the coordinates of `difference`, one for each run."""
         if self.control == "position":
-            return [np.array([[1 - k]]) for k in self.values("servo")]
+            kept = [1 - k for k in self.values("servo")]
+            return [np.array([[k]]) for k in kept]
         ahead = STEP / UNIT
-        return [np.array([[1, ahead], [-s * STEP * UNIT, 1]]) for s in self.values("stiffness")]
+        backs = [-s * STEP * UNIT for s in self.values("stiffness")]
+        return [np.array([[1, ahead], [back, 1]]) for back in backs]
+
+    def loop(self) -> np.ndarray:
+        """Of a step of one joint under torque and the expert, whose gains leave `POLE` twice."""
+        ahead = STEP / UNIT
+        gone = 1 - POLE
+        pull = -(gone**2) / ahead
+        return np.array([[1, ahead], [pull, 1 - 2 * gone]])
 
     def certificate(self) -> Certificate:
         """L, attained by every pair along the top singular vector of the shoulder's transition, off the stops."""
         torque = self.control == "torque"
         each = self.jacobians()
         zero = torch.zeros(self.runs, 1, 5, dtype=torch.float64)
-        spread = 2 * math.sqrt(2 * (LIMIT**2 + torque * (UNIT * SPEED) ** 2))
-        radius = tuple(float(abs(np.linalg.eigvals(a)).max()) for a in each)
+        fastest = torque * (UNIT * SPEED) ** 2
+        spread = 2 * math.sqrt(2 * (LIMIT**2 + fastest))
+        poles = [np.linalg.eigvals(a) for a in each]
+        radius = tuple(float(abs(pole).max()) for pole in poles)
+        over = "Euclidean over angles"
         return Certificate(
             value=tuple(float(np.linalg.norm(a, 2)) for a in each),
-            metric="Euclidean over angles"
-            + " and speeds, rad and rad per third of a second" * torque,
+            metric=over + " and speeds, rad and rad per third of a second" * torque,
             kind="exact",
             pair=(zero, self._apart(each)),
-            closed_loop=(POLE,) * self.runs if torque else radius,
+            closed_loop=(float(np.linalg.norm(self.loop(), 2)),) * self.runs if torque else radius,
             radius=radius,
+            loop_radius=(POLE,) * self.runs if torque else radius,
             diameter=(spread,) * self.runs,
-            note="the star is exogenous and excluded"
-            + "; closed_loop is the spectral radius" * torque,
+            note="the star is exogenous and excluded",
         )
 
     def _apart(self, jacobians: list[np.ndarray]) -> torch.Tensor:
         """States (R, 1, 5) off rest along the top singular vectors of the shoulder's transition."""
-        tops = torch.from_numpy(np.stack([np.linalg.svd(a)[2][0] for a in jacobians]))
+        vectors = [np.linalg.svd(a)[2][0] for a in jacobians]
+        tops = torch.from_numpy(np.stack(vectors))
         state = torch.zeros(self.runs, 1, 5, dtype=torch.float64)
         if self.control == "torque":
-            state[:, 0, :4:2] = 0.1 * (tops / torch.tensor([1, UNIT]))
+            units = torch.tensor([1, UNIT])
+            state[:, 0, :4:2] = 0.1 * (tops / units)
         else:
             state[:, 0, :1] = 0.1 * tops
         return state
@@ -243,20 +291,43 @@ class Arm(Env):
         return canvas.image()
 
 
+def _hand(turns: Any) -> tuple[Any, Any]:
+    """Where the hand is that draws the star, x and y (...), metres, at phases (...) of the star."""
+    lap = turns % (2 * math.pi)
+    stroke = lap * STROKES / (2 * math.pi)
+    x, y = CORNERS[0]
+    ways = np.diff(CORNERS, axis=0).tolist()
+    for k, (east, north) in enumerate(ways):
+        s = (stroke - k).clip(0, 1)
+        cube = s * s * s
+        bell = cube * (10 - 15 * s + 6 * s * s)
+        x = x + east * bell
+        y = y + north * bell
+    return x, y
+
+
 def _paint_arm(canvas: Canvas, angles: np.ndarray, paint: str) -> None:
-    one, two = np.cumsum(angles + REST)
-    upper, lower = LINKS
-    elbow = upper * np.array([-math.sin(one), math.cos(one)])
-    hand = elbow + lower * np.array([-math.sin(two), math.cos(two)])
-    at = _at(canvas.size, [(0, 0), elbow, hand])
+    """Two links and their three pins."""
+    at = _at(canvas.size, _pins(angles))
     scale = _scale(canvas.size)
     for colour, wide in ((DARK, 0.2), (paint, 0.15)):
         canvas.line(at[:2], colour, wide * scale)
         canvas.line(at[1:], colour, 0.7 * wide * scale)
     pins = (0.13, STEEL), (0.1, STEEL), (0.05, PEN)
-    for place, (radius, colour) in zip(at, pins, strict=True):
-        canvas.circle(place, radius * scale, DARK)
-        canvas.circle(place, 0.5 * radius * scale, colour)
+    for place, (wide, colour) in zip(at, pins, strict=True):
+        radius = wide * scale
+        canvas.circle(place, radius, DARK)
+        canvas.circle(place, 0.5 * wide * scale, colour)
+
+
+def _pins(angles: np.ndarray) -> np.ndarray:
+    """Shoulder, elbow and hand (3, 2), metres to the right and up from the shoulder."""
+    turns = np.cumsum(angles + REST)
+    ways = np.stack((-np.sin(turns), np.cos(turns)), -1)
+    links = np.array(LINKS)[:, None] * ways
+    shoulder = np.zeros((1, 2))
+    joined = np.concatenate((shoulder, links))
+    return joined.cumsum(0)
 
 
 UP = sum(LINKS) + 0.05  # metres from the shoulder to the end of the arm
@@ -266,15 +337,18 @@ DOWN = 0.8  # metres from the shoulder to the lower edge of the picture
 def _scale(size: tuple[int, int]) -> float:
     """Pixels a metre."""
     width, height = size
-    return min(width / 4, (height - BANNER) / (UP + DOWN))
+    tall = (height - BANNER) / (UP + DOWN)
+    return min(width / 4, tall)
 
 
 def _at(size: tuple[int, int], points: Any) -> np.ndarray:
     """Pixels (n, 2) of points (n, 2), metres to the right and up from the shoulder."""
     width, height = size
     scale = _scale(size)
-    shoulder = np.array([width / 2, height - DOWN * scale])
-    return shoulder + scale * np.asarray(points) * (1, -1)
+    row = height - DOWN * scale
+    shoulder = np.array([width / 2, row])
+    metres = np.asarray(points)
+    return shoulder + scale * metres * (1, -1)
 
 
 @lru_cache(maxsize=4)
@@ -282,16 +356,26 @@ def _scene(size: tuple[int, int]) -> Canvas:
     """The board with its dotted star."""
     width, height = size
     canvas = Canvas(size)
-    wall = packed(mix(*WALL, np.linspace(0, 1, height)))
+    fade = np.linspace(0, 1, height)
+    wall = packed(mix(*WALL, fade))
     canvas.picture(np.broadcast_to(wall[:, None], (height, width)))
-    for grow, colour in ((0.04, STEEL), (0, BOARD)):
-        corners = [(-0.75 - grow, 1.8 + grow), (1.15 + grow, 0.45 - grow)]
-        (left, top), (right, foot) = _at(size, corners)
-        canvas.polygon([(left, top), (right, top), (right, foot), (left, foot)], colour)
+    _board(canvas, 0.04, STEEL)
+    _board(canvas, 0, BOARD)
+    radius = 0.014 * _scale(size) + 0.2
     for one, two in itertools.pairwise(CORNERS):
         for share in np.linspace(0, 1, 19):
             dot = _at(size, one + share * (two - one))
-            canvas.circle(dot, 0.014 * _scale(size) + 0.2, DOTS)
+            canvas.circle(dot, radius, DOTS)
     stand = [(-0.28, -0.9), (0.28, -0.9), (0.16, 0.05), (-0.16, 0.05)]
     canvas.polygon(_at(size, stand), SOFT)
     return canvas
+
+
+def _board(canvas: Canvas, grow: float, colour: str) -> None:
+    """The board, so many metres larger on each side."""
+    left = -0.75 - grow
+    right = 1.15 + grow
+    top = 1.8 + grow
+    foot = 0.45 - grow
+    corners = [(left, top), (right, top), (right, foot), (left, foot)]
+    canvas.polygon(_at(canvas.size, corners), colour)

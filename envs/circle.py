@@ -18,13 +18,18 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench import Certificate, Env, Streams, Values, column, namespace, require
+from il_bench import Certificate, Env, Streams, Values, column, coordinates, namespace, require
 from il_bench.paint.canvas import INK, Canvas, bodies, colour_of
 from il_bench.paint.panel import balls, dial, headline, key
 
 GAIN = math.pi  # what full action turns; both full actions are the same half turn
 TURN = 0.3  # omega, of the hand phi, radians a step
-FACE, RING, HAND, WAY, APART = "#f4f6f9", "#cfd6de", "#68707d", "#b9a4d6", INK  # of the picture
+# Of the picture.
+FACE = "#f4f6f9"
+RING = "#cfd6de"
+HAND = "#68707d"
+WAY = "#b9a4d6"
+APART = INK
 
 
 def wrapped(angle: Any) -> Any:
@@ -50,9 +55,12 @@ class Circle(Env):
 
     def validate(self) -> None:
         """L a whole number of at least 1, sigma at least 0."""
-        whole = all(value >= 1 and value == int(value) for value in self.values("lipschitz"))
+        dials = self.values("lipschitz")
         words = f"lipschitz: circle needs a whole number of at least 1, got {self.lipschitz}"
-        require(whole, f"{words}; a fraction tears the circle open, try 2")
+        require(
+            all(value >= 1 and value == int(value) for value in dials),
+            f"{words}; a fraction tears the circle open, try 2",
+        )
         require(
             min(self.values("noise")) >= 0,
             f"noise: expected sigma >= 0, got {self.noise}; try 0.05",
@@ -76,12 +84,13 @@ class Circle(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """The angle is multiplied, turned and wrapped; the hand goes on."""
-        turn = GAIN * action[..., 0].clip(-1, 1)
+        theta, phase = coordinates(state)
+        full = action[..., 0].clip(-1, 1)
+        turn = GAIN * full
         shake = self.per_run(self.noise) * noise[..., 0]
-        theta = self.per_run(self.lipschitz) * state[..., 0]
+        theta = self.per_run(self.lipschitz) * theta
         theta = theta + turn + shake
-        phase = state[..., 1] + TURN
-        angles = namespace(state).stack((theta, phase), -1)
+        angles = namespace(state).stack((theta, phase + TURN), -1)
         return wrapped(angles)
 
     def observation(self, state: Any) -> Any:
@@ -91,8 +100,7 @@ class Circle(Env):
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 on the hand, -1 opposite to it."""
-        theta = next_state[..., 0]
-        phase = next_state[..., 1]
+        theta, phase = coordinates(next_state)
         return namespace(state).cos(theta - phase)
 
     def terminal(self, state: Any) -> Any:
@@ -134,20 +142,41 @@ class Circle(Env):
         canvas = Canvas(size)
         angle, hand = state
         big = self.values("lipschitz")[0]
-        face = dial(canvas)
-        canvas.circle(face.middle, face.reach, FACE)
-        canvas.line(face.place(np.linspace(0, 2 * math.pi, 90)), RING, 4)
-        canvas.line([face.middle, face.place(hand, 0.86)], HAND, 3)
-        thrown = face.place(big * angle)
-        canvas.line([face.place(angle), thrown], WAY, 2)
-        canvas.circle(thrown, 3, WAY)
+        _face(canvas, hand)
+        _throw(canvas, angle, big)
         if ghost is not None:
-            apart = np.linspace(0, float(wrapped(angle - ghost[0])), 30)
-            canvas.line(face.place(ghost[0] + apart, 1.14), APART, 2)
+            _between(canvas, ghost[0], angle)
+        face = dial(canvas)
         drawn = bodies(state, ghost, colour or colour_of(1), faint=0.6)
         balls(canvas, drawn, lambda one: face.place(one[0]))
         strokes = ("to follow", HAND), (f"× {big:g} if idle", WAY), ("off the twin", APART)
-        key(canvas, (10, size[1] - 40), strokes)
+        foot = size[1] - 40
+        key(canvas, (10, foot), strokes)
         off = math.degrees(abs(wrapped(angle - hand)))
         headline(canvas, f"off by {off:.3g}°")
         return canvas.image()
+
+
+def _face(canvas: Canvas, hand: float) -> None:
+    """The circle and its hand."""
+    face = dial(canvas)
+    turn = np.linspace(0, 2 * math.pi, 90)
+    canvas.circle(face.middle, face.reach, FACE)
+    canvas.line(face.place(turn), RING, 4)
+    canvas.line([face.middle, face.place(hand, 0.86)], HAND, 3)
+
+
+def _throw(canvas: Canvas, angle: float, big: float) -> None:
+    """Where L alone would throw an angle."""
+    face = dial(canvas)
+    thrown = face.place(big * angle)
+    canvas.line([face.place(angle), thrown], WAY, 2)
+    canvas.circle(thrown, 3, WAY)
+
+
+def _between(canvas: Canvas, twin: float, angle: float) -> None:
+    """The way from the twin's angle."""
+    off = float(wrapped(angle - twin))
+    apart = np.linspace(0, off, 30)
+    arc = dial(canvas).place(twin + apart, 1.14)
+    canvas.line(arc, APART, 2)

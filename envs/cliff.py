@@ -19,24 +19,31 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench import Certificate, Env, Streams, Values, as_tuple, column, namespace, require
+from il_bench import (
+    Certificate,
+    Env,
+    Streams,
+    Values,
+    as_tuple,
+    column,
+    coordinates,
+    namespace,
+    require,
+)
 from il_bench.paint.canvas import PAPER, SOFT, Canvas, bodies, colour_of
 from il_bench.paint.panel import balls, block, headline, note
 
 CLIP = 100.0  # where s is stopped at last; it lies at twice the reach where that is nearer
 TURN = 0.3  # omega, radians a step
-SKY, ROCK, GRASS, SEA, FLAG = (
-    "#eaf2fb",
-    "#a39a8c",
-    "#7fae62",
-    "#3f6f9f",
-    "#D9534F",
-)  # of the picture
-LAWN, SHORE, POLE = (
-    0.5,
-    0.9,
-    30.0,
-)  # of it: the plateau's and the sea's row, parts of its height; the pole's top, pixels
+# Of the picture: colours; the plateau's and the sea's row, parts of its height; the pole's top, pixels.
+SKY = "#eaf2fb"
+ROCK = "#a39a8c"
+GRASS = "#7fae62"
+SEA = "#3f6f9f"
+FLAG = "#D9534F"
+LAWN = 0.5
+SHORE = 0.9
+POLE = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +104,8 @@ class Cliff(Env):
         reaches = as_tuple(self.reach)
         pulls = self.values("pull")
         pairs = zip(reaches, pulls, strict=True)
-        limits = tuple(min(CLIP, 2 * (1 + pull) * reach) for reach, pull in pairs)
+        beyond = [2 * (1 + pull) * reach for reach, pull in pairs]
+        limits = tuple(min(CLIP, far) for far in beyond)
         return limits if len(limits) > 1 else limits[0]
 
     def wind(self, state: Any) -> Any:
@@ -126,23 +134,20 @@ class Cliff(Env):
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
         push = action[..., 0].clip(-1, 1)
-        sigma = self.per_run(self.noise)
         shake = noise[..., 0]
-        big = self.per_run(self.lipschitz)
-        s = state[..., 0]
-        s = big * s + push
+        s, phase = coordinates(state)
+        s = self.per_run(self.lipschitz) * s
+        s = s + push
         s = s - self.wind(state)
-        s = s + sigma * shake
+        s = s + self.per_run(self.noise) * shake
         limit = self.per_run(self.limit)
         kept = s.clip(-limit, limit)
-        phase = state[..., 1] + TURN
-        return namespace(state).stack((kept, phase), -1)
+        return namespace(state).stack((kept, phase + TURN), -1)
 
     def observation(self, state: Any) -> Any:
         """Position and point on the circle."""
         xp = namespace(state)
-        s = state[..., 0]
-        phase = state[..., 1]
+        s, phase = coordinates(state)
         point = xp.cos(phase), xp.sin(phase)
         return xp.stack((s, *point), -1)
 
@@ -154,7 +159,8 @@ class Cliff(Env):
 
     def terminal(self, state: Any) -> Any:
         """When no action brings s back (but for noise)."""
-        off = abs(state[..., 0] - self.centre(state))
+        s = state[..., 0]
+        off = abs(s - self.centre(state))
         return off >= self.per_run(self.reach)
 
     def difference(self, state: Any, other: Any) -> Any:
@@ -176,10 +182,10 @@ class Cliff(Env):
             metric="absolute difference of s",
             kind="exact",
             pair=(zero, other),
-            closed_loop=value,
+            closed_loop=(0.0,) * self.runs,
             radius=value,
             diameter=tuple(2 * limit for limit in limits),
-            note="under the expert L where its push is exhausted, 0 elsewhere; the phase is exogenous and excluded",
+            note="under the expert L where its push is exhausted; the phase is exogenous and excluded",
         )
 
     def draw(
@@ -216,7 +222,8 @@ class Cliff(Env):
         """Where the ground is, pixels from the top: flat unless there is an edge."""
         width, height = canvas.size
         half = 0.3 * width
-        share = np.clip((columns - middle) / half, -1, 1)
+        away = (columns - middle) / half
+        share = np.clip(away, -1, 1)
         edge = self._shown < CLIP
         steep = 0.14 * height * edge
         return LAWN * height + steep * share**2
@@ -241,20 +248,24 @@ class Cliff(Env):
         width, height = canvas.size
         strength = max(self.values("pull")[0], 1e-9)
         length = 0.135 * width * wind / strength
-        top = np.array([width / 2, POLE])
+        middle = width / 2
+        top = np.array([middle, POLE])
         hem = top + np.array([0, 0.05 * height])
         foot = top + np.array([0, 0.12 * height])
-        tip = (top + hem) / 2 - np.array([length, 0])
+        between = (top + hem) / 2
+        tip = between - np.array([length, 0])
         canvas.line([top, foot], SOFT, 2)
         canvas.polygon([top, tip, hem], FLAG)
-        note(canvas, "flag: the pull", (width - 8, POLE + 7), part=1)
+        corner = width - 8, POLE + 7
+        note(canvas, "flag: the pull", corner, part=1)
 
     def _spot(self, canvas: Canvas, middle: float, state: np.ndarray) -> np.ndarray:
         """Where a ball lies: on the ground, or in the sea once it is lost."""
         width, height = canvas.size
         radius = 0.022 * height + 3
         at = self._column(width, state[0])
-        inside = np.clip(at, radius, width - radius)
-        lost = bool(self.terminal(state[None])[0])
-        row = SHORE * height if lost else self._row(canvas, middle, at) - radius
-        return np.array([inside, row])
+        column = np.clip(at, radius, width - radius)
+        if self.terminal(state[None])[0]:
+            return np.array([column, SHORE * height])
+        ground = self._row(canvas, middle, at)
+        return np.array([column, ground - radius])

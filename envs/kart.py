@@ -23,12 +23,15 @@ import torch
 from gymnasium import spaces
 from scipy.spatial import cKDTree
 
-from il_bench import Certificate, Env, Streams, Values, namespace, require, white
+from il_bench import Certificate, Env, Streams, Values, coordinates, namespace, require, white
+from il_bench.paint.actors import car
 from il_bench.paint.camera import Camera
 from il_bench.paint.canvas import Canvas, bodies, mix, rgb
-from il_bench.paint.scenery import along, beside, car, paint_road, space
+from il_bench.paint.road import along, beside, paint_road
+from il_bench.paint.scenery import space
 
-LENGTH, LAP = 800.0, 1000  # of the track, metres and steps
+LENGTH = 800.0  # of the track, metres
+LAP = 1000  # steps
 STEP = LENGTH / LAP  # h, metres
 HALF = 1.5  # half-width of the track, metres
 STEER = 0.1  # c, radians of heading a step at full steering: no circle is smaller than 8 m
@@ -43,10 +46,18 @@ WAVES = (
 )
 
 # The camera: pixels, where it stands, metres behind the kart and above the track, focal length and horizon in pixels.
-WIDE, TALL, BACK, HEIGHT, FOCAL, HORIZON = 25, 19, 2.0, 2.0, 22.5, 3.0
-VOID, EDGES, DECK = "#0b1026", ("#ffd34d", "#ff9a3d"), "#8f97a8"
+WIDE = 25
+TALL = 19
+BACK = 2.0
+HEIGHT = 2.0
+FOCAL = 22.5
+HORIZON = 3.0
+VOID = "#0b1026"
+EDGES = "#ffd34d", "#ff9a3d"
+DECK = "#8f97a8"
 EDGE = 0.3  # how far the bright edges reach beyond the track, metres
-CELL, FAR = 0.5, 8.0  # of the grid that keeps distances to the track, and the largest, metres
+CELL = 0.5  # of the grid that keeps distances to the track, metres
+FAR = 8.0  # the largest of them, metres
 GRAINS = 2**16  # normal numbers, of which every row of pixels reads a stretch
 STRIPS = (
     (HALF + 0.9, "#161d40", "#161d40"),
@@ -54,7 +65,8 @@ STRIPS = (
     (HALF, DECK, DECK),
     (0.06, "#cfd6e4", DECK),
 )
-PAINT, KART = "#f2f4f8", 0.75  # of the kart: colour, and size beside a car
+PAINT = "#f2f4f8"  # of the kart
+KART = 0.75  # its size beside a car
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,37 +112,49 @@ class Kart(Env):
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """At the centre and aligned, anywhere on the track."""
-        draw = streams.uniform("initial", episodes, 2)
-        zero = torch.zeros_like(draw[..., 0])
-        return torch.stack((LENGTH * draw[..., 0], zero, zero, zero, zero, draw[..., 1]), -1)
+        place, grain = coordinates(streams.uniform("initial", episodes, 2))
+        metres = LENGTH * place
+        zero = torch.zeros_like(metres)
+        return torch.stack((metres, zero, zero, zero, zero, grain), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step along the track, or the rescue of who has fallen."""
-        metres, e, psi, fallen, falls, _ = state.unbind(-1)
+        metres, e, psi, fallen, falls, _ = coordinates(state)
+        push, twist, grain = coordinates(noise)
         wind = self.per_run(self.wind)
-        steer = STEER * action[..., 0].clip(-1, 1)
-        turn = heading(metres + STEP) - heading(metres)
-        aside = e + STEP * torch.sin(psi) + wind * noise[..., 0]
-        facing = psi + steer - turn + wind * noise[..., 1]
+        full = action[..., 0].clip(-1, 1)
+        ahead = metres + STEP
+        turn = heading(ahead) - heading(metres)
+        sway = STEP * torch.sin(psi)
+        aside = e + sway + wind * push
+        facing = psi + STEER * full - turn
+        facing = facing + wind * twist
         up = fallen < 0.5
         e = torch.where(up, aside, 0.0)
         psi = torch.where(up, facing, 0.0)
         off = (abs(e) > HALF).to(e.dtype)
-        after = (metres + STEP, e, psi, off, falls + off, noise[..., 2])
+        after = (ahead, e, psi, off, falls + off, grain)
         return torch.stack(after, -1)
 
     def observation(self, state: Any) -> Any:
         """The image under noise that is a function of the state's last number, (R, E, 1425), float32."""
         device = state.device
-        grain = torch.as_tensor(self.per_run(self.grain, 3), dtype=torch.float32, device=device)
-        rows = white(state[..., 5:] + torch.arange(TALL, device=device))
-        noise = _grains(str(device))[(GRAINS * rows).long()]
-        return self.image(state).flatten(-3) + grain * noise.flatten(-2)
+        values = self.per_run(self.grain, 3)
+        grain = torch.as_tensor(values, dtype=torch.float32, device=device)
+        rows = torch.arange(TALL, device=device)
+        chance = white(state[..., 5:] + rows)
+        first = (GRAINS * chance).long()
+        stretches = _grains(str(device))
+        noise = stretches[first].flatten(-2)
+        image = self.image(state).flatten(-3)
+        return image + grain * noise
 
     def image(self, state: torch.Tensor) -> torch.Tensor:
         """What the camera sees without noise, (R, E, 19, 25, 3), from 0 to 1, float32."""
-        (ahead, left, blur), (void, edge, deck) = _pixels(str(state.device))
-        facing = heading(state[..., 0]) + state[..., 2]
+        looks, (void, edge, deck) = _pixels(str(state.device))
+        ahead, left, blur = looks
+        metres, _, psi, *_ = coordinates(state)
+        facing = heading(metres) + psi
         cos = torch.cos(facing).float()[..., None]
         sin = torch.sin(facing).float()[..., None]
         east = cos * ahead - sin * left
@@ -145,9 +169,13 @@ class Kart(Env):
 
     def place(self, state: torch.Tensor) -> torch.Tensor:
         """Where karts are, x and y (R, E, 2), metres."""
-        metres, e = state[..., 0], state[..., 1:2]
+        metres = state[..., 0]
+        e = state[..., 1:2]
         across = heading(metres) + math.pi / 2
-        return centre(metres) + e * torch.stack((torch.cos(across), torch.sin(across)), -1)
+        east = torch.cos(across)
+        north = torch.sin(across)
+        way = torch.stack((east, north), -1)
+        return centre(metres) + e * way
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """-1 for a fall."""
@@ -155,25 +183,29 @@ class Kart(Env):
 
     def terminal(self, state: Any) -> Any:
         """Never: who falls is put back."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def difference(self, state: Any, other: Any) -> Any:
         """Offset and heading; the place along the track is the same for both."""
-        return state[..., 1:3] - other[..., 1:3]
+        apart = state - other
+        return apart[..., 1:3]
 
     def certificate(self) -> Certificate:
         """The top singular value of [[1, h], [0, 1]], attained between the centre and a small step along its vector."""
-        _, values, ways = np.linalg.svd(np.array([[1, STEP], [0, 1]]))
+        jacobian = np.array([[1, STEP], [0, 1]])
+        _, values, ways = np.linalg.svd(jacobian)
         zero = torch.zeros(self.runs, 1, 6, dtype=torch.float64)
         other = zero.clone()
         other[:, 0, 1:3] = 1e-6 * torch.from_numpy(ways[0])
+        farthest = 2 * math.hypot(HALF + STEP, math.pi / 2)
         return Certificate(
             value=(float(values[0]),) * self.runs,
             metric="Euclidean over (offset, heading), between falls",
             kind="exact",
             pair=(zero, other),
             radius=(1.0,) * self.runs,
-            diameter=(2 * math.hypot(HALF + STEP, math.pi / 2),) * self.runs,
+            diameter=(farthest,) * self.runs,
             note="for karts of which both or neither have just fallen: being put back is a jump, which no constant bounds",
         )
 
@@ -188,109 +220,166 @@ class Kart(Env):
         scene, camera, road = _scene(float(state[0]), tuple(size))
         canvas = scene.copy()
         for who, paint, alpha in bodies(state, ghost, colour or PAINT, faint=0.6):
-            _, offset, psi, fallen = who[:4]
-            x, y, angle = along(road, who[0])
-            tilt = -0.5 * math.copysign(fallen, offset)  # who has fallen tips over the edge
-            place = beside(np.array([x, y, angle]), offset) - (0, 0, 0.6 * fallen)
-            canvas.solid(camera, car(paint, KART), (*place, angle + psi), tilt, alpha)
-        obs = self.observation(torch.tensor(state, dtype=torch.float64)[None, None])
-        pixels = (255 * obs.view(TALL, WIDE, 3).clamp(0, 1)).byte()
-        canvas.inset(pixels.numpy(), "what a learner sees", PAINT)
-        canvas.text(f"falls: {state[4]:.0f}", (8, size[1] - 14), PAINT, 13, bold=True)
+            pose, tilt = _pose(road, who)
+            canvas.solid(camera, car(paint, KART), pose, tilt, alpha)
+        canvas.inset(self._photograph(state), "what a learner sees", PAINT)
+        foot = size[1] - 14
+        canvas.text(f"falls: {state[4]:.0f}", (8, foot), PAINT, 13, bold=True)
         return canvas.image()
+
+    def _photograph(self, state: np.ndarray) -> np.ndarray:
+        """The noisy image that belongs to one state (X,), (19, 25, 3), uint8."""
+        one = torch.tensor(state, dtype=torch.float64)
+        obs = self.observation(one[None, None])
+        colours = obs.view(TALL, WIDE, 3)
+        shades = 255 * colours.clamp(0, 1)
+        return shades.byte().numpy()
 
 
 def heading(metres: Any) -> Any:
     """Of the track at some metres (...) along it, radians; it gains 2 pi a lap."""
-    xp = namespace(metres)
+    sin = namespace(metres).sin
     angle = 2 * math.pi / LENGTH * metres
-    waves = [size * xp.sin(number * angle + phase) for number, size, phase in WAVES]
-    return angle + sum(waves)
+    swing = 0
+    for number, size, phase in WAVES:
+        turned = number * angle + phase
+        swing = swing + size * sin(turned)
+    return angle + swing
 
 
 @lru_cache(maxsize=4)
 def line(device: str = "cpu") -> torch.Tensor:
     """Points (n, 2) on the centre line every 0.1 m of a lap, metres; the last is the first again."""
-    between = (np.arange(10 * LENGTH) + 0.5) / 10
-    steps = np.stack((np.cos(heading(between)), np.sin(heading(between))), -1) / 10
-    return torch.from_numpy(np.vstack((np.zeros(2), steps.cumsum(0)))).to(device)
+    count = np.arange(10 * LENGTH)
+    between = (count + 0.5) / 10
+    facing = heading(between)
+    way = np.cos(facing), np.sin(facing)
+    steps = np.stack(way, -1) / 10
+    start = np.zeros(2)
+    points = np.vstack((start, steps.cumsum(0)))
+    return torch.from_numpy(points).to(device)
 
 
 def centre(metres: torch.Tensor) -> torch.Tensor:
     """Points (..., 2) on the centre line at some metres (...) along it."""
-    points, at = line(str(metres.device)), metres % LENGTH * 10
+    points = line(str(metres.device))
+    at = metres % LENGTH * 10
     before = at.long().clamp_max(len(points) - 2)
-    return torch.lerp(points[before], points[before + 1], (at - before)[..., None])
+    beyond = (at - before)[..., None]
+    return torch.lerp(points[before], points[before + 1], beyond)
 
 
 @lru_cache(maxsize=4)
 def _field(device: str) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Distances (1, 1, H, W) from the centre line on a grid, FAR at most; its corner (2,), and its half sides (2,)."""
     points = line().numpy()
-    low, high = points.min(0) - FAR, points.max(0) + FAR
-    across, up = zip(low, high, strict=True)
-    sides = [np.arange(*across, CELL), np.arange(*up, CELL)]
-    mesh = np.meshgrid(*sides)
-    grid = np.stack(mesh, -1)
-    nearest, _ = cKDTree(points).query(grid, distance_upper_bound=FAR)
-    far = torch.from_numpy(nearest.clip(max=FAR)).float()
-    corner = torch.tensor([side[0] for side in sides])
-    width = [side[-1] - side[0] for side in sides]
-    half = torch.tensor(width) / 2
-    field = far[None, None].to(device)
-    return field, corner.to(device), half.float().to(device)
+    sides = _sides(points)
+    grid = np.stack(np.meshgrid(*sides), -1)
+    track = cKDTree(points)
+    nearest, _ = track.query(grid, distance_upper_bound=FAR)
+    far = nearest.clip(max=FAR)
+    field = torch.from_numpy(far).float()
+    first = torch.tensor([side[0] for side in sides])
+    last = torch.tensor([side[-1] for side in sides])
+    half = (last - first) / 2
+    field = field[None, None].to(device)
+    return field, first.to(device), half.float().to(device)
+
+
+def _sides(points: np.ndarray) -> list[np.ndarray]:
+    """The columns and rows of a grid that reaches FAR beyond points (n, 2), metres."""
+    low = points.min(0) - FAR
+    high = points.max(0) + FAR
+    ends = zip(low, high, strict=True)
+    return [np.arange(*end, CELL) for end in ends]
 
 
 def _aside(place: torch.Tensor, ground: torch.Tensor) -> torch.Tensor:
     """Distance (R, E, P) from the centre line of points `ground` (R, E, P, 2) relative to places (R, E, 2)."""
     field, corner, half = _field(str(place.device))
-    middle = (place - corner).float()[..., None, :]
-    at = (middle + ground) / half - 1
+    middle = (place - corner).float()
+    points = middle[..., None, :] + ground
+    at = points / half - 1
+    grid = at.flatten(0, 1)[None]
     distance = torch.nn.functional.grid_sample(
-        field, at.flatten(0, 1)[None], padding_mode="border", align_corners=True
+        field,
+        grid,
+        padding_mode="border",
+        align_corners=True,
     )
     return distance.view(at.shape[:-1])
 
 
 def _share_within(half: float, aside: torch.Tensor, blur: torch.Tensor) -> torch.Tensor:
     """How much of each pixel (R, E, P, 1), as wide as `blur`, lies within `half` metres of the centre line."""
-    return ((half - aside) / blur + 0.5).clamp(0, 1)[..., None]
+    share = (half - aside) / blur + 0.5
+    return share.clamp(0, 1)[..., None]
 
 
 @lru_cache(maxsize=4)
 def _pixels(device: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Metres (3, P) that each pixel looks ahead and to the left, and how wide it is there; colours (3, 3)."""
-    row, column = (n.ravel() + 0.5 for n in np.mgrid[:TALL, :WIDE])
+    corners = np.mgrid[:TALL, :WIDE].reshape(2, -1)
+    row, column = corners + 0.5
     below = np.maximum(row - HORIZON, 0.5)
     ground = FOCAL * HEIGHT / below
-    depth = np.where(row > HORIZON, ground, 1e6)  # no track in the sky
+    in_sky = row <= HORIZON
+    # There is no track in the sky.
+    depth = np.where(in_sky, 1e6, ground)
     aside = WIDE / 2 - column
     left = aside * depth / FOCAL
-    looks = np.stack((depth - BACK, left, depth / FOCAL))
-    colours = rgb(VOID), mix(*EDGES, 0.5), rgb(DECK)
+    blur = depth / FOCAL
+    ahead = depth - BACK
+    looks = np.stack((ahead, left, blur))
     metres = torch.tensor(looks, dtype=torch.float32, device=device)
-    shares = torch.tensor(np.stack(colours) / 255)
+    edge = mix(*EDGES, 0.5)
+    colours = np.stack((rgb(VOID), edge, rgb(DECK)))
+    shares = torch.tensor(colours / 255)
     return metres, shares.float().to(device)
 
 
 @lru_cache(maxsize=4)
 def _grains(device: str) -> torch.Tensor:
     """Stretches (GRAINS, 75) of one long row of normal numbers, float32."""
-    numbers = Streams((0,)).normal("grain", 1, GRAINS + 3 * WIDE - 1)[0, 0].float()
-    return numbers.to(device).unfold(0, 3 * WIDE, 1)
+    width = 3 * WIDE
+    count = GRAINS + width - 1
+    numbers = Streams((0,)).normal("grain", 1, count)
+    row = numbers[0, 0].float().to(device)
+    return row.unfold(0, width, 1)
 
 
 @lru_cache(maxsize=4)  # the twins of a film see one track
 def _scene(metres: float, size: tuple[int, int]) -> tuple[Canvas, Camera, np.ndarray]:
     """Space and the track without karts, who looks at it, and the whole lap as it is seen from here."""
-    near = np.arange(-12, 60, 0.5)
-    far = np.arange(60, LENGTH - 12, 2)
-    at = torch.from_numpy(metres + np.append(near, far))
-    road = np.column_stack((at, centre(at), heading(at)))
-    (x, y, _), place, (u, v, _) = along(road, metres + np.array([-2, 0, 5]))
-    facing = math.atan2(v - y, u - x)
-    camera = Camera.behind(size, place[0], place[1], facing, back=8.0, height=3.2)
+    road = _lap(metres)
+    looks = metres + np.array([-2, 0, 5])
+    behind, here, ahead = along(road, looks)
+    x, y, _ = here
+    east, north, _ = ahead - behind
+    facing = math.atan2(north, east)
+    camera = Camera.behind(size, x, y, facing, back=8.0, height=3.2)
     canvas = Canvas(size)
     space(canvas, camera)
     paint_road(canvas, camera, road, STRIPS, math.inf)
     return canvas, camera, road
+
+
+def _lap(metres: float) -> np.ndarray:
+    """The track (n, 4) around a kart, finer where it is near: metres, x, y, heading."""
+    near = np.arange(-12, 60, 0.5)
+    far = np.arange(60, LENGTH - 12, 2)
+    away = np.append(near, far)
+    at = torch.from_numpy(metres + away)
+    place = centre(at)
+    return np.column_stack((at, place, heading(at)))
+
+
+def _pose(road: np.ndarray, kart: np.ndarray) -> tuple[tuple[float, float, float, float], float]:
+    """Where a kart (X,) stands and looks, (x, y, z, angle), and how it tilts; who has fallen tips over the edge."""
+    metres, offset, psi, fallen, *_ = kart
+    pose = along(road, metres)
+    drop = np.array([0, 0, 0.6 * fallen])
+    x, y, z = beside(pose, offset) - drop
+    angle = pose[2] + psi
+    tilt = -0.5 * math.copysign(fallen, offset)
+    return (x, y, z, angle), tilt

@@ -17,10 +17,21 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench import Certificate, Env, Streams, Values, as_tuple, namespace, require
+from il_bench import (
+    Certificate,
+    Env,
+    Streams,
+    Values,
+    as_tuple,
+    coordinates,
+    namespace,
+    require,
+)
+from il_bench.paint.actors import car
 from il_bench.paint.camera import Camera
 from il_bench.paint.canvas import Canvas, bodies
-from il_bench.paint.scenery import along, beside, car, landscape, paint_road, paint_trees
+from il_bench.paint.road import along, beside, paint_road, paint_trees
+from il_bench.paint.scenery import landscape
 
 STEER = 0.3  # c, radians of heading a step at full steering
 ROAD = 2.0  # half-width of the asphalt, metres
@@ -37,10 +48,14 @@ STRIPS = (
     (ROAD, "#5a5f68", "#5a5f68"),  # asphalt
     (0.07, "#e9e6da", "#5a5f68"),  # dashes
 )
-GRASS, PAINT = ("#83b759", "#74a74c"), "#f2b705"
-GRID, VIEW = 0.25, 75.0  # metres: from sample to sample of the road, and as far as it is seen
-CLEAR = 75.0  # metres: what is so far is lost in the haze by two thirds
-BACK, HEIGHT = 12.5, 4.8  # of the camera: behind the car, and above the road, metres
+GRASS = "#83b759", "#74a74c"
+PAINT = "#f2b705"
+GRID = 0.25  # from sample to sample of the road, metres
+VIEW = 75.0  # as far as it is seen, metres
+CLEAR = 75.0  # what is so far is lost in the haze by two thirds, metres
+# Of the camera, metres.
+BACK = 12.5
+HEIGHT = 4.8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,19 +74,26 @@ class Lane(Env):
     """Half-width of the uniform start about the centre line, metres and radians."""
 
     arrays: ClassVar = "any"
-    states: ClassVar = {"offset": "m", "heading": "rad", "phase_1": "rad", "phase_2": "rad"}
+    states: ClassVar = {
+        "offset": "m",
+        "heading": "rad",
+        "phase_1": "rad",
+        "phase_2": "rad",
+    }
     noise_size: ClassVar = 2
     excitation: ClassVar = {"wind": 0.005}
     ending: ClassVar = "off the road"
 
     def validate(self) -> None:
         """L >= max(1, g), or h would not be real."""
-        for big, g in zip(self.values("lipschitz"), self.values("yaw"), strict=True):
+        dials = zip(self.values("lipschitz"), self.values("yaw"), strict=True)
+        for big, g in dials:
             _require_dials(big, g)
         spread = max(self.values("spread"))
+        most = DITCH / 2
         require(
-            spread < DITCH / 2,
-            f"spread: starts up to {spread:g} m off the road; expected less than {DITCH / 2:g}",
+            spread < most,
+            f"spread: starts up to {spread:g} m off the road; expected less than {most:g}",
         )
         for name in ("wind", "bends", "spread"):
             require(
@@ -83,18 +105,22 @@ class Lane(Env):
     def advance(self) -> Values:
         """h, metres a step; one number, or one for each run (R,)."""
         dials = zip(self.values("lipschitz"), self.values("yaw"), strict=True)
-        h = tuple(math.sqrt((big * big - 1) * (big * big - g * g)) / big for big, g in dials)
+        h = tuple(_advance(big, g) for big, g in dials)
         return h if len(set(h)) > 1 else h[0]
 
     @property
     def observation_space(self) -> spaces.Box:
         """Offset, heading error, curvature here and ahead."""
-        # One step beyond the last state.
-        gust = 10 * max(self.values("wind"))
-        reach = max(self.values("lipschitz")) + gust
+        offset, heading = np.max(self._reaches(), axis=0)
         bend = sum(BEND) * max(self.values("bends"))
-        high = np.array([DITCH + reach, math.pi * reach, bend, bend], dtype=np.float32)
+        high = np.array([offset, heading, bend, bend], dtype=np.float32)
         return spaces.Box(-high, high)
+
+    def _reaches(self) -> list[tuple[float, float]]:
+        """How far offset and heading error of each run can come: one step beyond the last state."""
+        dials = zip(self.values("lipschitz"), self.values("wind"), strict=True)
+        steps = [big + 10 * wind for big, wind in dials]
+        return [(DITCH + step, math.pi * step) for step in steps]
 
     @property
     def action_space(self) -> spaces.Box:
@@ -103,55 +129,70 @@ class Lane(Env):
 
     def curvature(self, state: Any, ahead: float = 0) -> Any:
         """Curvature (R, E) of the road, 1/metre, `ahead` steps from here."""
-        xp = namespace(state)
+        sin = namespace(state).sin
         slow, quick = RATE
-        one = xp.sin(state[..., 2] + ahead * slow) * BEND[0]
-        other = xp.sin(state[..., 3] + ahead * quick) * BEND[1]
-        return self.per_run(self.bends) * (one + other)
+        first = state[..., 2] + ahead * slow
+        second = state[..., 3] + ahead * quick
+        one = sin(first) * BEND[0]
+        other = sin(second) * BEND[1]
+        bends = self.per_run(self.bends)
+        return bends * (one + other)
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """Near the centre line, anywhere on the road."""
-        draw = streams.uniform("initial", episodes, 4)
-        car = (2 * draw[..., :2] - 1) * self.per_run(self.spread, 3)
-        return torch.cat((car, 2 * math.pi * draw[..., 2:]), -1)
+        chance = streams.uniform("initial", episodes, 4)
+        aside = 2 * chance[..., :2] - 1
+        car = aside * self.per_run(self.spread, 3)
+        phases = 2 * math.pi * chance[..., 2:]
+        return torch.cat((car, phases), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step of the road."""
-        xp = namespace(state)
-        e, psi = state[..., 0], state[..., 1]
+        e, psi, slow, quick = coordinates(state)
+        push, twist = coordinates(noise)
         h = self.per_run(self.advance)
         wind = self.per_run(self.wind)
         steer = STEER * action[..., 0].clip(-1, 1)
         bend = h * self.curvature(state)
-        gust, twist = wind * noise[..., 0], wind * noise[..., 1]
-        offset = e + h * xp.sin(psi) + gust
-        heading = self.per_run(self.yaw) * psi + steer - bend + twist
-        slow = state[..., 2] + RATE[0]
-        quick = state[..., 3] + RATE[1]
-        return xp.stack((offset, heading, slow, quick), -1)
+        xp = namespace(state)
+        offset = e + h * xp.sin(psi)
+        offset = offset + wind * push
+        heading = self.per_run(self.yaw) * psi
+        heading = heading + steer - bend
+        heading = heading + wind * twist
+        phases = slow + RATE[0], quick + RATE[1]
+        return xp.stack((offset, heading, *phases), -1)
 
     def observation(self, state: Any) -> Any:
         """Offset, heading error, curvature here and `AHEAD` steps on."""
-        bends = self.curvature(state), self.curvature(state, AHEAD)
-        return namespace(state).stack((state[..., 0], state[..., 1], *bends), -1)
+        offset = state[..., 0]
+        heading = state[..., 1]
+        here = self.curvature(state)
+        there = self.curvature(state, AHEAD)
+        return namespace(state).stack((offset, heading, here, there), -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 on the centre line, 0 at the ditch."""
         off = next_state[..., 0] / DITCH
-        return 1 - (off * off).clip(0, 1)
+        square = off * off
+        return 1 - square.clip(0, 1)
 
     def terminal(self, state: Any) -> Any:
         """In the ditch, or across the road."""
-        return (abs(state[..., 0]) > DITCH) | (abs(state[..., 1]) > math.pi / 2)
+        in_ditch = abs(state[..., 0]) > DITCH
+        across = abs(state[..., 1]) > math.pi / 2
+        return in_ditch | across
 
     def difference(self, state: Any, other: Any) -> Any:
         """Offset and heading error; the road is the same for both."""
-        return state[..., :2] - other[..., :2]
+        apart = state - other
+        return apart[..., :2]
 
     def jacobians(self) -> list[np.ndarray]:
         """Of the transition in (offset, heading) on the centre line, one (2, 2) for each run."""
         steps = as_tuple(self.advance)
-        steps = steps if len(steps) > 1 else steps * self.runs
+        if len(steps) == 1:
+            steps = steps * self.runs
         dials = zip(steps, self.values("yaw"), strict=True)
         return [np.array([[1, h], [0, g]]) for h, g in dials]
 
@@ -161,13 +202,14 @@ class Lane(Env):
         tops = [np.linalg.svd(jacobian)[2][0] for jacobian in self.jacobians()]
         other = zero.clone()
         other[:, 0, :2] = 1e-6 * torch.from_numpy(np.stack(tops))
+        reaches = np.array(self._reaches(), dtype=np.float32)
         return Certificate(
             value=self.values("lipschitz"),
             metric="Euclidean over (offset, heading)",
             kind="exact",
             pair=(zero, other),
             radius=tuple(max(1.0, g) for g in self.values("yaw")),
-            diameter=(2 * float(np.linalg.norm(self.observation_space.high[:2])),) * self.runs,
+            diameter=tuple(2 * float(np.linalg.norm(reach)) for reach in reaches),
             note="the road's phases are exogenous and excluded",
         )
 
@@ -182,14 +224,23 @@ class Lane(Env):
         scene, camera, road = _scene(self, *state[2:].tolist(), tuple(size))
         canvas = scene.copy()
         for who, paint, alpha in bodies(state, ghost, colour or PAINT, faint=0.6):
-            offset, psi = who[:2]
-            pose = along(road, self._metres(who[2]))
-            # The verge slopes down to the ditch.
-            roll = 0.25 * min(max(abs(offset) - DITCH + 1, 0), 1)
-            place = beside(pose, offset) - (0, 0, 0.7 * roll)
-            tilt = math.copysign(roll, -offset)
-            canvas.solid(camera, car(paint), (*place, pose[2] + psi), tilt, alpha)
+            pose, tilt = self._pose(road, who)
+            canvas.solid(camera, car(paint), pose, tilt, alpha)
         return canvas.image()
+
+    def _pose(
+        self, road: np.ndarray, who: np.ndarray
+    ) -> tuple[tuple[float, float, float, float], float]:
+        """Where a car (X,) stands and looks, (x, y, z, angle), and how it tilts: the verge slopes down to the ditch."""
+        offset, psi, phase, _ = who
+        pose = along(road, self._metres(phase))
+        slope = abs(offset) - DITCH + 1
+        roll = 0.25 * min(max(slope, 0), 1)
+        drop = np.array([0, 0, 0.7 * roll])
+        x, y, z = beside(pose, offset) - drop
+        angle = pose[2] + psi
+        tilt = math.copysign(roll, -offset)
+        return (x, y, z, angle), tilt
 
     def _step(self) -> float:
         """Metres a step of the one run that is drawn, at least a little."""
@@ -203,15 +254,24 @@ class Lane(Env):
         here = self._metres(phase_1)
         h = self._step()
         first = min(here, 0) // 1 - 40
-        metres = np.arange(first, here + VIEW + 40, GRID)
+        last = here + VIEW + 40
+        metres = np.arange(first, last, GRID)
+        away = metres - here
         now = np.array([[phase_1], [phase_2]])
-        phases = now + np.outer(RATE, metres - here) / h
+        phases = now + np.outer(RATE, away) / h
         sizes = h * (np.array(BEND) / RATE)
         swings = sizes @ np.cos(phases)
         heading = -self.values("bends")[0] * swings
         x = np.cumsum(np.cos(heading)) * GRID
         y = np.cumsum(np.sin(heading)) * GRID
         return np.stack((metres, x, y, heading), -1)
+
+
+def _advance(big: float, g: float) -> float:
+    """Metres a step, h, on a road with a constant L and a yaw dial g."""
+    square = big * big
+    room = (square - 1) * (square - g * g)
+    return math.sqrt(room) / big
 
 
 def _require_dials(big: float, g: float) -> None:
@@ -235,11 +295,16 @@ def _scene(
     """The road without cars, who looks at it, and its line."""
     here = env._metres(phase_1)
     road = env._road(phase_1, phase_2)
-    (x, y, _), at, (u, v, _) = along(road, here + np.array([-2, 0, 5]))
-    camera = Camera.behind(size, at[0], at[1], math.atan2(v - y, u - x), BACK, HEIGHT)
+    looks = here + np.array([-2, 0, 5])
+    behind, middle, ahead = along(road, looks)
+    x, y, _ = middle
+    east, north, _ = ahead - behind
+    facing = math.atan2(north, east)
+    camera = Camera.behind(size, x, y, facing, BACK, HEIGHT)
+    shown = _shown(road, here, camera)
     canvas = Canvas(size)
     landscape(canvas, camera, GRASS, 4, CLEAR)
-    paint_road(canvas, camera, _shown(road, here, camera), STRIPS, CLEAR)
+    paint_road(canvas, camera, shown, STRIPS, CLEAR)
     paint_trees(canvas, camera, road, here, VIEW, CLEAR)
     return canvas, camera, road
 
@@ -248,7 +313,10 @@ def _shown(road: np.ndarray, here: float, camera: Camera) -> np.ndarray:
     """The samples of a road that are painted: half a metre apart, then one, then two where a metre is no row."""
     metres = road[:, 0]
     ahead = metres - here
-    far = math.sqrt(camera.focal * camera.height / 0.4) - BACK
-    step = np.select([ahead < 10, ahead < far], [0.5, 1], 2)
+    rows = camera.focal * camera.height / 0.4
+    far = math.sqrt(rows) - BACK
+    nearness = [ahead < 10, ahead < far]
+    step = np.select(nearness, [0.5, 1], 2)
     in_view = (ahead > -14) & (ahead < VIEW)
-    return road[in_view & (metres % step == 0)]
+    on_step = metres % step == 0
+    return road[in_view & on_step]

@@ -23,7 +23,9 @@ from il_bench.paint.panel import ball, dial, headline, key, scaled
 
 CLIP = 10.0  # where each coordinate is stopped
 ANGLE = 0.5  # of the rotation Q, radians
-RING, WAVE = "#d5dae0", "#9cc4e8"  # of the picture
+# Of the picture.
+RING = "#d5dae0"
+WAVE = "#9cc4e8"
 MARKS = 10.0, 1.0, 0.1, 0.01  # radii of its rings
 TURN = 0.3  # of the phase, radians a step
 
@@ -67,7 +69,8 @@ class Linear(Env):
     @property
     def states(self) -> dict[str, str]:  # type: ignore[override]
         """Coordinates, then the phase."""
-        return {f"s{i}": "" for i in range(self.size)} | {"phase": "rad"}
+        places = {f"s{number}": "" for number in range(self.size)}
+        return places | {"phase": "rad"}
 
     @property
     def noise_size(self) -> int:  # type: ignore[override]
@@ -90,7 +93,7 @@ class Linear(Env):
     def gain(self) -> Values:
         """b, what full action moves: all that the expert may need at the clip, so that it never saturates."""
         dials = zip(self.values("lipschitz"), self.values("alpha"), strict=True)
-        gains = tuple(abs(big - alpha) * CLIP * math.sqrt(2) + 1 for big, alpha in dials)
+        gains = tuple(_need(big, alpha) for big, alpha in dials)
         return gains if len(set(gains)) > 1 else gains[0]
 
     @cached_property
@@ -132,8 +135,10 @@ class Linear(Env):
         full = action.clip(-1, 1)
         push = self.per_run(self.gain, 3) * full
         sigma = self.per_run(self.noise, 3)
-        s = self.per_run(self.lipschitz, 3) * self.rotated(s)
-        s = s + push - self.pull(state)
+        big = self.per_run(self.lipschitz, 3)
+        s = big * self.rotated(s)
+        s = s + push
+        s = s - self.pull(state)
         s = s + sigma * noise
         kept = s.clip(-CLIP, CLIP)
         return namespace(state).concatenate((kept, phase + TURN), -1)
@@ -163,17 +168,20 @@ class Linear(Env):
 
     def certificate(self) -> Certificate:
         """L, attained by every pair whose images stay off the clip."""
+        dials = self.values("lipschitz")
+        inside = [0.5 / max(1.0, big) for big in dials]
         zero = torch.zeros(self.runs, 1, self.size + 1, dtype=torch.float64)
         other = zero.clone()
-        other[:, 0, 0] = torch.tensor([0.5 / max(1.0, big) for big in self.values("lipschitz")])
+        other[:, 0, 0] = torch.tensor(inside)
+        across = 2 * CLIP * math.sqrt(self.size)
         return Certificate(
-            value=self.values("lipschitz"),
+            value=dials,
             metric="Euclidean over s",
             kind="exact",
             pair=(zero, other),
             closed_loop=self.values("alpha"),
-            radius=self.values("lipschitz"),
-            diameter=(2 * CLIP * math.sqrt(self.size),) * self.runs,
+            radius=dials,
+            diameter=(across,) * self.runs,
             note="every pair that stays off the clip attains it; the phase is exogenous and excluded",
         )
 
@@ -198,6 +206,12 @@ class Linear(Env):
         return canvas.image()
 
 
+def _need(big: float, alpha: float) -> float:
+    """What the expert may have to move at the clip."""
+    kept = abs(big - alpha) * CLIP
+    return kept * math.sqrt(2) + 1
+
+
 def _place(canvas: Canvas, pair: np.ndarray) -> np.ndarray:
     """Where a pair of coordinates (2,) is painted, pixels (2,)."""
     across, up = pair
@@ -219,7 +233,8 @@ def _rings(canvas: Canvas) -> None:
 def _ray(canvas: Canvas, way: np.ndarray) -> None:
     """Where the pull drives a pair of coordinates."""
     face = dial(canvas)
-    end = face.middle + 0.3 * face.reach * way * (1, -1)
+    length = 0.3 * face.reach
+    end = face.middle + length * way * (1, -1)
     canvas.line([face.middle, end], WAVE, 3)
 
 

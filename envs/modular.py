@@ -17,11 +17,14 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench import Certificate, Env, Streams, Values, namespace, require
+from il_bench import Certificate, Env, Streams, Values, coordinates, namespace, require
 from il_bench.paint.canvas import Canvas, bodies, colour_of
 from il_bench.paint.panel import balls, dial, headline, key
 
-PLACE, GOAL, WAY = "#dfe4ea", "#68707d", "#b9a4d6"  # of the picture
+# Of the picture.
+PLACE = "#dfe4ea"
+GOAL = "#68707d"
+WAY = "#b9a4d6"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +46,14 @@ class Modular(Env):
 
     def validate(self) -> None:
         """L a whole number from 1 to M/2, sigma at least 0."""
+        require(self.size >= 2, f"size: expected at least 2 places, got {self.size}; try 61")
         most = self.size / 2
         dials = self.values("lipschitz")
-        require(self.size >= 2, f"size: expected at least 2 places, got {self.size}; try 61")
-        words = f"lipschitz: modular needs a whole number from 1 to M/2 = {self.size // 2}, got {self.lipschitz}"
-        whole = all(1 <= big <= most and big == int(big) for big in dials)
-        require(whole, f"{words}; try 2, or raise --size")
+        words = f"lipschitz: modular needs a whole number from 1 to M/2 = {self.size // 2}"
+        require(
+            all(1 <= big <= most and big == int(big) for big in dials),
+            f"{words}, got {self.lipschitz}; try 2, or raise --size",
+        )
         require(
             min(self.values("noise")) >= 0,
             f"noise: expected sigma >= 0, got {self.noise}; try 0.25",
@@ -73,8 +78,7 @@ class Modular(Env):
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """The place is multiplied and moved; the phase goes on by one."""
         xp = namespace(state)
-        place = state[..., 0]
-        phase = state[..., 1]
+        place, phase = coordinates(state)
         shake = self.per_run(self.noise) * noise[..., 0]
         slip = xp.round(shake)
         place = self.per_run(self.lipschitz) * place
@@ -93,8 +97,7 @@ class Modular(Env):
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 at the phase, 0 half a round from it."""
-        place = next_state[..., 0]
-        phase = next_state[..., 1]
+        place, phase = coordinates(next_state)
         off = abs(self._way(place - phase))
         return 1 - 2 * off / self.size
 
@@ -140,21 +143,39 @@ class Modular(Env):
         canvas = Canvas(size)
         place, goal = state
         big = self.values("lipschitz")[0]
+        radius = self._ring(canvas, goal)
+        self._throw(canvas, place, big)
         face = dial(canvas)
-        radius = min(0.03 * size[1] + 1, 0.75 * math.pi * face.reach / self.size)
-        for spot in face.place(self._angle(np.arange(self.size))):
-            canvas.circle(spot, radius, PLACE)
-        canvas.line([face.middle, face.place(self._angle(goal), 0.84)], GOAL, 3)
-        thrown = face.place(self._angle(big * place))
-        canvas.line([face.place(self._angle(place)), thrown], WAY, 2)
-        canvas.circle(thrown, 3, WAY)
         drawn = bodies(state, ghost, colour or colour_of(1), faint=0.6)
         balls(canvas, drawn, lambda one: face.place(self._angle(one[0])), radius + 2)
-        key(canvas, (10, size[1] - 26), (("to follow", GOAL), (f"× {big:g} if idle", WAY)))
+        strokes = ("to follow", GOAL), (f"× {big:g} if idle", WAY)
+        foot = size[1] - 26
+        key(canvas, (10, foot), strokes)
         off = abs(self._way(place - goal))
         headline(canvas, f"off by {off:g} of {self.size}")
         return canvas.image()
 
+    def _ring(self, canvas: Canvas, goal: float) -> float:
+        """The places and the hand that shows the one to follow; returns a place's radius, pixels."""
+        face = dial(canvas)
+        room = 0.75 * math.pi * face.reach / self.size
+        radius = min(0.03 * canvas.size[1] + 1, room)
+        angles = self._angle(np.arange(self.size))
+        for spot in face.place(angles):
+            canvas.circle(spot, radius, PLACE)
+        tip = face.place(self._angle(goal), 0.84)
+        canvas.line([face.middle, tip], GOAL, 3)
+        return radius
+
+    def _throw(self, canvas: Canvas, place: float, big: float) -> None:
+        """Where L alone would throw whoever is at a place."""
+        face = dial(canvas)
+        start = face.place(self._angle(place))
+        thrown = face.place(self._angle(big * place))
+        canvas.line([start, thrown], WAY, 2)
+        canvas.circle(thrown, 3, WAY)
+
     def _angle(self, place: Any) -> Any:
         """Where a place stands on the ring: the first at the top, the others clockwise."""
-        return math.pi / 2 - 2 * math.pi * place / self.size
+        turn = 2 * math.pi * place / self.size
+        return math.pi / 2 - turn

@@ -26,8 +26,10 @@ from il_bench.datasets.letters import ALPHABET, FOLDS, HEIGHT, LONGEST, WIDTH
 from il_bench.paint.canvas import BANNER, INK, PAPER, RULE, SOFT, Canvas, colour_of, mix
 
 PIXELS = HEIGHT * WIDTH
-RIGHT, WRONG = "#009E73", "#B5179E"  # of the picture: letters as they were written,
-DUE = "#fff3c4"  # and where the next is due
+# Of the picture: letters as they were written, and where the next is due.
+RIGHT = "#009E73"
+WRONG = "#B5179E"
+DUE = "#fff3c4"
 STATES = {"word": "number of the word", "position": "letters written"}
 
 
@@ -61,9 +63,10 @@ class Ocr(Env):
 
     def validate(self) -> None:
         """A fold that there is, and words on this machine."""
-        known = all(fold in range(FOLDS) for fold in self.values("fold"))
+        folds = self.values("fold")
         require(
-            known, f"fold: expected whole numbers from 0 to {FOLDS - 1}, got {self.fold}; try 0"
+            all(fold in range(FOLDS) for fold in folds),
+            f"fold: expected whole numbers from 0 to {FOLDS - 1}, got {self.fold}; try 0",
         )
         letters.load()
 
@@ -71,8 +74,15 @@ class Ocr(Env):
     def _data(self) -> dict[str, torch.Tensor]:
         """Pictures and labels of all letters, start and length of all words."""
         data = letters.load()
-        parts = {name: getattr(data, name) for name in ("pixels", "letter", "start", "length")}
-        return {name: torch.from_numpy(part.copy()).to(self.device) for name, part in parts.items()}
+        return {
+            "pixels": self._tensor(data.pixels),
+            "letter": self._tensor(data.letter),
+            "start": self._tensor(data.start),
+            "length": self._tensor(data.length),
+        }
+
+    def _tensor(self, part: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(part.copy()).to(self.device)
 
     @cached_property
     def words(self) -> list[np.ndarray]:
@@ -80,7 +90,10 @@ class Ocr(Env):
         fold = letters.load().fold
         test = self.split == "test"
         chosen = self.values("fold")
-        numbers = {out: np.flatnonzero((fold == out) == test) for out in set(chosen)}
+        numbers = {}
+        for out in set(chosen):
+            in_fold = fold == out
+            numbers[out] = np.flatnonzero(in_fold == test)
         return [numbers[out] for out in chosen]
 
     @property
@@ -96,40 +109,43 @@ class Ocr(Env):
     def _word(self, state: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The word (R, E), the place of the letter that is due, and the word's length, for any numbers in a state."""
         lengths = self._data["length"]
-        word = state[..., 0].long().clamp(0, len(lengths) - 1)
+        most = len(lengths) - 1
+        number = state[..., 0].long()
+        word = number.clamp(0, most)
         length = lengths[word].long()
-        position = state[..., 1].long().clamp_min(0)
+        count = state[..., 1].long()
+        position = count.clamp_min(0)
         place = torch.minimum(position, length - 1)
         return word, place, length
 
     def _due(self, state: torch.Tensor) -> torch.Tensor:
         """The number (R, E) of the letter, among all of the data, that is due; at the end, the last."""
         word, place, _ = self._word(state)
-        return self._data["start"][word] + place
+        first = self._data["start"][word]
+        return first + place
 
     def right(self, state: torch.Tensor) -> torch.Tensor:
         """The letter (R, E) that is due, 0 to 25, in float64."""
-        return self._data["letter"][self._due(state)].to(torch.float64)
+        due = self._due(state)
+        letter = self._data["letter"][due]
+        return letter.to(torch.float64)
 
     def written(self, state: torch.Tensor) -> torch.Tensor:
         """The letter (R, E) that was written last, -1 at the beginning."""
-        place = state[..., 1].long().clamp(0, LONGEST)
-        before = (place - 1).clamp_min(0)[..., None]
-        last = state[..., 2:].gather(-1, before)[..., 0]
-        return torch.where(place > 0, last, -1.0)
+        count = state[..., 1].long()
+        place = count.clamp(0, LONGEST)
+        before = (place - 1).clamp_min(0)
+        own = state[..., 2:]
+        last = own.gather(-1, before[..., None])
+        return torch.where(place > 0, last[..., 0], -1.0)
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """Words in an order of their own for each run and purpose, each once before any comes again."""
-        state = torch.full((self.runs, episodes, 2 + LONGEST), -1.0, dtype=torch.float64)
+        size = 2 + LONGEST
+        state = torch.full((self.runs, episodes, size), -1.0, dtype=torch.float64)
         state[..., 1] = 0
         for run, words in enumerate(self.words):
-            first = streams.first if isinstance(streams.first, int) else int(streams.first[run])
-            epoch, place = np.divmod(first + np.arange(episodes), len(words))
-            orders = [
-                _order(streams.seeds[run], streams.path, number, len(words))
-                for number in range(epoch[0], epoch[-1] + 1)
-            ]
-            order = np.stack(orders)[epoch - epoch[0], place]
+            order = _turns(streams, run, episodes, len(words))
             state[run, :, 0] = torch.from_numpy(words[order])
         return state.to(self.device)
 
@@ -138,45 +154,63 @@ class Ocr(Env):
     ) -> torch.Tensor:
         """The letter is written down and the next is due; beyond the end the last is written over."""
         _, place, _ = self._word(state)
-        here = torch.arange(LONGEST, device=state.device) == place[..., None]
-        after = torch.where(here, action, state[..., 2:])
-        position = (place + 1)[..., None].to(state.dtype)
-        return torch.cat((state[..., :1], position, after), -1)
+        places = torch.arange(LONGEST, device=state.device)
+        here = places == place[..., None]
+        own = state[..., 2:]
+        after = torch.where(here, action, own)
+        position = (place + 1).to(state.dtype)
+        word = state[..., :1]
+        return torch.cat((word, position[..., None], after), -1)
 
     def observation(self, state: torch.Tensor) -> torch.Tensor:
         """The picture of the letter that is due, and the letter before as it was written, one-hot."""
-        picture = self._data["pixels"][self._due(state)].to(torch.float32)
+        due = self._due(state)
+        pixels = self._data["pixels"][due]
+        picture = pixels.to(torch.float32)
         if not self.previous:
             return picture
-        before = self.written(state)[..., None] == torch.arange(ALPHABET, device=state.device)
+        alphabet = torch.arange(ALPHABET, device=state.device)
+        before = self.written(state)[..., None] == alphabet
         return torch.cat((picture, before.to(torch.float32)), -1)
 
     def reward(
         self, state: torch.Tensor, action: torch.Tensor, next_state: torch.Tensor
     ) -> torch.Tensor:
         """1 for the right letter."""
-        return (action[..., 0] == self.right(state)).to(state.dtype)
+        right = action[..., 0] == self.right(state)
+        return right.to(state.dtype)
 
     def terminal(self, state: torch.Tensor) -> torch.Tensor:
         """At the end of the word."""
-        return state[..., 1] >= self._word(state)[2]
+        _, _, length = self._word(state)
+        return state[..., 1] >= length
 
     def difference(self, state: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
         """0 where the same letter was written last, 1 where not."""
-        return (self.written(state) != self.written(other)).to(state.dtype)[..., None]
+        apart = self.written(state) != self.written(other)
+        return apart.to(state.dtype)[..., None]
 
     def certificate(self) -> Certificate:
         """0: a step writes the same letter into both states, whatever was written before."""
-        one = torch.full((self.runs, 1, 2 + LONGEST), -1.0, dtype=torch.float64)
-        one[:, 0, 0] = torch.tensor([float(words[0]) for words in self.words])
-        one[..., 1], one[..., 2] = 1, 0
+        size = 2 + LONGEST
+        first = [float(words[0]) for words in self.words]
+        one = torch.full((self.runs, 1, size), -1.0, dtype=torch.float64)
+        one[:, 0, 0] = torch.tensor(first)
+        one[..., 1] = 1
+        one[..., 2] = 0
         other = one.clone()
         other[..., 2] = 1
         zero = (0.0,) * self.runs
+        one_apart = (1.0,) * self.runs
         return Certificate(
-            value=zero, metric="0/1", kind="exact", pair=(one, other), closed_loop=zero, diameter=(1.0,) * self.runs,
-            note="of the letter written last; it reaches the next one through the policy alone",
-        )  # fmt: skip
+            value=zero,
+            metric="0/1",
+            kind="exact",
+            pair=(one, other),
+            closed_loop=one_apart,
+            diameter=one_apart,
+            note="of the letter written last, which reaches the next through the policy alone; the expert parts places",
+        )
 
     def draw(
         self,
@@ -187,15 +221,16 @@ class Ocr(Env):
     ) -> np.ndarray:
         """The word's pictures in a row, beneath them as what they were read (wrong ones boxed), then the twin's."""
         canvas = Canvas(size)
-        word, position = int(state[0]), int(state[1])
+        word = int(state[0])
+        position = int(state[1])
         data = letters.load()
         first = data.start[word]
-        part = slice(first, first + int(data.length[word]))
-        row = _Row(size, part.stop - first)
+        last = first + int(data.length[word])
+        label = data.letter[first:last].tolist()
+        row = _Row(size, last - first)
         row.titles(canvas, ghost is not None)
         row.due(canvas, position, self.previous)
-        row.handwriting(canvas, data.pixels[part], position)
-        label = data.letter[part].tolist()
+        row.handwriting(canvas, data.pixels[first:last], position)
         row.spelling(canvas, 0.65, state[2:], label, colour or RIGHT)
         if ghost is not None:
             row.spelling(canvas, 0.89, ghost[2:], None, colour_of(0))
@@ -203,9 +238,27 @@ class Ocr(Env):
         return canvas.image()
 
 
+def _turns(streams: Streams, run: int, episodes: int, count: int) -> np.ndarray:
+    """Which of `count` words each episode (E,) of a run takes, pass after pass through all of them."""
+    first = streams.first
+    if not isinstance(first, int):
+        first = int(first[run])
+    numbers = first + np.arange(episodes)
+    epoch, place = np.divmod(numbers, count)
+    seed = streams.seeds[run]
+    start = epoch[0]
+    passes = range(start, epoch[-1] + 1)
+    orders = [_order(seed, streams.path, number, count) for number in passes]
+    return np.stack(orders)[epoch - start, place]
+
+
 def _box(x: float, y: float, half: float, tall: float) -> list[tuple[float, float]]:
     """Corners of a box around (x, y), half its width and half its height to each side; pixels."""
-    return [(x - half, y - tall), (x + half, y - tall), (x + half, y + tall), (x - half, y + tall)]
+    left = x - half
+    right = x + half
+    top = y - tall
+    foot = y + tall
+    return [(left, top), (right, top), (right, foot), (left, foot)]
 
 
 class _Row:
@@ -219,8 +272,10 @@ class _Row:
     def __init__(self, size: tuple[int, int], length: int):
         self.width, height = size
         self.tall = height - BANNER
-        self.step = min(0.96 * self.width / length, 0.17 * self.tall)
-        from_middle = np.arange(length) - (length - 1) / 2
+        widest = 0.96 * self.width / length
+        self.step = min(widest, 0.17 * self.tall)
+        numbers = np.arange(length)
+        from_middle = numbers - (length - 1) / 2
         self.x = self.width / 2 + from_middle * self.step
 
     def y(self, share: float) -> float:
@@ -232,30 +287,42 @@ class _Row:
         rows = {"handwriting": 0.05, "read as": 0.55}
         if twin:
             rows["read by the twin"] = 0.8
+        size = max(7, round(0.036 * self.tall))
+        left = 0.02 * self.width
         for words, share in rows.items():
-            size = max(7, round(0.036 * self.tall))
-            canvas.text(words, (0.02 * self.width, self.y(share)), SOFT, size)
+            canvas.text(words, (left, self.y(share)), SOFT, size)
 
     def due(self, canvas: Canvas, position: int, previous: bool) -> None:
         """Where the next letter is due, and the one before it, if both are seen."""
         if position >= len(self.x):
             return
-        here, middle = self.x[position], self.y(0.27)
-        canvas.polygon(_box(here, middle, 0.48 * self.step, 0.17 * self.tall), DUE)
+        here = self.x[position]
+        half = 0.48 * self.step
+        box = _box(here, self.y(0.27), half, 0.17 * self.tall)
+        canvas.polygon(box, DUE)
         if position and previous:
             before = self.x[position - 1], self.y(0.58)
-            canvas.line([before, (here, self.y(0.45))], INK, 0.006 * self.tall)
+            after = here, self.y(0.45)
+            canvas.line([before, after], INK, 0.006 * self.tall)
 
     def handwriting(self, canvas: Canvas, inks: np.ndarray, position: int) -> None:
         """The pictures (letters, pixels) of the word; those to come are fainter."""
-        dot = 0.4 * self.step / WIDTH  # half a pixel's side
-        middle = self.y(0.27)
-        for k, ink in enumerate(inks.reshape(-1, HEIGHT, WIDTH)):
+        pictures = inks.reshape(-1, HEIGHT, WIDTH)
+        for k, ink in enumerate(pictures):
             colour = INK if k <= position else mix(PAPER, INK, 0.35)
-            for row, column in np.argwhere(ink):
-                x = self.x[k] + (2 * column + 1 - WIDTH) * dot
-                y = middle + (2 * row + 1 - HEIGHT) * dot
-                canvas.polygon(_box(x, y, dot, dot), colour)
+            self._letter(canvas, self.x[k], ink, colour)
+
+    def _letter(self, canvas: Canvas, middle: float, ink: np.ndarray, colour: Any) -> None:
+        """A picture (HEIGHT, WIDTH) around a column."""
+        half = 0.4 * self.step / WIDTH  # a pixel's side
+        level = self.y(0.27)
+        dots = np.argwhere(ink)
+        across = 2 * dots[:, 1] + 1 - WIDTH
+        down = 2 * dots[:, 0] + 1 - HEIGHT
+        columns = middle + across * half
+        rows = level + down * half
+        for x, y in zip(columns, rows, strict=True):
+            canvas.polygon(_box(x, y, half, half), colour)
 
     def spelling(
         self, canvas: Canvas, share: float, written: np.ndarray, label: Any, colour: str
@@ -263,9 +330,9 @@ class _Row:
         """A row of written letters in a colour; those that are not the label's white in a box."""
         half = 0.4 * self.step
         y = self.y(share)
-        size = max(6, round(0.55 * self.step))
+        foot = y + half
         for k, x in enumerate(self.x):
-            canvas.line([(x - half, y + half), (x + half, y + half)], RULE, 2)
+            canvas.line([(x - half, foot), (x + half, foot)], RULE, 2)
             letter = int(written[k])
             if letter < 0:
                 continue
@@ -273,13 +340,21 @@ class _Row:
             if wrong:
                 canvas.polygon(_box(x, y, half, half), WRONG)
             tone = PAPER if wrong else colour
-            canvas.text(chr(ord("a") + letter), (x, y), tone, size, bold=True, part=0.5)
+            self._print(canvas, letter, (x, y), tone)
+
+    def _print(self, canvas: Canvas, letter: int, at: tuple[float, float], tone: str) -> None:
+        """A letter, 0 to 25, in print."""
+        sign = chr(ord("a") + letter)
+        size = max(6, round(0.55 * self.step))
+        canvas.text(sign, at, tone, size, bold=True, part=0.5)
 
     def score(self, canvas: Canvas, written: np.ndarray, label: list[int]) -> None:
         """How many of the letters written were wrong."""
         count = min(len(written), len(label))
-        wrong = int((written[:count] != label[:count]).sum())
-        words = f"{wrong} of {count} wrong" if count else f"a word of {len(label)} letters"
+        apart = written[:count] != label[:count]
+        wrong = int(apart.sum())
+        length = f"a word of {len(label)} letters"
+        words = f"{wrong} of {count} wrong" if count else length
         at = 0.98 * self.width, self.y(0.05)
         colour = WRONG if wrong else SOFT
         size = max(7, round(0.045 * self.tall))

@@ -33,7 +33,8 @@ CLIP = 10.0  # where each coordinate of x is stopped
 # that actions are scaled without rounding and the demonstrations keep to x1 = 0 exactly.
 GAIN = 32.0
 STEPS = 15  # how far the picture looks ahead
-FOOT, LINE = 40, "#cbe5f7"  # of the picture: rows beneath it; the line that demonstrations keep to
+FOOT = 40  # of the picture: rows beneath it
+LINE = "#cbe5f7"  # of it: the line that demonstrations keep to
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,10 +119,12 @@ class Pair(Env):
         """One step."""
         xp = namespace(state)
         _, _, c, d = self.entries
-        rows = self.missing(state), self._row(c, d, state)
+        first = self.missing(state)
+        second = self._row(c, d, state)
         push = GAIN * action.clip(-1, 1)
         sigma = self.per_run(self.noise, 3)
-        x = xp.stack(rows, -1) + push
+        x = xp.stack((first, second), -1)
+        x = x + push
         x = x + sigma * noise
         context = 0 * state[..., 2:]
         kept = x.clip(-CLIP, CLIP)
@@ -135,7 +138,8 @@ class Pair(Env):
         """1 at the origin, 0 in a corner."""
         x = next_state[..., :2]
         square = (x * x).sum(-1)
-        return 1 - square / (2 * CLIP**2)
+        most = 2 * CLIP**2
+        return 1 - square / most
 
     def terminal(self, state: Any) -> Any:
         """Never."""
@@ -150,20 +154,22 @@ class Pair(Env):
     def certificate(self) -> Certificate:
         """The spectral norm of A_i, attained between the origin and a step along its top singular vector."""
         matrices = self.matrices()
-        loops = [matrix * [[0], [1]] for matrix in matrices]  # the expert's
+        expert = [_by_expert(matrix) for matrix in matrices]
         top = [np.linalg.svd(matrix)[2][0] for matrix in matrices]
         zero = torch.zeros(self.runs, 1, 3, dtype=torch.float64)
         other = zero.clone()
         other[:, 0, :2] = torch.from_numpy(np.stack(top))
+        across = 2 * CLIP * math.sqrt(2)
         return Certificate(
             value=_norms(matrices),
             metric="Euclidean over (x1, x2)",
             kind="exact",
             pair=(zero, other),
-            closed_loop=_norms(loops),
+            closed_loop=_norms(expert),
             radius=tuple(1 - mu / 2 for mu in self.values("mu")),
-            diameter=(2 * CLIP * math.sqrt(2),) * self.runs,
-            note="the context is exogenous and excluded; the expert's loop has spectral radius 1 - 2 mu",
+            loop_radius=tuple(1 - 2 * mu for mu in self.values("mu")),
+            diameter=(across,) * self.runs,
+            note="the context is exogenous and excluded",
         )
 
     def draw(
@@ -188,16 +194,24 @@ class Pair(Env):
         """The next steps of x (2,) under a copy that acts by x2 alone, and under the expert."""
         blind = self.matrices()[0]
         blind[0, 1] = 0.0
-        expert = blind * [[0], [1]]
-        trail(canvas, _place(canvas, _path(blind, x)), INK)
-        trail(canvas, _place(canvas, _path(expert, x)), colour_of(0))
+        lost = _path(blind, x)
+        home = _path(_by_expert(blind), x)
+        trail(canvas, _place(canvas, lost), INK)
+        trail(canvas, _place(canvas, home), colour_of(0))
 
 
 def _matrix(mu: float, system: float) -> np.ndarray:
     """A_1 or A_2."""
+    kept = 1 - 2 * mu
+    cross = 1.5 * mu
     if system == 1:
-        return np.array([[1 + mu, 1.5 * mu], [-1.5 * mu, 1 - 2 * mu]])
-    return np.array([[mu / 2 - 1, 1.5 * mu], [0.0, 1 - 2 * mu]])
+        return np.array([[1 + mu, cross], [-1.5 * mu, kept]])
+    return np.array([[mu / 2 - 1, cross], [0.0, kept]])
+
+
+def _by_expert(matrix: np.ndarray) -> np.ndarray:
+    """What the expert leaves of A_i: it cancels the first row."""
+    return matrix * [[0], [1]]
 
 
 def _norms(matrices: list[np.ndarray]) -> tuple[float, ...]:
@@ -220,7 +234,8 @@ def _place(canvas: Canvas, x: Any) -> np.ndarray:
     up = (height - TOP - FOOT) / 2
     middle = np.array([0.53 * width, TOP + up])
     reach = np.array([0.41 * width, -up])
-    return middle + reach * scaled(x)
+    away = reach * scaled(x)
+    return middle + away
 
 
 def _plane(canvas: Canvas) -> None:
@@ -228,14 +243,21 @@ def _plane(canvas: Canvas) -> None:
     axis = _place(canvas, [[0, -CLIP], [0, CLIP]])
     canvas.line(axis, LINE, 9)
     for mark in marks(canvas):
-        level = _place(canvas, [[-CLIP, mark], [CLIP, mark]])
-        upright = _place(canvas, [[mark, -CLIP], [mark, CLIP]])
-        _grid_line(canvas, level, mark, np.array([-4, 0]), 1.0)
-        _grid_line(canvas, upright, mark, np.array([0, 8]), 0.5)
+        _cross(canvas, mark)
     right, top = _place(canvas, [[CLIP, 0], [0, CLIP]])
     note(canvas, "x1", right - (2, 8), part=1)
     note(canvas, "x2", top - (8, -7), part=1)
     note(canvas, "all demonstrations", top - (-8, -7), colour_of(0))
+
+
+def _cross(canvas: Canvas, mark: float) -> None:
+    """The two lines of the grid that stand for a number."""
+    level = _place(canvas, [[-CLIP, mark], [CLIP, mark]])
+    upright = _place(canvas, [[mark, -CLIP], [mark, CLIP]])
+    left = np.array([-4, 0])
+    below = np.array([0, 8])
+    _grid_line(canvas, level, mark, left, 1.0)
+    _grid_line(canvas, upright, mark, below, 0.5)
 
 
 def _grid_line(
@@ -244,14 +266,16 @@ def _grid_line(
     """A line of the grid, its number beside its beginning."""
     colour = RULE if mark else SOFT
     canvas.line(line, colour)
-    canvas.text(f"{mark:g}", line[0] + shift, SOFT, 9, part=part)
+    start = line[0] + shift
+    canvas.text(f"{mark:g}", start, SOFT, 9, part=part)
 
 
 def _legend(canvas: Canvas) -> None:
     """Who takes which path, at the foot."""
     row = canvas.size[1] - 10
     column = 10 + note(canvas, "from here:", (10, row))
-    for words, colour in (("expert", colour_of(0)), ("copy blind to x1", INK)):
+    names = {"expert": colour_of(0), "copy blind to x1": INK}
+    for words, colour in names.items():
         canvas.circle((column + 12, row), 4, colour)
         column += 20
         column += note(canvas, words, (column, row), INK)

@@ -16,13 +16,17 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench import Certificate, Env, Streams, Values, namespace, require
+from il_bench import Certificate, Env, Streams, Values, coordinates, namespace, require
 from il_bench.paint.canvas import BANNER, INK, PAPER, SOFT, Canvas, colour_of
 
 SYMBOLS = 6  # what is seen: the last symbol, 0 or 1, with a bit that is 0, 1 or unreadable
 # Of the picture.
-LIT, DARK, GLOW = "#ffd54a", "#c3c9d1", "#fff3c4"
-WALL, CARD, MIST = "#eef1f5", "#ffffff", "#cfd7df"
+LIT = "#ffd54a"
+DARK = "#c3c9d1"
+GLOW = "#fff3c4"
+WALL = "#eef1f5"
+CARD = "#ffffff"
+MIST = "#cfd7df"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,59 +68,76 @@ class Parity(Env):
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """A true first symbol, and a bit."""
-        draws = streams.uniform("initial", episodes, 3).to(self.device)
-        chances = 0.5, 0.5, self.per_run(self.fog)
-        first, bit, fog = (
-            (draws[..., i] < chance).to(draws.dtype) for i, chance in enumerate(chances)
-        )
-        return torch.stack((first, first, bit, fog), -1)
+        chances = streams.uniform("initial", episodes, 3)
+        symbol, bit, fog = coordinates(chances.to(self.device))
+        one = torch.ones_like(symbol)
+        first = (symbol < 0.5) * one
+        is_one = (bit < 0.5) * one
+        is_fog = (fog < self.per_run(self.fog)) * one
+        return torch.stack((first, first, is_one, is_fog), -1)
 
     def answer(self, state: Any) -> Any:
         """The true next symbol, truth xor bit, (R, E)."""
-        return abs(state[..., 1] - state[..., 2])
+        _, truth, bit, _ = coordinates(state)
+        return abs(truth - bit)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """The symbol said, the true one, and the next bit."""
         xp = namespace(state)
         one = 1 + 0 * state[..., 0]
         # A bit is as likely as not; exp(-(x**2 + y**2) / 2) of two normal numbers is uniform (Box & Muller 1958).
-        bit, x, y = (noise[..., i] for i in range(3))
-        chance = xp.exp(-0.5 * (x**2 + y**2))
-        fog = chance < self.per_run(self.fog)
+        bit, x, y = coordinates(noise)
+        square = x**2 + y**2
+        chance = xp.exp(-0.5 * square)
+        is_one = bit < 0
+        is_fog = chance < self.per_run(self.fog)
         said = action[..., 0] * one
         truth = self.answer(state)
-        return xp.stack((said, truth, (bit < 0) * one, fog * one), -1)
+        parts = said, truth, is_one * one, is_fog * one
+        return xp.stack(parts, -1)
 
     def observation(self, state: Any) -> Any:
         """The last symbol said with the bit, unless fog hides it; one-hot."""
         xp = namespace(state)
-        own, bit, fog = (state[..., i] for i in (0, 2, 3))
+        own, _, bit, fog = coordinates(state)
         one = 1 + 0 * own
-        symbol = 3 * own + xp.where(fog == 1, 2 * one, bit)
-        return xp.stack([one * (symbol == k) for k in range(SYMBOLS)], -1)
+        shown = xp.where(fog == 1, 2 * one, bit)
+        symbol = 3 * own + shown
+        bits = [one * (symbol == k) for k in range(SYMBOLS)]
+        return xp.stack(bits, -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 for the true symbol."""
-        return (action[..., 0] == self.answer(state)) * (1 + 0 * state[..., 0])
+        one = 1 + 0 * state[..., 0]
+        right = action[..., 0] == self.answer(state)
+        return right * one
 
     def terminal(self, state: Any) -> Any:
         """Never."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def difference(self, state: Any, other: Any) -> Any:
         """0 where the symbols said are the same, 1 where they are not; truth and bit are the same for both."""
-        return (state[..., :1] != other[..., :1]) * (1 + 0 * state[..., :1])
+        own = state[..., :1]
+        apart = own != other[..., :1]
+        return apart * (1 + 0 * own)
 
     def certificate(self) -> Certificate:
         """0, attained by every pair: the next state depends on the last symbol through the action alone."""
         zero = torch.zeros(self.runs, 1, 4, dtype=torch.float64)
         other = zero.clone()
         other[..., 0] = 1
-        none, one = (0.0,) * self.runs, (1.0,) * self.runs
+        none = (0.0,) * self.runs
         return Certificate(
-            none, "0/1 over the symbols said", "exact", (zero, other), closed_loop=none, diameter=one,
+            value=none,
+            metric="0/1 over the symbols said",
+            kind="exact",
+            pair=(zero, other),
+            closed_loop=none,
+            diameter=(1.0,) * self.runs,
             note="truth and bit are exogenous and excluded; under y xor bit instead of the expert the constant is 1",
-        )  # fmt: skip
+        )
 
     def draw(
         self,
@@ -126,44 +147,53 @@ class Parity(Env):
         colour: str | None = None,
     ) -> np.ndarray:
         """The true symbol and the one said as two lamps, lit or dark, and the bit as the order to switch or not."""
-        width, height = size
         canvas = Canvas(size, WALL)
         own, truth, bit, fog = state
         mine = colour or colour_of(1)
         true_lamp = truth if ghost is None else ghost[0]
-        lamps = (
-            (0.24, true_lamp, "true symbol", colour_of(0)),
-            (0.76, own, "symbol said", mine),
-        )
-        middle = BANNER + 0.26 * (height - BANNER)
-        radius = 0.15 * min(width, height - BANNER)
-        for x, lit, words, owner in lamps:
-            _lamp(canvas, np.array([x * width, middle]), radius, lit == 1, owner)
-            under = x * width, middle + 2.15 * radius
-            canvas.text(f"{words}: {lit:.0f}", under, INK, 13, bold=True, part=0.5)
+        _lamp(canvas, 0.24, true_lamp == 1, f"true symbol: {true_lamp:.0f}", colour_of(0))
+        _lamp(canvas, 0.76, own == 1, f"symbol said: {own:.0f}", mine)
         right = own == truth
-        sign, tone = ("=", SOFT) if right else ("≠", mine)
-        canvas.text(sign, (0.5 * width, middle), tone, 30, bold=True, part=0.5)
+        sign = "=" if right else "≠"
+        tone = SOFT if right else mine
+        middle, _ = _line(size)
+        at = 0.5 * size[0], middle
+        canvas.text(sign, at, tone, 30, bold=True, part=0.5)
         _order(canvas, bit == 1, fog == 1)
         return canvas.image()
+
+
+def _line(size: tuple[int, int]) -> tuple[float, float]:
+    """The row of the lamps and their radius, pixels."""
+    width, height = size
+    tall = height - BANNER
+    middle = BANNER + 0.26 * tall
+    return middle, 0.15 * min(width, tall)
 
 
 def _order(canvas: Canvas, switch: bool, hidden: bool) -> None:
     """A card that says what the bit is."""
     at = np.array([0.5, 0.83]) * canvas.size
-    wide, tall = np.array([0.34, 0.08]) * canvas.size
-    corners = np.array([(-wide, -tall), (wide, -tall), (wide, tall), (-wide, tall)])
-    canvas.polygon(at + corners, MIST if hidden else CARD)
+    half = np.array([0.34, 0.08]) * canvas.size
+    square = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
+    corners = at + square * half
+    canvas.polygon(corners, MIST if hidden else CARD)
     order = "switch  (bit 1)" if switch else "leave  (bit 0)"
     words = "?  (bit in fog)" if hidden else order
     canvas.text(f"next: {words}", at, INK, 13, part=0.5)
 
 
-def _lamp(canvas: Canvas, at: np.ndarray, radius: float, lit: bool, colour: str) -> None:
-    """A bulb in a socket of its owner's colour."""
+def _lamp(canvas: Canvas, share: float, lit: bool, words: str, colour: str) -> None:
+    """A bulb in a socket of its owner's colour, at a share of the picture's width, and words beneath it."""
+    middle, radius = _line(canvas.size)
+    at = np.array([share * canvas.size[0], middle])
     if lit:
         canvas.circle(at, 1.45 * radius, GLOW)
-    socket = np.array([(-0.5, 0.7), (0.5, 0.7), (0.42, 1.65), (-0.42, 1.65)])
-    canvas.polygon(at + radius * socket, colour)
+    corners = np.array([(-0.5, 0.7), (0.5, 0.7), (0.42, 1.65), (-0.42, 1.65)])
+    socket = at + radius * corners
+    canvas.polygon(socket, colour)
     canvas.circle(at, radius, LIT if lit else DARK)
-    canvas.circle(at - 0.35 * radius, 0.18 * radius, PAPER)
+    shine = at - 0.35 * radius
+    canvas.circle(shine, 0.18 * radius, PAPER)
+    below = np.array([0, 2.15 * radius])
+    canvas.text(words, at + below, INK, 13, bold=True, part=0.5)

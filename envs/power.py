@@ -22,24 +22,31 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench import Certificate, Env, Streams, Values, affine, require
+from il_bench import Certificate, Env, Streams, Values, affine, namespace, require
 from il_bench.paint.canvas import INK, SOFT, Canvas, bodies, colour_of
 from il_bench.paint.panel import TOP, balls, footnote, headline
 
-SIZE, HIDDEN = 10, (32, 32)
+SIZE = 10
+HIDDEN = 32, 32
 REACH = 3.0  # where starts are cut off, and what nothing leaves: |x| + eta (1 + b - |x|^(p+1))/(1 + |x|^p) stays below
 GAIN = 2.0  # b: what full action moves; |h| < 1
 KEY = 2022  # of the generator that draws h
-BASIN, RIM = ("#dfe6ee", "#d0dae5"), "#aab4c0"  # of the picture
+LEAST = 1e-300  # |x| below which its logarithm is not asked for
+# Of the picture.
+BASIN = "#dfe6ee", "#d0dae5"
+RIM = "#aab4c0"
 
 
 def weights() -> list[np.ndarray]:
     """The matrices of h, (in, out), normal with variance 1/in."""
     philox = np.random.Philox(key=KEY)
-    draw = np.random.Generator(philox).standard_normal
+    generator = np.random.Generator(philox)
     sizes = (SIZE, *HIDDEN, SIZE)
-    shapes = itertools.pairwise(sizes)
-    return [draw((n, m)) / n**0.5 for n, m in shapes]
+    matrices = []
+    for n, m in itertools.pairwise(sizes):
+        normal = generator.standard_normal((n, m))
+        matrices.append(normal / n**0.5)
+    return matrices
 
 
 WEIGHTS = weights()
@@ -94,14 +101,20 @@ class Power(Env):
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
-        p = self.per_run(self.p, 3)
         eta = self.per_run(self.eta, 3)
-        slack = abs(state) ** p
+        slack = self.slack(state)
         push = GAIN * action.clip(-1, 1)
         force = self.pull(state) + push
         force = force - state * slack
         step = eta * force
         return state + step / (1 + slack)
+
+    def slack(self, state: Any) -> Any:
+        """|x|^p, (R, E, X), by exp and log: torch's own power of a number rounds otherwise than that of a number a run."""
+        xp = namespace(state)
+        size = abs(state).clip(LEAST)
+        power = self.per_run(self.p, 3) * xp.log(size)
+        return xp.exp(power)
 
     def observation(self, state: Any) -> Any:
         """The state itself."""
@@ -123,16 +136,16 @@ class Power(Env):
 
     def certificate(self) -> Certificate:
         """A bound: 1 of the basin, eta Lip(h) of the pull, and the largest push times the steepest 1/(1 + |x|^p)."""
-        dials = zip(self.values("p"), self.values("eta"), strict=True)
-        pull = lipschitz_of_pull()
-        reach = 1 + GAIN
+        etas = self.values("eta")
+        dials = zip(self.values("p"), etas, strict=True)
+        across = 2 * REACH * SIZE**0.5
         return Certificate(
-            value=tuple(1 + eta * (pull + reach * steepest(p)) for p, eta in dials),
+            value=tuple(bound(p, eta) for p, eta in dials),
             metric="Euclidean",
             kind="upper",
             closed_loop=(1.0,) * self.runs,
-            radius=tuple(radius_at_rest(eta) for eta in self.values("eta")),
-            diameter=(2 * REACH * SIZE**0.5,) * self.runs,
+            radius=tuple(radius_at_rest(eta) for eta in etas),
+            diameter=(across,) * self.runs,
             note="the radius is at the origin: the open loop is unstable there, the expert's is marginal",
         )
 
@@ -159,10 +172,18 @@ class Power(Env):
         return canvas.image()
 
 
+def bound(p: float, eta: float) -> float:
+    """What no transition stretches by more."""
+    reach = 1 + GAIN
+    slope = lipschitz_of_pull() + reach * steepest(p)
+    return 1 + eta * slope
+
+
 def steepest(p: float) -> float:
     """The largest slope of 1/(1 + r^p), where r^p = (p-1)/(p+1)."""
     power = (p - 1) / (p + 1)
-    return (p + 1) ** 2 / (4 * p) * power ** (1 - 1 / p)
+    top = (p + 1) ** 2 / (4 * p)
+    return top * power ** (1 - 1 / p)
 
 
 def _layer(state: torch.Tensor, matrix: np.ndarray) -> torch.Tensor:
@@ -195,7 +216,8 @@ def radius_at_rest(eta: float) -> float:
     """The spectral radius of the open loop's Jacobian at the origin."""
     one, two, three = WEIGHTS
     jacobian = one @ two @ three  # of h
-    eigenvalues = np.linalg.eigvals(np.eye(SIZE) + eta * jacobian)
+    loop = np.eye(SIZE) + eta * jacobian
+    eigenvalues = np.linalg.eigvals(loop)
     return float(np.abs(eigenvalues).max())
 
 
@@ -204,8 +226,9 @@ def _profile(p: float) -> tuple[np.ndarray, np.ndarray]:
     """Places across the basin and how high it is there, 0 to 1: the slope x|x|^p/(1 + |x|^p), summed."""
     x = np.linspace(-REACH, REACH, 121)
     slack = np.abs(x) ** p
-    height = np.cumsum(x * slack / (1 + slack))
-    height = height - height.min()
+    slope = x * slack / (1 + slack)
+    summed = np.cumsum(slope)
+    height = summed - summed.min()
     return x, height / height.max()
 
 
@@ -217,9 +240,11 @@ def _place(size: tuple[int, int], p: float, lane: int, x: Any) -> np.ndarray:
     wall = 0.3 * height
     farthest = TOP + wall - 8
     nearest = height - 40
-    bottom = farthest + (nearest - farthest) * near
+    depth = nearest - farthest
+    bottom = farthest + depth * near
     rise = np.interp(x, *_profile(p))
-    column = width / 2 + 0.155 * width * scale * x
+    metre = 0.155 * width * scale
+    column = width / 2 + metre * x
     row = bottom - wall * scale * rise
     return np.stack((column, row), -1)
 
@@ -239,12 +264,16 @@ def _balls(canvas: Canvas, place: Any, drawn: list[Any], lane: int) -> None:
     """One coordinate: the ball, its twin, and the way from the one to the other."""
     radius = 0.014 * canvas.size[1] + 1.5
     lift = np.array([0, radius])
+
+    def spot(x: Any) -> np.ndarray:
+        above: np.ndarray = place(x) - lift
+        return above
+
     first, paint, _ = drawn[0]
     last, _, _ = drawn[-1]
     between = np.linspace(first[lane], last[lane], 9)
-    way = place(between) - lift
-    canvas.line(way, paint, 2)
-    balls(canvas, drawn, lambda one: place(one[lane]) - lift, radius)
+    canvas.line(spot(between), paint, 2)
+    balls(canvas, drawn, lambda one: spot(one[lane]), radius)
 
 
 def _words(canvas: Canvas, place: Any) -> None:

@@ -22,24 +22,29 @@ from gymnasium import spaces
 from scipy.linalg import solve_discrete_are
 
 from il_bench import Certificate, Env, Streams, Values, as_tuple, namespace, require
+from il_bench.paint.actors import paint_drone, upright
 from il_bench.paint.camera import Camera
 from il_bench.paint.canvas import BANNER, PAPER, Canvas, bodies
-from il_bench.paint.scenery import landscape, paint_drone, upright
+from il_bench.paint.scenery import landscape
 
 STEP = 0.04  # seconds
 LEVER = 5.0  # c: angular acceleration in g/m when one rotor gives all and the other nothing
-SPEED, SPIN = 2.0, 4.0  # where speeds and spin are stopped, sqrt(g m) and rad sqrt(g/m)
-SWING, HEIGHT = (
-    (1.8, 0.7),
-    1.7,
-)  # of the figure eight: half its width and height, and its middle, metres
+SPEED = 2.0  # where speeds are stopped, sqrt(g m)
+SPIN = 4.0  # where spin is stopped, rad sqrt(g/m)
+SWING = 1.8, 0.7  # half the figure eight's width and height, metres
+HEIGHT = 1.7  # of its middle, metres
 PACE = 0.4  # of the figure eight, radians a unit of time
 CRASH = 1.2  # an episode ends so far from the eight, metres,
 TILT = math.pi / 2  # or tilted so much, or on the ground
 KEEP = 0.9  # of a gust from step to step
 COST = 1.0  # R of the regulator, whose Q is the identity
-VIEW, FAR = 3.0, 9.0  # of the picture: half its width and the camera's distance, metres
-GRASS, DOTS, PAINT = ("#83b759", "#78ab50"), "#33557a", "#f2b705"
+# Of the picture: half its width and the camera's distance, metres; the ground's row, a share of its height; colours.
+VIEW = 3.0
+FAR = 9.0
+GROUND = 0.95
+GRASS = "#83b759", "#78ab50"
+DOTS = "#33557a"
+PAINT = "#f2b705"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +60,18 @@ class Quad(Env):
 
     arrays: ClassVar = "any"
     states: ClassVar = {
-        "x": "m", "z": "m", "tilt": "rad", "vx": "sqrt(g m)", "vz": "sqrt(g m)", "spin": "rad sqrt(g/m)",
-        "left": "g", "right": "g", "gust_x": "g", "gust_z": "g", "phase": "rad",
-    }  # fmt: skip
+        "x": "m",
+        "z": "m",
+        "tilt": "rad",
+        "vx": "sqrt(g m)",
+        "vz": "sqrt(g m)",
+        "spin": "rad sqrt(g/m)",
+        "left": "g",
+        "right": "g",
+        "gust_x": "g",
+        "gust_z": "g",
+        "phase": "rad",
+    }
     noise_size: ClassVar = 2
     excitation: ClassVar = {"wind": 0.05}
     ending: ClassVar = "crashed"
@@ -80,7 +94,8 @@ class Quad(Env):
     @cached_property
     def step(self) -> Values:
         """h, units of time in a step; one number, or one for each run (R,)."""
-        h = tuple(STEP * math.sqrt(g) for g in self.values("gravity"))
+        pulls = self.values("gravity")
+        h = tuple(STEP * math.sqrt(g) for g in pulls)
         return h if len(set(h)) > 1 else h[0]
 
     @property
@@ -90,8 +105,10 @@ class Quad(Env):
         # One step beyond the last state; the eight is slower than SPEED.
         near = CRASH + 2 * h * SPEED
         fast = 2 * SPEED
-        high = [near, near, fast, fast, TILT + h * SPIN, SPIN, 1, 1, 1, 1]
-        limits = np.array(high, dtype=np.float32)
+        tilted = TILT + h * SPIN
+        errors = [near, near, fast, fast]
+        others = [tilted, SPIN, 1, 1, 1, 1]
+        limits = np.array(errors + others, dtype=np.float32)
         return spaces.Box(-limits, limits)
 
     @property
@@ -105,8 +122,7 @@ class Quad(Env):
         Place gives speed, speed thrust and tilt, tilt spin and torque: one difference of coming places after the other.
         """
         xp = namespace(phase)
-        h = self.per_run(self.step)
-        turn = xp.stack([phase + k * PACE * h for k in range(5)], -1)
+        turn = self._coming(phase)
         h = self.per_run(self.step, 3)
         x, z = _eight(turn)
         vx = xp.diff(x) / h
@@ -116,38 +132,64 @@ class Quad(Env):
         # arctan2 rounds the tail of a torch array differently: runs would depend on others.
         tilt = -xp.arctan(push / lift)
         spin = xp.diff(tilt) / h
-        flight = xp.stack([a[..., 0] for a in (x, z, tilt, vx, vz, spin)], -1)
-        both = (push**2 + lift**2)[..., 0] ** 0.5 - 1
-        apart = (xp.diff(spin) / h)[..., 0] / LEVER
-        return flight, xp.stack((both - apart, both + apart), -1)
+        torque = xp.diff(spin) / h
+        parts = x, z, tilt, vx, vz, spin
+        flight = xp.stack([part[..., 0] for part in parts], -1)
+        square = push**2 + lift**2
+        both = square[..., 0] ** 0.5 - 1
+        apart = torque[..., 0] / LEVER
+        thrusts = both - apart, both + apart
+        return flight, xp.stack(thrusts, -1)
+
+    def _coming(self, phase: Any) -> Any:
+        """The phase (R, E) and its next four, (R, E, 5)."""
+        h = self.per_run(self.step)
+        phases = [phase + k * PACE * h for k in range(5)]
+        return namespace(phase).stack(phases, -1)
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """On the eight, anywhere along it, in whatever wind there is."""
-        phase = 2 * math.pi * streams.uniform("initial", episodes, 1)
-        gust = self.per_run(self.wind, 3) * streams.normal("gust", episodes, 2)
-        return torch.cat((*self.reference(phase[..., 0]), gust, phase), -1)
+        chance = streams.uniform("initial", episodes, 1)
+        phase = 2 * math.pi * chance
+        flight, thrusts = self.reference(phase[..., 0])
+        wind = self.per_run(self.wind, 3)
+        gust = wind * streams.normal("gust", episodes, 2)
+        return torch.cat((flight, thrusts, gust, phase), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
         h = self.per_run(self.step, 3)
+        pose = state[..., :3]
+        speeds = state[..., 3:6]
+        gust = state[..., 8:10]
         rotors = self._rotors(state[..., 6:8], action)
-        torque = LEVER * (rotors[..., 1:] - rotors[..., :1]) / 2
-        speed, spin, gust = state[..., 3:5], state[..., 5:6], state[..., 8:10]
-        push = _push(state[..., 2], 1 + rotors.sum(-1) / 2) + gust
-        parts = (
-            state[..., :3] + h * state[..., 3:6],
-            (speed + h * push).clip(-SPEED, SPEED),
-            (spin + h * torque).clip(-SPIN, SPIN),
-            rotors,
-            KEEP * gust + self.per_run(self.wind, 3) * math.sqrt(1 - KEEP**2) * noise,
-            state[..., 10:] + PACE * h,
-        )
+        after = pose + h * speeds, *self._driven(state, rotors, gust)
+        wind = self.per_run(self.wind, 3) * math.sqrt(1 - KEEP**2)
+        blown = KEEP * gust + wind * noise
+        phase = state[..., 10:] + PACE * h
+        parts = *after, rotors, blown, phase
         return namespace(state).concatenate(parts, -1)
+
+    def _driven(self, state: Any, rotors: Any, gust: Any) -> tuple[Any, Any]:
+        """Speed (R, E, 2) and spin (R, E, 1) after a step in which rotors and a gust push."""
+        h = self.per_run(self.step, 3)
+        speed = state[..., 3:5]
+        spin = state[..., 5:6]
+        left = rotors[..., :1]
+        right = rotors[..., 1:]
+        torque = LEVER * (right - left) / 2
+        thrust = 1 + rotors.sum(-1) / 2
+        push = _push(state[..., 2], thrust) + gust
+        faster = speed + h * push
+        turning = spin + h * torque
+        return faster.clip(-SPEED, SPEED), turning.clip(-SPIN, SPIN)
 
     def _rotors(self, last: Any, action: Any) -> Any:
         """What the rotors give (R, E, 2), beyond hovering, after what they gave last."""
         lag = self.per_run(self.lag, 3)
-        return (lag * last + (1 - lag) * action.clip(-1, 1)).clip(-1, 1)
+        wish = action.clip(-1, 1)
+        given = lag * last + (1 - lag) * wish
+        return given.clip(-1, 1)
 
     def observation(self, state: Any) -> Any:
         """Place and speed relative to the eight's, tilt and spin, its phase, and what is left of the last thrusts."""
@@ -155,43 +197,59 @@ class Quad(Env):
         phase = state[..., 10]
         flight, _ = self.reference(phase)
         error = state[..., :6] - flight
-        own = state[..., [2, 5]]
-        on_circle = xp.stack((xp.cos(phase), xp.sin(phase)), -1)
+        place_and_speed = error[..., [0, 1, 3, 4]]
+        tilt_and_spin = state[..., [2, 5]]
+        point = xp.cos(phase), xp.sin(phase)
+        on_circle = xp.stack(point, -1)
         kept = self.per_run(self.lag, 3) * state[..., 6:8]
-        return xp.concatenate((error[..., [0, 1, 3, 4]], own, on_circle, kept), -1)
+        parts = place_and_speed, tilt_and_spin, on_circle, kept
+        return xp.concatenate(parts, -1)
 
     def off(self, state: Any) -> Any:
         """Distance (R, E) from where on the eight the drone should be, metres."""
-        xp = namespace(state)
+        sin = namespace(state).sin
         phase = state[..., 10]
-        right, up = state[..., 0], state[..., 1]
-        x = right - SWING[0] * xp.sin(phase)
-        z = up - HEIGHT - SWING[1] * xp.sin(2 * phase)
-        return (x * x + z * z) ** 0.5
+        right = state[..., 0]
+        up = state[..., 1]
+        x = right - SWING[0] * sin(phase)
+        z = up - HEIGHT - SWING[1] * sin(2 * phase)
+        square = x * x + z * z
+        return square**0.5
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 on the eight, 0 where it is lost."""
-        return 1 - ((self.off(next_state) / CRASH) ** 2).clip(0, 1)
+        off = self.off(next_state) / CRASH
+        return 1 - (off**2).clip(0, 1)
 
     def terminal(self, state: Any) -> Any:
         """Lost, turned over, or on the ground."""
-        return (self.off(state) > CRASH) | (abs(state[..., 2]) > TILT) | (state[..., 1] < 0)
+        lost = self.off(state) > CRASH
+        turned = abs(state[..., 2]) > TILT
+        landed = state[..., 1] < 0
+        return lost | turned | landed
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of the flight, and of the thrusts as far as the rotors keep them; wind and eight are the same for both."""
-        xp, delta = namespace(state), state[..., :8] - other[..., :8]
-        return xp.concatenate((delta[..., :6], self.per_run(self.lag, 3) * delta[..., 6:]), -1)
+        delta = state[..., :8] - other[..., :8]
+        flight = delta[..., :6]
+        lag = self.per_run(self.lag, 3)
+        thrusts = lag * delta[..., 6:]
+        return namespace(state).concatenate((flight, thrusts), -1)
 
     def linear(self, run: int, thrust: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
         """A (8, 8) of one run at tilt 0 in the coordinates of `difference`, and B (8, 2) of what its rotors give."""
-        h = STEP * math.sqrt(self.values("gravity")[run])
+        gravity = self.values("gravity")[run]
         lag = self.values("lag")[run]
+        h = STEP * math.sqrt(gravity)
         a = np.diag([1.0] * 6 + [lag] * 2)
         a[:3, 3:6] = h * np.eye(3)
         a[3, 2] = -h * thrust
+        ways = np.array([[1, 1], [-LEVER, LEVER]])
         b = np.zeros((8, 2))
-        b[4:6] = h / 2 * np.array([[1, 1], [-LEVER, LEVER]])
-        a[:, 6:] += b * (lag > 0)  # without lag the last thrusts do not exist in the metric
+        b[4:6] = h / 2 * ways
+        # Without lag the last thrusts do not exist in the metric.
+        if lag > 0:
+            a[:, 6:] += b
         return a, b
 
     def regulator(self, run: int) -> tuple[np.ndarray, float]:
@@ -201,16 +259,19 @@ class Quad(Env):
         b = b[:6]
         r = COST * np.eye(2)
         cost = solve_discrete_are(a, b, np.eye(6), r)
-        gain = np.linalg.solve(r + b.T @ cost @ b, b.T @ cost @ a)
-        poles = np.linalg.eigvals(a - b @ gain)
+        pull = b.T @ cost
+        gain = np.linalg.solve(r + pull @ b, pull @ a)
+        loop = a - b @ gain
+        poles = np.linalg.eigvals(loop)
         return gain, float(abs(poles).max())
 
     def certificate(self) -> Certificate:
         """L, attained at full thrust between hovering and a small step along the top singular vector."""
-        full = [self.linear(run, 2.0)[0] for run in range(self.runs)]
-        tops = np.stack([np.linalg.svd(a[:6, :6])[2][0] for a in full])
+        runs = range(self.runs)
+        full = [self.linear(run, 2.0)[0] for run in runs]
+        tops = [np.linalg.svd(a[:6, :6])[2][0] for a in full]
         other = torch.zeros(self.runs, 1, 11, dtype=torch.float64)
-        other[:, 0, :6] = 1e-6 * torch.from_numpy(tops)
+        other[:, 0, :6] = 1e-6 * torch.from_numpy(np.stack(tops))
         across = 2 * math.sqrt(CRASH**2 + TILT**2 + 2 * SPEED**2 + SPIN**2)
         # With lag a supremum, at the edge of what rotors give.
         lags = max(self.values("lag")) > 0
@@ -220,10 +281,10 @@ class Quad(Env):
             kind="upper" if lags else "exact",
             pair=(torch.zeros_like(other), other),
             action=(1.0, 1.0),
-            closed_loop=tuple(self.regulator(run)[1] for run in range(self.runs)),
             radius=(1.0,) * self.runs,
+            loop_radius=tuple(self.regulator(run)[1] for run in runs),
             diameter=(across,) * self.runs,
-            note="closed_loop is the spectral radius about hovering; eight and wind are exogenous and excluded",
+            note="the radii are about hovering; eight and wind are exogenous and excluded",
         )
 
     def draw(
@@ -236,40 +297,64 @@ class Quad(Env):
         """The eight before hills, the drone, what its rotors give, its twin; dashes in the air show a gust."""
         scene, camera = _scene(tuple(size))
         canvas = scene.copy()
-        gust = state[8:10]
-        for i in range(9 if np.any(gust) else 0):
-            place = np.array([(i * 2.9 + 4 * state[10]) % 8 - 4, 0.5 + (i * 1.7) % 4])
-            canvas.line(upright(camera, (place, place + 9 * gust)), PAPER, 1)
+        _blow(canvas, camera, state[8:10], state[10])
         for who, paint, alpha in bodies(state, ghost, colour or PAINT):
-            thrusts = None if self.terminal(who) else 1 + who[6:8]
+            crashed = self.terminal(who)
+            thrusts = None if crashed else 1 + who[6:8]
             paint_drone(canvas, camera, who[:3], thrusts, paint, alpha)
         return canvas.image()
 
 
 def _eight(phase: Any) -> tuple[Any, Any]:
     """Metres to the right and up of the eight at a phase (...)."""
-    xp = namespace(phase)
-    return SWING[0] * xp.sin(phase), HEIGHT + SWING[1] * xp.sin(2 * phase)
+    sin = namespace(phase).sin
+    wide, tall = SWING
+    right = wide * sin(phase)
+    up = HEIGHT + tall * sin(2 * phase)
+    return right, up
 
 
 def _push(tilt: Any, thrust: Any) -> Any:
     """What thrust and gravity do to the speed (R, E, 2)."""
     xp = namespace(tilt)
-    return xp.stack((-thrust * xp.sin(tilt), thrust * xp.cos(tilt) - 1), -1)
+    aside = -thrust * xp.sin(tilt)
+    lift = thrust * xp.cos(tilt) - 1
+    return xp.stack((aside, lift), -1)
+
+
+def _blow(canvas: Canvas, camera: Camera, gust: np.ndarray, phase: float) -> None:
+    """Dashes in the air where there is a gust (2,)."""
+    if not np.any(gust):
+        return
+    for number in range(9):
+        right = (number * 2.9 + 4 * phase) % 8 - 4
+        up = 0.5 + (number * 1.7) % 4
+        start = np.array([right, up])
+        end = start + 9 * gust
+        canvas.line(upright(camera, (start, end)), PAPER, 1)
 
 
 @lru_cache(maxsize=4)
 def _scene(size: tuple[int, int]) -> tuple[Canvas, Camera]:
     """Landscape and dotted eight, and who looks at them."""
-    width, height = size
     canvas = Canvas(size)
-    ground = 0.95 * height
-    top = HEIGHT + SWING[1] + CRASH + 0.3  # of a drone that is all but lost, metres
-    # Pixels a metre in the drone's plane.
-    scale = min(width / (2 * VIEW), height / 4.7, (ground - BANNER) / top)
-    camera = Camera(size, (-FAR, 0, 0), 1.1, scale * FAR, ground - 1.1 * scale)
+    scale = _scale(size)
+    ground = GROUND * size[1]
+    horizon = ground - 1.1 * scale
+    camera = Camera(size, (-FAR, 0, 0), 1.1, scale * FAR, horizon)
     landscape(canvas, camera, GRASS, 1.5, 40)
-    eight = np.stack(_eight(np.linspace(0, 2 * math.pi, 73)[:-1]), -1)
+    phases = np.linspace(0, 2 * math.pi, 73)[:-1]
+    eight = np.stack(_eight(phases), -1)
     for dot in upright(camera, eight):
         canvas.circle(dot, 0.03 * scale, DOTS)
     return canvas, camera
+
+
+def _scale(size: tuple[int, int]) -> float:
+    """Pixels a metre in the drone's plane."""
+    width, height = size
+    ground = GROUND * height
+    top = HEIGHT + SWING[1] + CRASH + 0.3  # of a drone that is all but lost, metres
+    by_width = width / (2 * VIEW)
+    by_height = (ground - BANNER) / top
+    return min(by_width, height / 4.7, by_height)

@@ -16,15 +16,19 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench import Certificate, Env, Streams, Values, namespace, require
+from il_bench import Certificate, Env, Streams, Values, coordinates, namespace, require
+from il_bench.paint.actors import paint_walker
 from il_bench.paint.canvas import BANNER, INK, SOFT, Canvas, bodies, colour_of
-from il_bench.paint.scenery import paint_walker
 
 BACK = 2  # the action that leads back; 0 and 1 are the turns
 SYMBOLS = 4  # what is seen: on the path left, right, unreadable; off the path
 # Of the picture.
-SKY, ROCK, EDGE, TRAIL = "#eaf2fb", "#a39a8c", "#8b8272", "#e6d3a8"
-MIST, BOARD = "#cfd7df", "#fbfcfd"
+SKY = "#eaf2fb"
+ROCK = "#a39a8c"
+EDGE = "#8b8272"
+TRAIL = "#e6d3a8"
+MIST = "#cfd7df"
+BOARD = "#fbfcfd"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +52,11 @@ class Recover(Env):
 
     def validate(self) -> None:
         """Whole numbers of steps from 1, and a chance."""
-        whole = all(k >= 1 and k == round(k) for k in self.values("k"))
-        require(whole, f"k: expected a whole number of steps, at least 1, got {self.k}; try 8")
+        steps = self.values("k")
+        require(
+            all(k >= 1 and k == round(k) for k in steps),
+            f"k: expected a whole number of steps, at least 1, got {self.k}; try 8",
+        )
         fog = self.values("fog")
         require(
             min(fog) >= 0 and max(fog) <= 1,
@@ -68,7 +75,8 @@ class Recover(Env):
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """On the path, before a turn."""
-        turn, fog = streams.uniform("initial", episodes, 2).to(self.device).unbind(-1)
+        chances = streams.uniform("initial", episodes, 2)
+        turn, fog = coordinates(chances.to(self.device))
         one = torch.ones_like(turn)
         is_right = (turn < 0.5) * one
         is_fog = (fog < self.per_run(self.fog)) * one
@@ -81,39 +89,51 @@ class Recover(Env):
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """A right step, or k steps off; then the path's next turn."""
         xp = namespace(state)
-        off, act = state[..., 0], action[..., 0]
+        off, _, _ = coordinates(state)
         one = 1 + 0 * off
-        right = xp.where(self.on_path(state), act == state[..., 1], act == BACK)
         nearer = (xp.round(off) - 1).clip(0)
         farther = self.per_run(self.k) * one
-        off = xp.where(right, nearer, farther)
+        off = xp.where(self.right(state, action), nearer, farther)
         # A turn is as likely as not; exp(-(x**2 + y**2) / 2) of two normal numbers is uniform (Box & Muller 1958).
-        turn, x, y = (noise[..., i] for i in range(3))
-        chance = xp.exp(-0.5 * (x**2 + y**2))
+        turn, x, y = coordinates(noise)
+        square = x**2 + y**2
+        chance = xp.exp(-0.5 * square)
         fog = chance < self.per_run(self.fog)
-        return xp.stack((off, (turn < 0) * one, fog * one), -1)
+        is_right = turn < 0
+        return xp.stack((off, is_right * one, fog * one), -1)
+
+    def right(self, state: Any, action: Any) -> Any:
+        """Whether the action is the next turn on the path, or leads back to it, (R, E) bool."""
+        act = action[..., 0]
+        turn = act == state[..., 1]
+        back = act == BACK
+        return namespace(state).where(self.on_path(state), turn, back)
 
     def observation(self, state: Any) -> Any:
         """The next turn, unless fog hides it, or that one is off the path; one-hot."""
         xp = namespace(state)
-        off, turn, fog = (state[..., i] for i in range(3))
+        off, turn, fog = coordinates(state)
         one = 1 + 0 * off
         ahead = xp.where(fog == 1, 2 * one, turn)
         symbol = xp.where(self.on_path(state), ahead, 3 * one)
-        return xp.stack([one * (symbol == k) for k in range(SYMBOLS)], -1)
+        bits = [one * (symbol == k) for k in range(SYMBOLS)]
+        return xp.stack(bits, -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 for a step that ends on the path."""
-        return self.on_path(next_state) * (1 + 0 * state[..., 0])
+        one = 1 + 0 * state[..., 0]
+        return self.on_path(next_state) * one
 
     def terminal(self, state: Any) -> Any:
         """Never."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of the steps off the path, which are whole; turns and fog are the same for both."""
         xp = namespace(state)
-        return xp.round(state[..., :1]) - xp.round(other[..., :1])
+        own = xp.round(state[..., :1])
+        return own - xp.round(other[..., :1])
 
     def certificate(self) -> Certificate:
         """K, attained by a step off and none: the same action is an error for one of them."""
@@ -123,9 +143,14 @@ class Recover(Env):
         k = self.values("k")
         loop = tuple(float(n > 1) for n in k)
         return Certificate(
-            k, "difference of the steps off the path", "exact", (on, off), closed_loop=loop, diameter=k,
+            value=k,
+            metric="difference of the steps off the path",
+            kind="exact",
+            pair=(on, off),
+            closed_loop=loop,
+            diameter=k,
             note="turns and fog are exogenous and excluded; under the expert two walkers come no further apart",
-        )  # fmt: skip
+        )
 
     def draw(
         self,
@@ -136,18 +161,18 @@ class Recover(Env):
     ) -> np.ndarray:
         """The path on a ridge, the steps below it, the sign of the next turn or fog; the walker and its twin."""
         width, height = size
+        off, turn, fog = state
         canvas = Canvas(size, SKY)
         stairs = self._stairs(size)
         _ridge(canvas, stairs)
-        sign = "?" if state[2] else "↱" if state[1] else "↰"
-        _board(canvas, np.array([0.09 * width, stairs[0, 1]]), 0.001 * height, sign)
+        way = "↱" if turn else "↰"
+        post = np.array([0.09 * width, stairs[0, 1]])
+        _board(canvas, post, 0.001 * height, "?" if fog else way)
         for who, paint, alpha in bodies(state, ghost, colour or colour_of(1)):
-            foot = _foot(stairs, round(float(who[0])), size)
+            step = round(float(who[0]))
+            foot = _foot(stairs, step, size)
             paint_walker(canvas, foot, 0.045 * height, paint, alpha)
-        off = round(float(state[0]))
-        words = f"{off} of {len(stairs) - 1} steps off the path" if off else "on the path"
-        at = 0.97 * width, BANNER + 0.07 * height
-        canvas.text(words, at, INK if off else SOFT, 13, bold=off > 0, part=1)
+        _caption(canvas, round(float(off)), len(stairs) - 1)
         return canvas.image()
 
     def _stairs(self, size: tuple[int, int]) -> np.ndarray:
@@ -155,8 +180,19 @@ class Recover(Env):
         k = round(self.values("k")[0])
         edge = np.array([0.34, 0.42])
         end = np.array([0.96, 0.9])
-        share = np.arange(k + 1)[:, None] / k
-        return (edge + (end - edge) * share) * size
+        numbers = np.arange(k + 1)
+        share = numbers[:, None] / k
+        places = edge + (end - edge) * share
+        return places * size
+
+
+def _caption(canvas: Canvas, off: int, most: int) -> None:
+    """Where one is, in words."""
+    width, height = canvas.size
+    words = f"{off} of {most} steps off the path" if off else "on the path"
+    ink = INK if off else SOFT
+    at = 0.97 * width, BANNER + 0.07 * height
+    canvas.text(words, at, ink, 13, bold=off > 0, part=1)
 
 
 def _ridge(canvas: Canvas, stairs: np.ndarray) -> None:
@@ -165,27 +201,34 @@ def _ridge(canvas: Canvas, stairs: np.ndarray) -> None:
     edge, top = stairs[0]
     x, y = stairs.repeat(2, 0).T
     outline = np.column_stack((x[:-1], y[1:]))
-    surface = [*outline, (width, stairs[-1, 1])]
-    canvas.polygon([(0, height), (0, top), *surface, (width, height)], ROCK)
+    last = width, stairs[-1, 1]
+    surface = [*outline, last]
+    left = [(0, height), (0, top)]
+    canvas.polygon([*left, *surface, (width, height)], ROCK)
     canvas.line(surface, EDGE, 2)
     canvas.line([(0, top), (edge, top)], TRAIL, 0.03 * height)
 
 
 def _foot(stairs: np.ndarray, off: int, size: tuple[int, int]) -> tuple[float, float]:
     """Where one stands who is so many steps off the path, pixels."""
+    width, height = size
+    _, top = stairs[0]
     if off == 0:
-        return 0.25 * size[0], stairs[0, 1] - 0.015 * size[1]
-    return (stairs[off - 1, 0] + stairs[off, 0]) / 2, stairs[off, 1]
+        return 0.25 * width, top - 0.015 * height
+    inner, _ = stairs[off - 1]
+    outer, level = stairs[off]
+    return (inner + outer) / 2, level
 
 
 def _board(canvas: Canvas, foot: np.ndarray, unit: float, sign: str) -> None:
     """A board on a post that shows the next turn, or nothing in fog."""
     hidden = sign == "?"
-    top = foot - (0, 110 * unit)
-    canvas.line([foot, top], EDGE, 12 * unit)
-    at = foot - (0, 170 * unit)
+    up = np.array([0, unit])
+    canvas.line([foot, foot - 110 * up], EDGE, 12 * unit)
+    at = foot - 170 * up
     square = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
-    paint, ink = (MIST, SOFT) if hidden else (BOARD, INK)
+    paint = MIST if hidden else BOARD
+    ink = SOFT if hidden else INK
     canvas.polygon(at + 75 * unit * square, paint)
     size = max(9, round(110 * unit))
     canvas.text(sign, at, ink, size, bold=True, part=0.5)

@@ -3,7 +3,10 @@
 After Rajaraman et al. (2020). Fresh states are drawn from rho = (zeta, ..., zeta, 1 - (S-2) zeta) with zeta = 1/(N+1):
 each rare state is likely to be missed by N demonstrations, and one wrong guess there loses the rest of the episode.
 The absorbing cliff never returns; the recoverable one returns to rho iff the expert's action is taken in the bad
-state. Under the 0/1 metric every map is 1-Lipschitz, so there is no L to dial; the dial is whether one can come back.
+state. Whether one can come back is the dial, and under the 0/1 metric it is L, exactly: where one can, the next state
+depends on the action alone, L = 0; where one cannot, the expert's action keeps good states good and the bad one bad,
+L = 1. Drift that L = 0 shows nevertheless goes through the policy: it acts in the bad state as it never saw the expert
+act.
 """
 
 from __future__ import annotations
@@ -16,13 +19,18 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, require
+from il_bench.paint.actors import paint_walker
 from il_bench.paint.canvas import PAPER, Canvas, bodies, colour_of
-from il_bench.paint.scenery import paint_walker
 
 EXPERT = 0  # the expert's action, in every state
 # Of the picture: colours, and the cliff's edge and top as shares of its width and height.
-SKY, ROCK, SEA, PLACE, DEEP = "#eaf2fb", "#a39a8c", "#3f6f9f", "#7f7667", "#2c5378"
-EDGE, TOP = 0.74, 0.52
+SKY = "#eaf2fb"
+ROCK = "#a39a8c"
+SEA = "#3f6f9f"
+PLACE = "#7f7667"
+DEEP = "#2c5378"
+EDGE = 0.74
+TOP = 0.52
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,29 +74,38 @@ class ResetCliff(Env):
     def fresh(self, uniform: torch.Tensor) -> torch.Tensor:
         """Good states (R, E) drawn from rho at uniform numbers (R, E)."""
         rare = 1 / (self.per_run(self.rarity) + 1)
-        return torch.clamp(torch.floor(uniform / rare), max=self.size - 2)
+        number = torch.floor(uniform / rare)
+        return torch.clamp(number, max=self.size - 2)
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """A fresh good state."""
-        return self.fresh(streams.uniform("initial", episodes, 1)[..., 0])[..., None]
+        uniform = streams.uniform("initial", episodes, 1)
+        fresh = self.fresh(uniform[..., 0])
+        return fresh[..., None]
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """The expert's action leads to a fresh state, any other to the bad one."""
         bad = float(self.size - 1)
+        good = state[..., 0] != bad
         right = action[..., 0] == EXPERT
-        safe = right & ((state[..., 0] != bad) | self.recoverable)
+        safe = right & (good | self.recoverable)
         # Noise is standard normal everywhere; its distribution function makes it uniform.
-        fresh = self.fresh(torch.special.ndtr(noise[..., 0]))
-        return torch.where(safe, fresh, bad)[..., None]
+        uniform = torch.special.ndtr(noise[..., 0])
+        fresh = self.fresh(uniform)
+        after = torch.where(safe, fresh, bad)
+        return after[..., None]
 
     def observation(self, state: Any) -> Any:
         """One-hot."""
-        return torch.nn.functional.one_hot(state[..., 0].long(), self.size).to(state.dtype)
+        number = state[..., 0].long()
+        hot = torch.nn.functional.one_hot(number, self.size)
+        return hot.to(state.dtype)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 for the expert's action in a good state."""
         good = state[..., 0] != self.size - 1
-        return ((action[..., 0] == EXPERT) & good).to(state.dtype)
+        right = action[..., 0] == EXPERT
+        return (right & good).to(state.dtype)
 
     def terminal(self, state: Any) -> Any:
         """Never: the bad state is where one waits."""
@@ -96,16 +113,24 @@ class ResetCliff(Env):
 
     def difference(self, state: Any, other: Any) -> Any:
         """0 where the states are the same, 1 where they are not."""
-        return (state != other).to(state.dtype)
+        apart = state != other
+        return apart.to(state.dtype)
 
     def certificate(self) -> Certificate:
-        """1: under the 0/1 metric no map stretches."""
+        """Of the expert's action in a good state and the bad one: 1 where the bad one absorbs, 0 where one can come back."""
+        good = torch.zeros(self.runs, 1, 1, dtype=torch.float64)
+        bad = good + (self.size - 1)
+        one = (1.0,) * self.runs
+        value = (0.0,) * self.runs if self.recoverable else one
         return Certificate(
-            (1.0,) * self.runs,
-            "0/1",
-            "upper",
-            diameter=(1.0,) * self.runs,
-            note="the dial is recoverability",
+            value=value,
+            metric="0/1",
+            kind="exact",
+            pair=(good, bad),
+            action=(float(EXPERT),),
+            closed_loop=value,
+            diameter=one,
+            note="the dial is recoverability; under any other action both fall, whatever the state",
         )
 
     def draw(
@@ -119,34 +144,41 @@ class ResetCliff(Env):
         width, height = size
         canvas = Canvas(size, SKY)
         _cliff(canvas)
-        places = self._places(size)
+        *good, bad = places = self._places(size)
         *radii, low = self._radii(size)
-        for place, radius in zip(places[:-1], radii, strict=True):
+        for place, radius in zip(good, radii, strict=True):
             canvas.circle(place, radius, PLACE)
-        canvas.circle(places[-1], low, DEEP)
+        canvas.circle(bad, low, DEEP)
         for who, paint, alpha in bodies(state, ghost, colour or colour_of(1)):
-            paint_walker(canvas, places[int(who[0])], 0.045 * height, paint, alpha)
+            foot = places[int(who[0])]
+            paint_walker(canvas, foot, 0.045 * height, paint, alpha)
         words = "one can come back" if self.recoverable else "no way back"
-        canvas.text(words, (EDGE / 2 * width, 0.76 * height), PAPER, 13, part=0.5)
+        at = EDGE / 2 * width, 0.76 * height
+        canvas.text(words, at, PAPER, 13, part=0.5)
         return canvas.image()
 
     def _places(self, size: tuple[int, int]) -> np.ndarray:
         """Pixels (S, 2) of the states."""
         good = self.size - 1
-        on_cliff = (np.arange(good) + 0.5) * EDGE / good
+        numbers = np.arange(good)
+        on_cliff = (numbers + 0.5) * EDGE / good
         x = np.append(on_cliff, (EDGE + 1) / 2)
-        y = np.append(np.full(good, TOP - 0.06), 0.84)
+        above = np.full(good, TOP - 0.06)
+        y = np.append(above, 0.84)
         return np.column_stack((x, y)) * size
 
     def _radii(self, size: tuple[int, int]) -> np.ndarray:
         """Pixels (S,): a good state's discs are the larger, the likelier it is."""
+        width, height = size
         good = self.size - 1
-        rare = 1 / (self.values("rarity")[0] + 1)
-        others = np.full(good - 1, rare)
-        likely = np.append(others, 1 - others.sum())
-        widest = 0.4 * EDGE * size[0] / good
-        radii = widest * (0.5 + 0.5 * likely**0.25)
-        return np.append(radii, 0.05 * size[1])
+        rarity = self.values("rarity")[0]
+        others = np.full(good - 1, 1 / (rarity + 1))
+        common = 1 - others.sum()
+        likely = np.append(others, common)
+        widest = 0.4 * EDGE * width / good
+        shares = 0.5 + 0.5 * likely**0.25
+        radii = widest * shares
+        return np.append(radii, 0.05 * height)
 
 
 def _cliff(canvas: Canvas) -> None:
@@ -156,5 +188,7 @@ def _cliff(canvas: Canvas) -> None:
     top = TOP * height
     shore = 0.9 * height
     foot = edge, height
-    canvas.polygon([(0, top), (edge, top), foot, (0, height)], ROCK)
-    canvas.polygon([(edge, shore), (width, shore), canvas.size, foot], SEA)
+    rock = [(0, top), (edge, top), foot, (0, height)]
+    sea = [(edge, shore), (width, shore), canvas.size, foot]
+    canvas.polygon(rock, ROCK)
+    canvas.polygon(sea, SEA)

@@ -1,11 +1,14 @@
 """s' = A s + e_1 (b a - g(z) + sigma w), A e_i = L e_{i+1}, A e_n = L e_1: a register that hands its numbers on.
 
-Each step multiplies every number by L and moves it one place on; what leaves the last place comes back into the
-first, where the action, the known pull g of an exogenous phase z and the noise enter. The expert subtracts what comes
-back: its closed loop is nilpotent, so that a kick grows to L^(n-1) and is then forgotten completely, n steps after it
-came. In every single step the closed loop stretches by L, like the open one; only n of them show what the expert is
-worth. With sigma = 0 every demonstration lies at s = 0: at L = 1.2 cloning then drifts to the clip at +-10, by 1.25 a
-step, while DAgger on the same labels stays near 0.03; with sigma = 0.05 both stay below 0.01.
+Each step multiplies every number by L and moves it one place on; what leaves the last place comes back into the first,
+where the action, the known pull g of an exogenous phase z and the noise enter. The expert subtracts what comes back:
+its closed loop is nilpotent, so that a kick grows to L^(n-1) and is then forgotten completely, n steps after it came.
+Its push is bounded: it takes away whatever comes back, from anywhere within the clip, as long as 10 L + 1.5 pull is no
+more than b = 32, which is up to L = 3.05 at the default pull; beyond that L a number above (32 - 1.5 pull) / L is taken
+away in part, and what is left may grow again. In every single step the closed loop stretches by L, like the open one;
+only n of them show what the expert is worth. With sigma = 0 every demonstration lies at s = 0: at L = 1.2 cloning then
+drifts to the clip at +-10, by 1.25 a step, while DAgger on the same labels stays near 0.03; with sigma = 0.05 both stay
+below 0.01.
 """
 
 from __future__ import annotations
@@ -26,13 +29,19 @@ CLIP = 10.0  # where each number is stopped
 GAIN = 32.0  # b: what full action moves; a power of two, so that the expert's cancelling is exact in floating point
 TURN = 0.3  # of the phase, radians a step
 PULL = 1.0, 0.5  # amplitudes of g(z) = sin(z) + 0.5 sin(2 z + 1)
-BOX, PIPE = "#f3f5f8", "#b9c3ce"  # of the picture
-FOOT, ENTRY = 46, 0.09  # of it: rows beneath the scale; the column where the action enters
+# Of the picture: colours, rows beneath the scale, and the column where the action enters.
+BOX = "#f3f5f8"
+PIPE = "#b9c3ce"
+FOOT = 46
+ENTRY = 0.09
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shift(Env):
-    """s' = A s + e_1 (b a - g(z) + sigma w): a shift register; L exact, a kick is forgotten in exactly n steps."""
+    """s' = A s + e_1 (b a - g(z) + sigma w): a shift register; L exact, a kick is forgotten in exactly n steps.
+
+    That is so wherever the expert's push suffices, see `reach`: everywhere up to L = 3.05.
+    """
 
     horizon: int = 150
     """Steps in an episode, T."""
@@ -64,12 +73,15 @@ class Shift(Env):
     @property
     def states(self) -> dict[str, str]:  # type: ignore[override]
         """Places, then the phase."""
-        return {f"s{i + 1}": "" for i in range(self.size)} | {"phase": "rad"}
+        numbers = range(1, self.size + 1)
+        places = {f"s{number}": "" for number in numbers}
+        return places | {"phase": "rad"}
 
     @property
     def observation_space(self) -> spaces.Box:
         """Places, and the phase as a point on the circle."""
-        high = np.array([CLIP] * self.size + [1, 1], dtype=np.float32)
+        limits = [CLIP] * self.size
+        high = np.array([*limits, 1, 1], dtype=np.float32)
         return spaces.Box(-high, high)
 
     @property
@@ -103,11 +115,11 @@ class Shift(Env):
         grown = self.per_run(self.lipschitz, 3) * places
         last = grown[..., -1:]
         others = grown[..., :-1]
-        full = action[..., 0].clip(-1, 1)
-        push = GAIN * full
+        full = action.clip(-1, 1)
+        push = GAIN * full[..., 0]
         push = push - self.drag(state)
-        sigma = self.per_run(self.noise)
-        push = push + sigma * noise[..., 0]
+        shake = noise[..., 0]
+        push = push + self.per_run(self.noise) * shake
         first = last + push[..., None]
         s = xp.concatenate((first, others), -1)
         kept = s.clip(-CLIP, CLIP)
@@ -142,16 +154,26 @@ class Shift(Env):
         zero = torch.zeros(self.runs, 1, self.size + 1, dtype=torch.float64)
         other = zero.clone()
         other[..., 0] = 0.5
+        dials = self.values("lipschitz")
+        across = 2 * CLIP * math.sqrt(self.size)
         return Certificate(
-            value=self.values("lipschitz"),
+            value=dials,
             metric="Euclidean over s",
             kind="exact",
             pair=(zero, other),
-            closed_loop=self.values("lipschitz"),
-            radius=self.values("lipschitz"),
-            diameter=(2 * CLIP * math.sqrt(self.size),) * self.runs,
-            note=f"the expert's loop is nilpotent: constant L in a step, nothing left after {self.size}",
+            closed_loop=dials,
+            radius=dials,
+            diameter=(across,) * self.runs,
+            note=f"the expert's loop is nilpotent: constant L in a step, nothing left after {self.size}, as long as its "
+            f"push suffices: for all states where 10 L + 1.5 pull <= {GAIN:g}",
         )
+
+    @property
+    def reach(self) -> tuple[float, ...]:
+        """What may leave the last place and still be taken away by the expert at any phase, (R,); at CLIP, everything."""
+        dials = zip(self.values("lipschitz"), self.values("pull"), strict=True)
+        most = [(GAIN - sum(PULL) * pull) / big for big, pull in dials]
+        return tuple(min(CLIP, reach) for reach in most)
 
     def draw(
         self,
@@ -179,17 +201,20 @@ class Shift(Env):
 
 def _columns(width: int, places: int) -> np.ndarray:
     """The middle of each place's box, pixels (n,)."""
-    share = (np.arange(places) + 0.5) / places
+    numbers = np.arange(places)
+    share = (numbers + 0.5) / places
     return width * (0.22 + 0.7 * share)
 
 
 def _boxes(canvas: Canvas, columns: np.ndarray, half: float) -> None:
     """The places and their scale."""
-    ends = rows(canvas, np.array([CLIP, -CLIP]), FOOT)
+    limits = np.array([CLIP, -CLIP])
+    ends = rows(canvas, limits, FOOT)
     for column in columns:
         block(canvas, column, half, ends, BOX)
-    left, right = columns[[0, -1]]
-    ladder(canvas, left - half, right + half, FOOT)
+    left = columns[0] - half
+    right = columns[-1] + half
+    ladder(canvas, left, right, FOOT)
 
 
 def _bars(canvas: Canvas, columns: np.ndarray, half: float, values: np.ndarray, paint: str) -> None:
@@ -213,7 +238,8 @@ def _levels(
 
 def _way(canvas: Canvas, columns: np.ndarray, half: float) -> None:
     """How numbers go: from place to place, and from the last back to the first."""
-    middle, bottom = rows(canvas, np.array([0, -CLIP]), FOOT)
+    limits = np.array([0, -CLIP])
+    middle, bottom = rows(canvas, limits, FOOT)
     width = canvas.size[0]
     below = bottom + 14
     left = ENTRY * width
@@ -226,7 +252,8 @@ def _way(canvas: Canvas, columns: np.ndarray, half: float) -> None:
     canvas.line(back, PIPE, 2)
     arrow(canvas, (width / 2, below), (-7, 0))
     between = (columns[1:] + columns[:-1]) / 2
-    for column in (first - 18, *between):
+    starts = first - 18, *between
+    for column in starts:
         arrow(canvas, (column + 4, middle), (7, 0))
 
 

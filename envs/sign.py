@@ -34,12 +34,11 @@ CLIP = 10.0  # where x is stopped
 # without rounding and the demonstrations keep to x = 0 exactly.
 GAIN = 16.0
 STEPS = 12  # how far the picture looks ahead; even, so that a path ends on the side where it began
-START, END, FOOT, LINE = (
-    0.18,
-    0.6,
-    28,
-    13,
-)  # of the picture: its first and last column, its scale's foot, a line
+# Of the picture: its first and last column, its scale's foot, a line.
+START = 0.18
+END = 0.6
+FOOT = 28
+LINE = 13
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +111,9 @@ class Sign(Env):
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step."""
         push = action[..., 0].clip(-1, 1)
-        sigma = self.per_run(self.noise)
+        shake = noise[..., 0]
         x = self.missing(state) + GAIN * push
-        x = x + sigma * noise[..., 0]
+        x = x + self.per_run(self.noise) * shake
         context = 0 * state[..., 1]
         kept = x.clip(-CLIP, CLIP)
         return namespace(state).stack((kept, context), -1)

@@ -15,16 +15,41 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench import Certificate, Env, Streams, Values, namespace, require
+from il_bench import Certificate, Env, Streams, Values, coordinates, namespace, require
+from il_bench.paint.actors import paint_walker
 from il_bench.paint.canvas import INK, Canvas, bodies, colour_of
-from il_bench.paint.scenery import circle, paint_walker
+from il_bench.paint.scenery import circle
 
-FORK, PATH, PIT = 0, 1, 2  # places
+# Places.
+FORK = 0
+PATH = 1
+PIT = 2
 SYMBOLS = 6  # what is seen: at the fork left, right, unreadable; on the path left, right; the pit
 # Of the picture.
-GRASS, TRAIL, LAWN, HOLE, RIM = "#a9c98a", "#e6d3a8", "#c4dfa4", "#2b2a33", "#6b5a4a"
-POST, BOARD, MIST, FLAG = "#6b4f3a", "#f3e3bd", "#e9eef3", "#009e73"
-PUFFS = (-95, 20, 75), (-35, -35, 90), (45, -30, 85), (105, 15, 75), (10, 45, 90)  # x, y, radius
+GRASS = "#a9c98a"
+TRAIL = "#e6d3a8"
+LAWN = "#c4dfa4"
+HOLE = "#2b2a33"
+RIM = "#6b5a4a"
+POST = "#6b4f3a"
+BOARD = "#f3e3bd"
+MIST = "#e9eef3"
+FLAG = "#009e73"
+# Where one starts and both ways end, shares of the picture; how much lower who is there stands, by place.
+START = 0.5, 0.9
+LEFT = 0.2, 0.32
+RIGHT = 0.8, 0.32
+FEET = np.array([[0, 0], [0, 0.04], [0, 0.09]])
+# The board of the sign, to the right of its post.
+ARROW = np.array([(-70, -34), (60, -34), (110, 0), (60, 34), (-70, 34)])
+# x, y and radius of the fog's puffs.
+PUFFS = (
+    (-95, 20, 75),
+    (-35, -35, 90),
+    (45, -30, 85),
+    (105, 15, 75),
+    (10, 45, 90),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,44 +89,55 @@ class Trap(Env):
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """At the fork."""
-        side, fog = streams.uniform("initial", episodes, 2).unbind(-1)
-        kind = side.dtype
-        is_right = (side < 0.5).to(kind)
-        is_fog = (fog < self.per_run(self.fog)).to(kind)
-        parts = torch.zeros_like(side), is_right, is_fog
-        return torch.stack([part.to(self.device) for part in parts], -1)
+        chances = streams.uniform("initial", episodes, 2)
+        side, fog = coordinates(chances.to(self.device))
+        fork = torch.zeros_like(side)
+        is_right = (side < 0.5).to(side.dtype)
+        is_fog = (fog < self.per_run(self.fog)).to(side.dtype)
+        return torch.stack((fork, is_right, is_fog), -1)
 
     def right(self, state: Any, action: Any) -> Any:
         """Whether the action is the safe one and not too late, (R, E) bool."""
-        return (action[..., 0] == state[..., 1]) & (state[..., 0] != PIT)
+        place, side, _ = coordinates(state)
+        safe = action[..., 0] == side
+        return safe & (place != PIT)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """The safe action leads along the path, any other into the pit."""
-        xp, one = namespace(state), 1 + 0 * state[..., 0]
-        place = xp.where(self.right(state, action), PATH * one, PIT * one)
-        return xp.stack((place, state[..., 1], state[..., 2]), -1)
+        xp = namespace(state)
+        place, side, fog = coordinates(state)
+        one = 1 + 0 * place
+        right = self.right(state, action)
+        place = xp.where(right, PATH * one, PIT * one)
+        return xp.stack((place, side, fog), -1)
 
     def observation(self, state: Any) -> Any:
         """Place and safe side as one symbol, one-hot; at the fork fog hides the side, in the pit there is none."""
         xp = namespace(state)
-        place, side, fog = (state[..., i] for i in range(3))
+        place, side, fog = coordinates(state)
         one = 1 + 0 * place
         at_fork = xp.where(fog == 1, 2 * one, side)
-        symbol = xp.where(place == FORK, at_fork, 3 + side)
+        on_path = 3 + side
+        symbol = xp.where(place == FORK, at_fork, on_path)
         symbol = xp.where(place == PIT, 5 * one, symbol)
-        return xp.stack([one * (symbol == k) for k in range(SYMBOLS)], -1)
+        bits = [one * (symbol == k) for k in range(SYMBOLS)]
+        return xp.stack(bits, -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 for the safe action, 0 for the one that errs and for every step in the pit."""
-        return self.right(state, action) * (1 + 0 * state[..., 0])
+        one = 1 + 0 * state[..., 0]
+        return self.right(state, action) * one
 
     def terminal(self, state: Any) -> Any:
         """Never: the pit is where one waits."""
-        return state[..., 0] != state[..., 0]
+        first = state[..., 0]
+        return first != first
 
     def difference(self, state: Any, other: Any) -> Any:
         """0 where the places are the same, 1 where they are not; side and fog are the same for both."""
-        return (state[..., :1] != other[..., :1]) * (1 + 0 * state[..., :1])
+        place = state[..., :1]
+        apart = place != other[..., :1]
+        return apart * (1 + 0 * place)
 
     def certificate(self) -> Certificate:
         """1, attained by fork and pit: under the 0/1 metric no map stretches."""
@@ -110,10 +146,10 @@ class Trap(Env):
         pit[..., 0] = PIT
         one = (1.0,) * self.runs
         return Certificate(
-            one,
-            "0/1 over places",
-            "exact",
-            (fork, pit),
+            value=one,
+            metric="0/1 over places",
+            kind="exact",
+            pair=(fork, pit),
             closed_loop=one,
             diameter=one,
             note="the dial is the fog",
@@ -127,68 +163,97 @@ class Trap(Env):
         colour: str | None = None,
     ) -> np.ndarray:
         """The fork from above, its sign or the fog around it, the path's end and the pit; the walker and its twin."""
-        width, height = size
+        _, side, fog = state
         canvas = Canvas(size, GRASS)
-        unit = min(width, height)
-        start = np.array([0.5 * width, 0.9 * height])
-        left, right = ends = [np.array([x * width, 0.32 * height]) for x in (0.2, 0.8)]
-        safe, pit = (left, right) if state[1] == 0 else (right, left)
-        for end in ends:
-            _trail(canvas, start, end, unit)
-        _places(canvas, safe, pit, unit)
-        way = -1 if state[1] == 0 else 1
-        _sign(canvas, np.array([0.5, 0.52]) * size, 0.001 * unit, way, state[2] == 1)
-        spots = {
-            FORK: start,
-            PATH: np.add(safe, (0, 0.04 * unit)),
-            PIT: np.add(pit, (0, 0.09 * unit)),
-        }
+        unit = min(size)
+        left_is_safe = side == 0
+        spots = _spots(size, left_is_safe)
+        _trails(canvas, unit)
+        _places(canvas, spots[PATH], spots[PIT], unit)
+        way = -1 if left_is_safe else 1
+        post = np.array([0.5, 0.52]) * size
+        _sign(canvas, post, 0.001 * unit, way, fog == 1)
         for who, paint, alpha in bodies(state, ghost, colour or colour_of(1)):
-            paint_walker(canvas, spots[int(who[0])], 0.055 * unit, paint, alpha)
+            place = int(who[0])
+            foot = spots[place] + FEET[place] * unit
+            paint_walker(canvas, foot, 0.055 * unit, paint, alpha)
         return canvas.image()
+
+
+def _spots(size: tuple[int, int], left_is_safe: bool) -> dict[int, np.ndarray]:
+    """Pixels (2,) of the places."""
+    sides = LEFT, RIGHT
+    safe, pit = sides if left_is_safe else reversed(sides)
+    return {
+        FORK: np.array(START) * size,
+        PATH: np.array(safe) * size,
+        PIT: np.array(pit) * size,
+    }
+
+
+def _trails(canvas: Canvas, unit: float) -> None:
+    """Trails from where one starts, and behind it, to both ends."""
+    start = np.array(START) * canvas.size
+    for end in (LEFT, RIGHT):
+        _trail(canvas, start, np.array(end) * canvas.size, unit)
 
 
 def _trail(canvas: Canvas, start: np.ndarray, end: np.ndarray, unit: float) -> None:
     """A trail from where one starts, and behind it, to an end."""
     aside = np.array([unit, 0.0])
     foot = np.array([start[0], canvas.size[1]])
-    here = [start - 0.1 * aside, start + 0.1 * aside]
-    there = [end + 0.055 * aside, end - 0.055 * aside]
-    behind = [foot + 0.12 * aside, foot - 0.12 * aside]
+    near = 0.1 * aside
+    far = 0.055 * aside
+    behind = 0.12 * aside
+    here = [start - near, start + near]
+    there = [end + far, end - far]
+    back = [foot + behind, foot - behind]
     canvas.polygon(here + there, TRAIL)
-    canvas.polygon(here + behind, TRAIL)
+    canvas.polygon(here + back, TRAIL)
 
 
 def _places(canvas: Canvas, safe: np.ndarray, pit: np.ndarray, unit: float) -> None:
     """Where the path goes on, and the pit, each with its words."""
-    oval = circle(60) * (unit, 0.55 * unit)
+    flat = unit, 0.55 * unit
+    oval = circle(60) * flat
     canvas.polygon(safe + 0.19 * oval, LAWN)
     canvas.polygon(pit + 0.19 * oval, RIM)
     canvas.polygon(pit + 0.165 * oval, HOLE)
     aside = np.array([0.09 * unit, 0.0])
-    _flag(canvas, np.add(safe, aside), 0.001 * unit)
-    for place, words in ((safe, "the path goes on"), (pit, "no way out")):
-        canvas.text(words, np.add(place, (0, 0.16 * unit)), INK, 12, part=0.5)
+    _flag(canvas, safe + aside, 0.001 * unit)
+    below = np.array([0, 0.16 * unit])
+    canvas.text("the path goes on", safe + below, INK, 12, part=0.5)
+    canvas.text("no way out", pit + below, INK, 12, part=0.5)
 
 
 def _flag(canvas: Canvas, foot: np.ndarray, unit: float) -> None:
     """A flag where the path goes on."""
-    canvas.line([foot, np.add(foot, (0, -150 * unit))], POST, 9 * unit)
-    canvas.polygon(foot + unit * np.array([(0, -150), (90, -122), (0, -94)]), FLAG)
+    top = foot + np.array([0, -150 * unit])
+    canvas.line([foot, top], POST, 9 * unit)
+    cloth = [(0, -150), (90, -122), (0, -94)]
+    corners = unit * np.array(cloth)
+    canvas.polygon(foot + corners, FLAG)
 
 
 def _sign(canvas: Canvas, at: np.ndarray, unit: float, way: int, hidden: bool) -> None:
     """A signpost that points left (-1) or right (1), or the fog around it."""
-    foot = np.add(at, (0, 150 * unit))
+    foot = at + np.array([0, 150 * unit])
     canvas.line([foot, at], POST, 14 * unit)
-    arrow = np.array([(-70, -34), (60, -34), (110, 0), (60, 34), (-70, 34)])
-    canvas.polygon(at + way * unit * arrow, BOARD)
-    if not hidden:
-        size = max(8, round(46 * unit))
-        middle = np.add(at, (way * 10 * unit, 0))
-        canvas.text("safe", middle, INK, size, bold=True, part=0.5)
+    board = way * unit * ARROW
+    canvas.polygon(at + board, BOARD)
+    if hidden:
+        _fog(canvas, at, unit)
         return
+    size = max(8, round(46 * unit))
+    aside = np.array([way * 10 * unit, 0])
+    canvas.text("safe", at + aside, INK, size, bold=True, part=0.5)
+
+
+def _fog(canvas: Canvas, at: np.ndarray, unit: float) -> None:
+    """Puffs of it, and a question."""
     with canvas.layer(0.95):
         for x, y, radius in PUFFS:
-            canvas.circle(at + unit * np.array([x, y]), radius * unit, MIST)
-    canvas.text("?", at, INK, max(9, round(90 * unit)), bold=True, part=0.5)
+            away = unit * np.array([x, y])
+            canvas.circle(at + away, radius * unit, MIST)
+    size = max(9, round(90 * unit))
+    canvas.text("?", at, INK, size, bold=True, part=0.5)

@@ -17,19 +17,19 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench import Certificate, Env, Streams, Values, namespace, require
+from il_bench import Certificate, Env, Streams, Values, coordinates, namespace, require
 from il_bench.paint.canvas import Canvas, bodies, colour_of
 from il_bench.paint.panel import balls, headline, ladder, note, rows
 
 CLIP = 10.0  # where q is stopped
 FEEDBACK = 0.7  # part of L q that the expert cancels; the closed loop is the rest
 TURN = 0.3  # omega, radians a step
-WALL, WAVE = "#8a8f98", "#dbe9f6"  # of the picture
-AHEAD, HERE, FOOT = (
-    60,
-    0.25,
-    20,
-)  # of it: steps that it shows, where the ball is, rows beneath the tube
+# Of the picture: colours; steps that it shows, where the ball is, rows beneath the tube.
+WALL = "#8a8f98"
+WAVE = "#dbe9f6"
+AHEAD = 60
+HERE = 0.25
+FOOT = 20
 PULL = 1.0, 0.5  # amplitudes of g(z) = sin(z) + 0.5 sin(2 z + 1)
 
 
@@ -98,20 +98,18 @@ class Tube(Env):
         """One step along the tube."""
         full = action[..., 0].clip(-1, 1)
         push = self.per_run(self.gain) * full
-        sigma = self.per_run(self.noise)
         shake = noise[..., 0]
-        q = self.per_run(self.lipschitz) * state[..., 0]
+        q, phase = coordinates(state)
+        q = self.per_run(self.lipschitz) * q
         q = q + push - self.pull(state)
-        q = q + sigma * shake
+        q = q + self.per_run(self.noise) * shake
         kept = q.clip(-CLIP, CLIP)
-        phase = state[..., 1] + TURN
-        return namespace(state).stack((kept, phase), -1)
+        return namespace(state).stack((kept, phase + TURN), -1)
 
     def observation(self, state: Any) -> Any:
         """Position and point on the circle."""
         xp = namespace(state)
-        q = state[..., 0]
-        phase = state[..., 1]
+        q, phase = coordinates(state)
         point = xp.cos(phase), xp.sin(phase)
         return xp.stack((q, *point), -1)
 

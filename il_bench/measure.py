@@ -15,8 +15,8 @@ import tyro
 
 from .borders import resolve
 from .cli import flags, light
+from .cli.command import command
 from .cli.owners import Owner, each_run, read
-from .cli.told import told
 from .core.files import write_whole
 from .core.registry import short_name
 from .core.settings import build, require
@@ -64,7 +64,7 @@ class PolicyOptions:
     """JSON file for the table, which is printed anyway."""
 
 
-@told
+@command
 def main(args: list[str]) -> None:
     """The command."""
     names = {arg.partition("=")[0] for arg in args}
@@ -101,12 +101,14 @@ def _of_policy(args: list[str]) -> tuple[Measures, Path | None]:
 
 def parse(args: list[str]) -> tuple[Any, PolicyOptions]:
     """The environment of all runs, and what else a command line asks for."""
+    hidden = ("seed", "device")
     with light.for_help(args):
         name = flags.peek(args, "--env", PolicyOptions.env)
+        cls = resolve.environment(name)
         command = Owner("measure", PolicyOptions, "command")
-        hidden = ("seed", "device")
-        env = Owner(short_name(name), resolve.environment(name), "environment", hidden)
-        reading = read([command, env], args, PROG, str(PolicyOptions.__doc__))
+        env = Owner(short_name(name), cls, "environment", hidden)
+        about = str(PolicyOptions.__doc__)
+        reading = read([command, env], args, PROG, about)
     options = PolicyOptions(**reading.values["measure"])
     _require_sound(options)
     values = each_run([env], reading, options.seeds)

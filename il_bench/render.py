@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from .cli.command import command
 from .cli.flags import parsed
-from .cli.told import told
 from .core.settings import require
 
 
@@ -36,7 +36,7 @@ class RenderOptions:
     """module:Class, where the environment is a file's: a Record alone runs no stranger's code."""
 
 
-@told
+@command
 def main(args: list[str]) -> None:
     """The command."""
     options = parsed(RenderOptions, args, "python -m il_bench.render")

@@ -10,15 +10,17 @@ from typing import Any
 
 from .borders import resolve
 from .cli import flags, light
+from .cli.command import command
 from .cli.options import RunOptions
 from .cli.owners import Owner, each_run, read
-from .cli.told import told
 from .core import registry
 from .core.registry import short_name
 from .core.settings import build, require
 
+ABOUT = "How far, and how fast, does a copy drift from its expert?  --list shows what there is; --from RECORD repeats."
 
-@told
+
+@command
 def main(args: list[str]) -> None:
     """The command."""
     if "--list" in args:
@@ -69,13 +71,13 @@ def parse(args: list[str]) -> tuple[RunOptions, Any, dict[str, Any]]:
     """
     with light.for_help(args):
         owners = _owners(args)
-        about = "How far, and how fast, does a copy drift from its expert?  --list shows what there is; --from RECORD repeats."
-        reading = read(owners, args, "python -m il_bench.run", about)
+        reading = read(owners, args, "python -m il_bench.run", ABOUT)
     options = RunOptions(**reading.values["run"])
-    env, *learners = owners[1:]
+    _, env, *learners = owners
     values = each_run([env, *learners], reading, options.seeds)
+    settings = values[env.name] | {"device": options.device}
     built = {owner.name: build(owner.cls, values[owner.name]) for owner in learners}
-    return options, build(env.cls, values[env.name] | {"device": options.device}), built
+    return options, build(env.cls, settings), built
 
 
 def _owners(args: list[str]) -> list[Owner]:

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 from .borders.resolve import ZIP
 from .cli import light
+from .cli.command import command
 from .cli.flags import parsed
 from .cli.progress import progress
-from .cli.told import told
 from .core.settings import require
 
 if TYPE_CHECKING:
     from .borders.sb3_training import Recipe, Report, Trained
 
 
-@told
+@command
 def main(args: list[str]) -> None:
     """The command `train ENV`."""
     first = " ".join(args[:1])

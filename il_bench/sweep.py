@@ -7,32 +7,47 @@ twice, and a sweep that has grown computes what is new.
 
 from __future__ import annotations
 
-from .cli.told import told
-from .jobs.plan import asked, batched, memory, planned
+import itertools
+
+from .cli.command import command
+from .jobs.plan import Group, asked, batched, memory, planned
 
 
-@told
+@command
 def main(args: list[str]) -> None:
     """The command."""
     options, settings = asked(args)
     from .jobs import store
     from .jobs.workers import carry_out, processes
 
-    pairs = [(env, algo) for env in options.env for algo in options.algo]
+    pairs = list(itertools.product(options.env, options.algo))
     plan, skipped = planned(options, settings, pairs)
-    done = store.keys(options.out) if options.resume and options.out.is_dir() else set()
-    batches = list(batched(plan, done, options.batch, processes(options), options.memory * 1e9))
-    total, left = sum(g.runs for g in plan), sum(g.runs for g in batches)
+    going_on = options.resume and options.out.is_dir()
+    done = store.keys(options.out) if going_on else set()
+    side_by_side = processes(options)
+    limit = options.memory * 1e9
+    batches = list(batched(plan, done, options.batch, side_by_side, limit))
     for sentence in skipped:
         print(f"left out: {sentence}")
-    print(
-        f"{total:,} runs, {total - left:,} of them finished before, {left:,} to do in {len(batches)} batches"
-    )
+    print(_amount(plan, batches))
     if batches:
-        largest = max((memory(batch) for batch in batches), key=lambda takes: takes.total)
-        print(f"memory: about {processes(options)} x {largest}")
+        largest = max(map(memory, batches), key=lambda takes: takes.total)
+        print(f"memory: about {side_by_side} x {largest}")
     carry_out(options, batches)
     print(f"results in {options.out}: python -m il_bench.table {options.out} --by lipschitz,algo")
+
+
+def _amount(plan: list[Group], batches: list[Group]) -> str:
+    """How much there is, and how much of it is left to do."""
+    total = sum(group.runs for group in plan)
+    left = sum(batch.runs for batch in batches)
+    before = total - left
+    amounts = [
+        f"{total:,} runs",
+        f"{before:,} of them finished before",
+        f"{left:,} to do in {len(batches)} batches",
+    ]
+    return ", ".join(amounts)
 
 
 if __name__ == "__main__":

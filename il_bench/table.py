@@ -9,8 +9,8 @@ from typing import Annotated
 
 import tyro
 
+from .cli.command import command
 from .cli.flags import parsed
-from .cli.told import told
 
 
 @dataclass(frozen=True)
@@ -29,21 +29,21 @@ class TableOptions:
     """Where to draw the last divergence over the settings, as curves or as a map: grid.png."""
 
 
-@told
+@command
 def main(args: list[str]) -> None:
     """The command."""
     options = parsed(TableOptions, args, "python -m il_bench.table")
     from rich.console import Console
 
     from .jobs import store
-    from .show import report
+    from .show import terminal
     from .show.sweep_table import lines, pooled
 
     by = tuple(name.strip() for name in options.by.split(",") if name.strip())
     data = store.open(options.results)
     found = lines(data, by, options.at)
     console = Console()
-    for table in report.tables_of(found, console.width):
+    for table in terminal.tables_of(found, console.width):
         console.print(table, "", highlight=False)
     if several := pooled(data, by):
         words = ", ".join(f"{count} values of {name}" for name, count in several.items())

@@ -138,8 +138,9 @@ def test_an_expert_with_a_memory_labels_in_the_order_of_time(learner):
     learner(training=SMALL, **few).learn(env, expert)
     assert source.calls >= 12
     assert source.begun * 6 <= source.calls * 2  # an episode of 12 steps is begun once
-    labels = flat_ask(env, expert, torch.zeros(1, 2, 5, 3, dtype=torch.float64))
-    np.testing.assert_allclose(labels[0, :, :, 0], np.tile(0.01 * np.arange(5), (2, 1)))
+    seen = rollout(env, by_expert(env, expert), Streams((0,)), 2)
+    labels = flat_ask(env, expert, seen)
+    np.testing.assert_allclose(labels[0, :, :, 0], np.tile(0.01 * np.arange(12), (2, 1)))
 
 
 def test_what_needs_an_expert_without_memory_says_so():

@@ -1,7 +1,8 @@
 """Nothing is lost at the end: the Record is there whatever becomes of its pictures, and rounds whatever stops them."""
 
 import gc
-import os
+import io
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from il_bench.envs.lane import Lane
 import il_bench as il
 from il_bench import run
 from il_bench.jobs import session
+from il_bench.records.record import Record
 from il_bench.show import plots, video
 
 QUICK = ["--seeds", "2", "--rollouts", "3", "--horizon", "12", "--hidden", "8", "--updates", "40"]
@@ -141,17 +143,31 @@ def test_an_interruption_says_what_was_kept_and_the_next_run_where_it_goes_on(mo
     assert not list(Path("runs/.rounds").iterdir())
 
 
+def test_a_record_that_cannot_be_written_leaves_the_rounds(monkeypatch, capsys):
+    def full(*rest, **named):
+        raise ValueError("record: a cannot be written (No space left on device)")
+
+    monkeypatch.setattr(Record, "save", full)
+    with pytest.raises(SystemExit):
+        run.main([*QUICK, "--rounds", "2", "--checkpoint-every", "1", "--no-video"])
+    said = capsys.readouterr().err
+    assert "cannot be written (No space left on device); rounds are kept (2 of dagger)" in said
+    assert list(Path("runs/.rounds").iterdir())
+
+
 def test_an_interruption_without_kept_rounds_says_how_to_keep_them(monkeypatch, capsys):
     words = interrupted(monkeypatch, capsys)
     assert "interrupted; nothing was kept (--checkpoint-every 1 keeps the rounds" in words
 
 
-def test_an_ascii_console_is_no_reason_to_fail(tmp_path):
-    import subprocess
-    import sys
-
-    environment = os.environ | {"PYTHONIOENCODING": "ascii", "LANG": "C", "LC_ALL": "C"}
-    command = [sys.executable, "-m", "il_bench.run", *QUICK, "--no-video", "--out", "a"]
-    done = subprocess.run(command, env=environment, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    done.stdout.decode("ascii")
+def test_an_ascii_console_is_no_reason_to_fail(monkeypatch):
+    bytes_written = io.BytesIO()
+    console = io.TextIOWrapper(bytes_written, encoding="ascii")
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", console)
+        run.main([*QUICK, "--no-video", "--out", "a"])
+    console.flush()
+    said = bytes_written.getvalue().decode("ascii")
+    assert "the Record: il.load(folder)" in said
+    with pytest.raises(UnicodeEncodeError):  # as it would have been, had the command not seen to it
+        io.TextIOWrapper(io.BytesIO(), encoding="ascii").write("±")

@@ -14,7 +14,7 @@ from il_bench.cli import flags
 from il_bench.cli.plain import forgive
 from il_bench.paint.canvas import colour_of
 from il_bench.records.record import Record
-from il_bench.show import figure, record_figure, report, sweep_figure, sweep_table, words
+from il_bench.show import figure, record_figure, sweep_figure, sweep_table, terminal, words
 
 
 def compared(name="tube", learners=("bc",), **settings):
@@ -149,6 +149,14 @@ def test_a_sweep_over_one_setting_is_a_curve_for_each_learner_and_the_rest_are_p
     assert il.plot(grid()).axes[0].get_xticklabels()[1].get_text() == "dagger"
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, 1e300, 1e-300])
+@pytest.mark.parametrize("by", [("lipschitz",), ("lipschitz", "noise")])
+def test_no_divergence_breaks_the_picture_of_a_sweep(value, by):
+    data = grid(lipschitz=[0.9, 1.0], noise=[0.0, 0.1])
+    data["drift"][:] = value
+    assert il.plot(data, by=by)._repr_png_()[1:4] == b"PNG"
+
+
 def test_a_sweep_of_chances_is_drawn_as_chances():
     assert il.plot(grid(env=["parity"], fog=[0.1, 0.2])).axes[0].get_ylim() == (-0.02, 1.02)
 
@@ -184,22 +192,22 @@ def test_a_table_fits_its_terminal_and_learners_have_their_colour(record):
     from rich.console import Console
 
     console = Console(width=100, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    for part in report.rich_tables(record, 100):
+    for part in terminal.rich_tables(record, 100):
         console.print(part, highlight=False)
     said = console.file.getvalue()
     red, green, blue = bytes.fromhex(colour_of(1)[1:])
     assert f"38;2;{red};{green};{blue}mbc" in said
     plain = Console(width=100, file=io.StringIO())
-    for part in report.rich_tables(record, 100):
+    for part in terminal.rich_tables(record, 100):
         plain.print(part, highlight=False)
     assert max(map(len, plain.file.getvalue().splitlines())) <= 100
 
 
 def test_what_is_said_after_an_interval_stands_beside_the_value():
-    assert report._lines(("94%", "[91, 96] of 13.0"), beside=False) == ["94% of 13.0", "[91, 96]"]
-    assert report._lines(("94%", "[91, 96] of 13.0"), beside=True) == ["94% [91, 96] of 13.0"]
-    assert report._lines(("n/a", "(1 of 2)"), beside=False) == ["n/a (1 of 2)"]
-    assert report._lines(("3", ""), beside=False) == ["3"]
+    assert terminal._lines(("94%", "[91, 96] of 13.0"), beside=False) == ["94% of 13.0", "[91, 96]"]
+    assert terminal._lines(("94%", "[91, 96] of 13.0"), beside=True) == ["94% [91, 96] of 13.0"]
+    assert terminal._lines(("n/a", "(1 of 2)"), beside=False) == ["n/a (1 of 2)"]
+    assert terminal._lines(("3", ""), beside=False) == ["3"]
 
 
 def test_an_ascii_console_is_spelled_out():

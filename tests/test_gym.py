@@ -3,6 +3,7 @@
 import errno
 import gc
 import pickle
+import random
 import sys
 import warnings
 from pathlib import Path
@@ -631,3 +632,144 @@ def test_entry_points_are_strings():
         assert isinstance(spec.entry_point, str)
         assert isinstance(spec.vector_entry_point, str)
         assert gymnasium.envs.registration.EnvSpec.from_json(spec.to_json()) == spec
+
+
+class Clocked(Linear):
+    """The same, which ends itself after five steps, or at a fall."""
+
+    def reset(self, seed=None, options=None):
+        self._step = 0
+        return super().reset(seed=seed)
+
+    def step(self, action):
+        assert self._step < 5, "stepped after the end"
+        self._step += 1
+        obs, reward, *_ = super().step(action)
+        return obs, reward, bool(abs(obs[0]) > 50), self._step == 5, {}
+
+
+def test_an_environment_that_ends_itself_has_ended():
+    env = il.make(Clocked, horizon=40)
+    learner = il.DAgger(rounds=4, episodes=2, beta="constant", p=0.5, training=SMALL)
+    policy = learner.learn(env, brake)
+    assert policy.log.labels.tolist() == policy.log.steps.tolist() == [4 * 2 * 5]
+    record = il.compare(env, brake, episodes=3, dagger=policy)
+    arrays = record.arrays
+    assert (arrays["length"] == 5).all()
+    assert arrays["truncated"].all()
+    assert not arrays["terminated"].any()
+    assert (arrays["reward"][..., 5:] == 0).all()
+    assert record.rows()[0]["falls"] == 0
+
+
+def test_a_fall_of_an_environment_that_ends_itself_is_no_truncation():
+    env = il.make(Clocked, horizon=8)
+    record = il.compare(env, brake, episodes=2, wild=lambda obs: np.where(obs[:, :1] > -9, 1, 1))
+    assert not record.arrays["terminated"].any()
+
+    class Falling(Clocked):
+        def step(self, action):
+            obs, reward, _, late, info = super().step(action)
+            return obs, reward, self._step == 5, late, info
+
+    record = il.compare(il.make(Falling, horizon=8), brake, episodes=2)
+    assert record.arrays["terminated"].all()
+    assert not record.arrays["truncated"].any()
+
+
+def test_the_estimate_of_l_stops_where_the_environment_does():
+    assert il.make(Clocked).certificate().value[0] == pytest.approx(
+        il.make(Linear).certificate().value[0], rel=0.2
+    )
+
+
+class Restless(Linear):
+    """Noise, of which a large action takes one number more."""
+
+    matrix: ClassVar = 0.5 * np.eye(2)
+
+    def step(self, action):
+        self._state = self.matrix @ self._state + action + 0.3 * self.draw()
+        if abs(action[0]) > 0.3:
+            self.draw()
+        return self._state.astype(np.float32), 0.0, False, False, {}
+
+    def draw(self):
+        return self.np_random.normal()
+
+
+class Own(Restless):
+    """The same by a generator of its own."""
+
+    kind: ClassVar = np.random.RandomState
+
+    def reset(self, seed=None, options=None):
+        self.dice = self.kind(seed)
+        return super().reset(seed=seed)
+
+    def draw(self):
+        return self.dice.normal(0, 1)
+
+
+class Older(Own):
+    """The same by the standard library's."""
+
+    kind: ClassVar = random.Random
+
+    def draw(self):
+        return self.dice.gauss(0, 1)
+
+
+def lively(obs):
+    return np.clip(-obs[:, :1], -1, 0.9)
+
+
+def livelier(obs):
+    return lively(obs) + 0.1
+
+
+@pytest.mark.parametrize("kind", [Restless, Own, Older])
+def test_twins_of_one_seed_and_not_of_one_noise_are_named(kind, capsys):
+    env = il.make(kind, horizon=30, seeds=2)
+    record = il.compare(env, lively, episodes=4, livelier=livelier, same=lively)
+    (warning,) = record.index.warnings
+    assert "livelier: same seed, not same noise, in " in warning
+    assert "(first at run" in warning
+    assert warning in record.table()
+    assert warning in str(il.assess(env, lively, livelier, episodes=4)).replace(
+        "policy", "livelier"
+    )
+
+
+def test_twins_that_share_their_noise_are_not_warned_of():
+    class Steady(Restless):
+        def step(self, action):
+            return super().step(0.2 * action)
+
+    record = il.compare(il.make(Steady, horizon=20), lively, episodes=4, livelier=livelier)
+    assert record.index.warnings == []
+    assert 0 < record.arrays["divergence"][1].max() < 0.1
+
+
+def test_twins_that_take_turns_are_compared_too():
+    record = il.compare(il.make(Restless(), horizon=20), lively, episodes=3, livelier=livelier)
+    whole = il.compare(il.make(Restless, horizon=20), lively, episodes=3, livelier=livelier)
+    (one,), (other,) = record.index.warnings, whole.index.warnings
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("shown", "paid", "sentence"),
+    [
+        (np.float32(0.79), 0.0, r"Broken: expected observations of shape \(2,\), .* got \(\)"),
+        (np.zeros(3), 0.0, r"Broken: expected observations of shape \(2,\), .* got \(3,\)"),
+        (np.zeros(2), None, "Broken: expected a number as a step's reward, got None"),
+    ],
+)
+def test_a_step_that_is_not_as_declared_is_a_sentence(shown, paid, sentence):
+    class Broken(Linear):
+        def step(self, action):
+            return shown, paid, False, False, {}
+
+    with pytest.raises(ValueError, match=sentence):
+        il.compare(il.make(Broken, horizon=4), brake, episodes=2)

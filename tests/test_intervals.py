@@ -217,10 +217,11 @@ def test_numbers_read_in_passing(value, text):
     assert intervals.short(value) == text
 
 
-def test_mean_error_goes_on_in_a_frozen_state_and_is_infinite_where_a_run_broke():
+def test_mean_error_is_of_the_steps_lived_and_infinite_where_a_run_broke():
     error = np.array([[[[3.0, 4.0], [3.0, 4.0]], [[0.0, 0.0], [0.0, 0.0]]]])
-    assert intervals.mean_error(error, np.array([[-1, -1]])) == pytest.approx([2.5])
-    assert intervals.mean_error(error, np.array([[-1, 1]])) == np.inf
+    whole, broken = np.array([[2, 2]]), np.array([[-1, 1]])
+    assert intervals.mean_error(error, np.array([[-1, -1]]), whole) == pytest.approx([2.5])
+    assert intervals.mean_error(error, broken, whole) == np.inf
 
 
 def test_ratio_of_nothing_to_nothing_is_one():

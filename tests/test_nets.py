@@ -14,6 +14,8 @@ from il_bench.core.registry import NETS
 from il_bench.fit.fitting import restore
 from il_bench.jobs.checkpoint import Checkpoint
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 CONSTANT = '''
 from dataclasses import dataclass
 from typing import ClassVar
@@ -47,11 +49,12 @@ class Constant:
     """How much of the mean is left out."""
     descends: ClassVar[bool] = False
 
-    def fit(self, data, training, env, streams, log, updates, start):
+    def fit(self, lesson):
+        data = lesson.data
         weight = data.weight[..., None]
         mean = (weight * data.action).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
         left = 1 - torch.tensor(self.shrink).reshape(-1, 1, 1)
-        return ConstantPolicy(mean * left, env.action_space)
+        return ConstantPolicy(mean * left, lesson.env.action_space)
 
     def restore(self, arrays, action_space):
         return ConstantPolicy(arrays["action"], action_space)

@@ -1,6 +1,7 @@
 """Policies and environments come back: from a file, from a Record, from pickle."""
 
 import json
+import os
 import pickle
 
 import numpy as np
@@ -174,3 +175,12 @@ def test_a_header_that_says_something_else_is_a_sentence(policy, tmp_path, chang
     save_file(arrays, path, {"il_bench": json.dumps(header | changes)})
     with pytest.raises(ValueError, match=sentence):
         il.load_policy(path)
+
+
+def test_the_mask_of_new_files_is_never_touched(tmp_path, monkeypatch):
+    """Setting it, even to ask for it, is for all threads at once: another's file would be anyone's to write."""
+    monkeypatch.setattr(os, "umask", lambda mask: pytest.fail("touched"))
+    files.write_whole(tmp_path / "a", b"1")
+    (tmp_path / "b").touch()
+    assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]

@@ -6,11 +6,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-from conftest import tiny
+from conftest import SMALL, tiny
 from gymnasium import spaces
 
 import il_bench as il
-from il_bench.core.env import Certificate, Env, Expert
+from il_bench.core.env import Certificate, Env, Expert, RecurrentExpert, TruncatingEnv
 from il_bench.core.policy import Log
 from il_bench.core.rollout import (
     ask,
@@ -25,7 +25,9 @@ from il_bench.core.rollout import (
 from il_bench.core.settings import Values
 from il_bench.core.streams import Streams
 from il_bench.fit.dataset import Dataset, concatenate, dataset
-from il_bench.records import twins
+from il_bench.records import coupling
+from il_bench.records.rows import NOBODY
+from il_bench.stats.intervals import mean_error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -408,5 +410,169 @@ def test_the_expert_is_asked_once_for_its_rollout_and_once_for_each_policy():
     env, expert = Counter(horizon=40, seed=(0, 1)), Counting(0.0)
     il.compare(env, expert, episodes=3, worse=Slope(-0.1), other=Slope(-0.2))
     states = 2 * 3 * 40
-    again = 2 * 3 * twins.ASKED_AGAIN
+    again = 2 * 3 * coupling.ASKED_AGAIN
     assert expert.asked == 3 * states + again
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clocked(Counter, TruncatingEnv):
+    """The same, cut off by a clock of its own above 50, and terminal above 100."""
+
+    def truncated(self, state):
+        return state[..., 0] > 50
+
+
+def test_an_episode_that_the_environment_cuts_off_lives_no_longer():
+    seen = roll(Clocked(horizon=8), constant(20.0), 2)
+    assert seen.length.tolist() == [[3, 3]]
+    assert seen.truncated.tolist() == [[True, True]]
+    assert seen.terminated.tolist() == [[False, False]]
+    assert seen.state[0, 0, :, 0].tolist() == [0, 20, 40, 60, 60, 60, 60, 60, 60]
+    assert seen.returns[0, 0] == 20 + 40 + 60
+    assert (seen.action[:, :, 3:] == 0).all()
+
+
+def test_terminated_and_truncated_at_once_is_terminated():
+    seen = roll(Clocked(horizon=8), constant(60.0), 1)
+    assert seen.length.item() == 1
+    assert seen.truncated.item()
+    seen = roll(Clocked(horizon=8), constant(120.0), 1)
+    assert (seen.terminated.item(), seen.truncated.item()) == (True, False)
+
+
+class Shy(Expert):
+    """Acts by a constant, and raises where it is asked after the end."""
+
+    def __init__(self, env, rate):
+        self.env, self.rate, self.asked = env, rate, 0
+
+    def act(self, state):
+        self.asked += state.shape[0] * state.shape[1]
+        if (state[..., 0] > 50).any():
+            raise RuntimeError("asked after the end")
+        return torch.full_like(state, self.rate)
+
+
+class Forgetful(RecurrentExpert):
+    """The same, with a memory."""
+
+    def __init__(self, env, rate):
+        self.plain = Shy(env, rate)
+
+    def go_on(self, state, memory):
+        return self.plain.act(state), (memory or 0) + 1
+
+
+LEARNERS = [
+    il.BC(2, SMALL),
+    il.BC(labels=17.0, training=SMALL),
+    il.DAgger(rounds=3, episodes=2, beta="constant", p=0.5, training=SMALL),
+    il.DAgger(rounds=2, pick="best", validation=2, training=SMALL),
+    il.SMILe(rounds=3, episodes=2, training=SMALL),
+]
+
+
+@pytest.mark.parametrize("kind", [Shy, Forgetful])
+@pytest.mark.parametrize("learner", LEARNERS, ids=lambda one: type(one).__name__)
+def test_nobody_is_asked_about_a_state_after_the_end(learner, kind):
+    env = Clocked(horizon=12, rate=(1.0, 1.1), seed=(0, 1))
+    expert = kind(env, 10.0)
+    policy = learner.learn(env, expert)
+    record = il.compare(env, expert, episodes=3, it=policy, other=kind(env, 12.0))
+    assert (record.arrays["length"] < 12).all()
+    assert record.arrays["truncated"].all()
+    assert (policy.log.labels <= policy.log.asked).all()
+
+
+def test_an_expert_is_not_asked_where_every_episode_begins_finished():
+    class Over(Clocked):
+        def truncated(self, state):
+            return state[..., 0] > -1
+
+    env = Over(horizon=4)
+    seen = roll(env, by_expert(env, Shy(env, -1e9)))
+    assert seen.length.tolist() == [[0, 0, 0]]
+    assert seen.state.shape == (1, 3, 5, 1)
+    expert = Shy(env, 0.0)
+    assert label(env, expert, seen, Log()).tolist() == [[[[0.0]] * 4] * 3]
+    assert expert.asked == 0
+
+
+def test_labels_are_the_answers_that_were_lived():
+    """40 steps to the horizon, of which an episode lives six."""
+    env = Clocked(horizon=40)
+    policy = il.DAgger(rounds=3, episodes=1, beta="constant", p=1.0, training=SMALL).learn(
+        env, Shy(env, 10.0)
+    )
+    assert policy.log.labels.tolist() == [18]
+    assert policy.log.steps.tolist() == [18]
+    assert policy.log.falls.tolist() == [0]
+
+
+def test_an_expert_that_drives_is_asked_once_and_its_answer_is_the_label():
+    env = Counter(horizon=10, seed=(0, 1))
+    expert = Counting(-0.5)
+    learner = il.DAgger(rounds=3, episodes=2, beta="constant", p=0.5, training=SMALL)
+    log = learner.learn(env, expert).log
+    assert log.labels.tolist() == log.asked.tolist() == [60, 60]
+    assert expert.asked == 120
+
+
+def test_questions_whose_answers_are_not_used_are_counted_beside_the_labels():
+    env = Clocked(horizon=20)
+    expert = Shy(env, 10.0)
+    log = il.BC(labels=13.0, training=SMALL).learn(env, expert).log
+    assert log.labels.tolist() == [13]  # of episodes of 6, 5, 5 and 5 steps
+    assert log.asked.item() > 13
+    assert il.compare(env, expert, it=expert, episodes=2).index.budgets == {}
+
+
+class Still(Expert):
+    """Stays where it is; says something quite different after the end."""
+
+    def act(self, state):
+        return torch.where(state > 100, 1e3, 0.0)
+
+
+class Falling(Fixed):
+    """Errs by 50 everywhere, and falls at its third step."""
+
+    def act(self, obs, memory=None, draw=None):
+        return torch.full((*obs.shape[:2], 1), 50.0, dtype=torch.float64), memory
+
+
+@pytest.mark.parametrize("horizon", [10, 100, 1000])
+def test_the_exposure_ratio_is_of_the_steps_lived(horizon):
+    env = Counter(horizon=horizon)
+    record = il.compare(env, Still(), episodes=2, it=Falling())
+    row = record.rows()[0]
+    assert record.arrays["length"][:, 0].tolist() == [[horizon] * 2, [3, 2]]
+    assert (row["error_on"].value, row["error_off"].value) == (50, 50)
+    assert row["exposure"].value == 1
+
+
+def test_every_episode_counts_alike_in_an_error_however_soon_it_ended():
+    error = np.array([[[3.0, 9.0, 9.0], [1.0, 1.0, 1.0]]])[..., None]
+    never = np.array([[-1, -1]])
+    assert mean_error(error, never, np.array([[1, 3]])) == [2.0]
+    assert mean_error(error, never, np.array([[0, 3]])) == [1.0]
+    assert np.isnan(mean_error(error, never, np.array([[0, 0]])))
+    assert mean_error(error, np.array([[1, -1]]), np.array([[1, 3]])) == [np.inf]
+
+
+def test_a_record_of_an_earlier_version_opens_without_what_it_did_not_know(tmp_path):
+    env = Counter(horizon=6)
+    policy = il.BC(2, SMALL).learn(env, Slope(0.1))
+    record = il.compare(env, Slope(0.1), episodes=2, bc=policy)
+    assert record.index.budgets["bc"].asked == [12]
+    del record.arrays["truncated"], record.config["budgets"]["bc"]["asked"]
+    old = il.load(record.save(tmp_path / "old"), env=env)
+    assert not old.arrays["truncated"].any()
+    assert old.index.budgets["bc"].asked == [12]
+    assert old.index.warnings == []
+
+
+def test_a_record_of_the_expert_alone_opens(tmp_path):
+    record = il.compare(tiny("tube"), il.expert(tiny("tube")), episodes=2)
+    assert il.load(record.save(tmp_path / "alone")).learners == ["expert"]
+    assert record.table() == NOBODY

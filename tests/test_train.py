@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,9 @@ import il_bench as il
 from il_bench.core.policy import Log
 from il_bench.core.streams import Streams
 from il_bench.fit import minibatches as feed
-from il_bench.fit.adam import Adam
 from il_bench.fit.dataset import Dataset
 from il_bench.fit.fitting import assemble, fit, restore
+from il_bench.fit.optimiser import Optimiser
 from il_bench.fit.scaling import scales
 from il_bench.fit.training import Training
 from il_bench.nets.mlp import MLPPolicy, initial_layers, mlp
@@ -43,19 +45,25 @@ def error(policy, data):
     return (policy.act(data.obs)[0] - data.action).abs().amax((1, 2))
 
 
-def test_adam_is_torchs_adam():
+RULES = {
+    "adam": partial(torch.optim.Adam, eps=1e-6),
+    "momentum": partial(torch.optim.SGD, momentum=0.9),
+    "sgd": torch.optim.SGD,
+}
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_an_optimiser_is_torchs(rule):
     layers = initial_layers([3, 5, 2], Streams((0, 1, 2)))
-    ours = Adam(layers, lr=3e-3)
+    ours = Optimiser(layers, lr=3e-3, rule=rule, epsilon=1e-6)
     theirs = [p.clone().requires_grad_() for p in layers]
-    optimiser = torch.optim.Adam(theirs, lr=3e-3)
+    optimiser = RULES[rule](theirs, lr=3e-3)
     x = torch.randn(3, 7, 3, generator=torch.Generator().manual_seed(0))
     for _ in range(100):
-        for slope, found in zip(
-            ours.slopes,
-            torch.autograd.grad(mlp(ours.layers, x).square().sum(), ours.layers),
-            strict=True,
-        ):
-            slope.copy_(found)
+        loss = mlp(ours.layers, x).square().sum()
+        slopes = torch.autograd.grad(loss, ours.layers)
+        for place, slope in zip(ours.slopes, slopes, strict=True):
+            place.copy_(slope)
         ours.step()
         optimiser.zero_grad()
         mlp(theirs, x).square().sum().backward()
@@ -115,7 +123,7 @@ def test_cross_entropy_learns_the_chances_and_draws_from_them():
 
 
 def test_the_moving_average_trails_the_weights_by_its_decay():
-    adam = Adam([torch.zeros(1, 1, 1)], lr=1.0, ema=0.9)
+    adam = Optimiser([torch.zeros(1, 1, 1)], lr=1.0, ema=0.9)
     mean = 0.0
     for step in range(1, 8):
         adam.slopes[0].fill_(1.0)
@@ -221,19 +229,23 @@ def test_settings_of_another_number_of_runs_are_a_sentence():
         fitted(line(), lr=(1e-3, 1e-2, 1e-1))
 
 
-def test_settings_of_each_run_are_that_runs_alone():
-    data, settings = (
-        line(),
-        {"lr": (1e-2, 3e-3), "ema": (0.0, 0.9), "clip": (0.0, 0.5), "updates": 40},
-    )
-    both = fitted(data, (0, 1), **settings)
-    alone = fitted(line(1), (1,), lr=3e-3, ema=0.9, clip=0.5, updates=40)
+EACH = [
+    {"lr": (1e-2, 3e-3), "ema": (0.0, 0.9), "clip": (0.0, 0.5), "epsilon": (1e-8, 1e-3)},
+    {"lr": (1e-2, 3e-3), "optimiser": "momentum"},
+]
+
+
+@pytest.mark.parametrize("settings", EACH)
+def test_settings_of_each_run_are_that_runs_alone(settings):
+    second = {k: v[1] if isinstance(v, tuple) else v for k, v in settings.items()}
+    both = fitted(line(), (0, 1), **settings, updates=40)
+    alone = fitted(line(1), (1,), **second, updates=40)
     for name, array in both.arrays().items():
         assert torch.equal(array[1:], alone.arrays()[name]), name
 
 
 def test_clipping_bounds_each_runs_gradient_by_itself():
-    adam = Adam([torch.zeros(2, 1, 3), torch.zeros(2, 1, 1)], lr=1e-3, clip=1.0)
+    adam = Optimiser([torch.zeros(2, 1, 3), torch.zeros(2, 1, 1)], lr=1e-3, clip=1.0)
     adam.slopes[0].copy_(torch.tensor([[[3.0, 0, 4]], [[0.1, 0, 0]]]))
     adam.step()
     assert adam.slopes[0][:, 0].tolist() == [
@@ -413,6 +425,7 @@ def test_a_single_observation_gives_the_action_of_the_batch():
         ({"batch": 0}, "batch: expected a whole number of at least 1, got 0"),
         ({"hidden": (8, 0)}, "hidden: expected a whole number of at least 1"),
         ({"lr": -1.0}, "lr: expected a number above 0"),
+        ({"epsilon": 0.0}, "epsilon: expected a number above 0"),
         ({"lr": float("nan")}, "lr: expected a number above 0"),
         ({"ema": (0.5, 1.0)}, "ema: expected a decay below 1"),
     ],

@@ -16,8 +16,9 @@ from gymnasium import spaces
 from gymnasium.wrappers import FlattenObservation, OrderEnforcing
 
 from ..core.settings import require
+from . import generators
 from .estimate import estimate
-from .gymnasium_spaces import is_flat
+from .gymnasium_spaces import is_flat, row_of_numbers
 
 _OPEN: weakref.WeakSet[Copies] = weakref.WeakSet()
 """All that are in use: where only one simulator can exist, the next one waits for none of them."""
@@ -162,12 +163,14 @@ class Standing:
         obs: (n, O) float64.
         reward: (n,) what the step paid.
         terminated: (n,) bool, the environment ended the episode.
+        truncated: (n,) bool, the environment cut the episode off by a clock of its own.
         stopped: (n,) bool, it is stepped no more: terminated, truncated by the environment, or no longer finite.
     """
 
     obs: np.ndarray
     reward: np.ndarray
     terminated: np.ndarray
+    truncated: np.ndarray
     stopped: np.ndarray
 
 
@@ -198,11 +201,11 @@ class Copies:
     def reset(self, seeds: Sequence[int]) -> np.ndarray:
         """First observations (n, O) of n episodes, each begun with its own seed."""
         with self._closed_on_errors(len(seeds)):
-            rows = [self.flattened(observation) for observation in self._first(seeds)]
+            rows = [self._row(observation) for observation in self._first(seeds)]
         obs = np.array(rows, dtype=np.float64).reshape(len(seeds), -1)
         nothing = np.zeros(len(seeds))
         never = np.zeros(len(seeds), dtype=bool)
-        self.standing = Standing(obs, nothing, never, never)
+        self.standing = Standing(obs, nothing, never, never, never)
         return obs
 
     def _first(self, seeds: Sequence[int]) -> Iterator[Any]:
@@ -212,6 +215,11 @@ class Copies:
         line = self._open * len(seeds) if alone else self._open
         for copy, seed in zip(line, seeds, strict=True):
             yield copy.reset(seed=seed)[0]
+
+    def drawn(self) -> np.ndarray:
+        """Where the generators of each open copy stand (n,), as a number that differs when they do."""
+        places = [generators.place(copy) for copy in self._open]
+        return np.array(places, dtype=np.int64)
 
     def stopped(self, actions: np.ndarray) -> np.ndarray:
         """Which of n copies (n,) take no further step, given actions (n, U): those no longer finite among them."""
@@ -238,27 +246,60 @@ class Copies:
         obs = obs.copy()
         reward = np.zeros(len(obs))
         terminated = self.standing.terminated.copy()
-        stop = stopped.copy()
-        flat = None if self._is_flat else self.flattened
+        truncated = self.standing.truncated.copy()
         with self._closed_on_errors(len(actions)):
             for i in np.flatnonzero(~stopped).tolist():
-                observation, reward[i], over, cut, _ = self._open[i].step(actions[i])
-                obs[i] = observation if flat is None else flat(observation)
+                observation, paid, over, cut, _ = self._open[i].step(actions[i])
+                obs[i] = self._row(observation)
+                reward[i] = self._number(paid)
                 if over or cut:
-                    terminated[i], stop[i] = over, True
-        self.standing = Standing(obs, reward, terminated, stop)
+                    terminated[i] = over
+                    truncated[i] = cut and not over
+        stop = stopped | terminated | truncated
+        self.standing = Standing(obs, reward, terminated, truncated, stop)
         return self.standing
 
+    def _row(self, observation: Any) -> np.ndarray:
+        """An observation as a flat array (O,), as long as the environment's space says.
+
+        Raises:
+            ValueError: for one of another shape, which NumPy would repeat until it fits.
+        """
+        row = self.flattened(observation)
+        require(
+            row.shape == self._shape,
+            f"{self.origin.name}: expected observations of shape {self._shape}, as its observation_space says, got "
+            f"{row.shape}; declare the space that it shows",
+        )
+        return row
+
+    def _number(self, paid: Any) -> float:
+        """What a step paid.
+
+        Raises:
+            ValueError: when it is no number.
+        """
+        try:
+            return float(paid)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"{self.origin.name}: expected a number as a step's reward, got {paid!r}; let step return one"
+            ) from None
+
     @cached_property
-    def _is_flat(self) -> bool:
-        return is_flat(self.origin.facts.observation_space)
+    def _shape(self) -> tuple[int, ...]:
+        """Of a flat observation."""
+        space = row_of_numbers(self.origin.facts.observation_space)
+        assert space is not None, "validated"
+        return space.shape
 
     @cached_property
     def flattened(self) -> Callable[[Any], np.ndarray]:
         """An observation of the environment's as a flat array (O,)."""
-        if self._is_flat:
+        space = self.origin.facts.observation_space
+        if is_flat(space):
             return np.asarray
-        flatten: Any = partial(spaces.flatten, self.origin.facts.observation_space)
+        flatten: Any = partial(spaces.flatten, space)
         return flatten
 
     def _fill(self, count: int) -> None:

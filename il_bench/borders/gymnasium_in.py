@@ -15,19 +15,19 @@ import torch
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 
-from ..core.env import Certificate, Env
+from ..core.env import Certificate, DrawingEnv, Env, TruncatingEnv
 from ..core.settings import require
 from ..core.streams import Streams
 from .gymnasium_copies import Copies, Origin
 from .gymnasium_picture import Camera
-from .gymnasium_spaces import adaptation, native, numbers_or_labels, row_of_numbers
+from .gymnasium_spaces import adaptation, is_label, native, numbers_or_labels, row_of_numbers
 
 STEPS = 200
 """The horizon where an environment sets no limit on an episode's time."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Foreign(Env):
+class Foreign(TruncatingEnv, DrawingEnv):
     """A Gymnasium environment that we did not make: R x E copies, reset with one seed each.
 
     Its state is its observation, flattened where it is more than a row of numbers; two copies reset with the same seed
@@ -178,20 +178,36 @@ class Foreign(Env):
         """What the last step said."""
         return self._said("terminated", state)
 
+    def truncated(self, state: Any) -> Any:
+        """What the last step said: a limit on time within the environment itself."""
+        return self._said("truncated", state)
+
+    def drawn(self) -> np.ndarray:
+        """Where the copies' generators stand: Gymnasium's, and those that are attributes of the environment."""
+        return self._copies.drawn()
+
     def _said(self, what: str, state: torch.Tensor) -> torch.Tensor:
         """What the last step left of each copy, (R, E)."""
         values = torch.from_numpy(getattr(self._copies.standing, what))
         return values.to(state.device).reshape(state.shape[:2])
 
+    @cached_property
+    def indicator(self) -> bool:  # type: ignore[override]
+        """Whether states are alike or not and nothing between: where an observation is one label, or one switch."""
+        return is_label(self.native_observation_space)
+
     def difference(self, state: Any, other: Any) -> Any:
-        """Of the observations."""
-        return state - other
+        """Of the observations; of labels whether they are two."""
+        if not self.indicator:
+            return state - other
+        apart = (state != other).any(-1, keepdim=True)
+        return apart.to(state.dtype)
 
     def certificate(self) -> Certificate:
         """The largest growth of a deviation in one step that pairs of copies have shown: an estimate from below."""
         value, note = self.origin.estimate
         note = "; ".join(filter(None, (note, self.adaptation)))
-        metric = "Euclidean over observations"
+        metric = "0/1 over observations" if self.indicator else "Euclidean over observations"
         return Certificate((value,) * self.runs, metric, "estimated", note=note)
 
     def draw(  # type: ignore[override]  # others' pictures know no learner's colour

@@ -96,7 +96,7 @@ def _class_of(thing: Any, settings: Iterable[str]) -> type[Env]:
             "make: expected the name of an environment, a gymnasium.Env or a function that returns one, got "
             f"{thing!r}; python -m il_bench.run --list shows the names"
         )
-    known = getattr(thing, "unwrapped", thing)
+    known = thing if inspect.isclass(thing) else getattr(thing, "unwrapped", thing)
     named = known if hasattr(known, "__qualname__") else type(known)
     return _foreign(thing, f"{named.__module__}:{named.__qualname__}", settings)
 

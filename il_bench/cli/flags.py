@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import contextlib
 import dataclasses
+import functools
 import inspect
 import io
 import itertools
-import re
 import textwrap
 from collections.abc import Collection, Mapping
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, TypeAlias, get_type_hints
 
 from ..core.settings import (
     as_tuple,
@@ -23,30 +23,47 @@ from ..core.settings import (
     plugs,
     require,
 )
-from . import light
+from . import complaints, light
+
+Row: TypeAlias = "tuple[str, Any, Any]"
+"""A field of a class that is made: its name, its type, its default."""
 
 
-def field_docs(cls: type) -> dict[str, str]:
+@functools.cache
+def field_docs(cls: type) -> Mapping[str, str]:
     """The string below each field of a dataclass and of its bases."""
-    found: dict[str, str] = {}
+    docs: dict[str, str] = {}
     for base in reversed(cls.__mro__[:-1]):
-        try:
-            body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0].body  # type: ignore[attr-defined]
-        except (OSError, TypeError, SyntaxError):  # made at run time: its bases have the words
-            continue
-        for node, after in itertools.pairwise(body):
-            text = (
-                after.value.value
-                if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-                else None
-            )
-            if (
-                isinstance(node, ast.AnnAssign)
-                and isinstance(node.target, ast.Name)
-                and isinstance(text, str)
-            ):
-                found[node.target.id] = " ".join(text.split())
-    return found
+        for node, after in itertools.pairwise(_body(base)):
+            name = _field_name(node)
+            text = _text(after)
+            if name and text:
+                docs[name] = " ".join(text.split())
+    return docs
+
+
+def _body(cls: type) -> list[ast.stmt]:
+    """The statements of a class; none of one that was made at run time, whose bases have the words."""
+    try:
+        source = textwrap.dedent(inspect.getsource(cls))
+        tree = ast.parse(source)
+    except (OSError, TypeError, SyntaxError):
+        return []
+    (definition,) = tree.body
+    return definition.body if isinstance(definition, ast.ClassDef) else []
+
+
+def _field_name(node: ast.stmt) -> str:
+    """The name that an annotated assignment gives; "" of anything else."""
+    target = node.target if isinstance(node, ast.AnnAssign) else None
+    return target.id if isinstance(target, ast.Name) else ""
+
+
+def _text(node: ast.stmt) -> str:
+    """The words of a statement that is a string; "" of anything else."""
+    value = node.value if isinstance(node, ast.Expr) else None
+    words = value.value if isinstance(value, ast.Constant) else ""
+    return words if isinstance(words, str) else ""
 
 
 def flags_of(
@@ -68,59 +85,78 @@ def flags_of(
     Raises:
         ValueError: for a field without a default.
     """
-    helps, hints, many = field_docs(cls), get_type_hints(cls), per_run_fields(cls)
-    rows: list[tuple[str, Any, Any]] = []
-    words = _Words(helps, names or {})
-    for f in dataclasses.fields(cls):
-        if f.name in hide:
+    hints = get_type_hints(cls)
+    many = per_run_fields(cls)
+    rows: list[Row] = []
+    words = _Words(field_docs(cls), names or {})
+    for field in dataclasses.fields(cls):
+        name = field.name
+        if name in hide:
             continue
-        default = default_of(f, chosen)
-        require(
-            default is not dataclasses.MISSING,
-            f"{cls.__name__}: field {f.name!r} has no default; give it one, so that the class can be tried",
-        )
-        if "plug" in f.metadata:
-            name = f.metadata["plug"].name(type(default))
-            rows.append(_row(f.name, str, name, words))
+        hint: Any = hints[name]
+        default = _default(cls, field, chosen)
+        if "plug" in field.metadata:
+            plugged = field.metadata["plug"].name(type(default))
+            rows.append(_row(name, str, plugged, words))
         if dataclasses.is_dataclass(default):
             inner = flags_of(type(default), (), chosen, several, names)
-            rows.append((f"{f.name}_settings", inner, dataclasses.field(default_factory=inner)))
-        elif f.name in many:
-            rows.append(_row(f.name, tuple[float, ...], as_tuple(default), words))
-        elif f.name in several:
-            hint: Any = hints[f.name]
-            rows.append(_row(f.name, tuple[hint, ...], (default,), words))
+            rows.append(group(f"{name}_settings", inner))
+        elif name in many:
+            rows.append(_row(name, tuple[float, ...], as_tuple(default), words))
+        elif name in several:
+            rows.append(_row(name, tuple[hint, ...], (default,), words))
         else:
-            rows.append(_row(f.name, hints[f.name], default, words))
+            rows.append(_row(name, hint, default, words))
     summary = (cls.__doc__ or cls.__name__).splitlines()[0]
     return dataclasses.make_dataclass(cls.__name__, rows, namespace={"__doc__": summary})
+
+
+def _default(cls: type, field: dataclasses.Field[Any], chosen: Mapping[str, Any] | None) -> Any:
+    """The default of a field, which must have one."""
+    default = default_of(field, chosen)
+    lacks = f"{cls.__name__}: field {field.name!r} has no default"
+    advice = "give it one, so that the class can be tried"
+    require(default is not dataclasses.MISSING, f"{lacks}; {advice}")
+    return default
 
 
 @dataclasses.dataclass(frozen=True)
 class _Words:
     """What is said of fields: their help, and their flags' names where those are not their own."""
 
-    helps: dict[str, str]
+    helps: Mapping[str, str]
     names: Mapping[str, str]
 
 
-def _row(name: str, kind: Any, default: Any, words: _Words) -> tuple[str, Any, Any]:
+def _row(name: str, kind: Any, default: Any, words: _Words) -> Row:
     """One field of a flags class."""
     import tyro
 
     spelled = words.names.get(name)
     plain = spelled is None
-    described = tyro.conf.arg(name=spelled, help=words.helps.get(name, ""), prefix_name=plain)
+    text = words.helps.get(name, "")
+    described = tyro.conf.arg(name=spelled, help=text, prefix_name=plain)
     return name, Annotated[kind, described], dataclasses.field(default=default)
+
+
+def group(name: str, kind: type) -> Row:
+    """One field of a flags class that holds another one.
+
+    Its help is handed over: tyro would look for it in the sources, which takes longer than all the rest.
+    """
+    import tyro
+
+    described = tyro.conf.arg(help=kind.__doc__)
+    return name, Annotated[kind, described], dataclasses.field(default_factory=kind)
 
 
 def flat(flags: Any) -> dict[str, Any]:
     """All fields of nested flags under their own names."""
-    out: dict[str, Any] = {}
-    for f in dataclasses.fields(flags):
-        value = getattr(flags, f.name)
-        out |= flat(value) if dataclasses.is_dataclass(value) else {f.name: value}
-    return out
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(flags):
+        value = getattr(flags, field.name)
+        values |= flat(value) if dataclasses.is_dataclass(value) else {field.name: value}
+    return values
 
 
 def chosen_plugs(cls: type, args: list[str], owner: str = "") -> dict[str, str]:
@@ -128,8 +164,10 @@ def chosen_plugs(cls: type, args: list[str], owner: str = "") -> dict[str, str]:
     chosen: dict[str, str] = {}
     for name in plugs(cls):
         flag = name.replace("_", "-")
-        value = peek(args, f"--{owner}.{flag}", "") or peek(args, f"--{flag}", "")
-        chosen |= {name: value} if value else {}
+        plain = peek(args, f"--{flag}", "")
+        value = peek(args, f"--{owner}.{flag}", plain)
+        if value:
+            chosen[name] = value
     return chosen
 
 
@@ -149,8 +187,10 @@ def peek_all(args: list[str], flag: str) -> tuple[str, ...]:
 
 def settings_of(cls: type, args: list[str], prog: str, seeds: int = 1, **fixed: Any) -> Any:
     """An environment of R runs from its own flags alone: every combination of their values."""
-    got = parsed(flags_of(cls, hide=("seed", "device")), args, prog)
-    return build(cls, combinations(flat(got) | fixed, nested_per_run_fields(cls), seeds))
+    kind = flags_of(cls, hide=("seed", "device"))
+    values = flat(parsed(kind, args, prog)) | fixed
+    every = combinations(values, nested_per_run_fields(cls), seeds)
+    return build(cls, every)
 
 
 def parsed(kind: Any, args: list[str], prog: str, description: str = "") -> Any:
@@ -168,28 +208,7 @@ def parsed(kind: Any, args: list[str], prog: str, description: str = "") -> Any:
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise ValueError(f"{_complaint(said.getvalue())}; see {prog} --help") from None
-
-
-def _complaint(box: str) -> str:
-    """What tyro says in its box, as one line: the complaint, and the flag that may have been meant."""
-    lines = [line.strip("│╭╮╰╯ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
-    if len(lines) > 1 and set(lines[1]) == {"-"}:  # in an ASCII console: a title and a rule instead
-        lines = lines[2:]
-    rules = [i for i, line in enumerate(lines) if line and set(line) <= set("─-")] or [len(lines)]
-    meant = (
-        re.search(r"--\w[\w-]*", " ".join(lines[rules[0] :]))
-        if "Perhaps you meant" in box
-        else None
-    )
-    words = " ".join(" ".join(lines[: rules[0]]).split())
-    cannot = re.match(r"Error parsing (--[\w-]+).*?\[(.*?)\]", words)
-    words = (
-        f"{cannot[1]} cannot take {cannot[2]}"
-        if cannot and "type matching" in words
-        else words.rstrip(".")
-    )
-    return words + (f"; did you mean {meant[0]}?" if meant else "")
+        raise ValueError(f"{complaints.sentence(said.getvalue())}; see {prog} --help") from None
 
 
 def peek(args: list[str], flag: str, default: str) -> str:

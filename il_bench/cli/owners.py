@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.settings import combinations, nested_per_run_fields, require
-from .flags import flags_of, flat, parsed
+from .flags import flags_of, flat, group, parsed
 
 
 @dataclass(frozen=True)
@@ -63,18 +63,22 @@ def read(owners: list[Owner], args: list[str], prog: str, about: str = "") -> Re
         ValueError: in one sentence, for a flag that nobody has, or that two have and that is not qualified.
     """
     qualified = {owner.name: _qualified_settings(owner, owners) for owner in owners}
+    titles = [_title(owner, number) for number, owner in enumerate(owners)]
     types = {}
-    for number, owner in enumerate(owners):
-        names = {setting: f"{owner.name}.{setting}" for setting in qualified[owner.name]}
-        kind = flags_of(owner.cls, owner.hide, owner.chosen, owner.several, names)
-        types[_title(owner, number)] = kind
+    for title, owner in zip(titles, owners, strict=True):
+        types[title] = _flags(owner, qualified[owner.name])
     words, together = _rewritten(owners, qualified, args)
     reading = parsed(_command(types), words, prog, about)
-    values = {
-        owner.name: flat(getattr(reading, title))
-        for owner, title in zip(owners, types, strict=True)
-    }
+    values = {}
+    for title, owner in zip(titles, owners, strict=True):
+        values[owner.name] = flat(getattr(reading, title))
     return Reading(values, together)
+
+
+def _flags(owner: Owner, qualified: set[str]) -> type:
+    """The flags of an owner, of which some bear its name."""
+    names = {setting: f"{owner.name}.{setting}" for setting in qualified}
+    return flags_of(owner.cls, owner.hide, owner.chosen, owner.several, names)
 
 
 def each_run(
@@ -90,18 +94,24 @@ def each_run(
     axes: dict[str, Any] = {}
     many = []
     for owner in owners:
-        per_run = nested_per_run_fields(owner.cls, reading.values[owner.name])
-        for setting, value in reading.values[owner.name].items():
-            key = _axis(owner, setting, reading.together)
-            axes[key] = value
-            many += [key] if setting in per_run else []
-    combined = combinations(axes, many, seeds)
-    out = {}
-    for owner in owners:
         settings = reading.values[owner.name]
-        own = {name: combined[_axis(owner, name, reading.together)] for name in settings}
-        out[owner.name] = own | ({"seed": combined["seed"]} if owner.kind == "environment" else {})
-    return out
+        per_run = nested_per_run_fields(owner.cls, settings)
+        for setting, value in settings.items():
+            axis = _axis(owner, setting, reading.together)
+            axes[axis] = value
+            if setting in per_run:
+                many.append(axis)
+    combined = combinations(axes, many, seeds)
+    values = {}
+    for owner in owners:
+        own = {}
+        for setting in reading.values[owner.name]:
+            axis = _axis(owner, setting, reading.together)
+            own[setting] = combined[axis]
+        if owner.kind == "environment":
+            own["seed"] = combined["seed"]
+        values[owner.name] = own
+    return values
 
 
 def _axis(owner: Owner, setting: str, together: frozenset[str]) -> str:
@@ -121,7 +131,7 @@ def _command(types: dict[str, type]) -> Any:
     """The class of all groups, whose flags bear no prefix of their own."""
     import tyro
 
-    made: Any = dataclasses.make_dataclass("Command", types.items())
+    made: Any = dataclasses.make_dataclass("Command", [group(*named) for named in types.items()])
     plain: Any = tyro.conf.OmitArgPrefixes
     return plain[made]
 
@@ -130,8 +140,11 @@ def _qualified_settings(owner: Owner, owners: list[Owner]) -> set[str]:
     """Settings that others have too, so that a plain flag could not say whose is meant; the command's own stay plain."""
     if owner.kind == "command":
         return set()
-    others = [other.settings for other in owners if other is not owner]
-    return set(owner.settings & frozenset().union(*others))
+    others: set[str] = set()
+    for other in owners:
+        if other is not owner:
+            others |= other.settings
+    return others & owner.settings
 
 
 def _grouped(args: list[str]) -> Iterator[list[str]]:
@@ -146,44 +159,71 @@ def _grouped(args: list[str]) -> Iterator[list[str]]:
         yield group
 
 
+@dataclass(frozen=True)
+class _Flag:
+    """What a flag says.
+
+    Attributes:
+        owner: whose setting it names; "" where it names nobody.
+        setting: which.
+        negated: whether it says no.
+        value: "=value" where that is part of it.
+    """
+
+    owner: str
+    setting: str
+    negated: bool
+    value: str
+
+    @classmethod
+    def read(cls, word: str) -> _Flag:
+        """The flag that a word of the command line is."""
+        body, equals, value = word.removeprefix("--").partition("=")
+        owner, _, setting = body.rpartition(".")
+        negated = setting.startswith("no-")
+        setting = setting.removeprefix("no-").replace("-", "_")
+        return cls(owner, setting, negated, equals + value)
+
+    def spelled(self, owner: str = "") -> str:
+        """The flag as it is typed, qualified by an owner or plain."""
+        prefix = f"{owner}." if owner else ""
+        negation = "no-" if self.negated else ""
+        return f"--{prefix}{negation}{_spelled(self.setting)}{self.value}"
+
+
 def _rewritten(
     owners: list[Owner], qualified: dict[str, set[str]], args: list[str]
 ) -> tuple[list[str], frozenset[str]]:
     """The command line with each flag in the one form that its owner's group has, and what was set for several."""
     groups = list(_grouped(args))
-    explicit = {_split(group[0])[:2] for group in groups if group[0].startswith("--")}
+    flags = [_Flag.read(group[0]) for group in groups]
+    explicit = {(flag.owner, flag.setting) for flag in flags}
     words: list[str] = []
     together = set()
-    for flag, *values in groups:
-        name, setting, no, given = _split(flag) if flag.startswith("--") else ("", "", "", "")
-        having = [owner for owner in owners if setting in owner.settings]
-        if name:
-            known = [owner for owner in having if owner.name == name]
-            shared = bool(known) and setting in qualified[name]
-            plain = f"--{no}{_spelled(setting)}{given}"
-            spelled = f"--{name}.{no}{_spelled(setting)}{given}" if shared or not known else plain
-            words += [spelled, *values]
-            continue
-        if len(having) < 2 or any(owner.kind == "command" for owner in having):
-            words += [flag, *values]
-            continue
-        _require_one_kind(setting, having)
-        together.add(setting)
-        for owner in having:
-            if (owner.name, setting) in explicit:
-                together.discard(setting)
-                continue
-            words += [f"--{owner.name}.{no}{_spelled(setting)}{given}", *values]
+    for flag, (word, *values) in zip(flags, groups, strict=True):
+        having = [owner for owner in owners if flag.setting in owner.settings]
+        if not word.startswith("--"):
+            words += [word, *values]
+        elif flag.owner:
+            words += [_qualified(flag, having, qualified), *values]
+        elif len(having) < 2 or having[0].kind == "command":
+            words += [word, *values]
+        else:
+            _require_one_kind(flag.setting, having)
+            names = [owner.name for owner in having]
+            meant = [name for name in names if (name, flag.setting) not in explicit]
+            if meant == names:
+                together.add(flag.setting)
+            for name in meant:
+                words += [flag.spelled(name), *values]
     return words, frozenset(together)
 
 
-def _split(flag: str) -> tuple[str, str, str, str]:
-    """A flag's owner, its setting, "no-" where it is negated, and "=value" where that is part of it."""
-    body, equals, value = flag.removeprefix("--").partition("=")
-    name, _, setting = body.rpartition(".")
-    negated = setting.startswith("no-")
-    setting = setting.removeprefix("no-").replace("-", "_")
-    return name, setting, "no-" * negated, equals + value
+def _qualified(flag: _Flag, having: list[Owner], qualified: dict[str, set[str]]) -> str:
+    """A flag that names an owner, as that owner's group spells it: plain where nobody else has such a setting."""
+    known = any(owner.name == flag.owner for owner in having)
+    plain = known and flag.setting not in qualified[flag.owner]
+    return flag.spelled("" if plain else flag.owner)
 
 
 def _spelled(setting: str) -> str:
@@ -192,7 +232,9 @@ def _spelled(setting: str) -> str:
 
 def _require_one_kind(setting: str, having: list[Owner]) -> None:
     """Refuse a flag that both the environment and a learner have."""
-    names = " and ".join(owner.name for owner in having)
-    forms = " or ".join(f"--{owner.name}.{_spelled(setting)}" for owner in having)
-    same = len({owner.kind for owner in having}) == 1
-    require(same, f"--{_spelled(setting)}: {names} both have such a setting; write {forms}")
+    names = [owner.name for owner in having]
+    kinds = {owner.kind for owner in having}
+    spelled = _spelled(setting)
+    forms = " or ".join(f"--{name}.{spelled}" for name in names)
+    words = f"{' and '.join(names)} both have such a setting"
+    require(len(kinds) == 1, f"--{spelled}: {words}; write {forms}")

@@ -16,6 +16,11 @@ def namespace(array: Any) -> Any:
     return np if isinstance(array, np.ndarray | np.generic) else torch
 
 
+def coordinates(array: Any) -> list[Any]:
+    """Each coordinate (R, E) of an array (R, E, X), in their order, so that they can be named where they are used."""
+    return [array[..., number] for number in range(array.shape[-1])]
+
+
 @lru_cache(maxsize=4096)
 def column(values: tuple[float, ...], axes: int, device: str) -> torch.Tensor:
     """One number for each run as a tensor (R, 1, ...) with `axes` axes, float64."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .settings import require
 
 DRAFT = ".draft-"
 """What the name of a draft begins with: nothing that begins so is ever read."""
+LEFT = 3600
+"""Seconds after which a draft that nobody writes to is taken for one that a killed process left."""
 
 
 @contextmanager
@@ -50,9 +54,21 @@ def finish(draft: Path) -> None:
     """Bring a draft's content to the disk, and give it the mode that any new file has here."""
     with draft.open("rb") as file:
         os.fsync(file.fileno())
-    mask = os.umask(0)
-    os.umask(mask)
-    draft.chmod(0o666 & ~mask)
+    # The mask can be asked for only by setting it, for all threads at once; a new file tells it too.
+    example = draft.with_name(f"{draft.name}{DRAFT}mode")
+    example.touch()
+    draft.chmod(stat.S_IMODE(example.stat().st_mode))
+    example.unlink()
+
+
+def sweep_away(folder: Path) -> None:
+    """Remove the drafts in a folder that a killed process left: those that nobody has written to for an hour."""
+    for draft in folder.glob(f"{DRAFT}*"):
+        with suppress(OSError):
+            parts = [draft, *draft.rglob("*")]
+            changed = max(part.lstat().st_mtime for part in parts)
+            if draft.is_dir() and not draft.is_symlink() and time.time() - changed > LEFT:
+                shutil.rmtree(draft, ignore_errors=True)
 
 
 def reserve(path: str | Path) -> Path:
@@ -65,6 +81,7 @@ def reserve(path: str | Path) -> Path:
     advice = "name a folder that can be written"
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        sweep_away(folder)
         free = not any(folder.iterdir())
         with tempfile.TemporaryFile(dir=folder):
             pass

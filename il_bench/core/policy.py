@@ -116,7 +116,7 @@ class Policy(ABC):
         return (out[0] if obs.ndim == 1 else out), memory
 
 
-SPENT = ("labels", "steps", "collected", "falls")
+SPENT = ("labels", "asked", "steps", "collected", "falls")
 """What a log counts for each run."""
 
 
@@ -129,7 +129,8 @@ class Log:
     """What a learner leaves behind besides its policy: its budget, and its progress.
 
     Attributes:
-        labels: how often the expert was asked, for each run (R,) or one number.
+        labels: answers of the expert that were learned from, for each run (R,) or one number.
+        asked: questions that the expert was asked, likewise; more than labels where an answer was not used.
         steps: environment steps taken while learning, likewise.
         episodes: how many episodes of each run those steps make.
         collected: their returns, summed, for each run (R,): what it costs to let a learner drive while it learns.
@@ -142,9 +143,11 @@ class Log:
         checkpoint: keeps the rounds of a long training, see `checkpoint.Checkpoint`.
         seconds: from the log's beginning to its end.
         learner: who learned.
+        starts: first states (R, E, X) of the episodes whose labels were learned from, a tensor for each collection.
     """
 
     labels: Any = 0
+    asked: Any = 0
     steps: Any = 0
     episodes: int = 0
     collected: Any = 0.0
@@ -158,6 +161,7 @@ class Log:
     began: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
     learner: Any = None
+    starts: list[torch.Tensor] = field(default_factory=list)
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy in another process keeps: all but those who listened while it was written."""

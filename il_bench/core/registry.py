@@ -33,15 +33,18 @@ class Registry(Mapping[str, type]):
     """
 
     def __init__(self, kind: str, package: str, verbs: tuple[str, ...]):
-        self.kind, self.package, self.verbs = kind, package, verbs
+        self.kind = kind
+        self.package = package
+        self.verbs = verbs
         self._loaded: dict[str, type] = {}
 
     @cached_property
     def _sources(self) -> dict[str, str]:
         """Where each name lives, "module" or "module:Class"."""
-        folders = importlib.import_module(self.package).__path__
-        files = [file for folder in folders for file in sorted(Path(folder).glob("[a-z]*.py"))]
-        sources = {file.stem: f"{self.package}.{file.stem}" for file in files}
+        sources = {}
+        for folder in importlib.import_module(self.package).__path__:
+            for file in sorted(Path(folder).glob("[a-z]*.py")):
+                sources[file.stem] = f"{self.package}.{file.stem}"
         for point in entry_points(group=self.package):
             if point.name in sources:
                 owner = sources[point.name]
@@ -88,22 +91,26 @@ class Registry(Mapping[str, type]):
         package, _, module = cls.__module__.rpartition(".")
         if package == self.package and module in self._sources:
             return module
-        spelling = f"{cls.__module__}:{cls.__qualname__}"
-        return next(
-            (name for name, source in self._sources.items() if source == spelling), spelling
-        )
+        spelling = _spelling(cls)
+        for name, source in self._sources.items():
+            if source == spelling:
+                return name
+        return spelling
 
     def sibling(self, cls: type) -> str:
         """The name of the class of this registry that was loaded from the file of another class; "" if there is none."""
-        module = cls.__module__
-        if module.rpartition(".")[0] == self.package:
-            return module.rpartition(".")[2]
-        return next((n for n, own in self._loaded.items() if own.__module__ == module), "")
+        package, _, stem = cls.__module__.rpartition(".")
+        if package == self.package:
+            return stem
+        for name, own in self._loaded.items():
+            if own.__module__ == cls.__module__:
+                return name
+        return ""
 
     def by_class_name(self, name: str) -> str:
         """The registered name whose class bears a name such as DAgger; "" if there is none."""
-        wanted = name.lower()
-        return next((n for n in self._sources if n.replace("_", "") == wanted), "")
+        plain = {known.replace("_", ""): known for known in reversed(self._sources)}
+        return plain.get(name.lower(), "")
 
     def made(self, thing: Any, settings: dict[str, Any], owner: str = "") -> Any:
         """An object of a class by its name, or the object itself with some settings changed.
@@ -117,28 +124,35 @@ class Registry(Mapping[str, type]):
             KeyError: when there is no such name; TypeError for a setting that it does not have.
         """
         base: Any = from_desk(self, thing) if isinstance(thing, str) else thing
-        fields = [f.name for f in dataclasses.fields(base)]
-        name = self.name(base if inspect.isclass(base) else type(base))
-        for key in settings:
-            if key not in fields:
-                close = difflib.get_close_matches(key, fields, 1)
-                hint = f"did you mean {close[0]!r}?" if close else f"it has {fields or 'none'}"
-                who = f"neither {owner} nor {self.kind} {name}" if owner else f"{self.kind} {name}"
-                verb = "has" if owner else "has no"
-                raise TypeError(f"{who} {verb} setting {key!r}; {hint}")
+        fields = [field.name for field in dataclasses.fields(base)]
+        for setting in settings:
+            if setting not in fields:
+                raise TypeError(self._without(base, setting, fields, owner))
         if inspect.isclass(base):
             return base(**settings)
         return dataclasses.replace(base, **settings) if settings else base
 
+    def _without(self, base: Any, setting: str, fields: list[str], owner: str) -> str:
+        """The sentence about a setting that a class, or the class of an object, does not have."""
+        cls = base if inspect.isclass(base) else type(base)
+        name = f"{self.kind} {self.name(cls)}"
+        nobody = f"neither {owner} nor {name} has" if owner else f"{name} has no"
+        hint = f"it has {fields or 'none'}"
+        for close in difflib.get_close_matches(setting, fields, 1):
+            hint = f"did you mean {close!r}?"
+        return f"{nobody} setting {setting!r}; {hint}"
+
     def _hint(self, name: str) -> str:
         """What may have been meant: a name, a Gymnasium id, a file beside one, or all that there is."""
-        others = gymnasium.registry if self.kind == "environment" else {}
-        close = difflib.get_close_matches(name, [*self._sources, *others], 1, 0.6)
+        others = list(gymnasium.registry) if self.kind == "environment" else []
+        names = [*self._sources, *others]
+        close = difflib.get_close_matches(name, names, 1, 0.6)
         if close:
             return f"did you mean {close[0]!r}?"
         if Path(f"{name}.py").exists():
             return f"for a class of {name}.py write {name}:Class"
-        return f"there are {', '.join(self._sources)}" + ", and Gymnasium's ids" * bool(others)
+        listed = ", ".join(self._sources)
+        return f"there are {listed}, and Gymnasium's ids" if others else f"there are {listed}"
 
     def _load(self, source: str) -> Any:
         """The class that lives at "module:Class", or alone in "module"."""
@@ -226,15 +240,28 @@ def name_of(thing: Any) -> str:
     """The name under which the registry finds the class of an environment, an expert, a learner or a net."""
     cls = type(thing)
     if hasattr(thing, "source"):  # a callable behind an Expert's face
-        if hasattr(thing.source, "spelling"):
-            return str(thing.source.spelling)
-        named = thing.source if hasattr(thing.source, "__qualname__") else type(thing.source)
-        return f"{named.__module__}:{named.__qualname__}"
+        return _name_of_callable(thing.source)
     if getattr(cls, "foreign", ""):
         return str(cls.foreign)
-    names = (registry.name(cls) for registry in (ENVS, EXPERTS, LEARNERS, NETS))
-    spelling = f"{cls.__module__}:{cls.__qualname__}"
-    return next((name for name in names if name != spelling), spelling)
+    spelling = _spelling(cls)
+    for registry in (ENVS, EXPERTS, LEARNERS, NETS):
+        name = registry.name(cls)
+        if name != spelling:
+            return name
+    return spelling
+
+
+def _name_of_callable(source: Any) -> str:
+    """What a callable is called: as it was spelled when it was asked for, or its own name, or its class's."""
+    if hasattr(source, "spelling"):
+        return str(source.spelling)
+    named = source if hasattr(source, "__qualname__") else type(source)
+    return _spelling(named)
+
+
+def _spelling(thing: Any) -> str:
+    """Where a class or a function lives, as a registry spells it: module:Name."""
+    return f"{thing.__module__}:{thing.__qualname__}"
 
 
 def short_name(name: str) -> str:

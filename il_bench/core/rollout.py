@@ -2,6 +2,11 @@
 
 A driver decides each step's action; three are here: the expert, a policy, and a mixture of both. Two rollouts of the
 same environment under the same streams are twins: same start, same noise, so that whatever parts them is the driver.
+
+An episode ends when the environment says so (terminated), when the environment cuts it off by a clock of its own
+(truncated), or at the horizon. What comes after is not lived: nobody is asked about it. The arrays stay rectangular:
+where others of a batch go on, a finished episode is shown to drivers as it was at its last step, and their answer is
+thrown away.
 """
 
 from __future__ import annotations
@@ -15,13 +20,16 @@ from typing import Any, TypeAlias
 import torch
 from gymnasium import spaces
 
-from .env import Env, Expert, RecurrentExpert
+from .env import Env, Expert, RecurrentExpert, TruncatingEnv
 from .policy import Log, Policy
-from .settings import as_tuple
 from .streams import Streams
 from .threads import few_threads
 
-Driver: TypeAlias = "Callable[[int, torch.Tensor, Any], tuple[torch.Tensor, Any]]"
+Answer: TypeAlias = tuple[torch.Tensor, Any]
+"""Actions (R, E, U), and the memory to hand back at the next step."""
+
+
+Driver: TypeAlias = "Callable[[int, torch.Tensor, Any], Answer]"
 """(step, state (R, E, X), memory) -> (action (R, E, U), memory)."""
 
 
@@ -31,10 +39,11 @@ class Rollout:
 
     Attributes:
         state: (R, E, T+1, X); a finished episode stays in its last state.
-        action: (R, E, T, U) as the driver gave them, float64.
+        action: (R, E, T, U) as the driver gave them, float64; zero once an episode is finished.
         reward: (R, E, T); zero once an episode is finished.
         length: (R, E) steps lived, at most T.
         terminated: (R, E) bool, the environment ended the episode.
+        truncated: (R, E) bool, the environment cut the episode off by a clock of its own.
         broke: (R, E) the step whose action or next state was not finite, -1 where all were; such an episode is frozen
             in its last finite state.
     """
@@ -44,24 +53,58 @@ class Rollout:
     reward: torch.Tensor
     length: torch.Tensor
     terminated: torch.Tensor
+    truncated: torch.Tensor
     broke: torch.Tensor
 
     @property
     def alive(self) -> torch.Tensor:
         """(R, E, T) bool: the step was taken by a living episode."""
-        return (
-            torch.arange(self.action.shape[2], device=self.length.device) < self.length[..., None]
-        )
+        steps = torch.arange(self.action.shape[2], device=self.length.device)
+        return steps < self.length[..., None]
+
+    @property
+    def questions(self) -> torch.Tensor:
+        """(R, E) steps at which the driver was asked: those lived, and the one at which an episode broke."""
+        return self.length + (self.broke >= 0)
 
     @property
     def returns(self) -> torch.Tensor:
         """Undiscounted return of each episode (R, E)."""
         return self.reward.sum(-1)
 
+    @property
+    def lived(self) -> torch.Tensor:
+        """(R, E, T, X): the state before each step; after an episode's end that of its last step, see the module."""
+        states = self.state[:, :, :-1]
+        horizon, size = states.shape[2:]
+        if bool((self.length == horizon).all()):
+            return states
+        time = torch.arange(horizon, device=states.device)
+        last = (self.length - 1).clamp_min(0)
+        place = time.minimum(last[..., None])
+        places = place[..., None].expand(-1, -1, -1, size)
+        shown = states.gather(2, places)
+        never = self.length == 0
+        starts = _stand_ins(states[:, :, 0], never)
+        nowhere = never[..., None, None]
+        return torch.where(nowhere, starts[:, :, None], shown)
+
 
 def observe(env: Env, state: torch.Tensor) -> torch.Tensor:
     """Observations (R, E, O) as networks receive them, float32."""
     return env.observation(state).to(torch.float32)
+
+
+def truncated(env: Env, state: Any) -> Any:
+    """Whether the environment cut the episode off by a clock of its own before `state`, (R, E) bool."""
+    over = env.terminal(state)
+    return ~over & env.truncated(state) if isinstance(env, TruncatingEnv) else over & False
+
+
+def ended(env: Env, state: Any) -> Any:
+    """Whether the environment ended the episode, in whichever way, (R, E) bool."""
+    over = env.terminal(state)
+    return over | env.truncated(state) if isinstance(env, TruncatingEnv) else over
 
 
 def by_expert(env: Env, expert: Expert) -> Driver:
@@ -76,8 +119,10 @@ def by_policy(
     """A policy drives: deterministic without `streams`, by chance with them."""
     draws = None if streams is None else streams.uniform("policy", episodes, env.horizon)
 
-    def drive(step: int, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
-        return policy.act(observe(env, state), memory, None if draws is None else draws[..., step])
+    def drive(step: int, state: torch.Tensor, memory: Any) -> Answer:
+        draw = None if draws is None else draws[..., step]
+        obs = observe(env, state)
+        return policy.act(obs, memory, draw)
 
     return drive
 
@@ -95,22 +140,29 @@ def by_mixture(
 
     Ross, Gordon & Bagnell (2011) mean the choice by beta * expert + (1 - beta) * policy; many codes average instead.
     """
-    coin, size = streams.uniform("beta", episodes, env.horizon), action_size(env)
-    heads, weight = (coin < beta[..., None])[..., None].unbind(2), beta[..., None]
+    coin = streams.uniform("beta", episodes, env.horizon)
+    heads = (coin < beta[..., None])[..., None].unbind(2)
+    size = action_size(env)
 
-    def drive(step: int, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
+    def drive(step: int, state: torch.Tensor, memory: Any) -> Answer:
         own_memory, its_memory = memory or (None, None)
-        own, own_memory = policy.act(observe(env, state), own_memory)
+        obs = observe(env, state)
+        own, own_memory = policy.act(obs, own_memory)
         label, its_memory = ask_on(env, expert, state, its_memory, size)
         memory = own_memory, its_memory
-        if not average:
-            return torch.where(heads[step], label, own), memory
-        mixed = torch.where(
-            weight == 1, label, torch.where(weight == 0, own, weight * label + (1 - weight) * own)
-        )
-        return mixed, memory
+        if average:
+            return _average(label, own, beta[..., None]), memory
+        return torch.where(heads[step], label, own), memory
 
     return drive
+
+
+def _average(label: torch.Tensor, own: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """The weighted mean of two actions (R, E, U), which at weight 0 and 1 is one of them to the last bit."""
+    expert = weight * label
+    policy = (1 - weight) * own
+    mean = torch.where(weight == 0, own, expert + policy)
+    return torch.where(weight == 1, label, mean)
 
 
 def ask(env: Env, expert: Expert, state: torch.Tensor, size: int = 0) -> torch.Tensor:
@@ -121,13 +173,12 @@ def ask(env: Env, expert: Expert, state: torch.Tensor, size: int = 0) -> torch.T
 def _labels(env: Env, label: Any, state: torch.Tensor, size: int) -> torch.Tensor:
     """What an expert answered in states (R, E, X), as (R, E, U) float64."""
     label = torch.as_tensor(label, device=state.device)
-    _check_shape("expert's actions", label, (*state.shape[:2], size or action_size(env)))
+    shape = (*state.shape[:2], size or action_size(env))
+    _check_shape("expert's actions", label, shape)
     return label.to(torch.float64)
 
 
-def ask_on(
-    env: Env, expert: Expert, state: torch.Tensor, memory: Any, size: int = 0
-) -> tuple[torch.Tensor, Any]:
+def ask_on(env: Env, expert: Expert, state: torch.Tensor, memory: Any, size: int = 0) -> Answer:
     """The same along episodes, of an expert that may have a memory: its actions, and what it remembers."""
     if not isinstance(expert, RecurrentExpert):
         return ask(env, expert, state, size), memory
@@ -135,29 +186,161 @@ def ask_on(
     return _labels(env, label, state, size), memory
 
 
+class Witness(RecurrentExpert):
+    """An expert whose answers along one rollout are kept: who drives with it need not ask again to label.
+
+    Args:
+        expert: who answers.
+    """
+
+    def __init__(self, expert: Expert):
+        self.expert = expert
+        self._answers: list[Any] = []
+
+    def go_on(self, state: torch.Tensor, memory: Any) -> Answer:
+        """See `RecurrentExpert.go_on`."""
+        if isinstance(self.expert, RecurrentExpert):
+            answer, memory = self.expert.go_on(state, memory)
+        else:
+            answer = self.expert.act(state)
+        self._answers.append(answer)
+        return answer, memory
+
+    def answers(self, seen: Rollout) -> torch.Tensor | None:
+        """What it answered along a rollout (R, E, T, U); None where it was not asked at every step, all at once."""
+        action = seen.action
+        asked = int(seen.questions.max())
+        if len(self._answers) != asked or asked == 0:
+            return None
+        rows = [torch.as_tensor(answer, device=action.device) for answer in self._answers]
+        if any(row.shape[:2] != action.shape[:2] for row in rows):
+            return None
+        labels = torch.zeros_like(action)
+        labels[:, :, :asked] = torch.stack(rows, 2)
+        return labels
+
+
 def action_size(env: Env) -> int:
     """Numbers in one action, U; a Discrete action is one integer."""
-    return 1 if isinstance(env.action_space, spaces.Discrete) else math.prod(env.action_space.shape)
+    space = env.action_space
+    return 1 if isinstance(space, spaces.Discrete) else math.prod(space.shape)
 
 
 def _check_shape(what: str, array: torch.Tensor, shape: tuple[int, ...]) -> None:
-    if tuple(array.shape) != shape:
-        letters = ", ".join(f"{letter}={n}" for letter, n in zip("REU", shape, strict=True))
+    got = tuple(array.shape)
+    if got != shape:
+        sizes = zip("REU", shape, strict=True)
+        expected = ", ".join(f"{letter}={size}" for letter, size in sizes)
         raise ValueError(
-            f"{what}: expected ({letters}), got {tuple(array.shape)}; return one action for each state"
+            f"{what}: expected ({expected}), got {got}; return one action for each state"
         )
 
 
-def _driven(
-    drive: Driver, step: int, state: torch.Tensor, memory: Any, size: int
-) -> tuple[torch.Tensor, Any]:
+def _driven(drive: Driver, step: int, state: torch.Tensor, memory: Any, size: int) -> Answer:
     """A driver's actions (R, E, U), float64, with their shape checked; what it refuses names the step."""
+    shape = (*state.shape[:2], size)
     try:
         action, memory = drive(step, state, memory)
-        _check_shape("actions", action, (*state.shape[:2], size))
+        _check_shape("actions", action, shape)
     except ValueError as error:
         raise ValueError(f"step {step}: {error}") from error
     return action.to(torch.float64), memory
+
+
+class _Walk:
+    """R x E episodes under way.
+
+    Attributes:
+        over: (R, E) bool, which are finished.
+        shown: (R, E, X) the present states; of a finished episode the last one in which it acted.
+    """
+
+    def __init__(self, env: Env, state: torch.Tensor):
+        self.env = env
+        self.over = ended(env, state)
+        self.shown = _stand_ins(state, self.over)
+        self._states = [state]
+        self._actions: list[torch.Tensor] = []
+        self._rewards: list[torch.Tensor] = []
+        self._broke = torch.full(state.shape[:2], -1, device=state.device)
+        self._length = torch.zeros_like(self._broke)
+
+    def goes_on(self) -> bool:
+        """Whether an episode is alive; a GPU is not made to wait for the answer."""
+        return self.over.is_cuda or not bool(self.over.all())
+
+    def step(self, action: torch.Tensor, noise: torch.Tensor) -> None:
+        """Every living episode takes its action (R, E, U), float64."""
+        env, state = self.env, self._states[-1]
+        following = env.transition(state, action, noise)
+        reward = env.reward(state, action, following)
+        if not self._is_calm(action, following):
+            action, following, reward = self._frozen(action, following, reward)
+        self._states.append(following)
+        self._actions.append(action)
+        self._rewards.append(reward)
+        self._length += ~self.over
+        self.over = self.over | ended(env, following)
+        self._show(following)
+
+    def _is_calm(self, action: torch.Tensor, following: torch.Tensor) -> bool:
+        """Whether nothing is to be frozen, at a third of the cost of freezing; never known on a GPU."""
+        if self.over.is_cuda or self.over.any():
+            return False
+        # A sum is finite only if its terms are.
+        total = following.sum() + action.sum()
+        return math.isfinite(total)
+
+    def _frozen(
+        self, action: torch.Tensor, following: torch.Tensor, reward: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The step without what finished episodes did, and without the numbers of those that break at it."""
+        there = following.isfinite().all(-1)
+        finite = there & action.isfinite().all(-1)
+        bad = ~finite & ~self.over
+        self._broke[bad] = len(self._actions)
+        action = action.masked_fill(self.over[..., None], 0.0)
+        self.over = self.over | bad
+        stays = self.over[..., None]
+        following = torch.where(stays, self._states[-1], following)
+        reward = reward.masked_fill(self.over, 0.0)
+        return action, following, reward
+
+    def _show(self, state: torch.Tensor) -> None:
+        """Let drivers see the present states of those that go on."""
+        if self.over.is_cuda or self.over.any():
+            state = torch.where(self.over[..., None], self.shown, state)
+        self.shown = state
+
+    def rollout(self, size: int) -> Rollout:
+        """What happened; the steps that nobody lived are filled up. `size` is U."""
+        env, state = self.env, self._states[-1]
+        left = env.horizon - len(self._actions)
+        if left:
+            self._states += [state] * left
+            self._actions += [state.new_zeros((*self.over.shape, size))] * left
+            self._rewards += [state.new_zeros(self.over.shape)] * left
+        return Rollout(
+            state=torch.stack(self._states, 2),
+            action=torch.stack(self._actions, 2),
+            reward=torch.stack(self._rewards, 2),
+            length=self._length,
+            terminated=env.terminal(state),
+            truncated=truncated(env, state),
+            broke=self._broke,
+        )
+
+
+def _stand_ins(state: torch.Tensor, over: torch.Tensor) -> torch.Tensor:
+    """States (R, E, X) in which a living episode stands in for each finished one: of the same run, if one lives there."""
+    alive = ~over
+    first = alive.int().argmax(1)
+    runs = torch.arange(len(state), device=state.device)
+    borrowed = state[runs, first]
+    lives = alive.any(1)
+    other = borrowed[lives.int().argmax()]
+    borrowed = torch.where(lives[:, None], borrowed, other)
+    return torch.where(over[..., None], borrowed[:, None], state)
 
 
 @few_threads
@@ -175,107 +358,151 @@ def rollout(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollout
     """
     if env.in_turn and len(streams.seeds) * episodes > 1:
         return _in_turn(env, drive, streams, episodes)
+    size, memory = action_size(env), None
     with torch.no_grad():
         state = env.initial(streams, episodes)
-        noise = (
-            streams.normal("noise", episodes, env.horizon, env.noise_size)
-            .to(state.device)
-            .unbind(2)
-        )
-        size, over, memory = action_size(env), env.terminal(state), None
-        broke = torch.full(state.shape[:2], -1, device=state.device)
-        length = torch.zeros(state.shape[:2], dtype=torch.long, device=state.device)
-        states, actions, rewards = [state], [], []
+        drawn = streams.normal("noise", episodes, env.horizon, env.noise_size)
+        noise = drawn.to(state.device).unbind(2)
+        walk = _Walk(env, state)
         for step in range(env.horizon):
-            action, memory = _driven(drive, step, state, memory, size)
-            proposed = env.transition(state, action, noise[step])
-            reward = env.reward(state, action, proposed)
-            # A sum is finite only if its terms are: most steps have nothing to freeze, and this look costs a third of
-            # the freezing. A GPU is not made to wait for the answer.
-            if over.is_cuda or over.any() or not math.isfinite(proposed.sum() + action.sum()):
-                bad = ~(proposed.isfinite().all(-1) & action.isfinite().all(-1)) & ~over
-                broke[bad] = step
-                over = over | bad
-                proposed = torch.where(over[..., None], state, proposed)
-                reward = torch.where(over, torch.zeros_like(reward), reward)
-            states.append(proposed)
-            actions.append(action)
-            rewards.append(reward)
-            length += ~over
-            state = proposed
-            over = over | env.terminal(state)
-        terminated = env.terminal(state)
-    stacked = torch.stack(states, 2), torch.stack(actions, 2), torch.stack(rewards, 2)
-    return Rollout(*stacked, length=length, terminated=terminated, broke=broke)
+            if not walk.goes_on():
+                break
+            action, memory = _driven(drive, step, walk.shown, memory, size)
+            walk.step(action, noise[step])
+        return walk.rollout(size)
 
 
 def _in_turn(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollout:
     """One episode after the other, where only one can be under way; the driver is asked as if all of them were."""
     runs = len(streams.seeds)
-
-    def one(run: int, episode: int) -> Rollout:
-        def alone(step: int, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
-            everywhere = state.expand(runs, episodes, -1)
-            action, memory = drive(step, everywhere, memory)
-            return action[run : run + 1, episode : episode + 1], memory
-
-        first = as_tuple(streams.first)
-        number = int(first[run % len(first)]) + episode
-        return rollout(env, alone, streams.of([run]).from_episode(number), 1)
-
-    rows = [[one(run, episode) for episode in range(episodes)] for run in range(runs)]
-    return Rollout(*(_side_by_side(rows, f.name) for f in dataclasses.fields(Rollout)))
+    rows = []
+    for run in range(runs):
+        own = streams.of([run])
+        for episode in range(episodes):
+            alone = _of_one(drive, run, episode, (runs, episodes))
+            rows.append(rollout(env, alone, own.later(episode), 1))
+    return _in_rows(rows, (runs, episodes))
 
 
-def _side_by_side(rows: list[list[Rollout]], name: str) -> torch.Tensor:
-    """A part of rollouts of one episode each, as (R, E, ...)."""
-    return torch.cat([torch.cat([getattr(one, name) for one in row], 1) for row in rows])
+def _of_one(drive: Driver, run: int, episode: int, shape: tuple[int, int]) -> Driver:
+    """A driver of R x E episodes as that of one of them."""
+    own = slice(run, run + 1), slice(episode, episode + 1)
+
+    def alone(step: int, state: torch.Tensor, memory: Any) -> Answer:
+        everywhere = state.expand(*shape, -1)
+        actions, memory = drive(step, everywhere, memory)
+        return actions[own], memory
+
+    return alone
+
+
+def _in_rows(episodes: list[Rollout], shape: tuple[int, int]) -> Rollout:
+    """Rollouts of one episode each, run after run, as one of R x E."""
+    parts = {}
+    for name, pieces in _by_name(episodes).items():
+        part = torch.cat(pieces)
+        parts[name] = part.reshape(*shape, *part.shape[2:])
+    return Rollout(**parts)
+
+
+def _by_name(rollouts: list[Rollout]) -> dict[str, list[torch.Tensor]]:
+    """The parts of several rollouts, by their names."""
+    names = [field.name for field in dataclasses.fields(Rollout)]
+    return {name: [getattr(one, name) for one in rollouts] for name in names}
+
+
+def both(one: Rollout, two: Rollout) -> Rollout:
+    """The episodes of two rollouts of the same runs, side by side."""
+    pairs = _by_name([one, two])
+    parts = {name: torch.cat(pair, 1) for name, pair in pairs.items()}
+    return Rollout(**parts)
 
 
 def roll_in(env: Env, drive: Driver, streams: Streams, episodes: int, log: Log) -> Rollout:
     """A rollout whose steps, returns and early ends are counted in the learner's budget."""
     seen = rollout(env, drive, streams, episodes)
+    returns = seen.reward.sum((1, 2))
+    falls = seen.terminated.sum(1)
     log.steps = log.steps + seen.length.sum(1)
     log.episodes += episodes
-    log.collected = log.collected + seen.reward.sum((1, 2))
-    log.falls = log.falls + seen.terminated.sum(1)
+    log.collected = log.collected + returns
+    log.falls = log.falls + falls
     return seen
 
 
 def first_steps(seen: Rollout, wanted: torch.Tensor) -> Rollout:
     """A rollout of which each run's first `wanted` (R,) steps are kept, episode after episode; the rest is over."""
-    before = seen.length.cumsum(1) - seen.length
-    return dataclasses.replace(
-        seen, length=(wanted[:, None] - before).clamp_min(0).minimum(seen.length)
-    )
+    through = seen.length.cumsum(1)
+    before = through - seen.length
+    left = wanted[:, None] - before
+    length = left.clamp_min(0).minimum(seen.length)
+    return dataclasses.replace(seen, length=length)
 
 
 def label(env: Env, expert: Expert, seen: Rollout, log: Log) -> torch.Tensor:
     """The expert's actions (R, E, T, U) in the states of a rollout, counted; a frozen state is not asked about.
 
+    A `Witness` that drove the rollout has answered already, and is not asked again.
+
     Raises:
         ValueError: when the expert returns a number that is not finite where the episode lives.
     """
-    labels = flat_ask(env, expert, seen.state[:, :, :-1])
-    wrong = (~labels.isfinite().all(-1) & seen.alive).nonzero()
-    if len(wrong):
-        run, episode, step = wrong[0].tolist()
-        raise ValueError(
-            f"expert: expected finite actions, got {labels[run, episode, step].tolist()} at run {run}, episode "
-            f"{episode}, step {step}; let it answer in every state that a learner can reach"
-        )
-    log.labels = log.labels + seen.length.sum(1)
+    labels = None
+    if isinstance(expert, Witness):
+        log.asked = log.asked + seen.questions.sum(1)
+        labels = expert.answers(seen)
+        expert = expert.expert
+    if labels is None:
+        log.asked = log.asked + seen.length.sum(1)
+        labels = flat_ask(env, expert, seen)
+    _require_finite(labels, seen)
+    count_labels(seen, log)
     return labels
 
 
+def _require_finite(labels: torch.Tensor, seen: Rollout) -> None:
+    """Refuse labels (R, E, T, U) that are not finite where the episode lives."""
+    finite = labels.isfinite().all(-1)
+    wrong = (~finite & seen.alive).nonzero()
+    if len(wrong):
+        run, episode, step = wrong[0].tolist()
+        label = labels[run, episode, step].tolist()
+        raise ValueError(
+            f"expert: expected finite actions, got {label} at run {run}, episode {episode}, step {step}; let it answer "
+            "in every state that a learner can reach"
+        )
+
+
+def count_labels(seen: Rollout, log: Log) -> None:
+    """Count the labels of a rollout, and keep where its episodes begin; one without a step begins nowhere."""
+    log.labels = log.labels + seen.length.sum(1)
+    never = seen.length == 0
+    first = seen.state[:, :, 0]
+    log.starts.append(first.masked_fill(never[..., None], torch.nan))
+
+
 @few_threads
-def flat_ask(env: Env, expert: Expert, state: torch.Tensor) -> torch.Tensor:
-    """The expert's actions (R, E, T, U) in states (R, E, T, X), uncounted: in one call, or step by step by memory."""
+def flat_ask(env: Env, expert: Expert, seen: Rollout) -> torch.Tensor:
+    """The expert's actions (R, E, T, U) along a rollout, uncounted; zero after an episode's end.
+
+    In one call, or step by step where it has a memory.
+    """
+    if not seen.alive.any():
+        return torch.zeros_like(seen.action)
+    state = seen.lived
     runs, episodes, steps, size = state.shape
     with torch.no_grad():
         if isinstance(expert, RecurrentExpert):
-            return _ask_along(env, expert, state)
-        return ask(env, expert, state.reshape(runs, -1, size)).reshape(runs, episodes, steps, -1)
+            labels = _ask_along(env, expert, state)
+        else:
+            flat = ask(env, expert, state.reshape(runs, -1, size))
+            labels = flat.reshape(runs, episodes, steps, -1)
+    return _while_alive(labels, seen)
+
+
+def _while_alive(actions: torch.Tensor, seen: Rollout) -> torch.Tensor:
+    """Actions (R, E, T, U) along a rollout, zero after an episode's end."""
+    return actions.masked_fill(~seen.alive[..., None], 0.0)
 
 
 def _ask_along(env: Env, expert: RecurrentExpert, state: torch.Tensor) -> torch.Tensor:
@@ -289,16 +516,22 @@ def _ask_along(env: Env, expert: RecurrentExpert, state: torch.Tensor) -> torch.
 
 @few_threads
 def replay(env: Env, policy: Policy, seen: Rollout, streams: Streams | None = None) -> torch.Tensor:
-    """The policy's actions (R, E, T, U) along somebody else's path: teacher forcing; by chance with `streams`."""
+    """The policy's actions (R, E, T, U) along somebody else's path: teacher forcing; by chance with `streams`.
+
+    Zero after an episode's end.
+    """
+    if not seen.alive.any():
+        return torch.zeros_like(seen.action)
     episodes = seen.action.shape[1]
     drive = by_policy(env, policy, streams, episodes)
-    path = seen.state[:, :, :-1].unbind(2)
+    path = seen.lived.unbind(2)
     memory, actions = None, []
     with torch.no_grad():
         for step, state in enumerate(path):
             action, memory = drive(step, state, memory)
             actions.append(action.to(torch.float64))
-    return torch.stack(actions, 2)
+    whole = torch.stack(actions, 2)
+    return _while_alive(whole, seen)
 
 
 def action_error(env: Env, action: torch.Tensor, label: torch.Tensor) -> torch.Tensor:

@@ -29,7 +29,8 @@ def one_of(run: int, runs: int) -> slice:
     """
     if not -runs <= run < runs:
         raise IndexError(f"run: expected 0 to {runs - 1}, got {run}; choose one of the {runs} runs")
-    return slice(run % runs, run % runs + 1)
+    first = run % runs
+    return slice(first, first + 1)
 
 
 def plain(value: Any) -> Any:
@@ -52,31 +53,32 @@ def in_plain_numbers(settings: Any) -> None:
     many = {*per_run_fields(settings), "seed"}
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        if field.name in many or getattr(value, "ndim", 0) == 0:
+        is_array = getattr(value, "ndim", 0) > 0
+        if field.name in many or not is_array:
             object.__setattr__(settings, field.name, plain(value))
 
 
 def as_tuple(value: Any) -> tuple[Any, ...]:
     """One or several values as a tuple."""
-    value = value.tolist() if hasattr(value, "tolist") else value  # NumPy's numbers and arrays
+    if hasattr(value, "tolist"):  # NumPy's numbers and arrays
+        value = value.tolist()
     return tuple(value) if isinstance(value, tuple | list) else (value,)
 
 
 def per_run_fields(settings: Any) -> list[str]:
     """Names of the fields of a settings dataclass that may hold one value for each run."""
-    return _per_run_fields(settings if isinstance(settings, type) else type(settings))
+    cls = settings if isinstance(settings, type) else type(settings)
+    return _per_run_fields(cls)
 
 
 @functools.cache
 def _per_run_fields(cls: type) -> list[str]:
+    fields = dataclasses.fields(cls)
     try:  # annotations may be strings: Values, il.Values, float | tuple[float, ...]
         hints = get_type_hints(cls)
     except NameError:  # a name that only type checkers import
-        hints = {
-            f.name: Values if f.type in ("Values", "il.Values") else f.type
-            for f in dataclasses.fields(cls)
-        }
-    return [f.name for f in dataclasses.fields(cls) if hints[f.name] == Values]
+        return [field.name for field in fields if field.type in ("Values", "il.Values")]
+    return [field.name for field in fields if hints[field.name] == Values]
 
 
 def require_choice(settings: Any) -> None:
@@ -89,12 +91,13 @@ def require_choice(settings: Any) -> None:
         hints = get_type_hints(type(settings))
     except NameError:  # a name that only type checkers import
         return
-    for name in (f.name for f in dataclasses.fields(settings)):
-        value, choices = getattr(settings, name), get_args(hints[name])
-        if get_origin(hints[name]) is Literal and value not in choices:
-            raise ValueError(
-                f"{name}: expected {', '.join(choices[:-1])} or {choices[-1]}, got {value!r}; choose one"
-            )
+    for field in dataclasses.fields(settings):
+        hint = hints[field.name]
+        value = getattr(settings, field.name)
+        if get_origin(hint) is Literal and value not in get_args(hint):
+            *others, last = get_args(hint)
+            wanted = f"{', '.join(others)} or {last}"
+            raise ValueError(f"{field.name}: expected {wanted}, got {value!r}; choose one")
 
 
 def require_count(name: str, value: Any) -> int:
@@ -128,26 +131,40 @@ def combinations(settings: dict[str, Any], many: list[str], seeds: Any) -> dict[
     Returns:
         The settings, with "seed" added; those that vary, and the seed, are tuples (R,), seeds varying fastest.
     """
+    numbers = _seeds(seeds)
+    several = {name: as_tuple(value) for name, value in settings.items() if name in many}
+    empty = [name for name, values in several.items() if len(values) == 0]
+    wanted = "expected one number or several, got none; give such as 1.2"
+    require(not empty, f"{', '.join(empty)}: {wanted}")
+    single = {name: value for name, value in settings.items() if name not in many}
+    axes = {}
+    for name, values in several.items():
+        if len(values) > 1:
+            axes[name] = values
+        else:
+            single[name] = values[0]
+    axes["seed"] = numbers
+    rows = itertools.product(*axes.values())
+    columns = dict(zip(axes, zip(*rows, strict=True), strict=True))
+    # In the order in which they came: whoever writes them down writes the same every time.
+    return {name: single[name] for name in settings if name in single} | columns
+
+
+def _seeds(seeds: Any) -> tuple[int, ...]:
+    """The seeds, of which a number says how many.
+
+    Raises:
+        ValueError: when there is none, or one comes twice.
+    """
     seeds = plain(seeds)
     several = isinstance(seeds, tuple | list | range)
-    require(
-        several or (isinstance(seeds, int) and seeds >= 1),
-        f"seeds: expected at least 1, got {seeds!r}; try 8",
-    )
-    numbers = tuple(seeds) if isinstance(seeds, tuple | list | range) else tuple(range(seeds))
+    enough = several or (isinstance(seeds, int) and seeds >= 1)
+    require(enough, f"seeds: expected at least 1, got {seeds!r}; try 8")
+    numbers = tuple(seeds if several else range(seeds))
     require(len(numbers) > 0, "seeds: expected at least 1, got none; try 8")
-    require(
-        len(set(numbers)) == len(numbers),
-        f"seeds: expected different ones, got {numbers}; repeat none",
-    )
-    empty = [k for k, v in settings.items() if k in many and len(as_tuple(v)) == 0]
-    require(
-        not empty, f"{', '.join(empty)}: expected one number or several, got none; give such as 1.2"
-    )
-    swept = {k: as_tuple(v) for k, v in settings.items() if k in many and len(as_tuple(v)) > 1}
-    single = {k: as_tuple(v)[0] if k in many else v for k, v in settings.items() if k not in swept}
-    rows = list(itertools.product(*swept.values(), numbers))
-    return {**single, **dict(zip([*swept, "seed"], zip(*rows, strict=True), strict=True))}
+    different = len(set(numbers)) == len(numbers)
+    require(different, f"seeds: expected different ones, got {numbers}; repeat none")
+    return numbers
 
 
 def default_of(field: dataclasses.Field[Any], chosen: Mapping[str, Any] | None = None) -> Any:
@@ -157,7 +174,9 @@ def default_of(field: dataclasses.Field[Any], chosen: Mapping[str, Any] | None =
     """
     plug = field.metadata.get("plug")
     if plug is not None:
-        return plug.made((chosen or {}).get(field.name, field.default), {})
+        names = chosen or {}
+        name = names.get(field.name, field.default)
+        return plug.made(name, {})
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return field.default
@@ -174,17 +193,20 @@ def parts(cls: type, chosen: Mapping[str, Any] | None = None) -> Iterator[type]:
 
 def plugs(cls: type) -> dict[str, Any]:
     """The plugs of a settings class and of those within it: name to registry."""
-    return {
-        field.name: field.metadata["plug"]
-        for part in parts(cls)
-        for field in dataclasses.fields(part)
-        if "plug" in field.metadata
-    }
+    registries = {}
+    for part in parts(cls):
+        for field in dataclasses.fields(part):
+            if "plug" in field.metadata:
+                registries[field.name] = field.metadata["plug"]
+    return registries
 
 
 def nested_per_run_fields(cls: type, chosen: Mapping[str, Any] | None = None) -> list[str]:
     """`per_run_fields`, those of settings dataclasses within included."""
-    return [name for part in parts(cls, chosen) for name in per_run_fields(part)]
+    names: list[str] = []
+    for part in parts(cls, chosen):
+        names += per_run_fields(part)
+    return names
 
 
 def flatten(settings: Any) -> dict[str, Any]:
@@ -192,38 +214,48 @@ def flatten(settings: Any) -> dict[str, Any]:
 
     Nested dictionaries, as JSON holds them, are flattened alike.
     """
-    out: dict[str, Any] = {}
+    flat: dict[str, Any] = {}
     if isinstance(settings, Mapping):
         for name, value in settings.items():
-            out |= flatten(value) if isinstance(value, Mapping) else {name: value}
-        return out
+            flat |= flatten(value) if isinstance(value, Mapping) else {name: value}
+        return flat
+    for name, value in _named_values(settings):
+        flat |= flatten(value) if dataclasses.is_dataclass(value) else {name: value}
+    return flat
+
+
+def _named_values(settings: Any) -> Iterator[tuple[str, Any]]:
+    """The fields of a settings object; what is in a plug comes twice, first as its name."""
     for field in dataclasses.fields(settings):
-        value, plug = getattr(settings, field.name), field.metadata.get("plug")
-        if plug is not None:
-            out[field.name] = plug.name(type(value))
-        out |= flatten(value) if dataclasses.is_dataclass(value) else {field.name: value}
-    return out
+        value = getattr(settings, field.name)
+        if "plug" in field.metadata:
+            yield field.name, field.metadata["plug"].name(type(value))
+        yield field.name, value
 
 
 def nested(settings: Any) -> dict[str, Any]:
     """The fields of a settings object as nested dictionaries; a plug as its name beside its own fields."""
-    out: dict[str, Any] = {}
+    dictionary: dict[str, Any] = {}
     for field in dataclasses.fields(settings):
-        value, plug = getattr(settings, field.name), field.metadata.get("plug")
-        if plug is not None:
-            out |= {field.name: plug.name(type(value)), **nested(value)}
+        value = getattr(settings, field.name)
+        if "plug" in field.metadata:
+            dictionary[field.name] = field.metadata["plug"].name(type(value))
+            dictionary |= nested(value)
+        elif dataclasses.is_dataclass(value):
+            dictionary[field.name] = nested(value)
         else:
-            out[field.name] = nested(value) if dataclasses.is_dataclass(value) else plain(value)
-    return out
+            dictionary[field.name] = plain(value)
+    return dictionary
 
 
 def build(cls: type, values: Mapping[str, Any]) -> Any:
     """A settings object, nested ones included, from flat values; its own checks speak for themselves."""
     chosen: dict[str, Any] = {}
     for field in dataclasses.fields(cls):
+        name = field.name
         default = default_of(field, values)
         if dataclasses.is_dataclass(default):
-            chosen[field.name] = build(type(default), values)
-        elif field.name in values:
-            chosen[field.name] = values[field.name]
+            chosen[name] = build(type(default), values)
+        elif name in values:
+            chosen[name] = values[name]
     return cls(**chosen)

@@ -6,7 +6,17 @@ import torch
 
 from ..core.env import Env, Expert
 from ..core.policy import Log
-from ..core.rollout import Driver, Rollout, by_expert, first_steps, label, roll_in, rollout
+from ..core.rollout import (
+    Driver,
+    Rollout,
+    both,
+    by_expert,
+    count_labels,
+    first_steps,
+    label,
+    roll_in,
+    rollout,
+)
 from ..core.settings import require
 from ..core.streams import Streams
 from .dataset import Dataset, dataset
@@ -22,7 +32,7 @@ def collect(
 
     Args:
         env: the environment, R runs.
-        expert: who labels.
+        expert: who labels; a `Witness`, where it drives as well, so that it is asked once.
         drive: who acts.
         streams: start and noise.
         episodes: of each run, E.
@@ -39,6 +49,7 @@ def demonstrate(env: Env, expert: Expert, streams: Streams, episodes: int, log: 
         ValueError: when an action of the expert is not finite.
     """
     visits = roll_in(env, by_expert(env, expert), streams, episodes, log)
+    log.asked = log.asked + visits.questions.sum(1)
     return _own_labels(env, visits, log)
 
 
@@ -50,29 +61,43 @@ def demonstrate_labels(
     Raises:
         ValueError: when its episodes end too early for so many.
     """
-    episodes = -(-int(wanted.max()) // env.horizon)
-    for _ in range(DOUBLINGS):
-        visits = rollout(env, by_expert(env, expert), streams, episodes)
+    most = int(wanted.max())
+    visits = _visits_of(env, expert, streams, wanted, -(-most // env.horizon))
+    enough = bool((visits.length.sum(1) >= wanted).all())
+    require(enough, f"labels: the expert's episodes end too early for {most} labels; ask for fewer")
+    used = first_steps(visits, wanted)
+    log.steps = log.steps + used.length.sum(1)
+    log.asked = log.asked + visits.questions.sum(1)
+    return _own_labels(env, used, log)
+
+
+def _visits_of(
+    env: Env, expert: Expert, streams: Streams, wanted: torch.Tensor, episodes: int
+) -> Rollout:
+    """The expert's rollouts, of `episodes` and then of twice as many until they hold what is wanted, or for long enough."""
+    drive = by_expert(env, expert)
+    visits = rollout(env, drive, streams, episodes)
+    for _ in range(DOUBLINGS - 1):
         if (visits.length.sum(1) >= wanted).all():
-            used = first_steps(visits, wanted)
-            log.steps = log.steps + used.length.sum(1)
-            return _own_labels(env, used, log)
+            break
+        more = rollout(env, drive, streams.later(episodes), episodes)
+        visits = both(visits, more)
         episodes *= 2
-    raise ValueError(
-        f"labels: the expert's episodes end too early for {int(wanted.max())} labels; ask for fewer"
-    )
+    return visits
 
 
 def _own_labels(env: Env, visits: Rollout, log: Log) -> Dataset:
     """What the driver did, as labels; the step at which an action was not finite is no step of a living episode."""
-    broken = (~visits.action.isfinite().all(-1)).nonzero()
+    finite = visits.action.isfinite().all(-1)
+    broken = (~finite).nonzero()
     if len(broken):
         run, episode, step = broken[0].tolist()
         action = visits.action[run, episode, step].tolist()
+        own = int(visits.broke[run, episode]) == step
         require(
-            int(visits.broke[run, episode]) != step,
+            not own,
             f"expert: expected finite actions, got {action} at run {run}, episode {episode}, step {step}; let it answer "
             "in every state that it can reach",
         )
-    log.labels = log.labels + visits.length.sum(1)
+    count_labels(visits, log)
     return dataset(env, visits, visits.action)

@@ -15,7 +15,7 @@ from ..core.registry import NETS
 from ..core.streams import Streams
 from ..core.threads import few_threads
 from .dataset import Dataset
-from .training import Training
+from .training import Lesson, Training
 
 RENAMED = {"vote": "svm"}
 """Kinds of policies in Records of earlier versions, and what they are called now."""
@@ -47,8 +47,10 @@ def fit(
         The net's policy. A net that is solved for, not descended to, counts as one update.
     """
     training.require_runs(len(data.obs))
-    net, count = training.net, updates or training.updates
-    policy = net.fit(data, training, env, streams, log, count, start)
+    net = training.net
+    count = updates or training.updates
+    lesson = Lesson(data, training, env, streams, log, count, start)
+    policy = net.fit(lesson)
     if not net.descends:
         log.updates += 1
         log.report(1.0, "solved")

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeAlias
 
 import numpy as np
 import torch
 
+from ..core.arrays import Arrays
 from ..core.policy import Log
 from ..core.streams import Streams
-from .adam import Adam
 from .dataset import Dataset
 from .minibatches import minibatches
-from .training import Training
+from .optimiser import Layers, Optimiser
+from .training import Lesson, Training
 
 SHOWN = 100
 """Updates over which the loss that is shown is averaged."""
 
-Loss: TypeAlias = (
-    "Callable[[list[torch.Tensor], torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]"
-)
+Loss: TypeAlias = "Callable[[Layers, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]"
 """(layers, x (R, B, O), y (R, B, U), share (R, B)) -> loss of each run (R,)."""
 
 
@@ -51,9 +51,9 @@ class Descent:
         gradient: who computes the gradient for an optimiser's parameters.
     """
 
-    layers: list[torch.Tensor]
-    scaling: dict[str, torch.Tensor]
-    gradient: Callable[[Adam], Gradient]
+    layers: Layers
+    scaling: Arrays
+    gradient: Callable[[Optimiser], Gradient]
 
 
 @dataclass(frozen=True)
@@ -73,49 +73,59 @@ class Block:
     report: Callable[[float, str], None]
 
 
-def descend(block: Block, start: Descent, updates: int) -> tuple[Adam, torch.Tensor]:
+def descend(block: Block, start: Descent, updates: int) -> tuple[Optimiser, torch.Tensor]:
     """Descend for so many updates: the optimiser with the parameters, and the losses (R, updates)."""
     training, data = block.training, block.data
-    adam = Adam(start.layers, training.lr, training.clip, training.ema)
+    rule = (training.lr, training.clip, training.ema, training.optimiser, training.epsilon)
+    adam = Optimiser(start.layers, *rule)
     gradient = start.gradient(adam)
     losses = torch.empty(len(data.obs), updates, device=data.obs.device)
     batches = minibatches(data, training.batch, updates, block.streams, start.scaling)
     done = 0
-    with np.errstate(
-        all="ignore"
-    ):  # a run that becomes NaN or infinite is named, and not a warning
+    # A run that becomes NaN or infinite is named, and no warning.
+    with np.errstate(all="ignore"):
         for x, y, share in batches:
-            steps = slice(done, done := done + share.shape[1])
-            for _ in gradient.steps(x, y, share, losses[:, steps]):
+            end = done + share.shape[1]
+            own = losses[:, done:end]
+            for _ in gradient.steps(x, y, share, own):
                 adam.step()
-            block.report(done / updates, f"loss {losses[:, done - 1].median():.2e}")
+            done = end
+            block.report(done / updates, f"loss {own[:, -1].median():.2e}")
     return adam, losses
 
 
-def in_blocks(
-    size: int, data: Dataset, training: Training, streams: Streams, log: Log, updates: int
-) -> Iterator[Block]:
+def in_blocks(size: int, lesson: Lesson) -> Iterator[Block]:
     """The runs, `size` at a time one block after the other, which changes no number of any run."""
-    runs = len(data.obs)
-    for first in range(0, runs, size):
-        block = slice(first, min(first + size, runs))
-
-        def report(share: float, words: str, block: slice = block) -> None:
-            passed = updates * (block.start + share * (block.stop - block.start)) / runs
-            log.report((log.updates + passed) / training.updates, words)
-
-        own = streams.of(range(block.start, block.stop))
-        yield Block(data.of(block), training.of(block), own, block, report)
+    for first in range(0, lesson.runs, size):
+        end = min(first + size, lesson.runs)
+        runs = slice(first, end)
+        streams = lesson.streams.of(range(first, end))
+        data = lesson.data.of(runs)
+        training = lesson.training.of(runs)
+        report = partial(_report, lesson, runs)
+        yield Block(data, training, streams, runs, report)
 
 
-def sign(log: Log, losses: list[torch.Tensor], updates: int) -> None:
+def _report(lesson: Lesson, runs: slice, share: float, words: str) -> None:
+    """Say that some runs have made a share of their updates."""
+    log = lesson.log
+    count = runs.stop - runs.start
+    done = runs.start + share * count
+    passed = lesson.updates * done / lesson.runs
+    updates = log.updates + passed
+    log.report(updates / lesson.training.updates, words)
+
+
+def sign(lesson: Lesson, losses: list[torch.Tensor]) -> None:
     """Note in the log what the descent of all blocks, with losses (R, updates) each, came to."""
+    log = lesson.log
     first = 0
     for part in losses:
         _name_broken(part, log, first)
         first += len(part)
-    log.updates += updates
-    log.loss = torch.cat([part[:, -SHOWN:].mean(1) for part in losses]).cpu()
+    log.updates += lesson.updates
+    last = [part[:, -SHOWN:].mean(1) for part in losses]
+    log.loss = torch.cat(last).cpu()
 
 
 class Autograd:
@@ -126,7 +136,7 @@ class Autograd:
         loss: of each run.
     """
 
-    def __init__(self, adam: Adam, loss: Loss):
+    def __init__(self, adam: Optimiser, loss: Loss):
         self.adam, self.loss = adam, loss
 
     def steps(
@@ -158,5 +168,7 @@ def cross_entropy(out: torch.Tensor, target: torch.Tensor, share: torch.Tensor) 
 def _name_broken(losses: torch.Tensor, log: Log, first: int) -> None:
     """Note the update (of losses (R, updates)) at which a run became NaN or infinite; `first` is the first run."""
     bad = ~losses.isfinite()
-    for run in bad.any(1).nonzero()[:, 0].tolist():
-        log.broke.setdefault(first + run, log.updates + int(bad[run].int().argmax()))
+    broken = bad.any(1).nonzero()[:, 0]
+    for run in broken.tolist():
+        update = int(bad[run].int().argmax())
+        log.broke.setdefault(first + run, log.updates + update)

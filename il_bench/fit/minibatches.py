@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import numpy as np
 import torch
 
+from ..core.arrays import Arrays
 from ..core.streams import Streams
 from .dataset import Dataset
+
+Samples: TypeAlias = "tuple[torch.Tensor, torch.Tensor, torch.Tensor]"
+"""Observations, actions, and shares in the weight of a minibatch."""
+
 
 CACHE = 1 << 18
 """Bytes of minibatches that are gathered at a time on the CPU: few enough to be in its cache when they are used."""
 
 
 def minibatches(
-    data: Dataset, size: int, updates: int, streams: Streams, scaling: dict[str, torch.Tensor]
-) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    data: Dataset, size: int, updates: int, streams: Streams, scaling: Arrays
+) -> Iterator[Samples]:
     """All minibatches of a training, several updates at a time.
 
     Each run sees its own samples in an order of its own, epoch after epoch. A sample of weight zero is not there:
@@ -34,7 +40,8 @@ def minibatches(
         Of S updates: scaled observations (R, S, B, O), actions (R, S, B, U), scaled unless they are integers, and each
         sample's share (R, S, B) in the weight of its minibatch.
     """
-    mean, std, shift, scale = (scaling[name][:, None] for name in ("mean", "std", "shift", "scale"))
+    by_step = {name: scale[:, None] for name, scale in scaling.items()}
+    mean, std = by_step["mean"], by_step["std"]
     raw = bool((mean == 0).all() and (std == 1).all())
     ahead = _ahead(data, size)
     for order in _orders(data, size, updates, ahead, streams):
@@ -42,11 +49,14 @@ def minibatches(
         y = _gather(data.action, order)
         weight = _gather(data.weight, order)
         if not raw:
-            x = (x - mean).div_(std)
+            x = x - mean
+            x /= std
         if y.is_floating_point():
-            y = (y - shift).div_(scale)
+            y = y - by_step["shift"]
+            y /= by_step["scale"]
         total = weight.sum(-1, keepdim=True).clamp_min_(1e-12)
-        yield x, y, weight.div_(total)
+        weight /= total
+        yield x, y, weight
 
 
 def _ahead(data: Dataset, size: int) -> int:
@@ -60,11 +70,14 @@ def _ahead(data: Dataset, size: int) -> int:
 
 def _gather(part: torch.Tensor, order: np.ndarray) -> torch.Tensor:
     """The rows (R, S, B, ...) of a part (R, N, ...) of the data; by NumPy on the CPU, in a fifth of torch's time."""
-    if part.device.type != "cpu":
-        run = torch.arange(len(part), device=part.device)[:, None, None]
-        return part[run, torch.from_numpy(order).to(part.device)]
+    device = part.device
+    if device.type != "cpu":
+        run = torch.arange(len(part), device=device)
+        sample = torch.from_numpy(order).to(device)
+        return part[run[:, None, None], sample]
     rows = torch.empty(*order.shape, *part.shape[2:], dtype=part.dtype)
-    for source, pick, out in zip(part.numpy(), order, rows.numpy(), strict=True):
+    each_run = zip(part.numpy(), order, rows.numpy(), strict=True)
+    for source, pick, out in each_run:
         # Unlike "raise", "clip" writes straight into `out`; no index is outside.
         source.take(pick, 0, out, mode="clip")
     return rows
@@ -75,30 +88,34 @@ def _orders(
 ) -> Iterator[np.ndarray]:
     """Which samples the minibatches take, (R, S, size) with S = `ahead`, and less at the end."""
     draws = updates * size
-    epochs = [_epochs(samples, draws, streams, run) for run, samples in enumerate(data.live)]
-    rest = [np.empty(0, np.int64)] * len(epochs)
+    flows = []
+    for run, samples in enumerate(data.live):
+        epochs = _epochs(samples, draws, streams, run)
+        flows.append(_Flow(epochs))
     for done in range(0, updates, ahead):
         steps = min(ahead, updates - done)
-        flows = zip(rest, epochs, strict=True)
-        pairs = [_take(steps * size, *flow) for flow in flows]
-        rest = [after for _, after in pairs]
-        now = [drawn for drawn, _ in pairs]
-        order = np.stack(now)
+        order = np.stack([flow.take(steps * size) for flow in flows])
         yield order.reshape(-1, steps, size)
 
 
-def _take(
-    count: int, rest: np.ndarray, epochs: Iterator[np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """The next `count` numbers of a flow, and what is left of what has come."""
-    parts = [rest]
-    have = len(rest)
-    while have < count:
-        part = next(epochs)
-        parts.append(part)
-        have += len(part)
-    joined = np.concatenate(parts) if len(parts) > 1 else rest
-    return joined[:count], joined[count:]
+class _Flow:
+    """One run's samples, taken from its epochs as many at a time as are asked for."""
+
+    def __init__(self, epochs: Iterator[np.ndarray]) -> None:
+        self._epochs = epochs
+        self._rest = np.empty(0, np.int64)
+
+    def take(self, count: int) -> np.ndarray:
+        """The next ones, so many."""
+        parts = [self._rest]
+        have = len(self._rest)
+        while have < count:
+            part = next(self._epochs)
+            parts.append(part)
+            have += len(part)
+        samples = np.concatenate(parts) if len(parts) > 1 else self._rest
+        self._rest = samples[count:]
+        return samples[:count]
 
 
 def _epochs(samples: np.ndarray, draws: int, streams: Streams, run: int) -> Iterator[np.ndarray]:

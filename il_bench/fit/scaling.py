@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import torch
 
+from ..core.arrays import Arrays
 from .dataset import Dataset
 
 
-def scales(
-    data: Dataset, floor: tuple[float, ...], zscore: bool, actions: int | None
-) -> dict[str, torch.Tensor]:
+def scales(data: Dataset, floor: tuple[float, ...], zscore: bool, actions: int | None) -> Arrays:
     """Scales of observations (R, 1, O) and actions (R, 1, U) from the weighted samples, float32.
 
     Args:
@@ -18,15 +17,19 @@ def scales(
         zscore: whether observations are scaled at all.
         actions: how many Discrete actions there are, whose logits are not scaled; None for Box actions.
     """
-    moments, size = data.moments, data.obs.shape[2]
+    moments = data.moments
+    size = data.obs.shape[2]
+    widths = [size, moments.mean.shape[-1] - size]  # observations, actions
     variance = moments.scatter / moments.weight.clamp_min(1e-300)
-    mean, shift = moments.mean[..., :size], moments.mean[..., size:]
-    std, scale = variance.sqrt()[..., :size], variance.sqrt()[..., size:]
+    mean, shift = moments.mean.split(widths, -1)
+    std, scale = variance.sqrt().split(widths, -1)
     if zscore:
         least = torch.tensor(floor, dtype=torch.float64, device=data.obs.device)
-        std = torch.maximum(std, least.reshape(-1, 1, 1))
+        least = least.reshape(-1, 1, 1)
+        std = torch.maximum(std, least)
     else:
-        mean, std = torch.zeros_like(mean), torch.ones_like(std)
+        mean = torch.zeros_like(mean)
+        std = torch.ones_like(std)
     if actions is None:
         scale = scale.clamp_min(1e-6)
     else:

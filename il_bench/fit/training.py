@@ -30,17 +30,8 @@ class Net(Protocol):
     descends: ClassVar[bool]
     """Whether it is found by gradient updates; what is solved for counts as one."""
 
-    def fit(
-        self,
-        data: Dataset,
-        training: Training,
-        env: Env,
-        streams: Streams,
-        log: Log,
-        updates: int,
-        start: Policy | None,
-    ) -> Policy:
-        """R policies fitted to the data, from the weights of `start` where there are some to begin with."""
+    def fit(self, lesson: Lesson) -> Policy:
+        """R policies fitted to the lesson's data, from the weights of its `start` where there are some to begin with."""
 
     def restore(self, arrays: Arrays, action_space: Any) -> Policy:
         """The policy that its `arrays()` described.
@@ -51,6 +42,34 @@ class Net(Protocol):
 
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """How many numbers one run's policy holds, for observations of so many numbers and so many outputs."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What a net is fitted to, and with what: all that one fit is given.
+
+    Attributes:
+        data: samples of R runs.
+        training: the settings.
+        env: for its spaces and its horizon.
+        streams: first weights and shuffling, of this fit alone.
+        log: where a net that descends counts its updates, and says how far it is.
+        updates: gradient updates of this fit.
+        start: a policy whose weights to begin with, if there is one.
+    """
+
+    data: Dataset
+    training: Training
+    env: Env
+    streams: Streams
+    log: Log
+    updates: int
+    start: Policy | None = None
+
+    @property
+    def runs(self) -> int:
+        """How many, R."""
+        return len(self.data.obs)
 
 
 @dataclass(frozen=True, init=False)
@@ -68,7 +87,11 @@ class Training:
     batch: int = 64
     """Samples in a minibatch."""
     lr: Values = 1e-3
-    """Learning rate of Adam."""
+    """Learning rate of the optimiser."""
+    optimiser: Literal["adam", "momentum", "sgd"] = "adam"
+    """How the gradient is followed: Adam, or descent with or without a momentum of 0.9."""
+    epsilon: Values = 1e-8
+    """What Adam adds to a gradient's size before it divides by it: smaller gradients are hardly followed."""
     normalise: Literal["none", "zscore"] = "none"
     """Observations as they are, or with the data's mean and deviation removed."""
     std_floor: Values = 1e-3
@@ -86,11 +109,12 @@ class Training:
         Raises:
             KeyError: when there is no such net; TypeError for a setting of neither; ValueError for an impossible one.
         """
-        defaults = {f.name: f.default for f in dataclasses.fields(self) if f.name != "net"}
-        inner = {name: value for name, value in settings.items() if name not in defaults}
-        own = {name: value for name, value in settings.items() if name in defaults}
-        object.__setattr__(self, "net", NETS.made(net, inner, "training"))
-        for name, value in (defaults | own).items():
+        own = {}
+        for setting in dataclasses.fields(self):
+            if setting.name != "net":
+                own[setting.name] = settings.pop(setting.name, setting.default)
+        own["net"] = NETS.made(net, settings, "training")
+        for name, value in own.items():
             object.__setattr__(self, name, value)
         self._validate()
 
@@ -98,7 +122,7 @@ class Training:
         """Refuse settings that no training can have."""
         require_choice(self)
         require_counts(self, "updates", "batch")
-        require_positive(self, "lr", "std_floor")
+        require_positive(self, "lr", "epsilon", "std_floor")
         require_positive(self, "ema", "clip", zero=True)
         decay = max(as_tuple(self.ema))
         require(decay < 1, f"ema: expected a decay below 1, got {self.ema}; try 0.999")

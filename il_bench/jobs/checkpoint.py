@@ -42,10 +42,8 @@ class Checkpoint:
         Raises:
             ValueError: for a file that is damaged.
         """
-        found: list[tuple[Dataset, Policy]] = []
-        while (path := self._path(len(found))).is_file():
-            found.append(self._read(path, env, log))
-        return found
+        paths = [self._path(number) for number in range(self.count)]
+        return [_read(path, env, log) for path in paths]
 
     def keep(self, i: int, part: Dataset, policy: Policy, log: Log) -> None:
         """Keep round i; written at once, or with others when their number is reached.
@@ -93,43 +91,69 @@ class Checkpoint:
                 f"checkpoint: {self.folder} cannot be written ({error.strerror}); mend that and go on"
             ) from None
 
-    def _read(self, path: Path, env: Env, log: Log) -> tuple[Dataset, Policy]:
-        from safetensors import SafetensorError, safe_open
 
-        try:
-            with safe_open(path, "pt", device=env.device) as held:
-                texts = held.metadata()
-                arrays = {name: held.get_tensor(name) for name in held.keys()}  # noqa: SIM118
-            spent = json.loads(texts["log"])
-            part = Dataset(**_below(arrays, "data"), lengths=tuple(json.loads(texts["lengths"])))
-            policy: Any = restore(texts["kind"], _below(arrays, "policy"), env.action_space)
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"checkpoint: {path} is damaged ({error}); delete {path.parent} and begin again"
-            ) from None
-        for name in SPENT:
-            setattr(log, name, torch.from_numpy(np.array(spent[name])).to(env.device))
-        log.updates, log.episodes = spent["updates"], spent["episodes"]
-        log.broke = {int(run): at for run, at in spent["broke"].items()}
-        return part, policy
+def _read(path: Path, env: Env, log: Log) -> tuple[Dataset, Policy]:
+    """Samples and policy of a kept round; what had been spent until then goes into the log."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt", device=env.device) as file:
+            texts = file.metadata()
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        spent = json.loads(texts["log"])
+        lengths = tuple(json.loads(texts["lengths"]))
+        part = Dataset(**_below(arrays, "data"), lengths=lengths)
+        policy: Any = restore(texts["kind"], _below(arrays, "policy"), env.action_space)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        advice = f"delete {path.parent} and begin again"
+        raise ValueError(f"checkpoint: {path} is damaged ({error}); {advice}") from None
+    _set_spent(log, spent, env.device)
+    log.starts = [array for name, array in arrays.items() if name == "starts"]
+    return part, policy
+
+
+def _spent(log: Log) -> dict[str, Any]:
+    """What a training has cost until now, as JSON holds it."""
+    counts = {name: torch.as_tensor(getattr(log, name)).tolist() for name in SPENT}
+    return counts | {"updates": log.updates, "episodes": log.episodes, "broke": log.broke}
+
+
+def _set_spent(log: Log, spent: dict[str, Any], device: str) -> None:
+    """The way back from `_spent`."""
+    for name in SPENT:
+        counts = np.array(spent[name])
+        setattr(log, name, torch.from_numpy(counts).to(device))
+    log.updates = spent["updates"]
+    log.episodes = spent["episodes"]
+    log.broke = {int(run): update for run, update in spent["broke"].items()}
 
 
 def _below(arrays: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor]:
-    return {k.partition("/")[2]: v for k, v in arrays.items() if k.startswith(f"{name}/")}
+    """The arrays whose names begin with `name/`, without that."""
+    prefix = f"{name}/"
+    own = [key for key in arrays if key.startswith(prefix)]
+    return {key.removeprefix(prefix): arrays[key] for key in own}
 
 
 def _packed(part: Dataset, policy: Any, log: Log) -> bytes:
     """A round's file."""
     from safetensors.numpy import save
 
-    require(
-        hasattr(policy, "arrays"),
-        f"checkpoint: a {type(policy).__name__} cannot be kept; leave --checkpoint-every out",
-    )
-    held = {"data/obs": part.obs, "data/action": part.action, "data/weight": part.weight}
-    held |= {} if part.exposure is None else {"data/exposure": part.exposure}
-    held |= {f"policy/{k}": v for k, v in policy.arrays(resume=True).items()}
-    spent: dict[str, Any] = {name: torch.as_tensor(getattr(log, name)).tolist() for name in SPENT}
-    spent |= {"updates": log.updates, "episodes": log.episodes, "broke": log.broke}
-    texts = {"kind": policy.kind, "lengths": json.dumps(part.lengths), "log": json.dumps(spent)}
-    return save({k: np.ascontiguousarray(v.detach().cpu().numpy()) for k, v in held.items()}, texts)
+    possible = hasattr(policy, "arrays")
+    advice = "leave --checkpoint-every out"
+    require(possible, f"checkpoint: a {type(policy).__name__} cannot be kept; {advice}")
+    arrays = {"data/obs": part.obs, "data/action": part.action, "data/weight": part.weight}
+    if part.exposure is not None:
+        arrays["data/exposure"] = part.exposure
+    if log.starts:
+        arrays["starts"] = torch.cat(log.starts, 1)
+    for name, array in policy.arrays(resume=True).items():
+        arrays[f"policy/{name}"] = array
+    texts = {
+        "kind": policy.kind,
+        "lengths": json.dumps(part.lengths),
+        "log": json.dumps(_spent(log)),
+    }
+    contents = {name: array.detach().cpu().numpy() for name, array in arrays.items()}
+    contiguous = {name: np.ascontiguousarray(array) for name, array in contents.items()}
+    return save(contiguous, texts)

@@ -62,8 +62,11 @@ class Memory:
     def __str__(self) -> str:
         """In gigabytes, and of what."""
         parts = {"learning": self.learning, "networks": self.networks, "recording": self.recording}
-        words = ", ".join(f"{name} {value / 1e6:.2g} MB" for name, value in parts.items())
-        return f"{self.total / 1e9:.2g} GB for {self.runs} run{'s' * (self.runs > 1)} (of each: {words})"
+        sizes = {name: value / 1e6 for name, value in parts.items()}
+        words = ", ".join(f"{name} {size:.2g} MB" for name, size in sizes.items())
+        plural = "" if self.runs == 1 else "s"
+        total = self.total / 1e9
+        return f"{total:.2g} GB for {self.runs} run{plural} (of each: {words})"
 
     def runs_within(self, limit: float) -> int:
         """How many of the runs fit into `limit` bytes at a time.
@@ -71,10 +74,13 @@ class Memory:
         Raises:
             ValueError: when not even one does.
         """
-        least = LIBRARIES + _mlp_engine.CACHE + self.one
-        sentence = f"memory: expected at least {least / 1e9:.2g} GB, which one run takes, got {limit / 1e9:.2g}"
-        require(limit >= least, f"{sentence}; fewer rollouts, episodes or rounds take less")
-        return min(self.runs, int((limit - LIBRARIES - _mlp_engine.CACHE) // self.one))
+        always = LIBRARIES + _mlp_engine.CACHE
+        least = always + self.one
+        expected = f"expected at least {least / 1e9:.2g} GB, which one run takes"
+        advice = "fewer rollouts, episodes or rounds take less"
+        require(limit >= least, f"memory: {expected}, got {limit / 1e9:.2g}; {advice}")
+        fitting = (limit - always) // self.one
+        return min(self.runs, int(fitting))
 
 
 def needed(env: Env, learners: Sequence[Any], rollouts: int) -> Memory:
@@ -85,25 +91,25 @@ def needed(env: Env, learners: Sequence[Any], rollouts: int) -> Memory:
         learners: the algorithms, whose `rounds`, `episodes`, `labels` and `training` tell what they hold.
         rollouts: twin rollouts of each run, E.
     """
-    state, times, size = (
-        env.initial(Streams(env.seeds, env.device), 1),
-        env.horizon + 1,
-        action_size(env),
-    )
+    state = env.initial(Streams(env.seeds, env.device), 1)
+    states = state.shape[-1]
     differences = env.difference(state, state).shape[-1]
-    wide = times * (state.shape[-1] + differences + 1) + env.horizon * (3 * size + 1)
-    recording = 16 * (len(learners) + 1) * rollouts * wide + _rollout(
-        env, state.shape[-1], rollouts
-    )
-    learning = max((_learning(env, state.shape[-1], learner) for learner in learners), default=0)
-    networks = sum(_networks(env, learner) for learner in learners)
-    return Memory(env.runs, learning, networks, recording)
+    of_states = (env.horizon + 1) * (states + differences + 1)
+    of_actions = env.horizon * (3 * action_size(env) + 1)
+    drivers = len(learners) + 1
+    recording = 16 * drivers * rollouts * (of_states + of_actions)
+    recording += _rollout(env, states, rollouts)
+    learning = [_learning(env, states, learner) for learner in learners]
+    networks = [_networks(env, learner) for learner in learners]
+    return Memory(env.runs, max(learning, default=0), sum(networks), recording)
 
 
 def _rollout(env: Env, states: int, episodes: int) -> int:
     """A rollout of one run: each step's arrays, the stack of them, and the noise."""
-    numbers = (env.horizon + 1) * states + env.horizon * (action_size(env) + 1)
-    return episodes * (16 * numbers + 8 * env.horizon * env.noise_size)
+    of_states = (env.horizon + 1) * states
+    of_actions = env.horizon * (action_size(env) + 1)
+    of_noise = env.horizon * env.noise_size
+    return episodes * (16 * (of_states + of_actions) + 8 * of_noise)
 
 
 def _learning(env: Env, states: int, learner: Any) -> int:
@@ -123,9 +129,11 @@ def _learning(env: Env, states: int, learner: Any) -> int:
 
 def _networks(env: Env, learner: Any) -> int:
     """What is left of one run: the policy, or one of each round where the learner keeps them, and the losses."""
-    training, space = getattr(learner, "training", Training()), env.action_space
-    seen = math.prod(env.observation_space.shape)
+    training = getattr(learner, "training", Training())
+    space = env.action_space
+    observation = math.prod(env.observation_space.shape)
     outputs = int(space.n) if isinstance(space, spaces.Discrete) else action_size(env)
-    kept = 1 if getattr(learner, "pick", "") == "last" else getattr(learner, "rounds", 1)
-    numbers = training.net.footprint(seen, outputs, env.horizon)
-    return 16 * kept * numbers + 4 * training.updates
+    rounds = getattr(learner, "rounds", 1)
+    policies = 1 if getattr(learner, "pick", "") == "last" else rounds
+    numbers = training.net.footprint(observation, outputs, env.horizon)
+    return 16 * policies * numbers + 4 * training.updates

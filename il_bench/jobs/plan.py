@@ -6,11 +6,11 @@ import dataclasses
 import difflib
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_origin, get_type_hints
 
 from ..borders import resolve
 from ..cli import flags
@@ -23,8 +23,22 @@ from . import digest
 if TYPE_CHECKING:
     from .footprint import Memory
 
+Flags: TypeAlias = "dict[str, list[str]]"
+"""Flags as they were typed, each with its values."""
+Settings: TypeAlias = "dict[str, Any]"
+"""Values by name."""
+Texts: TypeAlias = "dict[str, str]"
+Kinds: TypeAlias = "tuple[type, type]"
+"""The classes of an environment and of a learner."""
+Pair: TypeAlias = "tuple[str, str]"
+"""The names of an environment and of a learner."""
+
 RANGE_DIGITS = 12
-EARLY = 16
+NO_FLAGS = ("seed", "device")
+"""Settings of an environment that are set by the command's own flags."""
+
+
+EARLY = 8
 """Runs of a group above which one of them is computed before the others."""
 
 
@@ -44,9 +58,9 @@ class Group:
 
     env: str
     algo: str
-    values: dict[str, Any]
+    values: Settings
     many: tuple[str, ...]
-    common: dict[str, Any]
+    common: Settings
     trust: bool = False
     code: str = ""
 
@@ -57,10 +71,18 @@ class Group:
 
     def part(self, chosen: list[int]) -> Group:
         """Some of the runs."""
-        values = {
-            k: tuple(v[i] for i in chosen) if k in self.many else v for k, v in self.values.items()
-        }
+        values = dict(self.values)
+        for name in self.many:
+            column = self.values[name]
+            values[name] = tuple(column[run] for run in chosen)
         return dataclasses.replace(self, values=values)
+
+    def run(self, number: int) -> Settings:
+        """The flat settings of one run, its seed among them."""
+        values = dict(self.values)
+        for name in self.many:
+            values[name] = self.values[name][number]
+        return values
 
     def things(self, device: str = "cpu") -> tuple[Any, Any]:
         """Environment and learner."""
@@ -72,13 +94,13 @@ class Group:
         """The expert of an environment of this group."""
         return resolve.expert(env, self.common["expert"], self.trust)
 
-    def identities(self) -> list[dict[str, Any]]:
+    def identities(self) -> list[Settings]:
         """What each run is made of, (R,): whatever its numbers depend on, defaults included."""
         code = self.code or self.with_code().code
         rest = {"env": self.env, "algo": self.algo, "code": code, **self.common}
         identities = []
-        for run in range(self.runs):
-            settings = {k: v[run] if k in self.many else v for k, v in self.values.items()}
+        for number in range(self.runs):
+            settings = self.run(number)
             seed = settings.pop("seed")
             identities.append({**rest, "settings": settings, "seed": seed})
         return identities
@@ -94,44 +116,49 @@ class Group:
         return dataclasses.replace(self, code=code)
 
 
-def classes(env: str, algo: str) -> tuple[type, type]:
+def classes(env: str, algo: str) -> Kinds:
     """The classes of an environment and of a learner."""
     return resolve.environment(env), registry.from_desk(registry.LEARNERS, algo)
 
 
-def unknown(envs: Iterable[str], algos: Iterable[str]) -> dict[str, str]:
+def unknown(envs: Iterable[str], algos: Iterable[str]) -> Texts:
     """Names of environments and learners that there are none of, with the sentence that says so."""
-    out = {}
-    finders = [(env, resolve.environment) for env in envs]
-    finders += [(algo, partial(registry.from_desk, registry.LEARNERS)) for algo in algos]
-    for name, find in finders:
+    learner = partial(registry.from_desk, registry.LEARNERS)
+    return _refusals(resolve.environment, envs) | _refusals(learner, algos)
+
+
+def _refusals(find: Callable[[str], type], names: Iterable[str]) -> Texts:
+    """Names under which nothing is found, with the sentence that says so."""
+    sentences = {}
+    for name in names:
         try:
             find(name)
         except (KeyError, ValueError) as error:
-            out[name] = str(error.args[0])
-    return out
+            sentences[name] = str(error.args[0])
+    return sentences
 
 
-def given(args: list[str]) -> dict[str, list[str]]:
+def given(args: list[str]) -> Flags:
     """Flags and their values as they were typed; `a:b:step` stands for the numbers from a to b.
 
     Raises:
         ValueError: for a value before any flag, or a range that is none.
     """
-    found: dict[str, list[str]] = {}
-    last = ""
+    flags_given: Flags = {}
+    values: list[str] | None = None
     for token in args:
         if token.startswith("--"):
             name, _, value = token.partition("=")
-            require(name not in found, f"{name}: given twice; name all its values after one")
-            last = name
-            found[last] = [value] if value else []
+            twice = name in flags_given
+            require(not twice, f"{name}: given twice; name all its values after one")
+            values = [value] if value else []
+            flags_given[name] = values
+        elif values is None:
+            advice = "values stand after their flag"
+            raise ValueError(f"sweep: expected a flag, got {token!r}; {advice}")
         else:
-            require(
-                bool(last), f"sweep: expected a flag, got {token!r}; values stand after their flag"
-            )
-            found[last] += spread(token)
-    return found
+            values += spread(token)
+    return flags_given
 
 
 def spread(token: str) -> list[str]:
@@ -145,22 +172,22 @@ def spread(token: str) -> list[str]:
         first, last, step = map(float, parts)
     except ValueError:
         return [token]
-    require(
-        step > 0 and last >= first,
-        f"range {token}: expected first:last:step, upwards; try 0.8:1.3:0.05",
-    )
+    upwards = step > 0 and last >= first
+    require(upwards, f"range {token}: expected first:last:step, upwards; try 0.8:1.3:0.05")
     count = int((last - first) / step + 1 + 1e-9)
-    values = [round(first + i * step, RANGE_DIGITS) for i in range(count)]
-    whole = all(part.lstrip("+-").isdigit() for part in parts)
-    return [str(int(value)) if whole else repr(value) for value in values]
+    exact = [first + i * step for i in range(count)]
+    values = [round(value, RANGE_DIGITS) for value in exact]
+    if all(part.lstrip("+-").isdigit() for part in parts):
+        return [str(int(value)) for value in values]
+    return [repr(value) for value in values]
 
 
 def groups(
     env: str,
     algo: str,
-    settings: dict[str, list[str]],
+    settings: Flags,
     seeds: int,
-    common: dict[str, Any],
+    common: Settings,
     trust: bool = False,
 ) -> Iterator[Group]:
     """The runs that some flags mean for one environment and one learner, those that cannot stand side by side apart.
@@ -172,118 +199,160 @@ def groups(
     owners = (short_name(env), short_name(algo))
     for chosen in _choices(kinds, settings):
         hints = _hints(kinds, chosen)
-        per_run = {name for kind in kinds for name in nested_per_run_fields(kind, chosen)}
-        mine = {k: v for k, v in settings.items() if _is_one_of(k, hints, owners)}
-        mine |= {f"--{name}": [value] for name, value in chosen.items()}
-        alone = [
-            _name(k)
-            for k, values in mine.items()
-            if len(values) > 1
-            and _name(k) not in per_run
-            and get_origin(hints[_name(k)]) is not tuple
-        ]
+        per_run = _per_run(kinds, chosen)
+        mine = {flag: settings[flag] for flag in settings if _sets(flag, hints, owners)}
+        for name, value in chosen.items():
+            mine[f"--{name}"] = [value]
+        alone = _alone(mine, hints, per_run)
         parsed = _parsed(kinds, owners, mine, chosen, alone)
-        many = [name for name in parsed if name.rpartition(".")[2] in per_run]
+        many = [name for name in parsed if _name(name) in per_run]
         for picked in itertools.product(*(parsed[name] for name in alone)):
             flat = parsed | dict(zip(alone, picked, strict=True))
             values = combinations(flat, many, seeds)
-            varying = [k for k, v in values.items() if k in many and isinstance(v, tuple)]
-            yield Group(env, algo, values, (*varying, "seed"), common, trust)
+            several = [name for name in many if isinstance(values[name], tuple)]
+            yield Group(env, algo, values, (*several, "seed"), common, trust)
 
 
-def _own(values: dict[str, Any], name: str) -> dict[str, Any]:
+def _per_run(kinds: Kinds, chosen: Texts) -> set[str]:
+    """Names of the settings in which runs that stand side by side may differ."""
+    env, learner = kinds
+    return {*nested_per_run_fields(env, chosen), *nested_per_run_fields(learner, chosen)}
+
+
+def _alone(given: Flags, hints: Settings, per_run: set[str]) -> list[str]:
+    """Settings of several values of which each run group takes one: neither numbers of runs nor tuples by themselves."""
+    names = []
+    for flag, values in given.items():
+        name = _name(flag)
+        several = len(values) > 1
+        one_value = get_origin(hints[name]) is not tuple
+        if several and one_value and name not in per_run:
+            names.append(name)
+    return names
+
+
+def _own(values: Settings, name: str) -> Settings:
     """The values for one of the two, whose qualified ones go before plain ones."""
     prefix = f"{short_name(name)}."
-    own = {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
+    qualified = [key for key in values if key.startswith(prefix)]
+    own = {key.removeprefix(prefix): values[key] for key in qualified}
     return values | own
 
 
-def _choices(kinds: tuple[type, type], settings: dict[str, list[str]]) -> Iterator[dict[str, str]]:
+def _choices(kinds: Kinds, settings: Flags) -> Iterator[Texts]:
     """Every combination of what the flags put into the plugs of two classes."""
-    names = [name for kind in kinds for name in plugs(kind) if settings.get(f"--{name}")]
-    for picked in itertools.product(*(settings[f"--{name}"] for name in names)):
-        yield dict(zip(names, picked, strict=True))
+    axes = {}
+    for kind in kinds:
+        for name in plugs(kind):
+            values = settings.get(f"--{name}")
+            if values:
+                axes[name] = values
+    for picked in itertools.product(*axes.values()):
+        yield dict(zip(axes, picked, strict=True))
 
 
 def _name(flag: str) -> str:
     """The setting that a flag sets, whoever's."""
-    return flag.removeprefix("--").rpartition(".")[2].removeprefix("no-").replace("-", "_")
+    _, _, setting = flag.removeprefix("--").rpartition(".")
+    return setting.removeprefix("no-").replace("-", "_")
 
 
-def _is_one_of(flag: str, names: Iterable[str], owners: Iterable[str] = ()) -> bool:
+def _sets(flag: str, names: Iterable[str], owners: Iterable[str]) -> bool:
     """Whether a flag, or the flag that it negates, sets one of these names, of one of these owners if it names one."""
-    owner = flag.removeprefix("--").rpartition(".")[0]
-    return (not owner or owner in owners) and _name(flag) in names
+    owner, _, _ = flag.removeprefix("--").rpartition(".")
+    possible = not owner or owner in owners
+    return possible and _name(flag) in names
 
 
-def _hints(kinds: tuple[type, type], chosen: dict[str, str]) -> dict[str, Any]:
+def _hints(kinds: Kinds, chosen: Texts) -> Settings:
     """Types of the settings of two classes by name, nested ones included."""
-    hints: dict[str, Any] = {}
-    for kind in kinds:
-        for part in parts(kind, chosen):
-            own = get_type_hints(part)
-            hints |= {field.name: own[field.name] for field in dataclasses.fields(part)}
-    return {name: hint for name, hint in hints.items() if name not in ("seed", "device")}
+    env, learner = kinds
+    hints: Settings = {}
+    for part in (*parts(env, chosen), *parts(learner, chosen)):
+        own = get_type_hints(part)
+        for field in dataclasses.fields(part):
+            hints[field.name] = own[field.name]
+    for name in NO_FLAGS:
+        hints.pop(name, None)
+    return hints
 
 
 def _parsed(
-    kinds: tuple[type, type],
-    names: tuple[str, str],
-    given: dict[str, list[str]],
-    chosen: dict[str, str],
+    kinds: Kinds,
+    names: Pair,
+    given: Flags,
+    chosen: Texts,
     alone: list[str],
-) -> dict[str, Any]:
+) -> Settings:
     """Flat settings of environment and learner, read as `run` reads them, but several values of those in `alone`.
 
     A setting that both have bears its owner's name: "dagger.p".
     """
     several = tuple(alone)
-    env = Owner(names[0], kinds[0], "environment", ("seed", "device"), None, several)
+    env = Owner(names[0], kinds[0], "environment", NO_FLAGS, None, several)
     learner = Owner(names[1], kinds[1], "learner", (), chosen, several)
-    words = [word for k, v in given.items() for word in (k, *v)]
-    reading = read([env, learner], words, "python -m il_bench.sweep")
+    reading = read([env, learner], _words(given), "python -m il_bench.sweep")
     both = env.settings & learner.settings
-    return {
-        f"{owner.name}.{name}" if name in both else name: value
-        for owner in (env, learner)
-        for name, value in reading.values[owner.name].items()
-    }
+    flat = {}
+    for owner in (env, learner):
+        for name, value in reading.values[owner.name].items():
+            key = f"{owner.name}.{name}" if name in both else name
+            flat[key] = value
+    return flat
 
 
-def unused(settings: dict[str, list[str]], pairs: list[tuple[str, str]]) -> list[str]:
+def _words(given: Flags) -> list[str]:
+    """Flags and their values as a command line."""
+    words: list[str] = []
+    for flag, values in given.items():
+        words += [flag, *values]
+    return words
+
+
+def unused(settings: Flags, pairs: list[Pair]) -> list[str]:
     """Sentences about flags that no environment and no learner of a sweep has."""
-    known = {
-        name
-        for pair in pairs
-        for chosen in _choices(classes(*pair), settings)
-        for name in _hints(classes(*pair), chosen)
-    }
-    owners = {short_name(name) for pair in pairs for name in pair}
-    out = []
-    for flag in settings:
-        if not _is_one_of(flag, known, owners):
-            close = difflib.get_close_matches(_name(flag), known, 1)
-            meant = f"; did you mean --{close[0].replace('_', '-')}?" if close else "; see --help"
-            out.append(f"{flag}: no environment and no learner here has it{meant}")
-    return out
+    known: set[str] = set()
+    owners: set[str] = set()
+    for pair in pairs:
+        kinds = classes(*pair)
+        owners.update(map(short_name, pair))
+        for chosen in _choices(kinds, settings):
+            hints = _hints(kinds, chosen)
+            known.update(hints)
+    strange = [flag for flag in settings if not _sets(flag, known, owners)]
+    return [_nobodys(flag, known) for flag in strange]
 
 
-def possible(group: Group) -> tuple[list[int], dict[str, str]]:
+def _nobodys(flag: str, known: set[str]) -> str:
+    """The sentence about a flag that nobody has."""
+    close = difflib.get_close_matches(_name(flag), known, 1)
+    spelled = [name.replace("_", "-") for name in close]
+    advice = f"did you mean --{spelled[0]}?" if spelled else "see --help"
+    return f"{flag}: no environment and no learner here has it; {advice}"
+
+
+def possible(group: Group) -> tuple[list[int], Texts]:
     """The runs of a group whose settings can be had, and for each combination that cannot the sentence that says why."""
     fine: list[int] = []
-    wrong: dict[str, str] = {}
-    seen: dict[tuple[Any, ...], str] = {}
-    swept = [k for k in group.many if k != "seed"]
+    wrong: Texts = {}
+    answers: Texts = {}
     for run in range(group.runs):
-        values = tuple(group.values[k][run] for k in swept)
-        if values not in seen:
-            seen[values] = _refusal(group.part([run]))
-        if seen[values]:
-            shown = ", ".join(f"{k} = {v:g}" for k, v in zip(swept, values, strict=True))
-            wrong[f"{group.env}, {group.algo}{', ' + shown if shown else ''}"] = seen[values]
+        where = _place(group, run)
+        if where not in answers:
+            answers[where] = _refusal(group.part([run]))
+        if answers[where]:
+            wrong[where] = answers[where]
         else:
             fine.append(run)
     return fine, wrong
+
+
+def _place(group: Group, run: int) -> str:
+    """Where in a sweep a run stands, in words: all but its seed."""
+    swept = [name for name in group.many if name != "seed"]
+    values = group.run(run)
+    settings = [f"{name} = {values[name]:g}" for name in swept]
+    return ", ".join([group.env, group.algo, *settings])
 
 
 def _refusal(one: Group) -> str:
@@ -342,94 +411,107 @@ class SweepOptions:
     """Where to compute: cpu or cuda."""
 
 
-def asked(args: list[str]) -> tuple[SweepOptions, dict[str, list[str]]]:
+_FIELDS = dataclasses.fields(SweepOptions)
+_SWITCHES = [field.name for field in _FIELDS if field.type == "bool"]
+OPTIONS = {f"--{field.name}" for field in _FIELDS} | {f"--no-{name}" for name in _SWITCHES}
+"""The sweep's own flags."""
+
+HELP = ("--help", "-h")
+
+
+def asked(args: list[str]) -> tuple[SweepOptions, Flags]:
     """The sweep's own options, and all other flags with their values.
 
     Raises:
         ValueError: in one sentence, for what cannot be read; SystemExit after help was shown.
     """
-    own = {f"--{f.name}" for f in dataclasses.fields(SweepOptions)} | {
-        "--no-resume",
-        "--no-sample",
-        "--no-trust",
-        "--help",
-        "-h",
-    }
-    helping = [a for a in args if a in ("--help", "-h")]
-    found = given([a for a in args if a not in helping])
-    mine = [word for k, v in found.items() if k in own for word in (k, *v)]
+    helping = [word for word in args if word in HELP]
+    rest = [word for word in args if word not in HELP]
+    own: dict[str, list[str]] = {}
+    settings: dict[str, list[str]] = {}
+    for flag, values in given(rest).items():
+        owner = own if flag in OPTIONS else settings
+        owner[flag] = values
     about = "Every other flag is a setting of the environments or the learners; first:last:step is a range of numbers."
-    options = flags.parsed(SweepOptions, [*mine, *helping], "python -m il_bench.sweep", about)
+    words = [*_words(own), *helping]
+    options = flags.parsed(SweepOptions, words, "python -m il_bench.sweep", about)
+    _require_possible(options)
+    return options, settings
+
+
+def _require_possible(options: SweepOptions) -> None:
+    """Refuse options that no sweep can have."""
     for name in ("seeds", "rollouts", "batch"):
-        require(
-            getattr(options, name) >= 1,
-            f"{name}: expected at least 1, got {getattr(options, name)}",
-        )
-    require(
-        options.memory >= 0,
-        f"memory: expected gigabytes, at least 0, got {options.memory}; 0 sets no limit",
-    )
-    require(
-        options.jobs >= 0,
-        f"jobs: expected at least 0, got {options.jobs}; 0 takes one for each core",
-    )
-    zipped = str(options.expert).startswith(resolve.ZIP)
-    require(
-        zipped or not options.trust,
-        "trust: expected --expert sb3:PATH beside it, which alone needs it; leave it out",
-    )
-    remote = options.backend == "dask"
-    require(
-        remote or options.scheduler is None,
-        "scheduler: it goes with --backend dask; give both or neither",
-    )
-    require(
-        bool(options.env and options.algo),
-        "sweep: expected an environment and a learner; name one of each",
-    )
-    return options, {k: v for k, v in found.items() if k not in own}
+        count = getattr(options, name)
+        require(count >= 1, f"{name}: expected at least 1, got {count}")
+    wanted = f"expected gigabytes, at least 0, got {options.memory}"
+    require(options.memory >= 0, f"memory: {wanted}; 0 sets no limit")
+    wanted = f"expected at least 0, got {options.jobs}"
+    require(options.jobs >= 0, f"jobs: {wanted}; 0 takes one for each core")
+    needed = str(options.expert).startswith(resolve.ZIP) or not options.trust
+    wanted = "expected --expert sb3:PATH beside it, which alone needs it"
+    require(needed, f"trust: {wanted}; leave it out")
+    local = options.backend == "loky" and options.scheduler is not None
+    require(not local, "scheduler: it goes with --backend dask; give both or neither")
+    both = bool(options.env and options.algo)
+    require(both, "sweep: expected an environment and a learner; name one of each")
 
 
 def planned(
-    options: SweepOptions, settings: dict[str, list[str]], pairs: list[tuple[str, str]]
+    options: SweepOptions, settings: Flags, pairs: list[Pair]
 ) -> tuple[list[Group], list[str]]:
     """All groups of runs, and sentences about combinations that one environment cannot have but another can.
 
     Raises:
         ValueError: with all mistakes at once, before anything is computed.
     """
-    common = {"expert": options.expert, "rollouts": options.rollouts, "sample": options.sample}
     strangers = unknown(options.env, options.algo)
-    known = [pair for pair in pairs if not strangers.keys() & set(pair)]
     # Whether a flag is nobody's can be said only where everybody is known.
     mistakes = list(strangers.values()) or unused(settings, pairs)
     plan: list[Group] = []
-    envs = set()
-    wrong: dict[str, tuple[str, str]] = {}
-    for env, algo in known:
-        try:
-            for group in groups(env, algo, settings, options.seeds, common, options.trust):
-                fine, refused = possible(group)
-                wrong |= {where: (env, why) for where, why in refused.items()}
-                if fine:
-                    plan.append(group.part(fine).with_code())
-                    envs.add(env)
-        except ValueError as error:
-            mistakes.append(f"{env}, {algo}: {error}")
-    # What one environment cannot have while it can have the rest, and others too, is left out and said.
-    several = len(options.env) > 1
-    mistakes += [
-        f"{where}: {why}" for where, (env, why) in wrong.items() if not (several and env in envs)
-    ]
-    require(
-        len(set(mistakes)) != 1, f"sweep: {mistakes[0] if mistakes else ''} (nothing was computed)"
-    )
-    listed = "\n".join(f"  {line}" for line in dict.fromkeys(mistakes))
-    require(
-        not mistakes,
-        f"sweep: {len(set(mistakes))} mistakes, nothing was computed; mend them all:\n{listed}",
-    )
-    return plan, [f"{where}: {why}" for where, (_, why) in wrong.items()]
+    skipped: list[str] = []
+    for env in dict.fromkeys(options.env):
+        own: list[Group] = []
+        refused: list[str] = []
+        for pair in pairs:
+            if pair[0] != env or not strangers.keys().isdisjoint(pair):
+                continue
+            try:
+                _plan_pair(pair, options, settings, own, refused)
+            except ValueError as error:
+                mistakes.append(f"{', '.join(pair)}: {error}")
+        plan += own
+        # What an environment cannot have while it can have the rest, and others too, is left out and said.
+        lenient = own and len(options.env) > 1
+        (skipped if lenient else mistakes).extend(refused)
+    _require_none(list(dict.fromkeys(mistakes)))
+    return plan, list(dict.fromkeys(skipped))
+
+
+def _plan_pair(
+    pair: Pair,
+    options: SweepOptions,
+    settings: Flags,
+    plan: list[Group],
+    refused: list[str],
+) -> None:
+    """Add what an environment and a learner can have to the plan, and sentences about what they cannot."""
+    common = {"expert": options.expert, "rollouts": options.rollouts, "sample": options.sample}
+    for group in groups(*pair, settings, options.seeds, common, options.trust):
+        fine, wrong = possible(group)
+        refused += [f"{where}: {why}" for where, why in wrong.items()]
+        if fine:
+            plan.append(group.part(fine).with_code())
+
+
+def _require_none(mistakes: list[str]) -> None:
+    """Raise all mistakes at once."""
+    if len(mistakes) == 1:
+        raise ValueError(f"sweep: {mistakes[0]} (nothing was computed)")
+    if mistakes:
+        listed = "\n".join(f"  {line}" for line in mistakes)
+        count = f"{len(mistakes)} mistakes, nothing was computed"
+        raise ValueError(f"sweep: {count}; mend them all:\n{listed}")
 
 
 def batched(
@@ -446,12 +528,15 @@ def batched(
     first = True
     for group in plan:
         left = [run for run, key in enumerate(group.keys()) if key not in done]
-        size = max(1, min(largest, math.ceil(len(left) / jobs)))
+        share = math.ceil(len(left) / jobs)
+        size = max(1, min(largest, share))
         if left and limit:
-            size = min(size, memory(group.part(left)).runs_within(limit / jobs))
+            takes = memory(group.part(left))
+            size = min(size, takes.runs_within(limit / jobs))
         if first and len(left) > EARLY:
             yield group.part(left[:1])
             left = left[1:]
         first = first and not left
         for at in range(0, len(left), size):
-            yield group.part(left[at : at + size])
+            part = left[at : at + size]
+            yield group.part(part)

@@ -32,7 +32,7 @@ from ..core.threads import threads
 from ..measures.contract import check
 from ..records import record, rows
 from ..records.twins import compare
-from ..show import plots, report
+from ..show import plots, report, terminal
 from . import digest
 from .checkpoint import Checkpoint
 from .footprint import needed
@@ -150,23 +150,33 @@ def _notes(learners: dict[str, Any], options: RunOptions) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _keeping(rounds: dict[str, Checkpoint]) -> Iterator[None]:
-    """When the training is interrupted its rounds are kept, and it is said how to go on.
+    """When the work is interrupted or fails its rounds are kept, and it is said how to go on.
 
     Raises:
-        KeyboardInterrupt: with what was kept, in words.
+        KeyboardInterrupt: with what was kept, in words; ValueError with the failure and what was kept.
     """
     try:
         yield
     except KeyboardInterrupt:
-        for checkpoint in rounds.values():
-            checkpoint.flush()
-        kept = [f"{one.count} of {name}" for name, one in rounds.items() if one.count]
+        advice = "--checkpoint-every 1 keeps the rounds of a learner that has rounds"
+        kept = _kept(rounds) or f"nothing was kept ({advice})"
+        raise KeyboardInterrupt(kept) from None
+    except (ValueError, OSError) as error:
+        kept = _kept(rounds)
         if not kept:
-            advice = "--checkpoint-every 1 keeps the rounds of a learner that has rounds"
-            raise KeyboardInterrupt(f"nothing was kept ({advice})") from None
-        raise KeyboardInterrupt(
-            f"rounds are kept ({', '.join(kept)}); the same command goes on with the next one"
-        ) from None
+            raise
+        raise ValueError(f"{error}; {kept}") from error
+
+
+def _kept(rounds: dict[str, Checkpoint]) -> str:
+    """Which rounds are kept, those that were waiting to be written included; "" where none are."""
+    for checkpoint in rounds.values():
+        with contextlib.suppress(ValueError):  # a full disk has been complained of
+            checkpoint.flush()
+    counts = [f"{one.count} of {name}" for name, one in rounds.items() if one.count]
+    if not counts:
+        return ""
+    return f"rounds are kept ({', '.join(counts)}); the same command goes on with the next one"
 
 
 def _draw(
@@ -217,9 +227,9 @@ def _tell(
     console: Console,
 ) -> None:
     """Tables, sentences, and what lies where."""
-    for table in report.rich_tables(comparison, console.width):
+    for table in terminal.rich_tables(comparison, console.width):
         console.print(table, "", highlight=False)
-    sentences = [report.sentence(comparison), *rows.broken(comparison)]
+    sentences = [report.sentence(comparison), *rows.remarks(comparison)]
     console.print("\n".join(sentences) + "\n", highlight=False, markup=False)
     folder = comparison.path or Path()
     _tell_path(console, folder, "the Record: il.load(folder)")
@@ -447,14 +457,14 @@ def _repeated_learner(original: record.Record, name: str) -> Any:
     return build(registry.LEARNERS[algorithm.name], values)
 
 
-def _same(original: record.Record, found: record.Record) -> str:
+def _same(original: record.Record, repetition: record.Record) -> str:
     apart = [
         k
         for k, a in original.arrays.items()
-        if not np.array_equal(a, found.arrays[k], equal_nan=True)
+        if not np.array_equal(a, repetition.arrays[k], equal_nan=True)
     ]
     if not apart:
         return f"Every array is identical to those of {original.path}."
-    own = found.index.versions
+    own = repetition.index.versions
     theirs = {k: v for k, v in original.index.versions.items() if own.get(k) != v}
     return f"Not identical to {original.path}: {', '.join(apart)} differ; versions there: {theirs or 'the same'}."

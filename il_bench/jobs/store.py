@@ -7,12 +7,14 @@ computed twice and a changed setting or a changed source is another run. Nothing
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -24,17 +26,28 @@ from .digest import key
 if TYPE_CHECKING:
     import xarray
 
+Arrays: TypeAlias = "dict[str, np.ndarray]"
+"""Rows (R, ...) by the name of what they hold."""
+Identity: TypeAlias = "dict[str, Any]"
+"""What a run is made of."""
+Values: TypeAlias = "dict[str, set[str]]"
+"""The values of a setting, for each environment with a learner."""
+
 FORMAT = "1"
 
 
 SUFFIX = ".safetensors"
 
 
+OWN = {"env", "algo", "seed"}
+"""What every run has a coordinate for, whether runs differ in it or not."""
+
+
 HEADER = 64_000_000
 """Bytes of a file's header above which it is refused unread."""
 
 
-def write(folder: Path, identities: list[dict[str, Any]], arrays: dict[str, np.ndarray]) -> Path:
+def write(folder: Path, identities: list[Identity], arrays: Arrays) -> Path:
     """Write the rows of a batch, whole or not at all.
 
     Args:
@@ -49,16 +62,23 @@ def write(folder: Path, identities: list[dict[str, Any]], arrays: dict[str, np.n
 
     keys = [key(identity) for identity in identities]
     text = {"format": FORMAT, "keys": json.dumps(keys), "runs": json.dumps(identities, default=str)}
-    held = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, text)
-    path = folder / f"{hashlib.blake2b(''.join(keys).encode(), digest_size=16).hexdigest()}{SUFFIX}"
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    content = save(contiguous, text)
+    path = folder / f"{_stem(keys)}{SUFFIX}"
     try:
-        write_whole(path, held)
+        write_whole(path, content)
     except OSError as error:
         raise ValueError(
             f"results: {folder} cannot be written ({error.strerror}); mend that and give the same command again, "
             "what is finished is kept"
         ) from None
     return path
+
+
+def _stem(keys: list[str]) -> str:
+    """The name of a batch: a digest of its runs' addresses."""
+    words = "".join(keys).encode()
+    return hashlib.blake2b(words, digest_size=16).hexdigest()
 
 
 def finished(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
@@ -73,43 +93,57 @@ def finished(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
 
 def _texts(path: Path) -> dict[str, str]:
     """What a file's header says besides its arrays, read without them, in bounded memory."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     require(not path.is_symlink(), f"results: {path} is a link; copy the file itself there")
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-    require(
-        length <= HEADER,
-        f"results: {path} declares a header of {length:,} bytes; it is damaged, delete it",
-    )
-    try:
-        with safe_open(path, "np") as held:
-            texts = held.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"results: {path} is damaged ({error}); delete it and sweep again"
-        ) from None
+    _require_short_header(path)
+    with _damage_named(path), safe_open(path, "np") as file:
+        texts = file.metadata() or {}
     known = texts.get("format") == FORMAT and {"keys", "runs"} <= set(texts)
-    require(
-        known, f"results: {path} is no result of format {FORMAT}; delete it, or open its own folder"
-    )
+    advice = "delete it, or open its own folder"
+    require(known, f"results: {path} is no result of format {FORMAT}; {advice}")
     return texts
+
+
+def _require_short_header(path: Path) -> None:
+    """Refuse a header that would take much memory, before it is read."""
+    with path.open("rb") as file:
+        first = file.read(8)
+    length = int.from_bytes(first, "little")
+    damage = f"declares a header of {length:,} bytes; it is damaged, delete it"
+    require(length <= HEADER, f"results: {path} {damage}")
+
+
+@contextlib.contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Whatever reading a file raises becomes one sentence."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (SafetensorError, OSError, ValueError) as error:
+        sentence = f"results: {path} is damaged ({error}); delete it and sweep again"
+        raise ValueError(sentence) from None
 
 
 def keys(folder: Path) -> set[str]:
     """Addresses of the runs that are finished in a folder."""
-    return {k for path, texts in finished(folder) for k in _listed(path, texts["keys"])}
+    addresses: set[str] = set()
+    for path, texts in finished(folder):
+        addresses |= set(_listed(path, texts["keys"]))
+    return addresses
 
 
 def _listed(path: Path, text: str) -> list[Any]:
+    """The list that a header holds as JSON."""
     try:
-        found = json.loads(text)
+        items = json.loads(text)
     except (ValueError, RecursionError):
-        found = None
-    require(
-        isinstance(found, list), f"results: {path} is damaged (its header lists no runs); delete it"
-    )
-    return found if isinstance(found, list) else []
+        items = None
+    if not isinstance(items, list):
+        damage = "is damaged (its header lists no runs); delete it"
+        raise ValueError(f"results: {path} {damage}")
+    return items
 
 
 def open(path: str | Path) -> xarray.Dataset:
@@ -124,39 +158,56 @@ def open(path: str | Path) -> xarray.Dataset:
     """
     import xarray
 
-    folder = Path(path)
-    require(folder.is_dir(), f"results: {folder} is no folder; name one that sweep wrote")
-    found: dict[str, tuple[dict[str, Any], dict[str, np.ndarray]]] = {}
-    for file, texts in finished(folder):
-        found |= _rows_of(file, texts)
-    require(len(found) > 0, f"results: {folder} holds no results; sweep --out {folder} writes some")
-    ordered = sorted(found.values(), key=lambda pair: _order(pair[0]))
-    varying, fixed = _told_apart([_flat(identity) for identity, _ in ordered])
-    variables = {
-        name: (v.dims, _stacked([arrays[name] for _, arrays in ordered]), {"description": v.words})
-        for name, v in VARIABLES.items()
-    }
-    taken = {name: f"setting_{name}" for name in varying if name in variables}
-    coordinates = {taken.get(n, n): ("run", _column(v)) for n, v in varying.items()}
+    runs = _runs(Path(path))
+    ordered = sorted(runs.values(), key=lambda run: _order(run.identity))
+    columns, fixed = _columns([_flat(run.identity) for run in ordered])
+    variables = {}
+    for name, variable in VARIABLES.items():
+        values = _stacked([run.arrays[name] for run in ordered])
+        variables[name] = (variable.dims, values, {"description": variable.words})
+    coordinates = {}
+    for name, column in columns.items():
+        label = f"setting_{name}" if name in variables else name
+        coordinates[label] = ("run", _column(column))
     return xarray.Dataset(variables, coordinates, fixed)
 
 
-def _told_apart(flat: list[dict[str, Any]]) -> tuple[dict[str, list[Any]], dict[str, str]]:
+@dataclass(frozen=True)
+class _Run:
+    """One row: what the run is made of, and its numbers by name."""
+
+    identity: Identity
+    arrays: Arrays
+
+
+def _runs(folder: Path) -> dict[str, _Run]:
+    """All runs that are finished in a folder, by their keys."""
+    require(folder.is_dir(), f"results: {folder} is no folder; name one that sweep wrote")
+    runs: dict[str, _Run] = {}
+    for file, texts in finished(folder):
+        runs |= _runs_of(file, texts)
+    require(len(runs) > 0, f"results: {folder} holds no results; sweep --out {folder} writes some")
+    return runs
+
+
+def _columns(flat: list[Identity]) -> tuple[dict[str, list[Any]], dict[str, str]]:
     """Settings in which runs of one environment and learner differ, as columns (R,), and all others as texts."""
-    own = {"env", "algo", "seed"}
-    names = sorted({name for row in flat for name in row} - own)
-    texts = {name: _texts_by_pair(flat, name) for name in names}
-    varying = [name for name in names if _varies(texts[name])]
+    every = {name for row in flat for name in row}
+    texts = {name: _texts_by_pair(flat, name) for name in sorted(every - OWN)}
+    varying = [name for name, values in texts.items() if _varies(values)]
     columns = {}
     for name in ("env", "algo", *varying, "seed"):
         columns[name] = [row.get(name) for row in flat]
-    fixed = {name: _one_text(texts[name]) for name in names if name not in varying}
+    fixed = {}
+    for name, values in texts.items():
+        if name not in varying:
+            fixed[name] = _one_text(values)
     return columns, fixed
 
 
-def _texts_by_pair(flat: list[dict[str, Any]], name: str) -> dict[str, set[str]]:
+def _texts_by_pair(flat: list[Identity], name: str) -> Values:
     """The values of a setting as texts, for each pair of environment and learner that has it."""
-    texts: dict[str, set[str]] = {}
+    texts: Values = {}
     for row in flat:
         if name in row:
             pair = f"{row['env']}/{row['algo']}"
@@ -165,82 +216,100 @@ def _texts_by_pair(flat: list[dict[str, Any]], name: str) -> dict[str, set[str]]
     return texts
 
 
-def _varies(texts: dict[str, set[str]]) -> bool:
+def _varies(texts: Values) -> bool:
     """Whether runs of one pair differ in a setting."""
     return any(len(values) > 1 for values in texts.values())
 
 
-def _one_text(texts: dict[str, set[str]]) -> str:
+def _one_text(texts: Values) -> str:
     """A setting that is the same within each pair: its value, or each pair's where they differ."""
     values = {pair: next(iter(own)) for pair, own in texts.items()}
     distinct = set(values.values())
     return distinct.pop() if len(distinct) == 1 else json.dumps(values)
 
 
-def _rows_of(
-    path: Path, texts: dict[str, str]
-) -> dict[str, tuple[dict[str, Any], dict[str, np.ndarray]]]:
-    """Identity and arrays of each run of a file, by its key."""
-    from safetensors import SafetensorError
+def _runs_of(path: Path, texts: dict[str, str]) -> dict[str, _Run]:
+    """The runs of a file, by their keys."""
     from safetensors.numpy import load_file
 
-    try:
+    with _damage_named(path):
         arrays = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ValueError(
-            f"results: {path} is damaged ({error}); delete it and sweep again"
-        ) from None
-    names, identities = _listed(path, texts["keys"]), _listed(path, texts["runs"])
-    late = [name for name, variable in VARIABLES.items() if variable.late]
-    arrays = {name: np.full(len(names), np.nan) for name in late} | arrays
-    whole = set(arrays) >= set(VARIABLES) and all(
-        a.ndim == len(VARIABLES[n].dims) and len(a) == len(names) == len(identities)
-        for n, a in arrays.items()
-        if n in VARIABLES
-    )
-    wanted = ("env", "algo", "settings", "seed")
-    named = all(isinstance(i, dict) and all(w in i for w in wanted) for i in identities)
-    require(
-        whole and named, f"results: {path} is damaged (rows are missing); delete it and sweep again"
-    )
-    return {
-        k: (i, {n: arrays[n][r] for n in VARIABLES})
-        for r, (k, i) in enumerate(zip(names, identities, strict=True))
-    }
+    names = _listed(path, texts["keys"])
+    identities = _listed(path, texts["runs"])
+    for name, variable in VARIABLES.items():
+        if variable.late:
+            arrays.setdefault(name, np.full(len(names), np.nan))
+    whole = len(identities) == len(names) and _is_whole(arrays, len(names))
+    named = all(map(_is_identity, identities))
+    damage = "is damaged (rows are missing); delete it and sweep again"
+    require(whole and named, f"results: {path} {damage}")
+    runs = {}
+    for row, (name, identity) in enumerate(zip(names, identities, strict=True)):
+        numbers = {variable: arrays[variable][row] for variable in VARIABLES}
+        runs[name] = _Run(identity, numbers)
+    return runs
 
 
-def _flat(identity: dict[str, Any]) -> dict[str, Any]:
+def _is_whole(arrays: Arrays, runs: int) -> bool:
+    """Whether every variable is there, with a row for each run."""
+    if not set(arrays) >= set(VARIABLES):
+        return False
+    shapes = {name: arrays[name].shape for name in VARIABLES}
+    dims = {name: len(variable.dims) for name, variable in VARIABLES.items()}
+    return all(
+        len(shape) == dims[name] and shape[0] == runs  # all have a dimension of runs
+        for name, shape in shapes.items()
+    )
+
+
+def _is_identity(thing: Any) -> bool:
+    """Whether something says what a run is made of."""
+    return isinstance(thing, dict) and {"env", "algo", "settings", "seed"} <= set(thing)
+
+
+def _flat(identity: Identity) -> Identity:
     """An identity's settings and the rest of it side by side; lists as text."""
-    row = {k: v for k, v in identity.items() if k != "settings"} | identity["settings"]
-    return {k: json.dumps(v) if isinstance(v, list | dict) else v for k, v in row.items()}
+    row = identity | identity["settings"]
+    del row["settings"]
+    for name, value in row.items():
+        if isinstance(value, list | dict):
+            row[name] = json.dumps(value)
+    return row
 
 
-def _order(identity: dict[str, Any]) -> tuple[Any, ...]:
+def _order(identity: Identity) -> tuple[Any, ...]:
     """Where a run stands among others: by env, algo, its settings in turn (numbers by size), seed."""
     settings = sorted(identity["settings"].items())
-    texts = tuple(
-        (name, (0, v, "") if isinstance(v, int | float) else (1, 0, str(v))) for name, v in settings
-    )
-    return identity["env"], identity["algo"], texts, identity["seed"], key(identity)
+    places = tuple((name, _place(value)) for name, value in settings)
+    return identity["env"], identity["algo"], places, identity["seed"], key(identity)
+
+
+def _place(value: Any) -> tuple[int, float, str]:
+    """Numbers by size, and before all texts."""
+    return (0, value, "") if isinstance(value, int | float) else (1, 0, str(value))
 
 
 def _stacked(parts: list[np.ndarray]) -> np.ndarray:
     """Rows of unequal lengths, the shorter ones filled with NaN."""
     if parts[0].ndim == 0:
         return np.array(parts)
-    longest = max(len(part) for part in parts)
-    return np.stack(
-        [np.pad(part, (0, longest - len(part)), constant_values=np.nan) for part in parts]
-    )
+    longest = max(map(len, parts))
+    if all(len(part) == longest for part in parts):
+        return np.stack(parts)
+    padded = []
+    for part in parts:
+        missing = (0, longest - len(part))
+        padded.append(np.pad(part, missing, constant_values=np.nan))
+    return np.stack(padded)
 
 
 def _column(values: list[Any]) -> np.ndarray:
     """A coordinate: numbers where all are, NaN where a run has no such setting; else texts."""
-    if all(v is None or isinstance(v, int | float) for v in values):
-        whole = all(isinstance(v, int) and not isinstance(v, bool) for v in values)
-        return (
-            np.array(values)
-            if whole
-            else np.array([math.nan if v is None else float(v) for v in values])
-        )
-    return np.array(["" if v is None else str(v) for v in values])
+    kinds = set(map(type, values))
+    if kinds == {int}:
+        return np.array(values)
+    numbers = kinds <= {int, float, bool, type(None)}
+    nothing: Any = math.nan if numbers else ""
+    kind: type = float if numbers else str
+    filled = [nothing if value is None else kind(value) for value in values]
+    return np.array(filled)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from ..cli.progress import progress
+from ..core.files import sweep_away
 from ..core.settings import require
 from ..records import rows
 from . import store
+from .lifeline import end_with
 from .plan import Group, SweepOptions
 
 
@@ -34,33 +34,20 @@ def compute(folder: str, group: Group, device: str = "cpu", parent: int | None =
     from ..records.twins import compare
 
     if parent is not None:
-        _end_with(parent)
+        end_with(parent)
     torch.set_num_threads(1)
     env, learner = group.things(device)
     expert = group.expert(env)
     policy = learner.learn(env, expert)
-    found = compare(
+    comparison = compare(
         env,
         expert,
         {group.algo: policy},
         episodes=group.common["rollouts"],
         sample=group.common["sample"],
     )
-    store.write(Path(folder), group.identities(), rows.numbers(found))
+    store.write(Path(folder), group.identities(), rows.numbers(comparison))
     return group.runs
-
-
-def _end_with(parent: int) -> None:
-    """End this process when its parent was killed, within a second; what it has not written is computed again."""
-    if any(thread.name == "il_bench parent" for thread in threading.enumerate()):
-        return
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="il_bench parent", daemon=True).start()
 
 
 KILLED = ("TerminatedWorkerError", "BrokenProcessPool", "KilledWorker")
@@ -78,6 +65,8 @@ def processes(options: SweepOptions) -> int:
 
 def carry_out(options: SweepOptions, batches: list[Group]) -> None:
     """Compute batches side by side and show how far they are; each is kept as soon as it is finished."""
+    if options.out.is_dir():
+        sweep_away(options.out)
     total, finished = sum(batch.runs for batch in batches), 0
     with progress(counted=True) as add:
         report = add("runs", total)

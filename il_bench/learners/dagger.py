@@ -15,7 +15,7 @@ import torch
 from ..borders import resolve
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
-from ..core.rollout import action_error, by_mixture, by_policy, label, roll_in
+from ..core.rollout import Witness, action_error, by_mixture, by_policy, label, roll_in
 from ..core.settings import Values, as_tuple, require, require_choice, require_counts
 from ..core.streams import Streams
 from ..fit.collect import collect, demonstrate
@@ -58,65 +58,104 @@ class DAgger:
         """Refuse settings that no learner can have."""
         require_choice(self)
         require_counts(self, "rounds", "episodes", "window", "validation")
-        unit = self.beta in ("constant", "exponential")
         for p in as_tuple(self.p):
-            fits = p >= 0 and (p <= 1 or not unit)
-            require(fits, f"p: expected a number from 0{' to 1' * unit}, got {p}")
-            falls = self.beta not in ("linear", "sigmoid") or p == 0 or p >= 1
-            rule = f"beta {self.beta} falls over p rounds, at least 1"
-            require(falls, f"p: {rule}, got {p}; try {self.rounds}")
-        least, updates = sum(self._shares()), self.training.updates
-        in_all = f", {least} in all" * (least > self.rounds)
+            self._require_parameter(p)
+        self._require_updates()
+
+    def _require_parameter(self, p: float) -> None:
+        """Refuse a parameter that the schedule of beta cannot have."""
+        chance = self.beta in ("constant", "exponential")
+        fits = p >= 0 and (p <= 1 or not chance)
+        range_of_it = "0 to 1" if chance else "0"
+        require(fits, f"p: expected a number from {range_of_it}, got {p}")
+        falls = self.beta not in ("linear", "sigmoid") or p == 0 or p >= 1
+        rule = f"beta {self.beta} falls over p rounds, at least 1"
+        require(falls, f"p: {rule}, got {p}; try {self.rounds}")
+
+    def _require_updates(self) -> None:
+        """Refuse fewer updates than the rounds can share."""
+        least = sum(self._shares())
+        updates = self.training.updates
         enough = not self.training.net.descends or updates >= least
+        in_all = f", {least} in all" if least > self.rounds else ""
         wanted = f"one for each of {self.rounds} rounds{in_all}"
         require(enough, f"updates: expected at least {wanted}, got {updates}")
 
     def chances(self, i: int) -> list[float]:
         """Chance that the expert acts in round i = 0, 1, ...: one for all runs, or one for each."""
-        usual = 0.5 if self.beta in ("constant", "exponential") else max(self.rounds / 2, 1)
+        half = max(self.rounds / 2, 1)
+        usual = 0.5 if self.beta in ("constant", "exponential") else half
         return [beta(self.beta, i, p or usual) for p in as_tuple(self.p)]
+
+    def _rounds_of_data(self) -> int:
+        """How many rounds' data the last round learns from."""
+        rounds = {"all": self.rounds, "last": 1, "window": self.window}
+        return rounds[self.aggregate]
 
     def _shares(self) -> list[int]:
         """Each round's share of the updates; the first has one."""
-        window = {"all": self.rounds, "last": 1, "window": self.window}[self.aggregate]
-        return [1 if self.share == "evenly" else min(i + 1, window) for i in range(self.rounds)]
+        if self.share == "evenly":
+            return [1] * self.rounds
+        most = self._rounds_of_data()
+        return [min(i + 1, most) for i in range(self.rounds)]
 
     def updates(self, i: int) -> int:
         """Gradient updates in round i = 0, 1, ...; they add up to `training.updates`."""
-        shares, total = self._shares(), self.training.updates
-        return total * sum(shares[: i + 1]) // sum(shares) - total * sum(shares[:i]) // sum(shares)
+        shares = self._shares()
+        after = self.training.updates * sum(shares[: i + 1]) // sum(shares)
+        before = self.training.updates * sum(shares[:i]) // sum(shares)
+        return after - before
 
     def learn(
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The mixture drives, every visited state is labelled, rounds share the updates."""
-        require(
-            self.mix == "choose" or not hasattr(env.action_space, "n"),
-            "mix average: expected Box actions, got Discrete ones, which have no average; use --mix choose",
-        )
-        streams, log = streams or Streams(env.seeds, env.device), log or Log()
+        self._require_actions(env)
+        streams = streams or Streams(env.seeds, env.device)
+        log = log or Log()
         expert = resolve.expert(env, expert)
-        every, last = Growing(), list[Dataset]()
-        iterates: list[Policy] = []
+        aggregate: _All | _Last = (
+            _All() if self.aggregate == "all" else _Last(self._rounds_of_data())
+        )
         kept = log.checkpoint.rounds(env, log) if log.checkpoint else []
+        iterates: list[Policy] = []
+        policy = None
         for i in range(self.rounds):
-            before = iterates[-1] if iterates else None
-            again = i < len(kept)
-            part = kept[i][0] if again else self._collect(i, before, env, expert, streams, log)
-            window = self.window if self.aggregate == "window" else 1
-            last = [*last, part][-window:]
-            data = every.add(part) if self.aggregate == "all" else concatenate(last)
-            if again:
-                policy = kept[i][1]
+            if i < len(kept):
+                part, policy = kept[i]
+                aggregate.add(part)
             else:
-                warm, forked = before if self.start == "warm" else None, streams.fork("fit", i)
-                policy = fit(data, self.training, env, forked, log, self.updates(i), warm)
+                part = self._collect(i, policy, env, expert, streams, log)
+                data = aggregate.add(part)
+                policy = self._fit(i, policy, data, env, streams, log)
                 if log.checkpoint:
                     log.checkpoint.keep(i, part, policy, log)
             iterates = [*iterates, policy] if self.pick == "best" else [policy]
             log.iterate(i, policy)
-        policy = policy if self.pick == "last" else self._best(iterates, env, expert, streams, log)
-        return log.close(self, policy)
+        best = iterates[-1]
+        if self.pick == "best":
+            best = self._best(iterates, env, expert, streams, log)
+        return log.close(self, best)
+
+    def _require_actions(self, env: Env) -> None:
+        """Refuse to average actions that have no average."""
+        possible = self.mix == "choose" or not hasattr(env.action_space, "n")
+        reason = "expected Box actions, got Discrete ones, which have no average"
+        require(possible, f"mix average: {reason}; use --mix choose")
+
+    def _fit(
+        self,
+        i: int,
+        before: Policy | None,
+        data: Dataset,
+        env: Env,
+        streams: Streams,
+        log: Log,
+    ) -> Policy:
+        """The policy of round i, which goes on from the last round's where that is asked for."""
+        start = before if self.start == "warm" else None
+        own = streams.fork("fit", i)
+        return fit(data, self.training, env, own, log, self.updates(i), start)
 
     def _collect(
         self, i: int, policy: Policy | None, env: Env, expert: Expert, streams: Streams, log: Log
@@ -128,6 +167,7 @@ class DAgger:
             return demonstrate(env, expert, streams, self.episodes, log)
         drive = by_policy(env, policy)
         if (chance > 0).any():
+            expert = Witness(expert)
             average = self.mix == "average"
             beta = chance[:, None]
             drive = by_mixture(env, expert, policy, beta, streams, self.episodes, average)
@@ -137,9 +177,38 @@ class DAgger:
         self, iterates: list[Policy], env: Env, expert: Expert, streams: Streams, log: Log
     ) -> Policy:
         """For each run the iterate with the smallest action error under its own distribution, on held-out episodes."""
-        streams, errors = streams.fork("validation"), []
+        streams = streams.fork("validation")
+        errors = []
         for policy in iterates:
-            seen = roll_in(env, by_policy(env, policy), streams, self.validation, log)
-            labels = label(env, expert, seen, log)
-            errors.append(action_error(env, seen.action, labels).norm(dim=-1).mean((1, 2)))
-        return assemble(iterates, torch.stack(errors).nan_to_num(nan=torch.inf).argmin(0).tolist())
+            rollout = roll_in(env, by_policy(env, policy), streams, self.validation, log)
+            labels = label(env, expert, rollout, log)
+            difference = action_error(env, rollout.action, labels)
+            lived = rollout.length.clamp_min(1)
+            each = difference.norm(dim=-1).sum(2) / lived
+            errors.append(each.mean(1).nan_to_num(nan=torch.inf))
+        choice = torch.stack(errors).argmin(0)
+        return assemble(iterates, choice.tolist())
+
+
+class _All:
+    """The data of all rounds."""
+
+    def __init__(self) -> None:
+        self._growing = Growing()
+
+    def add(self, part: Dataset) -> Dataset:
+        """All data, that of another round included."""
+        return self._growing.add(part)
+
+
+class _Last:
+    """The data of the last rounds, so many of them."""
+
+    def __init__(self, rounds: int) -> None:
+        self._rounds = rounds
+        self._parts: list[Dataset] = []
+
+    def add(self, part: Dataset) -> Dataset:
+        """The last rounds' data, the last of them being this."""
+        self._parts = [*self._parts, part][-self._rounds :]
+        return concatenate(self._parts)

@@ -15,7 +15,7 @@ import torch
 from ..borders import resolve
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
-from ..core.rollout import Driver, by_expert, by_policy
+from ..core.rollout import Driver, Witness, by_expert, by_policy
 from ..core.settings import Values, as_tuple, require, require_counts
 from ..core.streams import Streams
 from ..fit.collect import collect, demonstrate
@@ -42,41 +42,48 @@ class SMILe:
         """Refuse settings that no learner can have."""
         require_counts(self, "rounds", "episodes")
         for alpha in as_tuple(self.alpha):
-            require(
-                0 < alpha <= 1, f"alpha: expected a number above 0, at most 1, got {alpha}; try 0.1"
-            )
-        enough = not self.training.net.descends or self.training.updates >= self.rounds
-        require(
-            enough,
-            f"updates: expected at least one for each of {self.rounds} rounds, got {self.training.updates}",
-        )
+            wanted = "expected a number above 0, at most 1"
+            require(0 < alpha <= 1, f"alpha: {wanted}, got {alpha}; try 0.1")
+        updates = self.training.updates
+        enough = not self.training.net.descends or updates >= self.rounds
+        wanted = f"one for each of {self.rounds} rounds"
+        require(enough, f"updates: expected at least {wanted}, got {updates}")
 
     def shares(self, n: int) -> torch.Tensor:
         """Chances in the mixture after n rounds (A, n + 1), the expert's first; A is 1, or one for each run."""
         alpha = torch.tensor(as_tuple(self.alpha), dtype=torch.float64)[:, None]
-        return torch.cat(((1 - alpha) ** n, alpha * (1 - alpha) ** torch.arange(n)), 1)
+        expert = (1 - alpha) ** n
+        parts = alpha * (1 - alpha) ** torch.arange(n)
+        return torch.cat((expert, parts), 1)
+
+    def updates(self, i: int) -> int:
+        """Gradient updates in round i = 0, 1, ...; they add up to `training.updates`."""
+        total = self.training.updates
+        after = total * (i + 1) // self.rounds
+        return after - total * i // self.rounds
 
     def learn(
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The mixture drives, every visited state is labelled, each round has its own fit."""
-        streams, log = streams or Streams(env.seeds, env.device), log or Log()
+        streams = streams or Streams(env.seeds, env.device)
+        log = log or Log()
         expert = resolve.expert(env, expert)
         parts: list[Policy] = []
         for i in range(self.rounds):
-            data = self._collect(parts, env, expert, streams.fork("round", i), log)
-            share = (
-                self.training.updates * (i + 1) // self.rounds
-                - self.training.updates * i // self.rounds
-            )
-            parts.append(fit(data, self.training, env, streams.fork("fit", i), log, share))
+            own = streams.fork("round", i)
+            data = self._collect(parts, env, expert, own, log)
+            own = streams.fork("fit", i)
+            part = fit(data, self.training, env, own, log, self.updates(i))
+            parts.append(part)
             log.iterate(i, self._learned(parts, env))
         return log.close(self, self._learned(parts, env))
 
     def _learned(self, parts: list[Policy], env: Env) -> MixturePolicy:
         """The mixture of the learned parts: the expert's share removed, the others scaled up to one."""
         own = self.shares(len(parts))[:, 1:].to(env.device)
-        return MixturePolicy(list(parts), (own / own.sum(1, keepdim=True)).expand(env.runs, -1))
+        chances = own / own.sum(1, keepdim=True)
+        return MixturePolicy(list(parts), chances.expand(env.runs, -1))
 
     def _collect(
         self, parts: list[Policy], env: Env, expert: Expert, streams: Streams, log: Log
@@ -84,6 +91,7 @@ class SMILe:
         """The labelled states of one round, driven by the expert and the parts so far."""
         if not parts:
             return demonstrate(env, expert, streams, self.episodes, log)
+        expert = Witness(expert)
         drive = self._drive(parts, env, expert, streams)
         return collect(env, expert, drive, streams, self.episodes, log)
 
@@ -91,16 +99,16 @@ class SMILe:
         """Who acts is chosen anew at each step: the expert, or else one of the parts."""
         left = self.shares(len(parts))[:, :1].to(env.device)
         coin = streams.uniform("beta", self.episodes, env.horizon)
-        one, other = (
-            by_expert(env, expert),
-            by_policy(env, self._learned(parts, env), streams, self.episodes),
-        )
+        learned = self._learned(parts, env)
+        by_parts = by_policy(env, learned, streams, self.episodes)
+        by_the_expert = by_expert(env, expert)
 
         def drive(step: int, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
             own_memory, its_memory = memory or (None, None)
-            own, own_memory = other(step, state, own_memory)
-            its, its_memory = one(step, state, its_memory)
-            expert_acts = (coin[..., step] < left)[..., None]
-            return torch.where(expert_acts, its, own), (own_memory, its_memory)
+            own, own_memory = by_parts(step, state, own_memory)
+            its, its_memory = by_the_expert(step, state, its_memory)
+            expert_acts = coin[..., step] < left
+            action = torch.where(expert_acts[..., None], its, own)
+            return action, (own_memory, its_memory)
 
         return drive

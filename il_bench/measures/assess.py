@@ -38,15 +38,18 @@ def measures(
     """
     reference = Reference(compared, env, expert)
     rows: list[Row] = []
-    for number, name in list(enumerate(compared.learners))[1:]:
+    learners = compared.learners[1:]
+    for number, name in enumerate(learners, start=1):
         policy = policies.get(name, "its policy is not at hand")
-        rows += _rows(Assessment(reference, number, policy))
+        assessment = Assessment(reference, number, policy)
+        rows += _rows(assessment)
     circumstances = Circumstances(
         horizon=compared.horizon,
         indicator=compared.indicator,
-        counted=_errors_are_counted(compared, env),
+        counted=_loss_is_bounded(compared, env),
     )
     notes = [_one_in_all(compared, name) for name in compared.learners if compared.is_one(name)]
+    notes += compared.index.warnings
     errors = _errors(reference, policies)
     return Measures(rows, errors, broken(compared), circumstances, notes)
 
@@ -54,21 +57,22 @@ def measures(
 def _rows(a: Assessment) -> list[Row]:
     """What is said of one learner: a row for each setting."""
     name = a.record.learners[a.learner]
-    quantities = {title: ask for part in HEADINGS.values() for title, ask in part.items()}
-    answers = {title: _asked(ask, a) for title, ask in quantities.items()}
     one = a.record.is_one(name)
+    answers: dict[str, np.ndarray | str] = {}
+    for quantities in HEADINGS.values():
+        answers |= {title: _asked(ask, a) for title, ask in quantities.items()}
     rows = []
     for setting, runs in a.record.groups().items():
         kinds = classes(a, runs)
-        rows.append(
-            {
-                "learner": name,
-                "settings": dict(setting),
-                "class": class_text(kinds),
-                "classes": kinds,
-                "values": {title: _pooled(answer, runs, one) for title, answer in answers.items()},
-            }
-        )
+        values = {title: _pooled(answer, runs, one) for title, answer in answers.items()}
+        row = {
+            "learner": name,
+            "settings": dict(setting),
+            "class": class_text(kinds),
+            "classes": kinds,
+            "values": values,
+        }
+        rows.append(row)
     return rows
 
 
@@ -87,7 +91,9 @@ def _pooled(answer: np.ndarray | str, runs: np.ndarray, one: bool) -> Interval |
     if isinstance(answer, str):
         return answer
     pooled = interval(answer[runs])
-    return pooled.alone() if one else pooled
+    if one:
+        return pooled.alone()
+    return pooled
 
 
 def _one_in_all(compared: Record, learner: str) -> str:
@@ -97,8 +103,16 @@ def _one_in_all(compared: Record, learner: str) -> str:
     )
 
 
-def _errors_are_counted(compared: Record, env: Env | str) -> bool:
-    """Whether action errors are 0 or 1: by the action space, or where none is at hand by the errors themselves."""
+def _loss_is_bounded(compared: Record, env: Env | str) -> bool:
+    """Whether the bounds on the loss are bounds: errors are 0 or 1, and rewards, with 0, in an interval of length 1.
+
+    The errors by the action space, or where none is at hand by themselves.
+    """
+    rewards = compared.arrays["reward"]
+    highest = max(0.0, rewards.max())
+    lowest = min(0.0, rewards.min())
+    if highest - lowest > 1:
+        return False
     if not isinstance(env, str):
         return isinstance(env.action_space, spaces.Discrete)
     errors = compared.arrays["error_off"]
@@ -128,30 +142,34 @@ def error_matrix(
     matrix: Matrix = {name: {} for name in policies}
     for number, where in enumerate(compared.learners):
         path = reference.path(number)
-        asked = [name for name in policies if number > 0 and name != where]
-        labels = flat_ask(env, expert, path.state[:, :, :-1]) if asked else None
-        for name in policies:
-            if name in asked:
-                errors = _replayed(reference, env, policies[name], path, labels)
-            else:
-                errors = _stored_errors(compared, name, number)
-            matrix[name][where] = interval(mean_error(errors, path.broke.cpu().numpy()))
+        broke, length = path.broke.cpu().numpy(), path.length.cpu().numpy()
+        others = [name for name in policies if number > 0 and name != where]
+        labels = flat_ask(env, expert, path) if others else None
+        for name, policy in policies.items():
+            errors = _stored_errors(compared, name, number)
+            if name in others:
+                errors = _replayed(reference, env, policy, path, labels)
+            mean = mean_error(errors, broke, length)
+            matrix[name][where] = interval(mean)
     return matrix
 
 
 def _stored_errors(compared: Record, name: str, number: int) -> np.ndarray:
     """A learner's errors (R, E, T, U) in its first rollouts, on its own states or on the expert's, number 0."""
     array = "error_off" if number == 0 else "error_on"
-    return compared.arrays[array][compared.learners.index(name)][:, :PROBED]
+    learner = compared.learners.index(name)
+    errors = compared.arrays[array][learner]
+    return errors[:, :PROBED]
 
 
 def _replayed(
     reference: Reference, env: Env, policy: Policy, path: Rollout, labels: Any
 ) -> np.ndarray:
     """A learner's errors (R, E, T, U) along somebody else's path, by chance if it acted so in the Record."""
-    chance = reference.streams if reference.record.config.get("sample") else None
-    errors = action_error(env, replay(env, policy, path, chance), labels)
-    return errors.cpu().numpy()
+    by_chance = reference.record.config.get("sample")
+    chance = reference.streams if by_chance else None
+    taken = replay(env, policy, path, chance)
+    return action_error(env, taken, labels).cpu().numpy()
 
 
 def assess(
@@ -171,9 +189,11 @@ def assess(
         The table; printed, it begins with five lines in words. Of one policy that acts in all the runs there is no
         interval over runs.
     """
-    expert, who = resolve.expert(env, expert), resolve.named(env, policy, trust)
-    compared = compare(env, expert, {"policy": who}, episodes=episodes)
-    return measures(compared, env, expert, {"policy": who})
+    expert = resolve.expert(env, expert)
+    who = resolve.named(env, policy, trust)
+    policies = {"policy": who}
+    compared = compare(env, expert, policies, episodes=episodes)
+    return measures(compared, env, expert, policies)
 
 
 def of_record(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +17,19 @@ from ..core.env import Env, Expert
 from ..core.rollout import action_size
 from ..core.settings import per_run_fields
 from ..core.streams import Streams
-from .lipschitz import EPISODES, attained, exceeded, explore, largest_stretch, random_drive
+from .lipschitz import (
+    EPISODES,
+    attained,
+    exceeded,
+    explore,
+    largest_stretch,
+    loop_exceeded,
+    no_noise,
+    random_drive,
+)
+
+APART = 7
+"""Steps between the shifts at which the states of random rollouts are paired; prime, so that all pairs are varied."""
 
 
 def check(env: Env, expert: Expert | None = None) -> None:
@@ -27,16 +40,21 @@ def check(env: Env, expert: Expert | None = None) -> None:
     """
     wrong = problems(env, expert)
     if wrong:
-        raise ValueError(f"{type(env).__name__} breaks its contract: " + "; ".join(wrong))
+        name = type(env).__name__
+        sentences = "; ".join(wrong)
+        raise ValueError(f"{name} breaks its contract: {sentences}")
 
 
 def problems(env: Env, expert: Expert | None = None) -> list[str]:
     """What is wrong with an environment, in sentences; an empty list when nothing is."""
-    for test in (shapes, determinism, independence, lipschitz, numpy_twin, picture):
+    for test in (shapes, determinism, independence, indicator, lipschitz, numpy_twin, picture):
         wrong = _tested(test, env)
+        # What follows would only repeat it.
         if wrong:
-            return wrong  # what follows would only repeat it
-    return [] if expert is None else list(answers(env, expert))
+            return wrong
+    if expert is None:
+        return []
+    return list(answers(env, expert))
 
 
 def _tested(test: Callable[[Env], Iterator[str]], env: Env) -> list[str]:
@@ -44,36 +62,46 @@ def _tested(test: Callable[[Env], Iterator[str]], env: Env) -> list[str]:
     wrong: list[str] = []
     try:
         wrong += test(env)
-    except (
-        Exception
-    ) as error:  # a stranger's code may raise anything; the sentence names the test that it broke
+    # A stranger's code may raise anything; the sentence names the test that it broke.
+    except Exception as error:
+        kind = type(error).__name__
         words = str(error)[:200]
-        wrong.append(f"{test.__name__}: raised {type(error).__name__} ({words})")
+        wrong.append(f"{test.__name__}: raised {kind} ({words})")
     return wrong
 
 
 def shapes(env: Env) -> Iterator[str]:
     """Arrays have the shapes and types that the letters say."""
-    runs, size = env.runs, len(env.states)
-    state = env.initial(Streams(env.seeds, env.device), EPISODES)
-    if tuple(state.shape) != (runs, EPISODES, size):
-        yield f"initial: expected (R={runs}, E={EPISODES}, X={size}) as `states` names them, got {tuple(state.shape)}"
+    runs = env.runs
+    size = len(env.states)
+    streams = Streams(env.seeds, env.device)
+    state = env.initial(streams, EPISODES)
+    shape = tuple(state.shape)
+    if shape != (runs, EPISODES, size):
+        yield f"initial: expected (R={runs}, E={EPISODES}, X={size}) as `states` names them, got {shape}"
         return
     if state.dtype != torch.float64:
         yield f"initial: expected float64, got {state.dtype}; small errors grow, and float32 has none to lose"
+    yield from _shapes_of_a_step(env, state)
+
+
+def _shapes_of_a_step(env: Env, state: torch.Tensor) -> Iterator[str]:
+    """The same of what follows from first states (R, E, X)."""
     action, _ = random_drive(env)(0, state, None)
     before = state.clone()
-    noise = torch.zeros(runs, EPISODES, env.noise_size, dtype=torch.float64)
-    after = env.transition(state, action, noise)
-    for name, (array, shape) in _outputs(env, state, action, after).items():
-        if tuple(array.shape) != shape:
-            yield f"{name}: expected shape {shape}, got {tuple(array.shape)}"
+    after = env.transition(state, action, no_noise(env, state))
+    outputs = _outputs(env, state, action, after)
+    for name, (array, expected) in outputs.items():
+        shape = tuple(array.shape)
+        if shape != expected:
+            yield f"{name}: expected shape {expected}, got {shape}"
     if after.dtype != torch.float64:
         yield f"transition: expected float64, got {after.dtype}; keep the type of the state"
     if not torch.equal(before, state):
         yield "transition: changed the state that it was given; return a new one"
-    if env.terminal(after).dtype != torch.bool:
-        yield f"terminal: expected bool, got {env.terminal(after).dtype}"
+    over = env.terminal(after)
+    if over.dtype != torch.bool:
+        yield f"terminal: expected bool, got {over.dtype}"
 
 
 def _outputs(
@@ -93,12 +121,13 @@ def _outputs(
 
 def determinism(env: Env) -> Iterator[str]:
     """The same streams and actions give the same states, bit for bit, and observations lie in their space."""
-    states, again = explore(env).state, explore(env).state
+    states = explore(env).state
+    again = explore(env).state
     if not torch.equal(states, again):
         yield "transition: two rollouts with the same seed and actions differ; take every random number from `noise`"
-    flat = states.reshape(env.runs, -1, states.shape[-1])
-    obs = env.observation(flat).cpu()
-    if _outside(obs, env.observation_space):
+    flat = states.flatten(1, 2)
+    observed = env.observation(flat).cpu()
+    if _outside(observed, env.observation_space):
         yield "observation: left observation_space under random actions; widen its bounds"
 
 
@@ -106,14 +135,17 @@ def _outside(array: torch.Tensor, space: spaces.Box) -> bool:
     """Whether any number lies outside the bounds of a space, rounding allowed."""
     low = torch.as_tensor(space.low).double()
     high = torch.as_tensor(space.high).double()
-    beyond = (array < low - 1e-6) | (array > high + 1e-6)
+    below = array < low - 1e-6
+    above = array > high + 1e-6
+    beyond = below | above
     return bool(beyond.any())
 
 
 def independence(env: Env) -> Iterator[str]:
     """A run is the same alone and among others, bit for bit."""
     pick = env.runs - 1
-    among, alone = explore(env).state[pick], explore(env[pick]).state[0]
+    among = explore(env).state[pick]
+    alone = explore(env[pick]).state[0]
     if not torch.equal(among, alone):
         yield f"run {pick} alone differs from run {pick} of {env.runs}; use self.per_run for settings, one row a run"
 
@@ -122,7 +154,8 @@ def lipschitz(env: Env) -> Iterator[str]:
     """The certificate's constant is attained by its pair and exceeded by no random pair."""
     certificate = env.certificate()
     claimed = len(certificate.value)
-    dial = env.values("lipschitz") if "lipschitz" in per_run_fields(env) else certificate.value
+    has_dial = "lipschitz" in per_run_fields(env)
+    dial = env.values("lipschitz") if has_dial else certificate.value
     if claimed != env.runs:
         yield f"certificate: expected one value for each of {env.runs} runs, got {claimed}"
     elif certificate.value != dial:
@@ -132,16 +165,31 @@ def lipschitz(env: Env) -> Iterator[str]:
         yield from exceeded(env, largest_stretch(env, 4096))
 
 
+def indicator(env: Env) -> Iterator[str]:
+    """A distance is declared to be 0 or 1 where it is, and only there."""
+    state = explore(env).state.flatten(1, 2)
+    others = [state.roll(shift, 1) for shift in range(1, state.shape[1], APART)]
+    distances = torch.stack([env.distance(state, other) for other in others])
+    between = (distances != 0) & (distances != 1)
+    if env.indicator and between.any():
+        value = float(distances[between][0])
+        yield f"distance: declared an indicator, but {value:.4g} occurs; leave `indicator` out, or return 0 and 1 alone"
+    if not env.indicator and distances.any() and not between.any():
+        yield "distance: is 0 or 1 wherever random actions lead; say so by indicator: ClassVar = True"
+
+
 def numpy_twin(env: Env) -> Iterator[str]:
     """Where `arrays` says "any", NumPy gives what torch gives."""
     if env.arrays != "any":
         return
     alone = env[0]
     lived = explore(alone)
-    state, action = lived.state[:, :, -2], lived.action[:, :, -1]
-    noise = torch.ones(*state.shape[:2], alone.noise_size, dtype=torch.float64)
-    by_torch = alone.transition(state, action, noise)
-    by_numpy = alone.transition(state.numpy(), action.numpy(), noise.numpy())
+    state = lived.state[:, :, -2]
+    action = lived.action[:, :, -1]
+    noise = torch.ones_like(no_noise(alone, state))
+    step = (state, action, noise)
+    by_torch = alone.transition(*step)
+    by_numpy = alone.transition(*(array.numpy() for array in step))
     is_numpy = isinstance(by_numpy, np.ndarray)
     if not is_numpy or not np.allclose(by_numpy, by_torch, rtol=1e-12, atol=1e-12):
         yield 'transition: NumPy and torch disagree; write it with xp = namespace(state), or say arrays = "torch"'
@@ -149,32 +197,36 @@ def numpy_twin(env: Env) -> Iterator[str]:
 
 def picture(env: Env) -> Iterator[str]:
     """`draw` returns one RGB frame of the size that was asked for."""
-    width, height = 160, 120
-    first = env[0].initial(Streams(env.seeds[:1]), 1)
+    alone = env[0]
+    streams = Streams(alone.seeds)
+    first = alone.initial(streams, 1)
     state = first[0, 0].cpu().numpy()
-    frame = env[0].draw(state, (width, height), ghost=state)
-    if frame.shape != (height, width, 3) or frame.dtype != np.uint8:
+    frame = alone.draw(state, (160, 120), ghost=state)
+    right = frame.shape == (120, 160, 3) and frame.dtype == np.uint8
+    if not right:
         yield f"draw: expected a uint8 frame (120, 160, 3) for size (160, 120), got {frame.dtype} {frame.shape}"
 
 
 def answers(env: Env, expert: Expert) -> Iterator[str]:
-    """The expert gives finite actions of the right shape within the action space."""
-    state = explore(env).state[:, :, :-1].flatten(1, 2)
+    """The expert gives finite actions of the right shape within the action space, and closes the loop as certified."""
+    lived = explore(env).state[:, :, :-1]
+    state = lived.flatten(1, 2)
     action = torch.as_tensor(expert.act(state))
+    shape = tuple(action.shape)
     wanted = (*state.shape[:2], action_size(env))
-    if tuple(action.shape) != wanted:
-        yield f"expert: expected actions {wanted}, got {tuple(action.shape)}"
+    if shape != wanted:
+        yield f"expert: expected actions {wanted}, got {shape}"
     elif not action.isfinite().all():
         yield "expert: gave actions that are not finite in states of a random rollout"
-    elif (
-        isinstance(env.action_space, spaces.Box)
-        and _clipped(env)
-        and _outside(action, env.action_space)
-    ):
+    elif _beyond_the_clip(env.action_space, action):
         yield "expert: gave actions outside action_space; clip them, or learners cannot imitate them"
+    else:
+        yield from loop_exceeded(env, expert, 4096)
 
 
-def _clipped(env: Env) -> bool:
-    """Whether actions have bounds to be clipped to."""
-    space = env.action_space
-    return isinstance(space, spaces.Box) and math.isfinite(float(space.high.max()))
+def _beyond_the_clip(space: spaces.Space[Any], action: torch.Tensor) -> bool:
+    """Whether actions lie outside the bounds that a Box clips them to."""
+    if not isinstance(space, spaces.Box):
+        return False
+    highest = float(space.high.max())
+    return math.isfinite(highest) and _outside(action, space)

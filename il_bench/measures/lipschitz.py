@@ -6,13 +6,15 @@ Only the pair proves anything (L is reached); the searches are lower bounds that
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from gymnasium import spaces
 
-from ..core.env import Certificate, Env
-from ..core.rollout import Driver, Rollout, action_size, rollout
+from ..borders import resolve
+from ..core.env import Certificate, Env, Expert
+from ..core.rollout import Driver, Rollout, action_size, ask, by_expert, rollout
 from ..core.settings import require
 from ..core.streams import Streams
 from ..core.threads import few_threads
@@ -24,7 +26,8 @@ EPISODES = 3
 def random_drive(env: Env) -> Driver:
     """A driver that acts at random, from the action space alone, the same at every call."""
     streams = Streams(env.seeds, env.device)
-    draws = streams.uniform("actions", EPISODES, env.horizon, action_size(env))
+    size = action_size(env)
+    draws = streams.uniform("actions", EPISODES, env.horizon, size)
     actions = _spread_over(env, draws, unbounded=1)
     return lambda step, state, memory: (actions[:, :, step], memory)
 
@@ -36,7 +39,8 @@ def _spread_over(env: Env, draws: torch.Tensor, unbounded: float) -> torch.Tenso
     """
     space = env.action_space
     if isinstance(space, spaces.Discrete):
-        return (draws * int(space.n)).floor()
+        actions = int(space.n)
+        return (draws * actions).floor()
     low = _bound(env, space.low, unbounded)
     high = _bound(env, space.high, unbounded)
     return low + (high - low) * draws
@@ -44,23 +48,32 @@ def _spread_over(env: Env, draws: torch.Tensor, unbounded: float) -> torch.Tenso
 
 def _bound(env: Env, bound: np.ndarray, largest: float) -> torch.Tensor:
     """A bound of a Box as a tensor (U,), float64."""
-    cut = np.clip(bound.ravel(), -largest, largest)
-    return torch.as_tensor(cut, device=env.device).double()
+    flat = bound.ravel()
+    cut = np.clip(flat, -largest, largest)
+    tensor = torch.as_tensor(cut, device=env.device)
+    return tensor.double()
 
 
 def explore(env: Env) -> Rollout:
     """A few rollouts under random actions, the same at every call."""
     streams = Streams(env.seeds, env.device)
-    return rollout(env, random_drive(env), streams, EPISODES)
+    drive = random_drive(env)
+    return rollout(env, drive, streams, EPISODES)
 
 
 def _step(env: Env, state: torch.Tensor, chosen: tuple[float, ...]) -> torch.Tensor:
     """The next states (R, E, X) under one action for all and no noise."""
-    runs, episodes = state.shape[:2]
+    each = state.shape[:2]
+    size = action_size(env)
     action = torch.tensor(chosen, dtype=torch.float64)
-    action = action.expand(runs, episodes, action_size(env))
-    noise = torch.zeros(runs, episodes, env.noise_size, dtype=torch.float64)
-    return env.transition(state, action, noise)
+    noise = no_noise(env, state)
+    return env.transition(state, action.expand(*each, size), noise)
+
+
+def no_noise(env: Env, state: torch.Tensor) -> torch.Tensor:
+    """Zeros (R, E, W) beside states (R, E, X)."""
+    each = state.shape[:2]
+    return torch.zeros(*each, env.noise_size, dtype=torch.float64)
 
 
 def attained(env: Env, certificate: Certificate) -> Iterator[str]:
@@ -71,18 +84,20 @@ def attained(env: Env, certificate: Certificate) -> Iterator[str]:
         yield "certificate: says exact without a pair that attains it; give one, or say upper"
         return
     one, two = certificate.pair
-    ends = (_step(env, state, certificate.action) for state in (one, two))
-    stretch = env.distance(*ends) / env.distance(one, two)
-    pairs = zip(stretch[:, 0].tolist(), certificate.value, strict=True)
-    for run, (ratio, value) in enumerate(pairs):
+    end_one = _step(env, one, certificate.action)
+    end_two = _step(env, two, certificate.action)
+    stretch = env.distance(end_one, end_two) / env.distance(one, two)
+    for run, value in enumerate(certificate.value):
+        ratio = float(stretch[run, 0])
         if not ratio >= value * (1 - 1e-9):
             yield f"certificate: the attaining pair of run {run} is stretched by {ratio:.12g}, not by L = {value:.12g}"
 
 
 def exceeded(env: Env, stretch: torch.Tensor) -> Iterator[str]:
     """What refutes the certificate in the largest stretches (R,) that were found."""
-    pairs = zip(stretch.tolist(), env.certificate().value, strict=True)
-    for run, (ratio, value) in enumerate(pairs):
+    claimed = env.certificate().value
+    for run, value in enumerate(claimed):
+        ratio = float(stretch[run])
         if ratio > value * (1 + 1e-7):
             yield f"certificate: a pair of run {run} is stretched by {ratio:.9g}, more than L = {value:.9g}"
 
@@ -95,17 +110,16 @@ def largest_stretch(env: Env, pairs: int, rounds: int = 1) -> torch.Tensor:
     """
     largest = torch.zeros(env.runs, dtype=torch.float64)
     usable = torch.zeros(env.runs, dtype=torch.bool)
-    states = explore(env).state
-    pool = states.reshape(env.runs, -1, states.shape[-1])
+    pool = explore(env).state.flatten(1, 2)
     streams = Streams(env.seeds, env.device)
     for i in range(rounds):
-        stretch, clear = _stretches(env, pool, streams.fork("pairs", i), pairs)
-        largest = torch.maximum(largest, stretch.amax(1).cpu())
+        draws = streams.fork("pairs", i)
+        stretch, clear = _stretches(env, pool, draws, pairs)
+        longest = stretch.amax(1).cpu()
+        largest = torch.maximum(largest, longest)
         usable |= clear.any(1).cpu()
-    require(
-        bool(usable.all()),
-        "transition: no random pair came out finite; nothing can be certified so",
-    )
+    everywhere = bool(usable.all())
+    require(everywhere, "transition: no random pair came out finite; nothing can be certified so")
     return largest
 
 
@@ -122,11 +136,22 @@ def _stretches(
     """
     one, two, noise = _random_pairs(env, pool, streams, pairs)
     action = random_actions(env, streams, pairs)
-    before = env.distance(one, two)
-    ends = env.transition(one, action, noise), env.transition(two, action, noise)
+    end_one = env.transition(one, action, noise)
+    end_two = env.transition(two, action, noise)
+    return _measured(env, (one, two), (end_one, end_two))
+
+
+Pair: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
+"""Two arrays of the same runs and episodes, such as two states (R, E, X)."""
+
+
+def _measured(env: Env, starts: Pair, ends: Pair) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ratios (R, E) of the distances of ends and starts, and which of them are measured and not rounding."""
+    before = env.distance(*starts)
     after = env.distance(*ends)
-    clear = measurable(before, one, two) & torch.isfinite(after)
-    stretch = torch.where(clear, after / before, torch.zeros_like(before))
+    clear = measurable(before, *starts) & torch.isfinite(after)
+    nothing = torch.zeros_like(before)
+    stretch = torch.where(clear, after / before, nothing)
     return stretch, clear
 
 
@@ -134,18 +159,22 @@ def _random_pairs(
     env: Env, pool: torch.Tensor, streams: Streams, pairs: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Pairs of states (R, pairs, X) each, and the noise (R, pairs, W) of their step."""
-    size = pool.shape[-1]
+    _, states, size = pool.shape
     sizes = (size, size, size, 1, env.noise_size)
     draw = streams.normal("states", 1, pairs, sum(sizes))[:, 0]
     base, coin, way, length, noise = draw.split(sizes, -1)
-    pick = streams.integers("pick", pool.shape[1], pairs)
-    met = pool.gather(1, pick[..., None].expand(-1, -1, size))
+    pick = streams.integers("pick", states, pairs)
+    rows = pick[..., None].expand(-1, -1, size)
+    met = pool.gather(1, rows)
     scale = pool.std(1, keepdim=True) + 1e-3
     # Half of them are states of the rollouts themselves, half lie beside one.
-    one = met + scale * base * (coin[..., :1] > 0)
-    far = 10 ** (torch.special.ndtr(length) * 8 - 6)
+    beside = coin[..., :1] > 0
+    one = met + scale * base * beside
+    share = torch.special.ndtr(length)
+    far = 10 ** (share * 8 - 6)
     step = scale * way * far / way.norm(dim=-1, keepdim=True)
-    return one, neighbour(env, one, step), noise
+    two = neighbour(env, one, step)
+    return one, two, noise
 
 
 def measurable(separation: torch.Tensor, one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
@@ -153,7 +182,9 @@ def measurable(separation: torch.Tensor, one: torch.Tensor, two: torch.Tensor) -
 
     Each operation on states of size |s| rounds by 1e-16 |s|, and a step has several.
     """
-    sizes = one.abs().amax(-1) + two.abs().amax(-1)
+    size_of_one = one.abs().amax(-1)
+    size_of_two = two.abs().amax(-1)
+    sizes = size_of_one + size_of_two
     return separation > 1e-7 * (1 + sizes)
 
 
@@ -167,23 +198,28 @@ def neighbour(env: Env, state: torch.Tensor, step: torch.Tensor) -> torch.Tensor
         trial = state.clone()
         trial[..., i] += step[..., i]
         distance = env.distance(state, trial)
-        if (distance > 0).any():
+        apart = distance > 0
+        if apart.any():
             moved[..., i] = trial[..., i]
     return moved
 
 
 def random_actions(env: Env, streams: Streams, pairs: int) -> torch.Tensor:
     """Actions (R, E, U) all over the action space."""
-    draws = streams.uniform("actions", 1, pairs, action_size(env))
+    size = action_size(env)
+    draws = streams.uniform("actions", 1, pairs, size)
     return _spread_over(env, draws[:, 0], unbounded=1e3)
 
 
-def assert_lipschitz(env: Env, pairs: int = 1_000_000) -> None:
+def assert_lipschitz(env: Env, pairs: int = 1_000_000, expert: Any = None) -> None:
     """Try to refute an environment's certificate: its attaining pair, random pairs, and gradient ascent.
+
+    The closed loop's constant, where one is stated, by random pairs under the expert.
 
     Args:
         env: the environment, R runs.
         pairs: how many random pairs for each run.
+        expert: whose closed loop is meant; the scripted one unless given, see `resolve.expert`.
 
     Raises:
         AssertionError: with the pair's stretch, when the certificate does not hold.
@@ -191,24 +227,84 @@ def assert_lipschitz(env: Env, pairs: int = 1_000_000) -> None:
     refutations = [*attained(env, env.certificate())]
     for stretch in (many_pairs(env, pairs), steepest(env)):
         refutations += exceeded(env, stretch)
+    refutations += loop_exceeded(env, expert, pairs)
     if refutations:
         raise AssertionError("; ".join(refutations))
+
+
+def loop_exceeded(env: Env, expert: Any, pairs: int) -> Iterator[str]:
+    """What refutes the constant of the closed loop: pairs that a step under the expert stretches by more.
+
+    Args:
+        env: the environment, R runs.
+        expert: whose loop is meant; the scripted one where None.
+        pairs: how many random pairs for each run.
+    """
+    claimed = env.certificate().closed_loop
+    if claimed is None:
+        return
+    who = resolve.expert(env, expert)
+    stretches = _loop_stretch(env, who, pairs)
+    for run, value in enumerate(claimed):
+        ratio = float(stretches[run])
+        if ratio > value * (1 + 1e-7) + ROUNDING:
+            yield f"certificate: under the expert a pair of run {run} is stretched by {ratio:.9g}, more than {value:.9g}"
+
+
+ROUNDING = 1e-7
+"""What rounding makes of a closed loop that leaves nothing of a deviation."""
+
+
+@few_threads
+@torch.no_grad()
+def _loop_stretch(env: Env, expert: Expert, pairs: int, block: int = 20_000) -> torch.Tensor:
+    """The largest ratio of distances after and before a step under the expert (R,), where it is off its bounds."""
+    streams = Streams(env.seeds, env.device)
+    drive = by_expert(env, expert)
+    own = rollout(env, drive, streams, EPISODES)
+    states = torch.cat((explore(env).state, own.state), 2)
+    pool = states.flatten(1, 2)
+    largest = torch.zeros(env.runs, dtype=torch.float64)
+    blocks = max(1, pairs // block)
+    each = min(pairs, block)
+    for i in range(blocks):
+        draws = streams.fork("loop", i)
+        one, two, noise = _random_pairs(env, pool, draws, each)
+        end_one, free_one = _led(env, expert, one, noise)
+        end_two, free_two = _led(env, expert, two, noise)
+        stretch, clear = _measured(env, (one, two), (end_one, end_two))
+        counts = clear & free_one & free_two
+        longest = stretch.masked_fill(~counts, 0.0).amax(1)
+        largest = torch.maximum(largest, longest.cpu())
+    return largest
+
+
+def _led(env: Env, expert: Expert, state: torch.Tensor, noise: torch.Tensor) -> Pair:
+    """Where an expert leads from states (R, E, X), and whether its actions are off the bounds of a Box, (R, E) bool."""
+    action = ask(env, expert, state)
+    end = env.transition(state, action, noise)
+    space = env.action_space
+    if isinstance(space, spaces.Discrete):
+        return end, torch.ones_like(end[..., 0], dtype=torch.bool)
+    low = torch.as_tensor(space.low.ravel(), device=action.device)
+    high = torch.as_tensor(space.high.ravel(), device=action.device)
+    inside = (action > low) & (action < high)
+    return end, inside.all(-1)
 
 
 def many_pairs(env: Env, pairs: int, block: int = 20_000) -> torch.Tensor:
     """`largest_stretch` of many pairs, in blocks that fit into the cache."""
     blocks = max(1, pairs // block)
-    return largest_stretch(env, min(pairs, block), blocks)
+    each = min(pairs, block)
+    return largest_stretch(env, each, blocks)
 
 
 @few_threads
 def steepest(env: Env, starts: int = 100, steps: int = 50) -> torch.Tensor:
     """The largest stretch of a small step that gradient ascent finds (R,), zero where there is no gradient."""
-    pool = explore(env).state.flatten(1, 2)
-    every = max(1, pool.shape[1] // starts)
-    state = pool[:, ::every][:, :starts].clone()
-    runs, pairs = state.shape[:2]
-    noise = torch.zeros(runs, pairs, env.noise_size, dtype=torch.float64)
+    state = _starts(env, starts)
+    runs, pairs, _ = state.shape
+    noise = no_noise(env, state)
     action = random_actions(env, Streams(env.seeds), pairs)
     generator = torch.Generator().manual_seed(0)
     way = torch.randn(state.shape, generator=generator, dtype=torch.float64)
@@ -218,14 +314,24 @@ def steepest(env: Env, starts: int = 100, steps: int = 50) -> torch.Tensor:
         way = way.detach().requires_grad_()
         other = neighbour(env, state, 1e-4 * way)
         before = env.distance(state, other)
-        ends = env.transition(state, action, noise), env.transition(other, action, noise)
-        stretch = env.distance(*ends) / before
+        end = env.transition(state, action, noise)
+        other_end = env.transition(other, action, noise)
+        stretch = env.distance(end, other_end) / before
         clear = torch.where(measurable(before, state, other), stretch, 0.0)
-        largest = torch.maximum(largest, clear.detach().nan_to_num(0.0).amax(1))
+        longest = clear.detach().nan_to_num(0.0).amax(1)
+        largest = torch.maximum(largest, longest)
         if not stretch.requires_grad:
             return largest
         state, way = _uphill(stretch, state, way)
     return largest
+
+
+def _starts(env: Env, starts: int) -> torch.Tensor:
+    """States (R, n, X) all along random rollouts, about as many as wanted and not more."""
+    pool = explore(env).state.flatten(1, 2)
+    every = max(1, pool.shape[1] // starts)
+    spread = pool[:, ::every]
+    return spread[:, :starts].clone()
 
 
 def _uphill(
@@ -233,9 +339,14 @@ def _uphill(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """States and directions a step further up the gradient of their stretch, directions of length one."""
     slopes = torch.autograd.grad(stretch.sum(), (state, way), allow_unused=True)
-    state, way = (
-        place if slope is None else place + 0.1 * slope.nan_to_num(0.0)
-        for place, slope in zip((state, way), slopes, strict=True)
-    )
+    state = _moved(state, slopes[0])
+    way = _moved(way, slopes[1])
     length = way.norm(dim=-1, keepdim=True)
     return state, way / length.clamp_min(1e-9)
+
+
+def _moved(place: torch.Tensor, slope: torch.Tensor | None) -> torch.Tensor:
+    """A place a step up its slope, where it has one."""
+    if slope is None:
+        return place
+    return place + 0.1 * slope.nan_to_num(0.0)

@@ -16,9 +16,10 @@ from gymnasium import spaces
 
 from ..core.env import Env, Expert, RecurrentExpert
 from ..core.policy import Policy
-from ..core.rollout import Driver, Rollout, action_size, by_expert, by_policy, rollout
+from ..core.rollout import Driver, Rollout, action_size, by_expert, by_policy, ended, rollout
 from ..core.settings import require
 from ..core.streams import Streams
+from ..stats.intervals import typical
 
 
 class Unanswerable(ValueError):
@@ -27,18 +28,35 @@ class Unanswerable(ValueError):
 
 def driver(env: Env, who: Policy | Expert) -> Driver:
     """Whoever it is, at the wheel."""
-    return by_expert(env, who) if isinstance(who, Expert) else by_policy(env, who)
+    if isinstance(who, Expert):
+        return by_expert(env, who)
+    return by_policy(env, who)
 
 
 def dial_coordinates(env: Env, state: torch.Tensor) -> torch.Tensor:
     """Which coordinates (X,) bool of states (R, E, X) the dial acts on: moving one alone makes a distance."""
-    acted_on = []
-    for i in range(state.shape[-1]):
-        moved = state.clone()
-        moved[..., i] += 1e-3
-        distance = env.distance(state, moved)
-        acted_on.append(bool((distance > 0).any()))
+    places = range(state.shape[-1])
+    acted_on = [_makes_distance(env, state, place) for place in places]
     return torch.tensor(acted_on, device=state.device)
+
+
+def _makes_distance(env: Env, state: torch.Tensor, place: int) -> bool:
+    """Whether moving one coordinate alone makes a distance."""
+    moved = state.clone()
+    moved[..., place] += 1e-3
+    distance = env.distance(state, moved)
+    return bool((distance > 0).any())
+
+
+def where_answerable(numbers: np.ndarray, answerable: np.ndarray, reason: str) -> np.ndarray:
+    """Numbers (R,), NaN for the runs that are not `answerable` (R,): a run's answer depends on none of the others.
+
+    Raises:
+        Unanswerable: with the reason, where no run is.
+    """
+    if not answerable.any():
+        raise Unanswerable(reason)
+    return np.where(answerable, numbers, np.nan)
 
 
 def require_pure(env: Env) -> None:
@@ -55,7 +73,8 @@ def require_gradual(env: Env) -> None:
         raise Unanswerable("needs actions that can be wrong by a little; these are Discrete")
 
 
-def _require_smooth(env: Env) -> None:
+def require_smooth(env: Env) -> None:
+    """Refuse an environment in which nothing has a derivative."""
     require_pure(env)
     if isinstance(env.action_space, spaces.Discrete):
         raise Unanswerable("needs a derivative; Discrete actions have none")
@@ -89,90 +108,39 @@ TINY = 1e-300
 """What lengths are kept above before they divide, or their logarithm is taken."""
 
 
-def _of_length_one(env: Env, state: torch.Tensor, way: torch.Tensor) -> torch.Tensor:
-    """Directions (R, E, X) at states (R, E, X), scaled to length one in the dial's metric."""
-    length = env.distance(state, state + STEP * way)
-    return way / length[..., None].clamp_min(TINY) * STEP
+FORGOTTEN = 1e-8
+"""The part of a deviation below which nothing of it is left: derivatives are right to nine digits."""
 
 
-def _noise(env: Env, streams: Streams, episodes: int) -> tuple[torch.Tensor, ...]:
-    """What a rollout under these streams is disturbed by, (R, E, W) for each step."""
-    return streams.normal("noise", episodes, env.horizon, env.noise_size).unbind(2)
+def reacts(env: Env) -> torch.Tensor:
+    """Whether a run's plant lets a deviation pass at all, (R, 1) bool: one whose dial is 0 forgets by nature."""
+    return torch.tensor(env.certificate().value, device=env.device)[:, None] > 0
 
 
-@torch.no_grad()
-def lyapunov(env: Env, who: Policy | Expert, path: Rollout, streams: Streams) -> torch.Tensor:
-    """Growth a step (R,) of an infinitesimal deviation along somebody's path, exp of the largest Lyapunov exponent.
-
-    A tangent vector is carried along the living steps of every rollout by the closed loop's derivative and renormalised
-    at each step; the geometric mean of its stretches is the number.
-
-    Raises:
-        Unanswerable: for Discrete actions, an environment that cannot be put into a state, or a policy that remembers.
-    """
-    _require_smooth(env)
-    episodes, horizon = path.action.shape[1:3]
-    noise = _noise(env, streams, episodes)
-    keep = dial_coordinates(env, path.state[:, :, 0])
-    act = acting(env, who)
-    start = streams.fork("tangent").normal("start", episodes, path.state.shape[-1])
-    way = start * keep
-    total = torch.zeros(path.length.shape, dtype=torch.float64, device=way.device)
-    for t in range(horizon):
-        state = path.state[:, :, t]
-        way = _of_length_one(env, state, way)
-        above = state + STEP * way
-        below = state - STEP * way
-        end_above = env.transition(above, act(above), noise[t])
-        end_below = env.transition(below, act(below), noise[t])
-        stretch = env.distance(end_above, end_below) / (2 * STEP)
-        logarithm = stretch.clamp_min(TINY).log()
-        alive = t < path.length
-        total += torch.where(alive, logarithm, torch.zeros_like(stretch))
-        moved = (end_above - end_below) * keep
-        way = torch.where(stretch[..., None] > 0, moved, way)
-    steps = path.length.sum(1).clamp_min(1)
-    return (total.sum(1) / steps).exp()
-
-
-def action_gain(env: Env, path: Rollout) -> torch.Tensor:
-    """L_a (R,): the largest stretch from an action to the next state that is met along a path."""
-    _require_smooth(env)
-    state = path.state[:, :, :-1:10].flatten(1, 2)
-    action = path.action[:, :, ::10].flatten(1, 2)
-    noise = torch.zeros(*state.shape[:2], env.noise_size, dtype=torch.float64, device=state.device)
-    columns = []
-    for i in range(action.shape[-1]):
-        moved = action.clone()
-        inwards = torch.where(action[..., i] > 0, -1.0, 1.0)  # off the clip
-        moved[..., i] += STEP * inwards
-        ends = env.transition(state, moved, noise), env.transition(state, action, noise)
-        shift = moved - action
-        columns.append(env.difference(*ends) / shift[..., i, None])
-    return _largest_norm(columns)
-
-
-@torch.no_grad()
-def sensitivity(
-    env: Env, act: Callable[[torch.Tensor], torch.Tensor], path: Rollout
+def merges(
+    env: Env, one: torch.Tensor, two: torch.Tensor, action: torch.Tensor, noise: torch.Tensor
 ) -> torch.Tensor:
-    """Lip (R,) of actions (R, E, U) = act(state) in the dial's metric, as far as the states of a path show it."""
-    _require_smooth(env)
-    state = path.state[:, :, :-1:10].flatten(1, 2)
-    columns = []
-    for i in dial_coordinates(env, state).nonzero()[:, 0].tolist():
-        shift = torch.zeros_like(state)
-        shift[..., i] = STEP
-        apart = env.distance(state + shift, state - shift)[..., None]
-        change = act(state + shift) - act(state - shift)
-        columns.append(change / apart.clamp_min(TINY))
-    return _largest_norm(columns)
+    """Whether the plant makes one state of two near ones (R, E), whoever acts: clipped or absorbed, or by nature."""
+    exact = action.to(torch.float64)
+    end = env.transition(one, exact, noise)
+    other_end = env.transition(two, exact, noise)
+    before = env.distance(one, two)
+    left = env.distance(end, other_end)
+    return left <= FORGOTTEN * before
 
 
-def _largest_norm(columns: list[torch.Tensor]) -> torch.Tensor:
-    """The largest spectral norm (R,) of the Jacobians (R, n, D, columns)."""
-    norms = torch.linalg.matrix_norm(torch.stack(columns, -1), 2)
-    return norms.amax(1)
+def of_length_one(env: Env, state: torch.Tensor, way: torch.Tensor) -> torch.Tensor:
+    """Directions (R, E, X) at states (R, E, X), scaled to length one in the dial's metric."""
+    beside = state + STEP * way
+    length = env.distance(state, beside)
+    kept = length[..., None].clamp_min(TINY)
+    return way / kept * STEP
+
+
+def noise_of(env: Env, streams: Streams, episodes: int) -> tuple[torch.Tensor, ...]:
+    """What a rollout under these streams is disturbed by, (R, E, W) for each step."""
+    noise = streams.normal("noise", episodes, env.horizon, env.noise_size)
+    return noise.unbind(2)
 
 
 def recoverability(
@@ -188,28 +156,48 @@ def recoverability(
     """
     require_pure(env)
     streams = streams.fork("recoverability")
-    runs, episodes, horizon = path.action.shape[:3]
-    row = torch.arange(runs, device=path.state.device)[:, None]
-    episode = streams.integers("pick", episodes, samples)
-    last = path.length[row, episode] - 1
-    drawn = streams.integers("time", horizon, samples)
-    time = torch.minimum(drawn, last.clamp_min(0))
-    start = path.state[row, episode, time]
-    left = horizon - time
-    noise = streams.normal("noise", samples, horizon, env.noise_size).unbind(2)
+    start, time = _visited(path, streams, samples)
+    left = path.action.shape[2] - time
+    noise = noise_of(env, streams, samples)
     wrong = _any_action(env, streams, samples)
     value = _return(env, expert, start, left, noise, None)
     after_wrong = _return(env, expert, start, left, noise, wrong)
     return torch.quantile(value - after_wrong, 0.95, dim=1)
 
 
+def _visited(path: Rollout, streams: Streams, samples: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """States (R, n, X) drawn from the living steps of a path, and their times (R, n)."""
+    runs, episodes, horizon = path.action.shape[:3]
+    rows = torch.arange(runs, device=path.state.device)
+    run = rows[:, None]
+    episode = streams.integers("pick", episodes, samples)
+    drawn = streams.integers("time", horizon, samples)
+    length = path.length[run, episode]
+    last = (length - 1).clamp_min(0)
+    time = torch.minimum(drawn, last)
+    state = path.state[run, episode, time]
+    return state, time
+
+
+LARGEST_ACTION = 1e3
+"""Where a Box without a bound is cut off to draw actions from it."""
+
+
 def _any_action(env: Env, streams: Streams, samples: int) -> torch.Tensor:
     draw = streams.uniform("action", samples, action_size(env))
-    if isinstance(env.action_space, spaces.Discrete):
-        return (draw * int(env.action_space.n)).floor()
-    low = torch.as_tensor(np.clip(env.action_space.low, -1e3, 1e3), device=draw.device)
-    high = torch.as_tensor(np.clip(env.action_space.high, -1e3, 1e3), device=draw.device)
+    space = env.action_space
+    if isinstance(space, spaces.Discrete):
+        actions = int(space.n)
+        return (draw * actions).floor()
+    low = _cut_off(space.low, draw)
+    high = _cut_off(space.high, draw)
     return low + (high - low) * draw
+
+
+def _cut_off(bound: np.ndarray, draw: torch.Tensor) -> torch.Tensor:
+    """A bound of a Box (U,), where it has one."""
+    finite = np.clip(bound, -LARGEST_ACTION, LARGEST_ACTION)
+    return torch.as_tensor(finite, device=draw.device)
 
 
 @torch.no_grad()
@@ -218,16 +206,17 @@ def _return(
 ) -> torch.Tensor:
     """The expert's return (R, n) over the `left` steps from `state`, after an opening action where one is given."""
     total = torch.zeros(state.shape[:2], dtype=torch.float64, device=state.device)
-    over = env.terminal(state)
+    nothing = torch.zeros_like(total)
+    over = ended(env, state)
     for t in range(int(left.max())):
         opens = t == 0 and opening is not None
         action = opening if opens else expert.act(state).to(torch.float64)
         following = env.transition(state, action, noise[t])
         live = ~over & (t < left)
         reward = env.reward(state, action, following)
-        total += torch.where(live, reward, torch.zeros_like(total))
+        total += torch.where(live, reward, nothing)
         state = torch.where(live[..., None], following, state)
-        over = over | env.terminal(state)
+        over = over | ended(env, state)
     return total
 
 
@@ -238,15 +227,46 @@ class Recovery:
     Attributes:
         steps: (R, E) steps until the deviation stays below a tenth of the kick; all that were left where it never does.
         recovered: (R, E) bool; where False the time is censored, not missing.
+        felt: (R, E) bool; where False the kick met an episode that was over, or a plant that is clipped or absorbed
+            and swallows it, whoever acts.
     """
 
     steps: torch.Tensor
     recovered: torch.Tensor
+    felt: torch.Tensor
 
     def median(self) -> np.ndarray:
-        """Kaplan-Meier median of each run (R,); inf where fewer than half recover."""
-        rows = zip(self.steps.cpu().numpy(), self.recovered.cpu().numpy(), strict=True)
-        return np.array([kaplan_meier_median(steps, done) for steps, done in rows])
+        """Kaplan-Meier median of each run (R,) over the kicks that were felt; inf where fewer than half recover.
+
+        NaN where fewer than half of the kicks were felt.
+
+        Raises:
+            Unanswerable: where that is so in every run.
+        """
+        felt = self.felt.cpu().numpy()
+        if (felt.mean(1) < 0.5).all():
+            raise Unanswerable(SWALLOWED)
+        rows = zip(self.steps.cpu().numpy(), self.recovered.cpu().numpy(), felt, strict=True)
+        medians = [_median_of_the_felt(*row) for row in rows]
+        return np.array(medians)
+
+
+SWALLOWED = (
+    "when it is kicked it is clipped, absorbed or over: the kick is swallowed, not forgotten"
+)
+
+
+def _median_of_the_felt(steps: np.ndarray, recovered: np.ndarray, felt: np.ndarray) -> float:
+    if felt.mean() < 0.5:
+        return math.nan
+    return kaplan_meier_median(steps[felt], recovered[felt])
+
+
+def kaplan_meier_medians(times: np.ndarray, happened: np.ndarray) -> np.ndarray:
+    """The median of each run (R,), of times (R, E), see `kaplan_meier_median`."""
+    rows = zip(times, happened, strict=True)
+    medians = [kaplan_meier_median(*row) for row in rows]
+    return np.array(medians)
 
 
 def kaplan_meier_median(times: np.ndarray, happened: np.ndarray) -> float:
@@ -255,13 +275,23 @@ def kaplan_meier_median(times: np.ndarray, happened: np.ndarray) -> float:
 
     if not happened.any():
         return math.inf
-    curve = ecdf(CensoredData.right_censored(times.astype(float), ~happened)).sf
-    below = np.flatnonzero(curve.probabilities <= 0.5)
-    return float(curve.quantiles[below[0]]) if len(below) else math.inf
+    censored = ~happened
+    data = CensoredData.right_censored(times.astype(float), censored)
+    curve = ecdf(data).sf
+    below = curve.probabilities <= 0.5
+    if not below.any():
+        return math.inf
+    first = below.argmax()
+    return float(curve.quantiles[first])
 
 
 def kick(
-    env: Env, who: Policy | Expert, streams: Streams, calm: Rollout, size: float, at: int
+    env: Env,
+    who: Policy | Expert,
+    streams: Streams,
+    calm: Rollout,
+    size: float | np.ndarray,
+    at: int,
 ) -> Recovery:
     """Push somebody by `size` in a random direction at step `at`, and see how long the push is felt.
 
@@ -270,34 +300,44 @@ def kick(
         who: policy or expert.
         streams: start, noise and direction.
         calm: the same driver's rollouts under these streams, E of each run.
-        size: length of the kick in the dial's metric.
+        size: length of the kick in the dial's metric, one or one for each run (R,).
         at: the step of the kick.
 
     Raises:
-        Unanswerable: for an environment that cannot be put into a state.
+        Unanswerable: for an environment that cannot be put into a state, or whose states cannot be a little apart.
     """
     require_pure(env)
-    require(
-        0 <= at < env.horizon,
-        f"at: expected a step from 0 to {env.horizon - 1}, got {at}; kick within the horizon",
-    )
-    episodes = calm.state.shape[1]
+    last = env.horizon - 1
+    within = 0 <= at <= last
+    require(within, f"at: expected a step from 0 to {last}, got {at}; kick within the horizon")
     state = calm.state[:, :, at]
-    draw = streams.fork("kick").normal("way", episodes, state.shape[-1])
-    way = _of_length_one(env, state, draw * dial_coordinates(env, state))
-    noise = _noise(env, streams, episodes)
-    deviations = list(_apart(env, who, state + size * way, calm, noise, at))
-    felt = torch.stack(deviations, -1)
-    return _recovery(felt < 0.1 * size)
+    _, episodes, coordinates = state.shape
+    draw = streams.fork("kick").normal("way", episodes, coordinates)
+    way = of_length_one(env, state, draw * dial_coordinates(env, state))
+    noise = noise_of(env, streams, episodes)
+    sizes = torch.as_tensor(size, device=state.device).reshape(-1, 1, 1)
+    kicked = state + sizes * way
+    length = env.distance(state, kicked)
+    small = (length > 0) & (length < 2 * sizes[..., 0])
+    if not small.all():
+        raise Unanswerable("needs states that can be a little apart; here there is nothing between")
+    swallowed = merges(env, kicked, state, calm.action[:, :, at], noise[at])
+    deviations = list(_apart(env, who, kicked, calm, noise, at))
+    quiet = torch.stack(deviations, -1) < 0.1 * sizes
+    felt = (at < calm.length) & ~(swallowed & reacts(env))
+    return _recovery(quiet, felt)
 
 
-def _recovery(quiet: torch.Tensor) -> Recovery:
+def _recovery(quiet: torch.Tensor, felt: torch.Tensor) -> Recovery:
     """When a deviation that is small at some steps (R, E, n) is small for good."""
-    backwards = quiet.flip(-1).int().cummin(-1).values
-    for_good = backwards.flip(-1)
+    backwards = quiet.flip(-1).int()
+    lasting = backwards.cummin(-1).values
+    for_good = lasting.flip(-1)
     recovered = for_good.any(-1)
     first = for_good.argmax(-1) + 1
-    return Recovery(torch.where(recovered, first, quiet.shape[-1]), recovered)
+    never = quiet.shape[-1]
+    steps = torch.where(recovered, first, never)
+    return Recovery(steps, recovered, felt)
 
 
 @torch.no_grad()
@@ -310,15 +350,19 @@ def _apart(
     at: int = 0,
 ) -> Iterator[torch.Tensor]:
     """Deviations (R, E) from a calm path, step by step, of one that is in `state` at step `at`."""
-    drive, over = driver(env, who), env.terminal(state)
+    drive = driver(env, who)
+    over = ended(env, state)
     memory = _memory(drive, calm, at)
     for t in range(at, len(noise)):
         action, memory = drive(t, state, memory)
-        following = env.transition(state, action.to(torch.float64), noise[t])
-        broke = ~following.isfinite().all(-1, keepdim=True)
-        state = torch.where(over[..., None] | broke, state, following)
-        over = over | env.terminal(state)
-        yield env.distance(state, calm.state[:, :, t + 1])
+        exact = action.to(torch.float64)
+        following = env.transition(state, exact, noise[t])
+        finite = following.isfinite().all(-1)
+        stays = over | ~finite
+        state = torch.where(stays[..., None], state, following)
+        over = over | ended(env, state)
+        twin = calm.state[:, :, t + 1]
+        yield env.distance(state, twin)
 
 
 def _memory(drive: Driver, calm: Rollout, at: int) -> Any:
@@ -343,25 +387,29 @@ class Shifted(Expert):
     """
 
     def __init__(self, env: Env, expert: Expert, size: float, way: str, streams: Streams):
-        require(
-            way in ("constant", "zero-mean"), f"way: expected constant or zero-mean, got {way!r}"
-        )
-        self.env, self.expert, self.streams = env, expert, streams
-        self.size, self.way = size, way
+        known = way in ("constant", "zero-mean")
+        require(known, f"way: expected constant or zero-mean, got {way!r}; choose one of them")
+        self.env = env
+        self.expert = expert
+        self.streams = streams
+        self.size = size
+        self.way = way
         self.asked = 0
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`; each call takes the next sign."""
         label = self.expert.act(state)
         length = math.sqrt(label.shape[-1])
-        return label + self.size * self._sign(label) / length
+        error = self.size * self._sign(label)
+        return label + error / length
 
     def _sign(self, label: torch.Tensor) -> torch.Tensor:
         if self.way == "constant":
             return torch.ones_like(label)
         streams = self.streams.fork("sign", self.asked)
-        draw = streams.uniform("sign", label.shape[1], label.shape[-1])
         self.asked += 1
+        _, episodes, size = label.shape
+        draw = streams.uniform("sign", episodes, size)
         return torch.where(draw < 0.5, -1.0, 1.0)
 
 
@@ -386,10 +434,18 @@ def response(
         end = _worst_end(env, expert, lead, streams, size)
     else:
         shifted = Shifted(env, expert, size, way, streams.fork("probe"))
-        episodes = lead.state.shape[1]
-        end = rollout(env, by_expert(env, shifted), streams, episodes).state[:, :, -1]
-    apart = env.distance(end, lead.state[:, :, -1])
+        end = _shifted_end(env, shifted, lead, streams)
+    twin = lead.state[:, :, -1]
+    apart = env.distance(end, twin)
     return apart.median(1).values / size
+
+
+def _shifted_end(env: Env, shifted: Shifted, lead: Rollout, streams: Streams) -> torch.Tensor:
+    """Last states (R, E, X) of an expert with an error."""
+    episodes = lead.state.shape[1]
+    drive = by_expert(env, shifted)
+    twins = rollout(env, drive, streams, episodes)
+    return twins.state[:, :, -1]
 
 
 @torch.no_grad()
@@ -400,27 +456,34 @@ def _worst_end(
     which the twins are furthest apart.
     """
     require_pure(env)
-    episodes = lead.action.shape[1]
-    noise = _noise(env, streams, episodes)
-    directions = torch.eye(lead.action.shape[-1], dtype=torch.float64, device=lead.state.device)
+    _, episodes, horizon, size_of_action = lead.action.shape
+    noise = noise_of(env, streams, episodes)
+    directions = torch.eye(size_of_action, dtype=torch.float64, device=lead.state.device)
     upwards = size * directions
     errors = torch.cat((upwards, -upwards))
     state = lead.state[:, :, 0]
-    over = env.terminal(state)
-    for t in range(env.horizon):
+    over = ended(env, state)
+    for t in range(horizon):
         label = expert.act(state).to(torch.float64)
+        ends = [env.transition(state, label + error, noise[t]) for error in errors]
         twin = lead.state[:, :, t + 1]
-        ends = torch.stack([env.transition(state, label + error, noise[t]) for error in errors])
-        apart = torch.stack([env.distance(end, twin) for end in ends])
-        furthest = apart.argmax(0)[None, ..., None]
-        worst = ends.gather(0, furthest.expand(1, *state.shape))[0]
+        worst = _furthest(env, torch.stack(ends), twin)
         state = torch.where(over[..., None], state, worst)
-        over = over | env.terminal(state)
+        over = over | ended(env, state)
     return state
 
 
-def independent(env: Env, expert: Expert, lead: Rollout, streams: Streams) -> torch.Tensor:
-    """Distance (R,) at the horizon of two expert runs with one start and independent noise, median over rollouts.
+def _furthest(env: Env, ends: torch.Tensor, twin: torch.Tensor) -> torch.Tensor:
+    """Of several ends (n, R, E, X) of each rollout the one (R, E, X) that is furthest from its twin."""
+    distances = [env.distance(end, twin) for end in ends]
+    apart = torch.stack(distances)
+    furthest = apart.argmax(0)[None, ..., None]
+    rows = furthest.expand(1, *twin.shape)
+    return ends.gather(0, rows)[0]
+
+
+def independent(env: Env, expert: Expert, lead: Rollout, streams: Streams) -> np.ndarray:
+    """Distance (R,) at the horizon of two expert runs with one start and independent noise, see `intervals.typical`.
 
     Args:
         env: the environment, R runs.
@@ -432,8 +495,10 @@ def independent(env: Env, expert: Expert, lead: Rollout, streams: Streams) -> to
         Unanswerable: where nothing is random after the start, or the environment only steps on.
     """
     require_pure(env)
-    noise = _noise(env, streams.fork("independent"), lead.state.shape[1])
-    *_, last = _apart(env, expert, lead.state[:, :, 0], lead, noise)
-    if not last.any():
-        raise Unanswerable("nothing is random after the start: two expert runs are one")
-    return last.median(1).values
+    episodes = lead.state.shape[1]
+    noise = noise_of(env, streams.fork("independent"), episodes)
+    start = lead.state[:, :, 0]
+    *_, last = _apart(env, expert, start, lead, noise)
+    apart = last.cpu().numpy()
+    reason = "nothing is random after the start: two expert runs are one"
+    return where_answerable(typical(apart, env.indicator), apart.any(1), reason)

@@ -1,12 +1,17 @@
 """Quantities: what is measured of a learner in a Record, one number for each run, or the reason why it cannot be had.
 
-The bounds T^2 error, u T error and R hold for errors counted as 0 or 1; where actions are a Box an error is a length,
-and their ratios are units to compare with, not bounds.
+The bounds T^2 error and R hold for errors counted as 0 or 1 and rewards in [0, 1]; where actions are a Box an error is
+a length, and their ratios are units to compare with, not bounds. u T error is a bound where u is the largest cost of a
+wrong action; u is a quantile here, as the largest one met is noise. The growths L + L_a Lip(policy) and rho + C L_a
+Lip(error) bound what grows where their constants hold everywhere; here these are the largest along the expert's path,
+and so the growths are estimates. Whatever of it a Record contradicts, its words say.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,7 +27,7 @@ from ..core.streams import Streams
 from ..records.record import Record
 from ..stats.growth import Growth
 from ..stats.intervals import mean_error, ratio
-from . import probes
+from . import loops, probes
 from .probes import Unanswerable
 
 PROBED = 16
@@ -100,57 +105,67 @@ class Reference:
     @asked_once
     def streams(self) -> Streams:
         """Those that the rollouts of the Record were made with; earlier Records name none."""
-        env, drawn = self.env, self.record.config.get("streams")
+        env = self.env
+        drawn = self.record.config.get("streams")
         if drawn is None:
             return Streams(env.seeds, env.device).fork("evaluation")
         return Streams(drawn["seeds"], env.device, drawn["path"], drawn["first"])
 
     def path(self, learner: int = 0) -> Rollout:
         """A learner's first rollouts of each run, as `rollout` gave them; the expert's are those of number 0."""
-        names = ("state", "action", "reward", "length", "terminated", "broke")
-        first = {name: self.record.arrays[name][learner][:, :PROBED].copy() for name in names}
-        return Rollout(**{name: torch.from_numpy(array) for name, array in first.items()})
+        parts = {}
+        for part in dataclasses.fields(Rollout):
+            array = self.record.arrays[part.name][learner]
+            first = array[:, :PROBED].copy()
+            parts[part.name] = torch.from_numpy(first)
+        return Rollout(**parts)
 
     @asked_once
     def lead(self) -> Rollout:
         """The expert's first rollouts, driven here: on another machine than the Record's they may differ by rounding."""
-        return rollout(self.env, by_expert(self.env, self.expert), self.streams, PROBED)
+        drive = by_expert(self.env, self.expert)
+        return rollout(self.env, drive, self.streams, PROBED)
 
     @asked_once
     def independent(self) -> np.ndarray:
         """How far noise alone puts two experts apart, for each run (R,), see `probes.independent`."""
-        env, expert = self.env, self.expert
+        env = self.env
+        expert = self.expert
         probes.require_pure(env)
-        return probes.independent(env, expert, self.lead, self.streams).cpu().numpy()
+        return probes.independent(env, expert, self.lead, self.streams)
 
     @asked_once
     def action_gain(self) -> np.ndarray:
-        """L_a of each run (R,), see `probes.action_gain`."""
-        return probes.action_gain(self.env, self.path()).cpu().numpy()
+        """L_a of each run (R,), see `loops.action_gain`."""
+        gain = loops.action_gain(self.env, self.path())
+        return gain.cpu().numpy()
 
     @asked_once
-    def growth(self) -> np.ndarray:
-        """The expert's own growth a step on its path, for each run (R,), see `probes.lyapunov`."""
-        env, expert = self.env, self.expert
-        return probes.lyapunov(env, expert, self.path(), self.streams).cpu().numpy()
+    def contraction(self) -> loops.Contraction:
+        """How the expert's own loop forgets along its path, see `loops.contraction`."""
+        return loops.contraction(self.env, self.expert, self.path(), self.streams)
 
     @asked_once
     def ceilings(self) -> np.ndarray:
         """The deviation of two unrelated states of each run (R,)."""
-        return np.array([self.record.ceiling(run) for run in range(self.record.runs)])
+        runs = range(self.record.runs)
+        ceilings = [self.record.ceiling(run) for run in runs]
+        return np.array(ceilings)
 
     @asked_once
     def kick(self) -> np.ndarray:
         """Steps after which the expert has forgotten a kick, for each run (R,), see `probes.kick`."""
-        env, expert = self.env, self.expert
-        probes.require_pure(env)
+        expert = self.expert
+        probes.require_pure(self.env)
         return self.kicked(expert, self.lead)
 
     def kicked(self, who: Policy | Expert, calm: Rollout) -> np.ndarray:
         """Steps after which somebody, whose calm path is given, has forgotten a kick, for each run (R,)."""
-        size = KICK * float(np.min(self.ceilings))
-        at = self.env.horizon // 4
-        return probes.kick(self.env, who, self.streams, calm, size, at).median()
+        env = self.env
+        sizes = KICK * self.ceilings
+        at = env.horizon // 4
+        recovery = probes.kick(env, who, self.streams, calm, sizes, at)
+        return recovery.median()
 
     @asked_once
     def constant_response(self) -> np.ndarray:
@@ -168,23 +183,40 @@ class Reference:
         return self._response("adversarial")
 
     def _response(self, way: str) -> np.ndarray:
-        env, expert = self.env, self.expert
+        env = self.env
+        expert = self.expert
         probes.require_gradual(env)
-        return probes.response(env, expert, way, self.lead, self.streams).cpu().numpy()
+        answer = probes.response(env, expert, way, self.lead, self.streams)
+        return answer.cpu().numpy()
 
     @asked_once
     def demonstrated(self) -> np.ndarray:
-        """What the expert's states differ by from their mean, (R, E T, D), along the directions of the dial."""
-        env = self.env
-        state = torch.from_numpy(self.record.arrays["state"][0]).flatten(1, 2)
-        mean = state.mean(1, keepdim=True)
-        return env.difference(state, mean.expand_as(state)).cpu().numpy()
+        """What the expert's states differ by from their mean, (R, E (T+1), D), along the directions of the dial.
+
+        Zero at steps that no episode lived.
+        """
+        states = torch.from_numpy(self.record.arrays["state"][0])
+        state = states.flatten(1, 2)
+        lived = torch.from_numpy(self.visited).flatten(1, 2)
+        weight = lived.double()[..., None]
+        total = (state * weight).sum(1, keepdim=True)
+        mean = total / weight.sum(1, keepdim=True)
+        away = self.env.difference(state, mean.expand_as(state))
+        return (away * weight).cpu().numpy()
+
+    @property
+    def visited(self) -> np.ndarray:
+        """Whether the expert's episode was in a state before or at its end, (R, E, T+1) bool."""
+        length = self.record.arrays["length"][0]
+        times = np.arange(self.record.horizon + 1)
+        return times <= length[..., None]
 
     @asked_once
     def spreads(self) -> np.ndarray:
         """Standard deviations (R, D) of the expert's states along their directions, the most visited first."""
-        away = self.demonstrated
-        return np.linalg.svd(away, compute_uv=False) / math.sqrt(away.shape[1])
+        lengths = np.linalg.svd(self.demonstrated, compute_uv=False)
+        states = self.visited.sum((1, 2))
+        return lengths / np.sqrt(states)[:, None]
 
 
 @dataclass(frozen=True)
@@ -259,12 +291,14 @@ class Assessment:
     @cached_property
     def error_off(self) -> np.ndarray:
         """Mean action error of each run (R,) on the expert's states."""
-        return mean_error(self.array("error_off"), self.experts("broke"))
+        broke, length = self.experts("broke"), self.experts("length")
+        return mean_error(self.array("error_off"), broke, length)
 
     @cached_property
     def error_on(self) -> np.ndarray:
         """Mean action error of each run (R,) on the learner's own states."""
-        return mean_error(self.array("error_on"), self.array("broke"))
+        broke, length = self.array("broke"), self.array("length")
+        return mean_error(self.array("error_on"), broke, length)
 
     @cached_property
     def gap(self) -> np.ndarray:
@@ -274,28 +308,64 @@ class Assessment:
     @asked_once
     def recoverability(self) -> np.ndarray:
         """What one wrong action costs, u of each run (R,), see `probes.recoverability`."""
-        env, expert, streams = self.env, self.reference.expert, self.reference.streams
-        return probes.recoverability(env, expert, self.path, streams).cpu().numpy()
+        env = self.env
+        known = self.reference
+        cost = probes.recoverability(env, known.expert, self.path, known.streams)
+        return cost.cpu().numpy()
 
     @asked_once
     def naive(self) -> np.ndarray:
-        """L + L_a Lip(policy) of each run (R,): the bound that credits no cancellation."""
-        env, policy = self.env, self.policy
-        act = probes.acting(env, policy)
-        slope = probes.sensitivity(env, act, self.reference.path()).cpu().numpy()
+        """L + L_a Lip(policy) of each run (R,): the growth that credits no cancellation."""
+        env = self.env
+        act = probes.acting(env, self.policy)
+        slope = loops.sensitivity(env, act, self.reference.path())
         lipschitz = np.array(env.certificate().value)
-        return lipschitz + self.reference.action_gain * slope
+        return lipschitz + self.reference.action_gain * slope.cpu().numpy()
 
     @asked_once
-    def small_gain(self) -> np.ndarray:
-        """The expert's own growth on its path plus L_a Lip(policy - expert), for each run (R,)."""
-        env, policy = self.env, self.policy
-        act, label = probes.acting(env, policy), probes.acting(env, self.reference.expert)
-        own = self.reference.growth
-        error = probes.sensitivity(
-            env, lambda state: act(state) - label(state), self.reference.path()
-        )
-        return own + self.reference.action_gain * error.cpu().numpy()
+    def error_gain(self) -> np.ndarray:
+        """L_a Lip(policy - expert) of each run (R,), as far as the expert's path shows it."""
+        env = self.env
+        known = self.reference
+        act = probes.acting(env, self.policy)
+        label = probes.acting(env, known.expert)
+
+        def error(state: torch.Tensor) -> torch.Tensor:
+            return act(state) - label(state)
+
+        slope = loops.sensitivity(env, error, known.path())
+        return known.action_gain * slope.cpu().numpy()
+
+    @asked_once
+    def small_gain(self) -> tuple[np.ndarray, np.ndarray]:
+        """The small gain rho + C L_a Lip(policy - expert) of each run (R,), and its C (R,), see `loops.Contraction`."""
+        return self.reference.contraction.small_gain(self.error_gain)
+
+    @cached_property
+    def lead_alive(self) -> np.ndarray:
+        """Whether the expert's episode was alive at a step, (R, E, T) bool."""
+        return self.record.alive(0)
+
+    @cached_property
+    def alive(self) -> np.ndarray:
+        """Whether the learner's episode and its twin's were both alive at a step, (R, E, T) bool."""
+        return self.record.alive(self.learner)
+
+    @asked_once
+    def excess(self) -> np.ndarray:
+        """The largest D of each run (R,) as a part of its limit by the small gain; above 1 the estimate does not hold.
+
+        The limit is fed by L_a times the largest error on the expert's path, see `loops.Contraction.limits`.
+        """
+        error = np.linalg.norm(self.array("error_off"), axis=-1)
+        lived = np.where(self.lead_alive, error, 0.0)
+        known = self.reference
+        fed = known.action_gain * lived.max((1, 2))
+        limits = known.contraction.limits(self.error_gain, fed)
+        later = self.array("divergence")[..., 1:]
+        drift = np.where(self.alive, later, 0.0).max(1)
+        parts = ratio(drift, limits[:, 1:])
+        return parts.max(1)
 
     @cached_property
     def disagrees(self) -> np.ndarray:
@@ -304,12 +374,10 @@ class Assessment:
         Discrete actions disagree where they differ, Box actions by more than a part of the expert's own spread.
         """
         error = np.linalg.norm(self.array("error_off"), axis=-1)
-        deviation = self.experts("action").std((0, 1, 2))
-        spread = np.linalg.norm(deviation)
+        action = self.experts("action")[self.lead_alive]
+        spread = np.linalg.norm(action.std(0))
         allowed = DISAGREEMENT * spread if spread > 0 else 0
-        length = self.experts("length")[..., None]
-        alive = np.arange(self.horizon) < length
-        apart: np.ndarray = np.logical_and(error > allowed, alive)
+        apart: np.ndarray = np.logical_and(error > allowed, self.lead_alive)
         return apart
 
     @cached_property
@@ -329,21 +397,71 @@ Quantity: TypeAlias = "Callable[[Assessment], np.ndarray]"
 
 
 def _drift(part: float) -> Quantity:
-    return lambda a: np.quantile(a.final, part, axis=1, method="inverted_cdf")
+    """A quantile of D over the rollouts."""
+
+    def quantile(a: Assessment) -> np.ndarray:
+        _require_lengths(a)
+        return np.quantile(a.final, part, axis=1, method="inverted_cdf")
+
+    return quantile
 
 
-_median_drift = _drift(0.5)
+def _require_lengths(a: Assessment) -> None:
+    """Refuse a D that is 0 or 1: its mean says all, and nothing grows in it."""
+    if a.record.indicator:
+        raise Unanswerable("D is 0 or 1 here: its arithmetic mean is the chance to be apart")
+
+
+def _typical(a: Assessment) -> np.ndarray:
+    """The median of D at the horizon; where D is 0 or 1, the chance to be apart."""
+    return a.record.drift(a.learner, a.horizon)
+
+
+def _against_the_first(a: Assessment) -> np.ndarray:
+    """Typical D over that of the first learner, run by run."""
+    first = _first_learner(a)
+    return ratio(_typical(a), a.record.drift(first, a.horizon))
+
+
+def _loss_against_the_first(a: Assessment) -> np.ndarray:
+    """What is lost of the first learner's return, run by run."""
+    first = _first_learner(a)
+    return a.gap - a.record.cost_gap(first)
+
+
+def _first_learner(a: Assessment) -> int:
+    """The number of the learner with which the others are compared."""
+    if a.learner == 1:
+        raise Unanswerable("the others are compared with it")
+    return 1
+
+
+def _of_fits(part: str) -> Quantity:
+    """A part of the growth fit of each run."""
+
+    def measure(a: Assessment) -> np.ndarray:
+        _require_lengths(a)
+        return np.array([getattr(fit, part) for fit in a.growth])
+
+    return measure
 
 
 def _geometric(a: Assessment) -> np.ndarray:
-    if (a.final == 0).any():
-        raise Unanswerable("some rollouts end without any drift, whose logarithm there is none")
-    return np.exp(np.log(a.final).mean(1))
+    _require_lengths(a)
+    drift = a.final
+    moved = (drift > 0).all(1)
+    logarithm = np.log(np.where(moved[:, None], drift, 1.0))
+    means = np.exp(logarithm.mean(1))
+    reason = "some rollouts end without any drift, whose logarithm there is none"
+    return probes.where_answerable(means, moved, reason)
 
 
 def _late_against_plateau(a: Assessment) -> np.ndarray:
     """Late median drift over the plateau that the fit predicts, for the saturating runs."""
-    late = np.median(a.array("divergence")[..., a.horizon // 2 :], axis=(1, 2))
+    _require_lengths(a)
+    half = a.horizon // 2
+    later = a.array("divergence")[..., half:]
+    late = np.median(later, axis=(1, 2))
     level = np.array([_plateau(fit) for fit in a.growth])
     if np.isnan(level).all():
         raise Unanswerable("no run is saturating")
@@ -356,41 +474,61 @@ def _plateau(fit: Growth) -> float:
 
 
 def _lyapunov(a: Assessment, path: Rollout) -> np.ndarray:
-    env, policy, streams = a.env, a.policy, a.reference.streams
-    return probes.lyapunov(env, policy, path, streams).cpu().numpy()
+    growth = loops.lyapunov(a.env, a.policy, path, a.reference.streams)
+    return growth.cpu().numpy()
 
 
 def _learners_kick(a: Assessment) -> np.ndarray:
-    env, policy, streams = a.env, a.policy, a.reference.streams
+    env = a.env
+    policy = a.policy
     probes.require_pure(env)
-    calm = rollout(env, probes.driver(env, policy), streams, PROBED)
+    drive = probes.driver(env, policy)
+    calm = rollout(env, drive, a.reference.streams, PROBED)
     return a.reference.kicked(policy, calm)
 
 
 def _first(a: Assessment) -> np.ndarray:
     """Kaplan-Meier median step of the first disagreement on the expert's path; inf where most never disagree."""
-    rows = zip(a.first_disagreement, a.ever_disagrees, strict=True)
-    return np.array([probes.kaplan_meier_median(steps, happened) for steps, happened in rows])
+    return probes.kaplan_meier_medians(a.first_disagreement, a.ever_disagrees)
 
 
 def _trajectory_bound(a: Assessment) -> np.ndarray:
-    """The largest return met, R of the trajectory bound, times the chance of a first disagreement."""
-    largest = a.experts("reward").sum(-1).max(-1)
-    return largest * a.ever_disagrees.mean(-1)
+    """R of the trajectory bound times the chance of a first disagreement.
+
+    R is the width of the interval of 0 and all returns met: the expert's largest where no reward is negative.
+    """
+    experts = a.experts("reward").sum(-1)
+    own = a.array("reward").sum(-1)
+    largest = experts.max(-1).clip(0)
+    smallest = own.min(-1).clip(None, 0)
+    width = largest - smallest
+    chance = a.ever_disagrees.mean(-1)
+    return width * chance
 
 
 def horizon_law(a: Assessment) -> tuple[np.ndarray, np.ndarray]:
     """Slope of log gap on log T for each run (R,), and whether a power explains it better than an exponential (R,)."""
-    lost = (a.experts("reward") - a.array("reward")).cumsum(-1).mean(1)
-    spaced = np.geomspace(max(4, a.horizon // 16), a.horizon, 6)
+    reason = "needs a loss at five horizons or more; some show none"
+    lost = a.experts("reward") - a.array("reward")
+    lost_so_far = lost.cumsum(-1).mean(1)
+    shortest = max(4, a.horizon // 16)
+    spaced = np.geomspace(shortest, a.horizon, 6)
     horizons = np.unique(spaced.astype(int))
-    gaps = lost[:, horizons - 1]
-    if len(horizons) < 5 or (gaps <= 0).any():
-        raise Unanswerable("needs a loss at five horizons or more; some show none")
-    logs = np.log(gaps).T
-    slopes, power = np.polyfit(np.log(horizons), logs, 1, full=True)[:2]
-    exponential = np.polyfit(horizons, logs, 1, full=True)[1]
-    return slopes[0], power < exponential
+    gaps = lost_so_far[:, horizons - 1]
+    shown = (gaps > 0).all(1) & (len(horizons) >= 5)
+    logs = np.log(np.where(shown[:, None], gaps, 1.0))
+    slopes, power = _lines(np.log(horizons), logs)
+    _, exponential = _lines(horizons, logs)
+    return probes.where_answerable(slopes, shown, reason), power < exponential
+
+
+def _lines(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes (R,) of the straight lines through points (n,) and (R, n), and sums of their squared residuals (R,)."""
+    aside = x - x.mean()
+    up = y - y.mean(-1, keepdims=True)
+    slopes = (aside * up).sum(-1) / (aside * aside).sum()
+    residuals = up - slopes[:, None] * aside
+    return slopes, (residuals * residuals).sum(-1)
 
 
 def _unexcited_angle(a: Assessment) -> np.ndarray:
@@ -399,11 +537,18 @@ def _unexcited_angle(a: Assessment) -> np.ndarray:
     runs, _, size = away.shape
     if size < 2:
         raise Unanswerable("there is one direction only")
-    delta = np.clip(a.array("delta"), -1e100, 1e100).reshape(runs, -1, size)
-    least = np.linalg.svd(away, full_matrices=False)[2][:, -1]
-    main = np.linalg.svd(delta, full_matrices=False)[2][:, 0]
-    cosine = np.abs((least * main).sum(-1))
-    return np.degrees(np.arccos(np.clip(cosine, 0, 1)))
+    lived = a.alive[..., None]
+    delta = np.clip(a.array("delta")[:, :, 1:], -1e100, 1e100) * lived
+    least = _directions(away)[:, -1]
+    main = _directions(delta.reshape(runs, -1, size))[:, 0]
+    product = (least * main).sum(-1)
+    cosine = np.abs(product).clip(0, 1)
+    return np.degrees(np.arccos(cosine))
+
+
+def _directions(vectors: np.ndarray) -> np.ndarray:
+    """The principal directions (R, D, D) of vectors (R, n, D), the longest first."""
+    return np.linalg.svd(vectors, full_matrices=False)[2]
 
 
 def _budget_of(a: Assessment) -> dict[str, Any]:
@@ -412,7 +557,9 @@ def _budget_of(a: Assessment) -> dict[str, Any]:
     Raises:
         Unanswerable: where the policy was trained elsewhere.
     """
-    budget = a.record.config["budgets"].get(a.record.learners[a.learner])
+    name = a.record.learners[a.learner]
+    budgets = a.record.config["budgets"]
+    budget = budgets.get(name)
     if budget is None:
         raise Unanswerable("the policy was trained elsewhere")
     return dict(budget)
@@ -420,7 +567,8 @@ def _budget_of(a: Assessment) -> dict[str, Any]:
 
 def _budget(name: str) -> Quantity:
     def measure(a: Assessment) -> np.ndarray:
-        spent = np.asarray(_budget_of(a)[name], dtype=float)
+        budget = _budget_of(a)
+        spent = np.asarray(budget[name], dtype=float)
         return np.broadcast_to(spent, a.gap.shape)
 
     return measure
@@ -440,7 +588,9 @@ def _driven_episodes(a: Assessment) -> int:
 
 def _lost_collecting(a: Assessment) -> np.ndarray:
     """What the collecting policy lost of the expert's return, per episode; other episodes, so that it is not paired."""
-    return a.record.returns(0) - _budget("collected")(a) / _driven_episodes(a)
+    collected = _budget("collected")(a)
+    each = collected / _driven_episodes(a)
+    return a.record.returns(0) - each
 
 
 def _early_ends(a: Assessment) -> np.ndarray:
@@ -449,20 +599,21 @@ def _early_ends(a: Assessment) -> np.ndarray:
 
 
 DRIFT: dict[str, Quantity] = {
-    "D at the horizon, median": _median_drift,
+    "D at the horizon, median": _drift(0.5),
     "D at the horizon, 10 %": _drift(0.1),
     "D at the horizon, 90 %": _drift(0.9),
     "D at the horizon, geometric mean": _geometric,
     "D at the horizon, arithmetic mean": lambda a: a.final.mean(1),
     "ceiling": lambda a: a.reference.ceilings,
     "D of two experts under independent noise": lambda a: a.reference.independent,
-    "D / that": lambda a: ratio(_median_drift(a), a.reference.independent),
-    "D / ceiling": lambda a: _median_drift(a) / a.reference.ceilings,
+    "D / that": lambda a: ratio(_typical(a), a.reference.independent),
+    "D / ceiling": lambda a: _typical(a) / a.reference.ceilings,
+    "D / D of the first learner, by run": _against_the_first,
 }
 
 GROWTH: dict[str, Quantity] = {
-    "growth a step, fitted": lambda a: a.alpha,
-    "deviation that a step adds": lambda a: np.array([fit.epsilon for fit in a.growth]),
+    "growth a step, fitted": _of_fits("alpha"),
+    "deviation that a step adds": _of_fits("epsilon"),
     "late D / predicted plateau": _late_against_plateau,
     "growth a step, Lyapunov, learner's path": lambda a: _lyapunov(a, a.path),
     "growth a step, Lyapunov, expert's path": lambda a: _lyapunov(a, a.reference.path()),
@@ -486,11 +637,13 @@ CAUSES: dict[str, Quantity] = {
 }
 
 BOUNDS: dict[str, Quantity] = {
-    "naive bound L + L_a Lip(policy)": lambda a: a.naive,
-    "small gain rho + L_a Lip(error)": lambda a: a.small_gain,
-    "naive bound / fitted growth": lambda a: a.naive / a.alpha,
-    "small gain / fitted growth": lambda a: a.small_gain / a.alpha,
-    "recoverability u": lambda a: a.recoverability,
+    "naive growth L + L_a Lip(policy), estimate": lambda a: a.naive,
+    "small gain rho + C L_a Lip(error), estimate": lambda a: a.small_gain[0],
+    "C of the expert's loop, estimate": lambda a: a.small_gain[1],
+    "naive / fitted growth": lambda a: a.naive / a.alpha,
+    "small gain / fitted growth": lambda a: a.small_gain[0] / a.alpha,
+    "largest D / limit by the small gain": lambda a: a.excess,
+    "recoverability u, 95 % quantile": lambda a: a.recoverability,
     "cost gap / (T^2 error off)": lambda a: ratio(a.gap, a.horizon**2 * a.error_off),
     "cost gap / (u T error on)": lambda a: ratio(a.gap, a.recoverability * a.horizon * a.error_on),
     "cost gap / (R first disagreement)": lambda a: ratio(a.gap, _trajectory_bound(a)),
@@ -499,6 +652,7 @@ BOUNDS: dict[str, Quantity] = {
 COST: dict[str, Quantity] = {
     "expert's return": lambda a: a.record.returns(0),
     "cost gap": lambda a: a.gap,
+    "cost gap less the first learner's, by run": _loss_against_the_first,
     "horizon exponent of the cost gap": lambda a: horizon_law(a)[0],
     "labels": _budget("labels"),
     "environment steps": _budget("steps"),
@@ -519,7 +673,6 @@ HEADINGS: dict[str, dict[str, Quantity]] = {
 
 
 def classes(a: Assessment, runs: np.ndarray) -> dict[str, int]:
-    """How many of some runs are of which class of growth, the most frequent first."""
-    kinds = [a.growth[run].kind for run in runs]
-    ordered = sorted(set(kinds), key=kinds.count, reverse=True)
-    return {kind: kinds.count(kind) for kind in ordered}
+    """How many of some runs are of which class of growth, the most frequent first, else whose run comes first."""
+    counts = Counter(a.growth[run].kind for run in runs)
+    return dict(counts.most_common())

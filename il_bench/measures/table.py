@@ -49,7 +49,10 @@ class Measures:
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as JSON holds it."""
-        rows = [{**row, "values": _plain_values(row["values"])} for row in self.rows]
+        rows = []
+        for row in self.rows:
+            values = _plain_values(row["values"])
+            rows.append({**row, "values": values})
         errors: Any = self.errors
         if not isinstance(errors, str):
             errors = {name: _plain_values(part) for name, part in errors.items()}
@@ -63,18 +66,21 @@ class Measures:
 
     def __str__(self) -> str:
         words = [f"{heading:<8}{line}" for heading, line in self.summary.items()]
-        remarks = [*self.notes, *self.broken]
         blocks = ["\n".join(words)]
-        blocks += ["\n".join(remarks)] if remarks else []
+        remarks = self._remarks()
+        if remarks:
+            blocks.append("\n".join(remarks))
         blocks += [_block(row) for row in self.rows]
         blocks.append(_matrix(self.errors))
         return "\n\n".join(blocks)
 
     def __repr__(self) -> str:
         """What is in it, not all of it."""
-        names = ", ".join(dict.fromkeys(row["learner"] for row in self.rows))
+        learners = dict.fromkeys(row["learner"] for row in self.rows)
+        names = ", ".join(learners)
         count = sum(map(len, HEADINGS.values()))
-        return f"Measures({names}; {count} quantities in {len(self.rows)} rows; print it)"
+        rows = len(self.rows)
+        return f"Measures({names}; {count} quantities in {rows} rows; print it)"
 
     def __rich_repr__(self) -> Iterator[tuple[str, str]]:
         """The five lines."""
@@ -83,10 +89,17 @@ class Measures:
     def _repr_html_(self) -> str:
         """What a notebook shows: the five lines, then a table under each heading."""
         parts = [html_table("In words", self.summary)]
-        parts += [f"<p>{escape(line)}</p>" for line in (*self.notes, *self.broken)]
-        parts += [html_table(_title(row), _under_headings(row)) for row in self.rows]
+        parts += [f"<p>{escape(line)}</p>" for line in self._remarks()]
+        for row in self.rows:
+            quantities = _under_headings(row)
+            parts.append(html_table(_title(row), quantities))
         matrix = escape(_matrix(self.errors))
-        return "".join([*parts, f"<pre>{matrix}</pre>"])
+        parts.append(f"<pre>{matrix}</pre>")
+        return "".join(parts)
+
+    def _remarks(self) -> list[str]:
+        """What a reader should know first, and who became NaN or infinite."""
+        return [*self.notes, *self.broken]
 
 
 def class_text(classes: Mapping[str, int]) -> str:
@@ -110,11 +123,11 @@ def _block(row: Row) -> str:
 def _texts(row: Row) -> dict[str, dict[str, str]]:
     """What is shown of a row, by heading and quantity; the class of growth is the first of its heading."""
     values = row["values"]
-    texts = {
-        heading: {name: _text(name, values[name]) for name in quantities}
-        for heading, quantities in HEADINGS.items()
-    }
-    texts["growth"] = {"growth class": row["class"], **texts["growth"]}
+    texts: dict[str, dict[str, str]] = {heading: {} for heading in HEADINGS}
+    texts["growth"]["growth class"] = row["class"]
+    for heading, quantities in HEADINGS.items():
+        for name in quantities:
+            texts[heading][name] = _text(name, values[name])
     return texts
 
 
@@ -138,11 +151,17 @@ def _matrix(errors: Matrix | str) -> str:
     if isinstance(errors, str):
         return f"action error matrix: {errors}"
     columns = list(next(iter(errors.values()), {}))
-    lines = [MATRIX, " " * 12 + "".join(f"{name:>28}" for name in columns)]
+    lines = [MATRIX, _matrix_line("", columns)]
     for name, part in errors.items():
-        cells = "".join(f"{part[column]!s:>28}" for column in columns)
-        lines.append(f"  {name:<10}{cells}")
+        cells = [str(part[column]) for column in columns]
+        line = _matrix_line(name, cells)
+        lines.append(line)
     return "\n".join(lines)
+
+
+def _matrix_line(name: str, cells: Sequence[str]) -> str:
+    padded = [f"{cell:>28}" for cell in cells]
+    return f"  {name:<10}" + "".join(padded)
 
 
 def _plain_values(values: Mapping[str, Interval | str]) -> dict[str, Any]:
@@ -153,4 +172,9 @@ def _plain(value: Interval | str) -> dict[str, Any]:
     if isinstance(value, str):
         return {"none_because": value}
     numbers = dataclasses.asdict(value)
-    return {name: v if math.isfinite(v) else str(v) for name, v in numbers.items()}
+    return {name: _finite_or_text(number) for name, number in numbers.items()}
+
+
+def _finite_or_text(number: float) -> float | str:
+    """JSON knows neither NaN nor infinity."""
+    return number if math.isfinite(number) else str(number)

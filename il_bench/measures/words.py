@@ -24,6 +24,10 @@ FAR = 0.5
 """As far as two unrelated states: from this part of their distance on."""
 
 
+ATTAINED = 1 + 1e-6
+"""A bound is exceeded above this part of it: one that is attained is so but for rounding."""
+
+
 @dataclass(frozen=True)
 class Circumstances:
     """What the lines need to know of a Record besides its rows.
@@ -31,7 +35,7 @@ class Circumstances:
     Attributes:
         horizon: steps of a rollout, T.
         indicator: whether D is 0 or 1, so that its mean is the chance to be apart.
-        counted: whether action errors are 0 or 1, so that the bounds on the loss hold.
+        counted: whether action errors are 0 or 1 and rewards, with 0, in an interval of length 1, so that the bounds on the loss hold.
     """
 
     horizon: int
@@ -49,19 +53,22 @@ def five_lines(rows: Sequence[Row], known: Circumstances) -> dict[str, str]:
         "bounds": _bounds,
         "cost": _cost,
     }
-    lines = {
-        heading: "; ".join(f"{row['learner']} {clause(row, known)}" for row in chosen)
-        for heading, clause in clauses.items()
-    }
-    lines["drift"] = f"{_opening(chosen[0], known)} {lines['drift']}"
-    return {heading: f"{line}." for heading, line in lines.items()}
+    lines = {}
+    for heading, clause in clauses.items():
+        said = [f"{row['learner']} {clause(row, known)}" for row in chosen]
+        lines[heading] = "; ".join(said) + "."
+    opening = _opening(chosen[0], known)
+    lines["drift"] = f"{opening} {lines['drift']}"
+    return lines
 
 
 def _furthest_and_least(rows: Sequence[Row], known: Circumstances) -> list[Row]:
     """Who drifted furthest, and who least in the same setting, if there was anybody else."""
     ordered = sorted(rows, key=lambda row: -_distance(row, known).value)
-    beside = [row for row in ordered[1:] if row["settings"] == ordered[0]["settings"]]
-    return [ordered[0], *beside[-1:]]
+    furthest, *others = ordered
+    beside = [row for row in others if row["settings"] == furthest["settings"]]
+    least = beside[-1:]
+    return [furthest, *least]
 
 
 def _distance(row: Row, known: Circumstances) -> Interval:
@@ -73,14 +80,19 @@ def _distance(row: Row, known: Circumstances) -> Interval:
 
 def _opening(row: Row, known: Circumstances) -> str:
     """Of which setting and which time the lines speak."""
-    where, steps = place(row["settings"]), _counted(known.horizon, "step")
+    where = place(row["settings"])
+    steps = _counted(known.horizon, "step")
     return f"At {where}, after {steps}" if where else f"After {steps}"
 
 
 def place(settings: dict[str, float]) -> str:
     """A setting in words, such as "L = 1.2, noise = 0.05"."""
     titles = {"lipschitz": "L"}
-    return ", ".join(f"{titles.get(name, name)} = {value:g}" for name, value in settings.items())
+    parts = []
+    for name, value in settings.items():
+        title = titles.get(name, name)
+        parts.append(f"{title} = {value:g}")
+    return ", ".join(parts)
 
 
 def _counted(count: int, noun: str) -> str:
@@ -174,14 +186,16 @@ def _doubling(alpha: float) -> str:
     """In how many steps a deviation doubles, where that takes more than one."""
     if not 1 < alpha < 2:
         return ""
-    return f", doubled every {_steps(math.log(2) / math.log(alpha))}"
+    time = math.log(2) / math.log(alpha)
+    return f", doubled every {_steps(time)}"
 
 
 def _halving(alpha: float) -> str:
     """In how many steps half of a deviation is forgotten, where that takes more than one."""
     if not 0.5 < alpha < 1:
         return ""
-    return f", by half every {_steps(math.log(0.5) / math.log(alpha))}"
+    time = math.log(0.5) / math.log(alpha)
+    return f", by half every {_steps(time)}"
 
 
 def _steps(time: float) -> str:
@@ -191,7 +205,8 @@ def _steps(time: float) -> str:
 def _causes(row: Row, known: Circumstances) -> str:
     """Whether it errs more where it drives itself than where the expert did."""
     values = row["values"]
-    off, on = values["action error off (expert's states)"], values["action error on (own states)"]
+    off = values["action error off (expert's states)"]
+    on = values["action error on (own states)"]
     if off.value == 0 and on.value == 0:
         return "acts as its expert does wherever it was compared with it"
     if off.value == 0:
@@ -221,25 +236,36 @@ def _disagreement(row: Row) -> str:
 
 
 def _bounds(row: Row, known: Circumstances) -> str:
-    """What theory allows: for the growth where actions can be wrong by a little, for the loss where errors are counted."""
+    """What is foretold: of the growth where actions can be wrong by a little, of the loss where errors are counted."""
     if known.counted:
         return _loss_bounds(row)
-    naive = row["values"]["naive bound L + L_a Lip(policy)"]
+    naive = row["values"]["naive growth L + L_a Lip(policy), estimate"]
     if math.isnan(_number(naive)):
         return f"has no bound on its growth ({_reason(naive)})"
-    looser = _number(row["values"]["naive bound / fitted growth"])
-    fitted = f", {_times(looser)} the growth fitted" if math.isfinite(looser) else ""
-    return (
-        f"may grow by {short(naive.value, 3)} a step by the naive bound{fitted}{_small_gain(row)}"
-    )
+    text = f"may grow by {short(naive.value, 3)} a step by the naive estimate"
+    return f"{text}{_against_the_fit(row)}{_small_gain(row)}"
+
+
+def _against_the_fit(row: Row) -> str:
+    """How the naive estimate compares with the growth that was fitted."""
+    looser = row["values"]["naive / fitted growth"]
+    times = _number(looser)
+    if not math.isfinite(times):
+        return ""
+    text = f", {_times(times)} the growth fitted"
+    return f"{text}, which refutes it" if looser.high < 1 else text
 
 
 def _small_gain(row: Row) -> str:
-    small = _number(row["values"]["small gain rho + L_a Lip(error)"])
+    small = _number(row["values"]["small gain rho + C L_a Lip(error), estimate"])
+    excess = _number(row["values"]["largest D / limit by the small gain"])
     if math.isnan(small):
         return ""
+    text = f", and by {short(small, 3)} by the small gain"
+    if excess > ATTAINED:
+        return f"{text}: its drift refutes that, it reached {_times(excess)} the limit"
     promise = "errors stay small" if small < 1 else "an explosion is not ruled out"
-    return f", and by {short(small, 3)} by the small gain: {promise}"
+    return f"{text}: {promise}"
 
 
 def _loss_bounds(row: Row) -> str:
@@ -249,6 +275,8 @@ def _loss_bounds(row: Row) -> str:
     if not math.isfinite(any_task):
         return "has no finite bound on its loss"
     text = f"loses {short(any_task)} of the bound T^2 error"
+    if any_task > ATTAINED:
+        text = f"loses {_times(any_task)} T^2 error, more than that bound allows"
     if not math.isfinite(recoverable):
         return text
     return f"{text} and {short(recoverable)} of u T error, which counts on recovery"
@@ -259,7 +287,8 @@ def _cost(row: Row, known: Circumstances) -> str:
 
 
 def _loss(row: Row) -> str:
-    gap, whole = row["values"]["cost gap"], row["values"]["expert's return"].value
+    gap = row["values"]["cost gap"]
+    whole = row["values"]["expert's return"].value
     experts = f"its expert's return {short(whole, 3)}"
     if math.isinf(gap.value):
         return f"loses without limit of {experts}"
@@ -278,13 +307,23 @@ def _law(row: Row) -> str:
 
 def _spent(row: Row) -> str:
     """What it took to learn."""
-    labels, updates, seconds = (row["values"][name] for name in ("labels", "updates", "seconds"))
-    if isinstance(labels, str):
+    values = row["values"]
+    if isinstance(values["labels"], str):
         return "and was trained elsewhere"
-    counts = f"{_counted(round(labels.value), 'label')}, {_counted(round(updates.value), 'update')}"
-    return f"and took {counts} and {short(seconds.value)} s to learn{_early_ends(row)}"
+    labels = _whole(values["labels"], "label")
+    updates = _whole(values["updates"], "update")
+    seconds = short(values["seconds"].value)
+    return f"and took {labels}, {updates} and {seconds} s to learn{_early_ends(row)}"
+
+
+def _whole(value: Interval, noun: str) -> str:
+    count = round(value.value)
+    return _counted(count, noun)
 
 
 def _early_ends(row: Row) -> str:
     ends = _number(row["values"]["episodes ended early while collecting"])
-    return f" ({_counted(round(ends), 'early end')} on the way)" if ends >= 1 else ""
+    if not ends >= 1:
+        return ""
+    count = _counted(round(ends), "early end")
+    return f" ({count} on the way)"

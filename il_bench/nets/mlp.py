@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from gymnasium import spaces
 
 from ..core.arrays import Arrays, affine
 from ..core.env import Env
-from ..core.policy import Log, Policy, choose
+from ..core.policy import Policy, choose
 from ..core.settings import as_tuple, one_of, require, require_counts
 from ..core.streams import Streams
-from ..fit.adam import Adam
 from ..fit.dataset import Dataset
 from ..fit.loop import (
     Autograd,
@@ -29,37 +29,38 @@ from ..fit.loop import (
     sign,
     squared_error,
 )
+from ..fit.optimiser import Layers, Optimiser
 from ..fit.scaling import scales
-from ..fit.training import Training
+from ..fit.training import Lesson
 from . import _mlp_engine
 
 
-def mlp(layers: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+def mlp(layers: Layers, x: torch.Tensor) -> torch.Tensor:
     """Tanh network: layers are W, b, W, b, ...; x (R, B, in) to (R, B, out)."""
     for w, b in zip(layers[:-2:2], layers[1:-2:2], strict=True):
         x = affine(b, x, w).tanh()
     return affine(layers[-1], x, layers[-2])
 
 
-def initial_layers(sizes: list[int], streams: Streams) -> list[torch.Tensor]:
+def initial_layers(sizes: list[int], streams: Streams) -> Layers:
     """Weights and biases uniform in +-1/sqrt(fan in), as torch.nn.Linear draws them, keyed by each run's seed."""
     layers = []
     for i, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
         bound = 1 / math.sqrt(fan_in)
         for name, rows in (("weight", fan_in), ("bias", 1)):
-            draw = streams.uniform(f"{name} {i}", 1, rows, fan_out)[:, 0]
-            values = (2 * draw - 1) * bound
-            layers.append(values.to(torch.float32))
+            draw = streams.uniform(f"{name} {i}", 1, rows, fan_out)
+            values = (2 * draw[:, 0] - 1) * bound
+            layer = values.to(torch.float32)
+            layers.append(layer)
     return layers
 
 
 def require_shape(obs: torch.Tensor, runs: int, size: int) -> None:
     """Refuse observations that are not (R, E, O) of `runs` and `size`."""
-    fits = obs.dim() == 3 and obs.shape[0] == runs and obs.shape[2] == size
-    require(
-        fits,
-        f"observations: expected (R={runs}, E, O={size}), got {tuple(obs.shape)}; pass one row an episode",
-    )
+    shape = tuple(obs.shape)
+    fits = len(shape) == 3 and shape[0] == runs and shape[2] == size
+    wanted = f"expected (R={runs}, E, O={size})"
+    require(fits, f"observations: {wanted}, got {shape}; pass one row an episode")
 
 
 class MLPPolicy(Policy):
@@ -77,10 +78,10 @@ class MLPPolicy(Policy):
 
     def __init__(
         self,
-        layers: list[torch.Tensor],
+        layers: Layers,
         scaling: Arrays,
         action_space: spaces.Box | spaces.Discrete,
-        trained: list[torch.Tensor] | None = None,
+        trained: Layers | None = None,
     ):
         self.trained = layers if trained is None else trained
         self.layers = [layer.detach() for layer in layers]
@@ -91,15 +92,15 @@ class MLPPolicy(Policy):
         self._layers = [layer.double() for layer in self.layers]
         self._scaling = {name: value.double() for name, value in scaling.items()}
         if isinstance(action_space, spaces.Box):
-            bounds = (action_space.low, action_space.high)
-            self._low, self._high = (
-                torch.as_tensor(bound.ravel(), device=self.device).double() for bound in bounds
-            )
+            self._low = _flat(action_space.low, self.device)
+            self._high = _flat(action_space.high, self.device)
 
     def __repr__(self) -> str:
         """What it is, not all of it."""
-        sizes = [self.layers[0].shape[1], *(b.shape[-1] for b in self.layers[1::2])]
-        return f"MLPPolicy({' -> '.join(map(str, sizes))}; R={self.runs})"
+        first, *_ = self.layers
+        sizes = [first.shape[1], *(bias.shape[-1] for bias in self.layers[1::2])]
+        widths = " -> ".join(map(str, sizes))
+        return f"MLPPolicy({widths}; R={self.runs})"
 
     def output(self, obs: torch.Tensor) -> torch.Tensor:
         """Unclipped actions, or logits, (R, E, U or A), float64, for obs (R, E, O); differentiable in obs."""
@@ -136,12 +137,17 @@ class MLPPolicy(Policy):
         return arrays
 
 
-def _numbered(name: str, layers: list[torch.Tensor]) -> Arrays:
+def _flat(bound: np.ndarray, device: str) -> torch.Tensor:
+    """The bounds (U,) of a Box's actions."""
+    return torch.as_tensor(bound.ravel(), device=device).double()
+
+
+def _numbered(name: str, layers: Layers) -> Arrays:
     """Layers under names whose order is theirs."""
     return {f"{name}.{i:02d}": layer for i, layer in enumerate(layers)}
 
 
-def _in_order(name: str, arrays: Arrays) -> list[torch.Tensor]:
+def _in_order(name: str, arrays: Arrays) -> Layers:
     """The way back from `_numbered`."""
     names = sorted(key for key in arrays if key.startswith(f"{name}."))
     return [arrays[key] for key in names]
@@ -151,20 +157,22 @@ def side_by_side(policies: list[MLPPolicy]) -> MLPPolicy:
     """One policy of all the runs of several, in order."""
     layers = _joined([policy.layers for policy in policies])
     trained = _joined([policy.trained for policy in policies])
-    names = list(policies[0].scaling)
-    scales_of_each = [[policy.scaling[name] for name in names] for policy in policies]
-    scaling = dict(zip(names, _joined(scales_of_each), strict=True))
-    return MLPPolicy(layers, scaling, policies[0].action_space, trained)
+    first, *_ = policies
+    scaling = {}
+    for name in first.scaling:
+        parts = [policy.scaling[name] for policy in policies]
+        scaling[name] = torch.cat(parts)
+    return MLPPolicy(layers, scaling, first.action_space, trained)
 
 
-def _joined(parts: list[list[torch.Tensor]]) -> list[torch.Tensor]:
+def _joined(parts: list[Layers]) -> Layers:
     """Tensors (R, ...) of all runs, from those of several policies."""
     return [torch.cat(each) for each in zip(*parts, strict=True)]
 
 
 @dataclass(frozen=True)
 class MLP:
-    """Tanh networks, trained by Adam on squared error or cross-entropy."""
+    """Tanh networks, trained on squared error or cross-entropy."""
 
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers."""
@@ -175,30 +183,21 @@ class MLP:
         """Refuse widths that no network has."""
         require_counts(self, "hidden")
 
-    def fit(
-        self,
-        data: Dataset,
-        training: Training,
-        env: Env,
-        streams: Streams,
-        log: Log,
-        updates: int,
-        start: Policy | None,
-    ) -> MLPPolicy:
+    def fit(self, lesson: Lesson) -> MLPPolicy:
         """See `Net.fit`; as many runs train side by side as are fastest."""
-        first = start.trained if isinstance(start, MLPPolicy) else None
-        sizes, space = self.widths(data, env), env.action_space
-        side = _runs_at_once(data, sizes, training)
+        space = lesson.env.action_space
+        sizes = self.widths(lesson.data, lesson.env)
+        side = _runs_at_once(lesson, sizes)
         policies: list[MLPPolicy] = []
-        losses: list[torch.Tensor] = []
-        for block in in_blocks(side, data, training, streams, log, updates):
-            layers = None if first is None else [layer[block.runs] for layer in first]
+        losses: Layers = []
+        for block in in_blocks(side, lesson):
+            layers = _first_layers(lesson, block, sizes)
             descent = _descent(block, sizes, space, layers)
-            adam, loss = descend(block, descent, updates)
+            adam, loss = descend(block, descent, lesson.updates)
             policy = MLPPolicy(adam.average(), descent.scaling, space, adam.last())
             policies.append(policy)
             losses.append(loss)
-        sign(log, losses, updates)
+        sign(lesson, losses)
         return side_by_side(policies)
 
     def widths(self, data: Dataset, env: Env) -> list[int]:
@@ -222,43 +221,56 @@ class MLP:
         return sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
 
 
-def _runs_at_once(data: Dataset, sizes: list[int], training: Training) -> int:
+def _runs_at_once(lesson: Lesson, sizes: list[int]) -> int:
     """How many runs train side by side: all of them where the fast engine does not."""
-    if _mlp_engine.suits(data.obs):
-        return _mlp_engine.runs_at_once(sizes, training.batch)
-    return len(data.obs)
+    if _mlp_engine.suits(lesson.data.obs):
+        return _mlp_engine.runs_at_once(sizes, lesson.training.batch)
+    return lesson.runs
 
 
-def _descent(
-    block: Block, sizes: list[int], space: Any, first: list[torch.Tensor] | None
-) -> Descent:
+def _first_layers(lesson: Lesson, block: Block, sizes: list[int]) -> Layers:
+    """The weights with which the training of some runs begins, on the device of its data."""
+    start = lesson.start
+    if isinstance(start, MLPPolicy):
+        layers = [layer[block.runs] for layer in start.trained]
+    else:
+        layers = initial_layers(sizes, block.streams)
+    device = block.data.obs.device
+    return [layer.to(device) for layer in layers]
+
+
+def _descent(block: Block, sizes: list[int], space: Any, layers: Layers) -> Descent:
     """Where the training of some runs begins, and who computes its gradient."""
-    data, training = block.data, block.training
     discrete = isinstance(space, spaces.Discrete)
     logits = sizes[-1] if discrete else None
+    scaling = _scaling(block, logits)
+    make = _tape if _mlp_engine.suits(block.data.obs) else _autograd
+    gradient = partial(make, sizes, block.training.batch, discrete)
+    return Descent(layers, scaling, gradient)
+
+
+def _scaling(block: Block, logits: int | None) -> Arrays:
+    """The scales of some runs, those of actions where they are asked for."""
+    training = block.training
     floor = as_tuple(training.std_floor)
-    scaling = scales(data, floor, training.normalise == "zscore", logits)
+    zscore = training.normalise == "zscore"
+    scaling = scales(block.data, floor, zscore, logits)
     if training.targets == "none":
         scaling["shift"] = torch.zeros_like(scaling["shift"])
         scaling["scale"] = torch.ones_like(scaling["scale"])
-    layers = first or initial_layers(sizes, block.streams)
-    layers = [layer.to(data.obs.device) for layer in layers]
-    make = _tape if _mlp_engine.suits(data.obs) else _autograd
-    return Descent(layers, scaling, partial(make, sizes, training.batch, discrete))
+    return scaling
 
 
-def _tape(sizes: list[int], batch: int, discrete: bool, adam: Adam) -> Gradient:
+def _tape(sizes: list[int], batch: int, discrete: bool, adam: Optimiser) -> Gradient:
     """The gradient by the fast engine."""
     return _mlp_engine.Tape(adam.flat, adam.grad, sizes, batch, discrete)
 
 
-def _autograd(sizes: list[int], batch: int, discrete: bool, adam: Adam) -> Gradient:
+def _autograd(sizes: list[int], batch: int, discrete: bool, adam: Optimiser) -> Gradient:
     """The gradient by autograd."""
     criterion = cross_entropy if discrete else squared_error
 
-    def loss(
-        layers: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor, share: torch.Tensor
-    ) -> torch.Tensor:
+    def loss(layers: Layers, x: torch.Tensor, y: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         return criterion(mlp(layers, x), y, share)
 
     return Autograd(adam, loss)

@@ -9,13 +9,10 @@ import torch
 from gymnasium import spaces
 
 from ..core.arrays import Arrays
-from ..core.env import Env
-from ..core.policy import Log, Policy
 from ..core.settings import Values, as_tuple
-from ..core.streams import Streams
 from ..fit.dataset import Dataset
 from ..fit.scaling import scales
-from ..fit.training import Training, require_positive
+from ..fit.training import Lesson, Training, require_positive
 from .mlp import MLP, MLPPolicy
 
 BLOCK = 2048  # samples whose products are summed at a time
@@ -38,23 +35,14 @@ class Ridge:
         """Refuse penalties that are none."""
         require_positive(self, "penalty", zero=True)
 
-    def fit(
-        self,
-        data: Dataset,
-        training: Training,
-        env: Env,
-        streams: Streams,
-        log: Log,
-        updates: int,
-        start: Policy | None,
-    ) -> MLPPolicy:
+    def fit(self, lesson: Lesson) -> MLPPolicy:
         """See `Net.fit`."""
-        space = env.action_space
+        data, space = lesson.data, lesson.env.action_space
         actions = int(space.n) if isinstance(space, spaces.Discrete) else None
         target = data.action
         if actions is not None:
             target = torch.nn.functional.one_hot(data.action[..., 0], actions)
-        scaling = _scaling(data, training, actions, target.shape[-1])
+        scaling = _scaling(data, lesson.training, actions, target.shape[-1])
         penalties = as_tuple(self.penalty) * len(data.obs)
         parts = (data.obs, scaling["mean"], scaling["std"], target, data.weight)
         runs = zip(*parts, penalties, strict=False)

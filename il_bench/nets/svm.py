@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 from gymnasium import spaces
 
 from ..core.arrays import Arrays, affine
-from ..core.env import Env
-from ..core.policy import Log, Policy, choose
+from ..core.policy import Policy, choose
 from ..core.settings import Values, as_tuple, one_of
-from ..core.streams import Streams
 from ..fit.dataset import Dataset
 from ..fit.scaling import scales
-from ..fit.training import Training, require_positive
+from ..fit.training import Lesson, Training, require_positive
 from .mlp import require_shape
 
 
@@ -104,26 +102,17 @@ class SVM:
         """Refuse costs that are none."""
         require_positive(self, "cost")
 
-    def fit(
-        self,
-        data: Dataset,
-        training: Training,
-        env: Env,
-        streams: Streams,
-        log: Log,
-        updates: int,
-        start: Policy | None,
-    ) -> VotePolicy:
+    def fit(self, lesson: Lesson) -> VotePolicy:
         """See `Net.fit`.
 
         Raises:
             ValueError: for Box actions; ImportError where scikit-learn is not installed.
         """
-        space = env.action_space
+        data, space = lesson.data, lesson.env.action_space
         if not isinstance(space, spaces.Discrete):
             raise ValueError("net svm: expected Discrete actions, got Box ones; use net ridge")
-        costs = as_tuple(self.cost) * len(data.obs)
-        machines = _machines(data, training, int(space.n), costs)
+        costs = as_tuple(self.cost) * lesson.runs
+        machines = _machines(data, lesson.training, int(space.n), costs)
         parts = [np.stack(part) for part in zip(*machines, strict=True)]
         tensors = [torch.from_numpy(part).float() for part in parts]
         weight, bias = (tensor.to(data.obs.device) for tensor in tensors)
@@ -138,9 +127,25 @@ class SVM:
         return (observation + 1) * outputs * (outputs - 1) // 2
 
 
+_Machines: TypeAlias = "tuple[np.ndarray, np.ndarray]"
+"""Coefficients (O, P) and intercepts (1, P) of all pairs."""
+
+
+class _Samples(NamedTuple):
+    """Those in which one action was taken.
+
+    Attributes:
+        obs: (N, O).
+        weight: (N,).
+    """
+
+    obs: np.ndarray
+    weight: np.ndarray
+
+
 def _machines(
     data: Dataset, training: Training, actions: int, costs: tuple[float, ...]
-) -> list[tuple[np.ndarray, np.ndarray]]:
+) -> list[_Machines]:
     """Coefficients (O, P) and intercepts (1, P) of each run."""
     parts = (data.obs, data.action[..., 0], data.weight)
     samples = [part.cpu().numpy() for part in parts]
@@ -155,7 +160,7 @@ def _machines(
     return machines
 
 
-def _moments(data: Dataset, training: Training, actions: int) -> tuple[np.ndarray, np.ndarray]:
+def _moments(data: Dataset, training: Training, actions: int) -> _Machines:
     """Mean and deviation of the observations (R, 1, O), float64; 0 and 1 where they are taken as they are."""
     if training.normalise != "zscore":
         runs, _, size = data.obs.shape
@@ -192,7 +197,7 @@ def _distinct(
 
 def _pairs(
     obs: np.ndarray, action: np.ndarray, weight: np.ndarray, actions: int, cost: float
-) -> tuple[np.ndarray, np.ndarray]:
+) -> _Machines:
     """Coefficients (O, P) and intercepts (1, P) of all pairs; an action that nobody took loses to any other."""
     try:
         from sklearn import config_context
@@ -202,8 +207,12 @@ def _pairs(
             "net svm: needs scikit-learn, which is not installed; install it with pip install il-bench[bench]"
         ) from None
     machine = LinearSVC(C=cost, dual=False)
-    taken = [(obs[action == k], weight[action == k]) for k in range(actions)]
-    slopes, biases = [], []
+    taken = []
+    for number in range(actions):
+        own = action == number
+        taken.append(_Samples(obs[own], weight[own]))
+    slopes = []
+    biases = []
     # 325 small fits: checks would cost half.
     with config_context(assume_finite=True, skip_parameter_validation=True):
         for one, two in itertools.combinations(taken, 2):
@@ -213,18 +222,15 @@ def _pairs(
     return np.column_stack(slopes), np.array([biases])
 
 
-def _pair(
-    machine: Any, one: tuple[np.ndarray, np.ndarray], two: tuple[np.ndarray, np.ndarray]
-) -> tuple[np.ndarray, float]:
+def _pair(machine: Any, one: _Samples, two: _Samples) -> tuple[np.ndarray, float]:
     """Coefficients (O,) and intercept between the samples and weights of two actions."""
-    first, light = one
-    second, heavy = two
-    if len(first) == 0 or len(second) == 0:
-        bias = float(len(second) > 0) - float(len(first) > 0)
-        nothing = np.zeros(first.shape[1])
+    first, second = len(one.obs), len(two.obs)
+    if first == 0 or second == 0:
+        bias = float(second > 0) - float(first > 0)
+        nothing = np.zeros(one.obs.shape[1])
         return nothing, bias
-    obs = np.concatenate((first, second))
-    weight = np.concatenate((light, heavy))
-    is_second = np.arange(len(obs)) >= len(first)
+    obs = np.concatenate((one.obs, two.obs))
+    weight = np.concatenate((one.weight, two.weight))
+    is_second = np.arange(len(obs)) >= first
     machine.fit(obs, is_second, weight)
     return machine.coef_[0], machine.intercept_[0]

@@ -9,12 +9,9 @@ import torch
 from gymnasium import spaces
 
 from ..core.arrays import Arrays
-from ..core.env import Env
-from ..core.policy import Log, Policy, choose
+from ..core.policy import Policy, choose
 from ..core.settings import one_of
-from ..core.streams import Streams
-from ..fit.dataset import Dataset
-from ..fit.training import Training
+from ..fit.training import Lesson
 
 
 class TablePolicy(Policy):
@@ -31,8 +28,11 @@ class TablePolicy(Policy):
     action_space: spaces.Discrete
 
     def __init__(self, counts: torch.Tensor, fill: torch.Tensor, action_space: spaces.Discrete):
-        self.counts, self.fill, self.action_space = counts, fill, action_space
-        self.runs, self.device = len(counts), str(counts.device)
+        self.counts = counts
+        self.fill = fill
+        self.action_space = action_space
+        self.runs = len(counts)
+        self.device = str(counts.device)
 
     def __repr__(self) -> str:
         """What it is, not all of it."""
@@ -43,19 +43,27 @@ class TablePolicy(Policy):
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, Any]:
         """See `Policy.act`; `draw` asks for a random action of the counted chances."""
-        first = torch.zeros(obs.shape[:2], dtype=torch.long, device=obs.device)
-        step = first if memory is None else memory
-        run = torch.arange(self.runs, device=obs.device)[:, None]
-        table = step.clamp_max(self.counts.shape[1] - 1)
-        cell = run, table, obs.argmax(-1)
+        step = memory
+        if step is None:
+            step = torch.zeros(obs.shape[:2], dtype=torch.long, device=obs.device)
+        cell = self._cell(obs, step)
         counts = self.counts[cell]
         unseen = counts.sum(-1, keepdim=True) == 0
         if draw is not None:
-            weights = torch.where(unseen, torch.ones_like(counts), counts)
+            alike = torch.ones_like(counts)
+            weights = torch.where(unseen, alike, counts)
             return choose(weights, draw), step + 1
         most = counts.argmax(-1, keepdim=True)
-        fill = self.fill[cell][..., None]
-        return torch.where(unseen, fill, most), step + 1
+        fill = self.fill[cell]
+        return torch.where(unseen, fill[..., None], most), step + 1
+
+    def _cell(self, obs: torch.Tensor, step: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Run, table and state of each observation, with which counts are indexed."""
+        run = torch.arange(self.runs, device=obs.device)
+        last = self.counts.shape[1] - 1
+        table = step.clamp_max(last)
+        state = obs.argmax(-1)
+        return run[:, None], table, state
 
     def __getitem__(self, run: int) -> TablePolicy:
         """The policy of one run."""
@@ -73,18 +81,9 @@ class Table:
 
     descends: ClassVar[bool] = False
 
-    def fit(
-        self,
-        data: Dataset,
-        training: Training,
-        env: Env,
-        streams: Streams,
-        log: Log,
-        updates: int,
-        start: Policy | None,
-    ) -> TablePolicy:
+    def fit(self, lesson: Lesson) -> TablePolicy:
         """See `Net.fit`."""
-        return count(data, env, streams, 1)
+        return count(lesson, 1)
 
     def restore(self, arrays: Arrays, action_space: Any) -> TablePolicy:
         """See `Net.restore`."""
@@ -95,13 +94,13 @@ class Table:
         return observation * outputs
 
 
-def count(data: Dataset, env: Env, streams: Streams, steps: int) -> TablePolicy:
+def count(lesson: Lesson, steps: int) -> TablePolicy:
     """Tables of the labels seen in each state of a one-hot observation: one for each of `steps`, or one for all.
 
     Raises:
         ValueError: for other observations, or for Box actions.
     """
-    space = env.action_space
+    data, space = lesson.data, lesson.env.action_space
     if not (isinstance(space, spaces.Discrete) and _one_hot(data.obs)):
         raise ValueError(
             "net table: expected one-hot observations and Discrete actions, got others; use net mlp"
@@ -113,7 +112,7 @@ def count(data: Dataset, env: Env, streams: Streams, steps: int) -> TablePolicy:
     cell = row * actions + data.action[..., 0]
     empty = torch.zeros(runs, steps * states * actions, device=data.obs.device)
     counts = empty.scatter_add(1, cell, data.weight)
-    fill = streams.integers("fill", actions, steps, states)
+    fill = lesson.streams.integers("fill", actions, steps, states)
     return TablePolicy(counts.reshape(runs, steps, states, actions), fill, space)
 
 

@@ -6,11 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..core.arrays import Arrays
-from ..core.env import Env
-from ..core.policy import Log, Policy
-from ..core.streams import Streams
-from ..fit.dataset import Dataset
-from ..fit.training import Training
+from ..fit.training import Lesson
 from .table import TablePolicy, count
 
 
@@ -20,18 +16,9 @@ class TablePerStep:
 
     descends: ClassVar[bool] = False
 
-    def fit(
-        self,
-        data: Dataset,
-        training: Training,
-        env: Env,
-        streams: Streams,
-        log: Log,
-        updates: int,
-        start: Policy | None,
-    ) -> TablePolicy:
+    def fit(self, lesson: Lesson) -> TablePolicy:
         """See `Net.fit`."""
-        return count(data, env, streams, env.horizon)
+        return count(lesson, lesson.env.horizon)
 
     def restore(self, arrays: Arrays, action_space: Any) -> TablePolicy:
         """See `Net.restore`."""

@@ -60,7 +60,9 @@ class Record:
     def __repr__(self) -> str:
         """What is in it, not all of it."""
         runs, episodes, steps = self.arrays["reward"].shape[1:]
-        return f"Record({', '.join(self.learners)}; R={runs}, E={episodes}, T={steps}; {self.path or 'not written'})"
+        names = ", ".join(self.learners)
+        place = self.path or "not written"
+        return f"Record({names}; R={runs}, E={episodes}, T={steps}; {place})"
 
     @property
     def index(self) -> Index:
@@ -82,14 +84,13 @@ class Record:
         """All arrays as one labelled dataset; each setting is a coordinate along `run`."""
         import xarray
 
-        variables = {
-            name: (DIMS[name][0], a, {"description": DIMS[name][1]})
-            for name, a in self.arrays.items()
-        }
-        runs = {k: ("run", np.asarray(v)) for k, v in self.index.runs.items()}
-        return xarray.Dataset(
-            variables, {"learner": self.learners, "x": list(self.index.states), **runs}
-        )
+        variables = {}
+        for name, array in self.arrays.items():
+            dims, words = DIMS[name]
+            variables[name] = (dims, array, {"description": words})
+        names = {"learner": self.learners, "x": list(self.index.states)}
+        runs = {name: ("run", np.asarray(each)) for name, each in self.index.runs.items()}
+        return xarray.Dataset(variables, names | runs)
 
     def policies(self) -> dict[str, Policy]:
         """The policies by name, those whose weights are kept: what a net fitted, and no function or foreign model.
@@ -117,11 +118,11 @@ class Record:
     def _arrays_of(self, learner: str) -> dict[str, np.ndarray]:
         """A policy's own arrays by name."""
         start = f"{learner}/"
-        return {
-            name.removeprefix(start): array
-            for name, array in self.weights.items()
-            if name.startswith(start)
-        }
+        own = {}
+        for name, array in self.weights.items():
+            if name.startswith(start):
+                own[name.removeprefix(start)] = array
+        return own
 
     def number_of(self, learner: str) -> int:
         """Where a learner stands in the arrays.
@@ -143,7 +144,8 @@ class Record:
             name: json.dumps(self.config[name])
             for name in ("env", "expert", "learners", "versions")
         }
-        data["terminated"] = data["terminated"].astype("int8")
+        for name in ("terminated", "truncated"):
+            data[name] = data[name].astype("int8")
         data.to_netcdf(path, engine="scipy")
 
     def to_minari(
@@ -185,29 +187,34 @@ class Record:
 
     def alive(self, learner: int) -> np.ndarray:
         """(R, E, T) bool: the learner's episode and its twin's were both alive at the step."""
-        length = np.minimum(self.arrays["length"][learner], self.arrays["length"][0])
-        return np.arange(self.horizon) < length[..., None]
+        own = self.arrays["length"][learner]
+        twins = self.arrays["length"][0]
+        length = np.minimum(own, twins)
+        step = np.arange(self.horizon)
+        return step < length[..., None]
 
     def groups(self) -> dict[tuple[tuple[str, float], ...], np.ndarray]:
         """Runs (indices) by the settings that differ between runs, seeds apart."""
         settings = dict(self.index.runs)
         del settings["seed"]
-        varying = [name for name in settings if len(set(settings[name])) > 1]
+        varying = [name for name, values in settings.items() if len(set(values)) > 1]
         names = varying or [name for name in settings if name == "lipschitz"]
-        runs: dict[tuple[tuple[str, float], ...], list[int]] = {}
+        groups: dict[tuple[tuple[str, float], ...], list[int]] = {}
         for run in range(self.runs):
             key = tuple((name, settings[name][run]) for name in names)
-            runs.setdefault(key, []).append(run)
-        return {key: np.array(runs[key]) for key in runs}
+            runs = groups.setdefault(key, [])
+            runs.append(run)
+        return {key: np.array(runs) for key, runs in groups.items()}
 
     @cached_property
     def indicator(self) -> bool:
         """Whether the divergence is 0 or 1: what the index says, else the class of the environment, else its metric."""
-        name, said = self.index.env.name, self.index.indicator
-        if said is not None:
-            return said
+        index = self.index
+        if index.indicator is not None:
+            return index.indicator
+        name = index.env.name
         if name not in ENVS:
-            return self.index.metric.startswith("0/1")
+            return index.metric.startswith("0/1")
         cls: Any = ENVS[name]
         return bool(cls.indicator)
 
@@ -221,16 +228,33 @@ class Record:
 
     def returns(self, learner: int) -> np.ndarray:
         """Mean return of each run's rollouts (R,); -inf where one became NaN or infinite."""
-        each = self.arrays["reward"][learner].sum(-1)
-        return np.where(self.arrays["broke"][learner] >= 0, -np.inf, each).mean(-1)
+        reward = self.arrays["reward"][learner]
+        each = np.where(self._broke(learner), -np.inf, reward.sum(-1))
+        return each.mean(-1)
+
+    def _broke(self, learner: int) -> np.ndarray:
+        """(R, E) bool: the rollout became NaN or infinite."""
+        broke: np.ndarray = self.arrays["broke"][learner] >= 0
+        return broke
 
     def cost_gap(self, learner: int) -> np.ndarray:
         """What each run (R,) loses of the expert's return, its rollouts' mean; inf where one became NaN or infinite.
 
         An episode that ends early earns nothing more. Where rewards are negative that flatters it: read `falls` too.
         """
-        lost = (self.arrays["reward"][0] - self.arrays["reward"][learner]).sum(-1)
-        return np.where(self.arrays["broke"][learner] >= 0, np.inf, lost).mean(-1)
+        experts = self.arrays["reward"][0]
+        own = self.arrays["reward"][learner]
+        lost = (experts - own).sum(-1)
+        each = np.where(self._broke(learner), np.inf, lost)
+        return each.mean(-1)
+
+    def demonstrated(self, learner: int) -> np.ndarray:
+        """Share of each run's rollouts (R,) that began, exactly, where an episode that was learned from began.
+
+        NaN where it is not known: of the expert, of a policy that nobody learned here, in Records of earlier versions.
+        """
+        shares = self.index.demonstrated.get(self.learners[learner])
+        return np.full(self.runs, np.nan) if shares is None else np.array(shares)
 
     def ceiling(self, run: int) -> float:
         """The deviation of two unrelated states of a run: the certificate's diameter, or else the expert's own spread.
@@ -251,9 +275,10 @@ class Record:
 
         Fitted once and kept.
         """
-        if (learner, resamples) not in self._fits:
-            self._fits[learner, resamples] = self._fitted(learner, resamples)
-        return self._fits[learner, resamples]
+        asked = learner, resamples
+        if asked not in self._fits:
+            self._fits[asked] = self._fitted(learner, resamples)
+        return self._fits[asked]
 
     @cached_property
     def _fits(self) -> dict[tuple[int, int], list[Growth]]:
@@ -261,7 +286,8 @@ class Record:
         return {}
 
     def _fitted(self, learner: int, resamples: int) -> list[Growth]:
-        delta, error = self.arrays["delta"][learner], self.arrays["error_off"][learner]
+        delta = self.arrays["delta"][learner]
+        error = self.arrays["error_off"][learner]
         alive = self.alive(learner)
         return [
             growth.fit(delta[run], error[run], alive[run], self.ceiling(run), resamples)
@@ -292,9 +318,8 @@ class Record:
         index = {"format": FORMAT, **self.config}
         try:
             with filling(folder, INDEX) as draft:
-                for name, arrays in ((ARRAYS, self.arrays), (WEIGHTS, self.weights)):
-                    rows = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
-                    save_file(rows, draft / name)
+                save_file(_contiguous(self.arrays), draft / ARRAYS)
+                save_file(_contiguous(self.weights), draft / WEIGHTS)
                 text = json.dumps(index, indent=1, default=plain)
                 (draft / INDEX).write_text(text + "\n")
         except OSError as error:
@@ -306,6 +331,11 @@ class Record:
                 folder.rmdir()
         self.path = folder
         return folder
+
+
+def _contiguous(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """As safetensors writes them: it would take other memory for what it is not."""
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
 def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
@@ -375,5 +405,7 @@ def load(path: str | Path, env: Env | None = None) -> Record:
     wrong = next(flaws(config, arrays), None)
     require(wrong is None, f"record: {path} {wrong}; write it again")
     config.pop("format")
+    # Earlier versions kept an episode that ended by a clock of its own alive to the horizon.
+    arrays.setdefault("truncated", np.zeros_like(arrays["terminated"]))
     found.known_env = env
     return found

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.settings import require
 from ..stats import intervals
-from ..stats.intervals import Interval, interval
+from ..stats.intervals import Contrast, Interval, contrast, interval
 
 if TYPE_CHECKING:
     from .record import Record
@@ -52,39 +52,73 @@ def _divergence_quantile(part: float, record: Record, learner: int) -> np.ndarra
 
 
 def _error_off(record: Record, learner: int) -> np.ndarray:
-    return intervals.mean_error(record.arrays["error_off"][learner], record.arrays["broke"][0])
+    error = record.arrays["error_off"][learner]
+    broke, length = record.arrays["broke"][0], record.arrays["length"][0]
+    return intervals.mean_error(error, broke, length)
 
 
 def _error_on(record: Record, learner: int) -> np.ndarray:
-    error, broke = record.arrays["error_on"], record.arrays["broke"]
-    return intervals.mean_error(error[learner], broke[learner])
+    error = record.arrays["error_on"][learner]
+    broke, length = record.arrays["broke"][learner], record.arrays["length"][learner]
+    return intervals.mean_error(error, broke, length)
 
 
 def _falls(record: Record, learner: int) -> np.ndarray:
     terminated = record.arrays["terminated"]
-    return (terminated[learner] & ~terminated[0]).mean(-1)
+    fell = terminated[learner] & ~terminated[0]
+    return fell.mean(-1)
+
+
+def _ended(record: Record, learner: int) -> np.ndarray:
+    terminated = record.arrays["terminated"][learner]
+    return terminated.mean(-1)
+
+
+def _experts_ended(record: Record, learner: int) -> np.ndarray:
+    return _ended(record, 0)
 
 
 def _ceiling(record: Record, learner: int) -> np.ndarray:
-    return np.array([record.ceiling(run) for run in range(record.runs)])
+    ceilings = [record.ceiling(run) for run in range(record.runs)]
+    return np.array(ceilings)
 
 
 def _broke(record: Record, learner: int) -> np.ndarray:
-    return (record.arrays["broke"][learner] >= 0).sum(-1).astype(float)
+    broke = record.arrays["broke"][learner] >= 0
+    return broke.sum(-1).astype(float)
 
 
 def _spent(name: str, record: Record, learner: int) -> np.ndarray:
     """What the learner's budget says; zero where no learner signed the policy."""
-    budget = record.index.budgets.get(record.learners[learner])
-    spent = np.asarray(getattr(budget, name, 0), dtype=float)
+    whose = record.learners[learner]
+    budget = record.index.budgets.get(whose)
+    counted = getattr(budget, name, 0)
+    spent = np.asarray(counted, dtype=float)
     return np.broadcast_to(spent, (record.runs,))
 
 
 def _seconds(record: Record, learner: int) -> np.ndarray:
-    return _spent("seconds", record, learner) / record.runs
+    together = _spent("seconds", record, learner)
+    return together / record.runs
 
+
+def _mean_divergence(record: Record, learner: int) -> np.ndarray:
+    divergence = record.arrays["divergence"][learner]
+    return divergence.mean(1)
+
+
+def _growth(record: Record, learner: int) -> np.ndarray:
+    fits = record.growth(learner)
+    return np.array([fit.alpha for fit in fits])
+
+
+NOBODY = "Nobody is compared with the expert."
+"""What is said of a Record that holds no learner."""
 
 OVER_TIME = ("run", "time")
+
+PARTS = (0.05, 0.25, 1)
+"""Of the horizon, at which the divergence is reported unless times are given."""
 
 VARIABLES: dict[str, Variable] = {
     "drift": Variable(
@@ -93,20 +127,17 @@ VARIABLES: dict[str, Variable] = {
         OVER_TIME,
     ),
     "drift_10": Variable(
-        partial(_divergence_quantile, 0.1), "its 10 % quantile over rollouts", OVER_TIME
-    ),
-    "drift_90": Variable(
-        partial(_divergence_quantile, 0.9), "its 90 % quantile over rollouts", OVER_TIME
-    ),
-    "drift_mean": Variable(
-        lambda record, learner: record.arrays["divergence"][learner].mean(1),
-        "its arithmetic mean over rollouts",
+        partial(_divergence_quantile, 0.1),
+        "its 10 % quantile over rollouts",
         OVER_TIME,
     ),
-    "growth": Variable(
-        lambda record, learner: np.array([fit.alpha for fit in record.growth(learner)]),
-        "fitted growth a step",
+    "drift_90": Variable(
+        partial(_divergence_quantile, 0.9),
+        "its 90 % quantile over rollouts",
+        OVER_TIME,
     ),
+    "drift_mean": Variable(_mean_divergence, "its arithmetic mean over rollouts", OVER_TIME),
+    "growth": Variable(_growth, "fitted growth a step"),
     "error_off": Variable(_error_off, "mean action error on the expert's states"),
     "error_on": Variable(_error_on, "mean action error on the learner's own states"),
     "cost_gap": Variable(
@@ -121,9 +152,12 @@ VARIABLES: dict[str, Variable] = {
     "falls": Variable(
         _falls, "share of rollouts that the environment ended where the expert's went on"
     ),
+    "ended": Variable(_ended, "share of rollouts that the environment ended", late=True),
+    "expert_ended": Variable(_experts_ended, "that of the expert's twins", late=True),
     "ceiling": Variable(_ceiling, "the deviation of two unrelated states"),
     "broke": Variable(_broke, "rollouts that became NaN or infinite"),
     "labels": Variable(partial(_spent, "labels"), "expert labels"),
+    "asked": Variable(partial(_spent, "asked"), "questions to the expert", late=True),
     "steps": Variable(partial(_spent, "steps"), "environment steps while learning"),
     "updates": Variable(partial(_spent, "updates"), "gradient updates"),
     "seconds": Variable(
@@ -137,6 +171,11 @@ VARIABLES: dict[str, Variable] = {
 def numbers(record: Record, learner: int = 1) -> dict[str, np.ndarray]:
     """The numbers (R, ...) of one learner's runs, under the names of `VARIABLES`."""
     return {name: variable.measure(record, learner) for name, variable in VARIABLES.items()}
+
+
+def drift_of(values: np.ndarray, indicator: bool) -> Interval:
+    """Of the typical divergence of runs (n,): where D is 0 or 1 the chance to be apart, else the median."""
+    return intervals.chance(values) if indicator else interval(values)
 
 
 @dataclass(frozen=True)
@@ -160,7 +199,9 @@ class Share:
             value, spread = self.part.texts()
             sign = "+" if self.part.value > 0 else ""
             return f"{sign}{value}", f"{spread} from {whole}".strip()
-        value, spread = _scaled(self.part, 100).texts()
+        if not np.isfinite(self.part.value):
+            return "n/a", f"of {whole}"
+        value, spread = self.part.scaled(100).texts()
         unit = "%" if value != "n/a" else ""
         return f"{value}{unit}", f"{spread} of {whole}".strip()
 
@@ -168,18 +209,56 @@ class Share:
         return " ".join(self.texts())
 
 
-def _scaled(pooled: Interval, factor: float) -> Interval:
-    value, low, high = factor * pooled.value, factor * pooled.low, factor * pooled.high
-    return dataclasses.replace(pooled, value=value, low=low, high=high)
-
-
 def share(own: np.ndarray, experts: np.ndarray) -> Share:
     """Returns (R,) of a learner beside its expert's (R,); a run that became NaN or infinite has none, -inf."""
-    fits = (own > 0) | (own == -np.inf)
+    broke = own == -np.inf
+    fits = (own > 0) | broke
     fits &= experts > 0
     ratio = bool(fits.all())
     part = own / experts if ratio else own - experts
-    return Share(interval(part), interval(experts), ratio)
+    pooled = interval(part)
+    whole = interval(experts)
+    return Share(pooled, whole, ratio)
+
+
+@dataclass(frozen=True)
+class Falls:
+    """Shares of rollouts that the environment ended; NaN where results of earlier versions lack them.
+
+    Attributes:
+        own: of the learner's.
+        experts: of its expert's.
+    """
+
+    own: float
+    experts: float
+
+    def texts(self) -> Texts:
+        """Such as ("98%", ""); where the expert falls too ("80%", "expert 69%")."""
+        if np.isnan(self.own):
+            return "n/a", ""
+        experts = f"expert {self.experts:.0%}" if self.experts > 0 else ""
+        return f"{self.own:.0%}", experts
+
+
+def _fallen(own: np.ndarray, experts: np.ndarray) -> Falls:
+    return Falls(_mean(own), _mean(experts))
+
+
+def against(ours: np.ndarray, theirs: np.ndarray, indicator: bool) -> Contrast:
+    """The typical divergence of a learner's runs (n,) beside that of the same runs of another; a chance by difference."""
+    ratio = False if indicator else None
+    return contrast(ours, theirs, ratio)
+
+
+def contrast_texts(pair: Contrast | None) -> Texts:
+    """Such as ("× 0.33", "[0.20, 0.50] better"); nothing of the learner with which the others are compared."""
+    if pair is None:
+        return "", ""
+    value, spread = pair.texts()
+    if value == "n/a":
+        return value, spread
+    return value, f"{spread} {pair.verdict}".strip()
 
 
 def _gap(on: np.ndarray, off: np.ndarray) -> Interval:
@@ -204,10 +283,6 @@ def _how_many(values: np.ndarray) -> int:
 
 def _whole(value: int) -> Texts:
     return f"{value:,}", ""
-
-
-def _percent(value: float) -> Texts:
-    return f"{value:.0%}", ""
 
 
 def _tenths(value: float) -> Texts:
@@ -240,7 +315,7 @@ COLUMNS: dict[str, Column] = {
     "error_on": Column(interval, ("error_on",)),
     "exposure": Column(_gap, ("error_on", "error_off"), "on/off error"),
     "cost_gap": Column(interval, ("cost_gap",), "cost gap"),
-    "falls": Column(_mean, ("falls",), "falls", _percent),
+    "falls": Column(_fallen, ("ended", "expert_ended"), "falls", Falls.texts),
     "broke": Column(_how_many, ("broke",)),
     "runs": Column(len, ("drift",)),
     "labels": Column(_median_count, ("labels",), "labels", _whole),
@@ -253,16 +328,22 @@ COLUMNS: dict[str, Column] = {
 
 def line(values: Numbers) -> dict[str, Any]:
     """The columns of a line, pooled from the numbers (n, ...) of its runs."""
-    return {
-        name: column.pool(*(values[variable] for variable in column.of))
-        for name, column in COLUMNS.items()
-    }
+    return {name: _pooled(values, column) for name, column in COLUMNS.items()}
+
+
+def _pooled(values: Numbers, column: Column) -> Any:
+    """What a column makes of the numbers (n, ...) of a line's runs."""
+    taken = [values[variable] for variable in column.of]
+    return column.pool(*taken)
 
 
 def line_texts(line: Mapping[str, Any]) -> dict[str, Texts]:
     """The cells of a line by their titles: value and interval."""
-    shown = {name: column for name, column in COLUMNS.items() if column.title}
-    return {column.title: column.texts(line[name]) for name, column in shown.items()}
+    texts = {}
+    for name, column in COLUMNS.items():
+        if column.title:
+            texts[column.title] = column.texts(line[name])
+    return texts
 
 
 def title_of(setting: str) -> str:
@@ -273,6 +354,9 @@ def title_of(setting: str) -> str:
 def rows(record: Record, at: Sequence[int] | None = None) -> list[dict[str, Any]]:
     """The comparison in numbers: one row a learner (the expert apart) and setting.
 
+    Each learner stands beside the first one, run by run, by its divergence at the last of the times: "reference" and
+    "contrast" of a row, which is None of the first one itself, and of two policies that are one in all the runs.
+
     Args:
         record: the comparison.
         at: times at which the divergence is reported; 5 %, 25 % and 100 % of the horizon unless given.
@@ -281,110 +365,190 @@ def rows(record: Record, at: Sequence[int] | None = None) -> list[dict[str, Any]
         ValueError: for a time beyond the horizon.
     """
     times = at or _usual_times(record.horizon)
-    for t in times:
-        require(
-            0 <= t <= record.horizon,
-            f"at: expected times from 0 to {record.horizon}, got {t}; choose within the horizon",
-        )
-    each = {name: _pooled_numbers(record, k) for k, name in enumerate(record.learners) if k > 0}
+    _require_within(times, record.horizon)
+    each = _numbers_by_learner(record)
     out = []
     for setting, runs in record.groups().items():
+        settings = dict(setting)
         for name, whole in each.items():
             part = {variable: array[runs] for variable, array in whole.items()}
-            columns = _columns(part, times, record.is_one(name))
-            out.append({"learner": name, "settings": dict(setting), **columns})
+            columns = _columns(part, times, record.indicator)
+            if record.is_one(name):
+                columns = {title: _alone(pooled) for title, pooled in columns.items()}
+            beside = _beside(record, each, name, runs, max(times))
+            row = {"learner": name, "settings": settings, **columns, **beside}
+            out.append(row)
     return out
 
 
+def _beside(
+    record: Record,
+    each: dict[str, dict[str, np.ndarray]],
+    name: str,
+    runs: np.ndarray,
+    at: int,
+) -> dict[str, Any]:
+    """A learner beside the first one in some runs."""
+    first = next(iter(each))
+    pair = None
+    single = record.is_one(first) and record.is_one(name)
+    if name != first and not single:
+        ours = each[name]["drift"][runs, at]
+        theirs = each[first]["drift"][runs, at]
+        pair = against(ours, theirs, record.indicator)
+    reference = first if len(each) > 1 else ""
+    return {"reference": reference, "contrast": pair}
+
+
+def _require_within(times: Sequence[int], horizon: int) -> None:
+    for t in times:
+        advice = f"at: expected times from 0 to {horizon}, got {t}; choose within the horizon"
+        require(0 <= t <= horizon, advice)
+
+
 def _usual_times(horizon: int) -> tuple[int, ...]:
-    times = [max(1, round(horizon * part)) for part in (0.05, 0.25, 1)]
-    return tuple(dict.fromkeys(times))
+    times: dict[int, None] = {}
+    for part in PARTS:
+        step = round(horizon * part)
+        times[max(1, step)] = None
+    return tuple(times)
+
+
+def _numbers_by_learner(record: Record) -> dict[str, dict[str, np.ndarray]]:
+    """The numbers (R, ...) that some column takes, of each learner's runs, the expert apart."""
+    numbers = {}
+    for number, name in enumerate(record.learners):
+        if number > 0:
+            numbers[name] = _pooled_numbers(record, number)
+    return numbers
 
 
 def _pooled_numbers(record: Record, learner: int) -> dict[str, np.ndarray]:
     """The numbers (R, ...) of a learner's runs that some column takes."""
-    names = dict.fromkeys(name for column in COLUMNS.values() for name in column.of)
-    return {name: VARIABLES[name].measure(record, learner) for name in names}
+    numbers = {}
+    for column in COLUMNS.values():
+        for name in column.of:
+            if name not in numbers:
+                numbers[name] = VARIABLES[name].measure(record, learner)
+    return numbers
 
 
-def _columns(part: Numbers, times: Sequence[int], one: bool) -> dict[str, Any]:
-    """What a row says of its runs (n, ...): the divergence at some times, and the columns.
-
-    Of `one` policy in all the runs there is no interval over runs: they differ by their starts and noise alone.
-    """
-    drift = {t: interval(part["drift"][:, t]) for t in times}
-    pooled = line(part)
-    if one:
-        drift = {t: _alone(drift[t]) for t in drift}
-        pooled = {name: _alone(pooled[name]) for name in pooled}
-    return {"drift": drift, **pooled}
+def _columns(part: Numbers, times: Sequence[int], indicator: bool) -> dict[str, Any]:
+    """What a row says of its runs (n, ...): the divergence at some times, and the columns."""
+    drift = {}
+    for t in times:
+        each = part["drift"][:, t]
+        drift[t] = drift_of(each, indicator)
+    return {"drift": drift, **line(part)}
 
 
 def _alone(pooled: Any) -> Any:
-    """The same without an interval."""
+    """The same without an interval: of one policy in all the runs, which differ by their starts and noise alone."""
+    if isinstance(pooled, dict):
+        return {name: _alone(value) for name, value in pooled.items()}
     if isinstance(pooled, Interval):
         return pooled.alone()
     if isinstance(pooled, Share):
-        return dataclasses.replace(pooled, part=_alone(pooled.part))
+        part = pooled.part.alone()
+        return dataclasses.replace(pooled, part=part)
     return pooled
 
 
 def cell_texts(row: dict[str, Any]) -> dict[str, Texts]:
     """A row's cells by their titles: value and interval."""
-    settings = {title_of(name): (f"{value:g}", "") for name, value in row["settings"].items()}
-    drift = {f"D at t={t}": pooled.texts() for t, pooled in row["drift"].items()}
-    return {"learner": (row["learner"], ""), **settings, **drift, **line_texts(row)}
+    texts: dict[str, Texts] = {"learner": (row["learner"], "")}
+    for name, value in row["settings"].items():
+        title = title_of(name)
+        texts[title] = (f"{value:g}", "")
+    for t, pooled in row["drift"].items():
+        texts[f"D at t={t}"] = pooled.texts()
+    return texts | _beside_texts(row) | line_texts(row)
+
+
+def _beside_texts(row: dict[str, Any]) -> dict[str, Texts]:
+    """A row's learner beside the first one; no column where nobody else is in the Record."""
+    if not row["reference"]:
+        return {}
+    title = f"D against {row['reference']}"
+    return {title: contrast_texts(row["contrast"])}
 
 
 def table(record: Record, at: Sequence[int] | None = None) -> str:
-    """The rows as text; see `rows`."""
+    """The rows as text, and whose twins shared no noise beneath; see `rows`."""
     cells = [cell_texts(row) for row in rows(record, at)]
+    if not cells:
+        return NOBODY
     titles = list(cells[0])
-    body = [[_joined(cell) for cell in row.values()] for row in cells]
-    columns = zip(titles, *body, strict=True)
-    widths = [max(map(len, column)) for column in columns]
-    lines = [_padded(row, widths) for row in (titles, *body)]
-    rule = "-" * max(map(len, lines))
-    lines.insert(1, rule)
-    return "\n".join(lines)
+    body = [_joined(row) for row in cells]
+    widths = _widths([titles, *body])
+    heading = _padded(titles, widths)
+    lines = [_padded(row, widths) for row in body]
+    longest = max(map(len, [heading, *lines]))
+    rule = "-" * longest
+    return "\n".join([heading, rule, *lines, *record.index.warnings])
 
 
-def _joined(cell: Texts) -> str:
-    return " ".join(cell).strip()
+def _joined(row: Mapping[str, Texts]) -> list[str]:
+    """Each cell of a line as one text."""
+    return [" ".join(cell).strip() for cell in row.values()]
+
+
+def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
+    """Characters of the longest cell in each column."""
+    columns = zip(*lines, strict=True)
+    return [max(map(len, column)) for column in columns]
 
 
 def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-    return "  ".join(padded).rstrip()
+    pairs = zip(cells, widths, strict=True)
+    padded = [cell.ljust(width) for cell, width in pairs]
+    line = "  ".join(padded)
+    return line.rstrip()
+
+
+def remarks(record: Record) -> list[str]:
+    """What a reader should know beside the numbers: whose twins shared no noise, and who became NaN or infinite."""
+    return [*record.index.warnings, *broken(record)]
 
 
 def broken(record: Record, most: int = 3) -> list[str]:
     """For each learner that became NaN or infinite, in training or in its rollouts: in which runs and when, a line."""
     lines = []
     for number, name in enumerate(record.learners):
-        updates = getattr(record.index.budgets.get(name), "broke", {})
-        trained = [f"run {run} (update {update})" for run, update in updates.items()]
+        trained = _broken_updates(record, name)
         rolled = _first_breaks(record.arrays["broke"][number])
-        for places, what in (
-            (trained, "in training, and learned no more"),
-            (rolled, "and is frozen there, with D infinite"),
-        ):
-            if places:
-                where = _listed(places, most)
-                lines.append(f"{name} became NaN or infinite in {where} {what}.")
+        sentence = f"{name} became NaN or infinite in"
+        if trained:
+            where = _listed(trained, most)
+            lines.append(f"{sentence} {where} in training, and learned no more.")
+        if rolled:
+            where = _listed(rolled, most)
+            lines.append(f"{sentence} {where} and is frozen there, with D infinite.")
     return lines
+
+
+def _broken_updates(record: Record, learner: str) -> list[str]:
+    """The runs of a learner that broke in training, in words."""
+    budget = record.index.budgets.get(learner)
+    updates = getattr(budget, "broke", {})
+    return [f"run {run} (update {update})" for run, update in updates.items()]
 
 
 def _first_breaks(steps: np.ndarray) -> list[str]:
     """Each run's first break, in words, of the steps (R, E) at which its episodes broke; -1: never."""
     places = []
-    for run in np.flatnonzero((steps >= 0).any(-1)).tolist():
-        breaks = [(step, episode) for episode, step in enumerate(steps[run].tolist()) if step >= 0]
-        step, episode = min(breaks)
+    broke = (steps >= 0).any(-1)
+    for run in np.flatnonzero(broke).tolist():
+        episodes = np.flatnonzero(steps[run] >= 0)
+        first = steps[run][episodes].argmin()
+        episode = int(episodes[first])
+        step = int(steps[run][episode])
         places.append(f"run {run} (episode {episode}, step {step})")
     return places
 
 
 def _listed(places: list[str], most: int) -> str:
-    more = f" and {len(places) - most} more" if len(places) > most else ""
-    return ", ".join(places[:most]) + more
+    """The first of some places, and how many more there are."""
+    text = ", ".join(places[:most])
+    rest = len(places) - most
+    return f"{text} and {rest} more" if rest > 0 else text

@@ -23,11 +23,11 @@ DIMS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "delta": (
         ("learner", "run", "episode", "time", "d"),
-        "signed deviation from the expert's twin",
+        "signed deviation from the expert's twin; from the first end of the two on, what it was then",
     ),
     "divergence": (
         ("learner", "run", "episode", "time"),
-        "distance D_t from the expert's twin, in L's metric",
+        "distance D_t from the expert's twin, in L's metric; from the first end of the two on, what it was then",
     ),
     "action": (("learner", "run", "episode", "step", "u"), "action taken"),
     "reward": (("learner", "run", "episode", "step"), "reward; zero once an episode is finished"),
@@ -41,12 +41,20 @@ DIMS: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "length": (("learner", "run", "episode"), "steps lived"),
     "terminated": (("learner", "run", "episode"), "the environment ended the episode"),
+    "truncated": (
+        ("learner", "run", "episode"),
+        "the environment cut the episode off by a clock of its own",
+    ),
     "broke": (
         ("learner", "run", "episode"),
         "step at which the run became NaN or infinite, -1: never",
     ),
 }
 """Name of each array, its dimensions, and what it is."""
+
+
+LATE = {"truncated"}
+"""Arrays that Records of earlier versions lack."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,7 @@ class Budget:
     """What a policy cost to learn, see `policy.Log`; what is counted for each run is a list (R,)."""
 
     labels: list[int]
+    asked: list[int]
     steps: list[int]
     collected: list[float]
     falls: list[int]
@@ -102,8 +111,12 @@ class Index:
     sample: bool = False
     indicator: bool | None = None
     """Whether the divergence is 0 or 1, where it is said."""
+    demonstrated: dict[str, list[float]] = field(default_factory=dict)
+    """By learner, each run's share (R,) of evaluated episodes that began where one that was learned from began."""
     options: dict[str, Any] | None = None
     """What the run command was asked for."""
+    warnings: list[str] = field(default_factory=list)
+    """What a reader should know before the numbers, a sentence each."""
 
     @classmethod
     def of(cls, config: dict[str, Any]) -> Index:
@@ -113,16 +126,23 @@ class Index:
         typed = {
             "env": _made(Named, config["env"]),
             "algorithms": {name: _made(Named, values) for name, values in algorithms},
-            "budgets": {name: _made(Budget, values) for name, values in budgets},
+            "budgets": {name: _made(Budget, _with_asked(values)) for name, values in budgets},
         }
         return _made(cls, config | typed)
 
 
 def _made(cls: type[Any], values: dict[str, Any]) -> Any:
     """An object of a dataclass from the values of its fields; there may be notes besides."""
-    names = [entry.name for entry in fields(cls)]
-    known = {name: values[name] for name in names if name in values}
+    known = {}
+    for entry in fields(cls):
+        if entry.name in values:
+            known[entry.name] = values[entry.name]
     return cls(**known)
+
+
+def _with_asked(budget: dict[str, Any]) -> dict[str, Any]:
+    """A budget, in earlier versions of which the labels were the questions asked."""
+    return {"asked": budget.get("labels"), **budget}
 
 
 def _number(value: Any) -> bool:
@@ -149,9 +169,15 @@ def _numbers_by_name(value: Any) -> bool:
     return isinstance(value, dict) and all(map(_number, value.values()))
 
 
+def _lists_by_name(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_numbers, value.values()))
+
+
 def _learners(value: Any) -> bool:
-    several = isinstance(value, list) and _names(value) and len(value) > 1
-    return several and len(set(value)) == len(value)
+    if not isinstance(value, list) or not _names(value):
+        return False
+    different = set(value)
+    return len(value) > 0 and len(different) == len(value)
 
 
 def _named(value: Any) -> bool:
@@ -170,7 +196,8 @@ def _runs(value: Any) -> bool:
 def _budget(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
-    spent = all(_numbers(value.get(name)) for name in SPENT)
+    whole = _with_asked(value)
+    spent = all(_numbers(whole.get(name)) for name in SPENT)
     counted = all(_number(value.get(name)) for name in ("episodes", "updates", "seconds"))
     return spent and counted and _numbers_by_name(value.get("broke", {}))
 
@@ -213,7 +240,9 @@ OPTIONAL: dict[str, Callable[[Any], bool]] = {
     "streams": _object,
     "sample": _flag,
     "indicator": _flag,
+    "demonstrated": _lists_by_name,
     "options": _object,
+    "warnings": lambda value: isinstance(value, list) and _names(value),
 }
 """What it may hold besides, and of what kind."""
 
@@ -225,7 +254,8 @@ def flaws(config: Any, arrays: dict[str, np.ndarray]) -> Iterator[str]:
         return
     if config.get("format") != FORMAT:
         yield f"is of format {config.get('format')!r}, expected {FORMAT}"
-    lacking = [name for name in (*SHAPE, *DIMS) if name not in config and name not in arrays]
+    needed = [name for name in (*SHAPE, *DIMS) if name not in LATE]
+    lacking = [name for name in needed if name not in config and name not in arrays]
     if lacking:
         yield f"lacks {', '.join(lacking)}"
         return
@@ -240,8 +270,11 @@ def _uneven_runs(index: Index) -> Iterator[str]:
     """What the index says of another number of runs than it has seeds."""
     runs = len(index.runs["seed"])
     rows: dict[str, Sequence[Any]] = {"diameter": index.diameter, **index.runs}
+    shares = index.demonstrated.items()
+    rows |= {f"demonstrated of {learner}": share for learner, share in shares}
     for learner, budget in index.budgets.items():
-        rows |= {f"{name} of {learner}": getattr(budget, name) for name in SPENT}
+        for name in SPENT:
+            rows[f"{name} of {learner}"] = getattr(budget, name)
     for name, row in rows.items():
         if len(row) != runs:
             yield f"has {len(row)} of {name} for {runs} runs"
@@ -254,7 +287,8 @@ def _uneven_arrays(index: Index, arrays: dict[str, np.ndarray]) -> Iterator[str]
         "run": len(index.runs["seed"]),
         "x": len(index.states),
     }
-    for name, (dims, _) in DIMS.items():
+    for name in [name for name in DIMS if name in arrays]:
+        dims, _ = DIMS[name]
         shape = arrays[name].shape
         if len(shape) != len(dims):
             yield f"has {name} with {len(shape)} axes, expected {', '.join(dims)}"

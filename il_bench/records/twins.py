@@ -6,16 +6,15 @@ import math
 import os
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 
 from ..borders import resolve
-from ..core.env import Env, Expert
+from ..core.env import DrawingEnv, Env, Expert
 from ..core.policy import SPENT, Log, Policy
 from ..core.registry import name_of
 from ..core.rollout import (
@@ -40,7 +39,9 @@ from ..core.settings import (
 )
 from ..core.streams import Streams
 from ..core.threads import few_threads
+from . import coupling
 from .record import Record
+from .starts import demonstrated
 
 PACKAGES = ("il-bench", "torch", "numpy", "gymnasium", "scipy", "safetensors")
 
@@ -66,7 +67,8 @@ def compare(
         env: the environment, R runs.
         expert: who is imitated.
         policies: by name, each with R runs; another expert can be compared as well.
-        episodes: rollouts of each run, E; on seeds that no learner has seen.
+        episodes: rollouts of each run, E; on seeds that no learner has seen, though where starts are few they may be
+            the demonstrations' again, see `Record.demonstrated`.
         streams: start and noise; by default "evaluation" under each run's seed.
         sample: let policies act by chance; deterministic otherwise.
         notes: what else the record should keep, as JSON.
@@ -90,9 +92,9 @@ def compare(
     lead = twins.lead()
     no_error = torch.zeros_like(lead.action)
     parts = [_arrays(env, lead, lead, no_error, no_error)]
-    parts += [twins.of(policy, lead) for policy in chosen.values()]
+    parts += [twins.of(name, policy, lead) for name, policy in chosen.items()]
     arrays = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
-    index = _index(twins, chosen) | (notes or {})
+    index = _index(twins, chosen, lead) | (notes or {})
     return Record(arrays, index, _weights(chosen), known_env=env)
 
 
@@ -116,19 +118,29 @@ def _require_runs(env: Env, policies: Mapping[str, Who]) -> None:
         )
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Twins:
-    """On what starts and noise, R runs of E episodes, somebody is compared with the expert."""
+    """On what starts and noise, R runs of E episodes, somebody is compared with the expert.
+
+    Attributes:
+        warnings: of learners whose twins came apart by more than their actions, a sentence each.
+    """
 
     env: Env
     expert: Expert
     streams: Streams
     episodes: int
     sample: bool
+    warnings: list[str] = field(default_factory=list)
+    _places: np.ndarray | None = None
 
-    def rollout(self, drive: Driver) -> Rollout:
-        """What comes of a driver."""
-        return rollout(self.env, drive, self.streams, self.episodes)
+    def rollout(self, drive: Driver) -> tuple[Rollout, np.ndarray | None]:
+        """What comes of a driver, and where the environment's own generators stood (R, E, T), if it has some."""
+        if not isinstance(self.env, DrawingEnv):
+            return rollout(self.env, drive, self.streams, self.episodes), None
+        watch = coupling.Watch(self.env, drive)
+        rolled = rollout(self.env, watch, self.streams, self.episodes)
+        return rolled, watch.places(rolled)
 
     def lead(self) -> Rollout:
         """The expert's rollout, which all others are measured by.
@@ -136,104 +148,42 @@ class _Twins:
         Raises:
             ValueError: when it cannot be repeated, or became NaN or infinite.
         """
-        lead = self.rollout(by_expert(self.env, self.expert))
-        _require_same_answers(self.env, self.expert, lead)
-        if not _repeats(self.env, lead, self.streams):
-            _require_coupling(self.env, lead, self.rollout(_same_actions(lead)))
-        _require_finite(self.env, lead)
+        env = self.env
+        lead, self._places = self.rollout(by_expert(env, self.expert))
+        coupling.require_same_answers(env, self.expert, lead)
+        if not coupling.repeats(env, lead, self.streams):
+            again, _ = self.rollout(coupling.same_actions(lead))
+            coupling.require_coupling(env, lead, again)
+        _require_finite(env, lead)
         return lead
 
-    def of(self, policy: Who, lead: Rollout) -> dict[str, np.ndarray]:
+    def of(self, name: str, policy: Who, lead: Rollout) -> dict[str, np.ndarray]:
         """The arrays of a policy's twin of the lead."""
         env = self.env
         if isinstance(policy, Expert):
-            own = self.rollout(by_expert(env, policy))
-            taken = flat_ask(env, policy, lead.state[:, :, :-1])
+            own, places = self.rollout(by_expert(env, policy))
+            taken = flat_ask(env, policy, lead)
         else:
             chance = self.streams if self.sample else None
-            own = self.rollout(by_policy(env, policy, chance, self.episodes))
+            own, places = self.rollout(by_policy(env, policy, chance, self.episodes))
             taken = replay(env, policy, lead, chance)
-        labels = flat_ask(env, self.expert, own.state[:, :, :-1])
+        self._note_uncoupled(name, own, lead, places)
+        labels = flat_ask(env, self.expert, own)
         error_on = action_error(env, own.action, labels)
-        return _arrays(env, own, lead, error_on, action_error(env, taken, lead.action))
+        error_off = action_error(env, taken, lead.action)
+        return _arrays(env, own, lead, error_on, error_off)
 
-
-ASKED_AGAIN = 8
-"""Steps at which the expert is asked a second time: whoever answers by a chance of his own is caught at the first."""
-
-
-AT_ONCE = 65_536
-"""States whose transitions are computed in one call: more of them would not be faster, and take memory."""
-
-
-def _require_same_answers(env: Env, expert: Expert, lead: Rollout) -> None:
-    """Ask the expert again in the first states of his own rollout, in their order: the same answers, or no twins."""
-    drive, memory = by_expert(env, expert), None
-    for step, state in enumerate(lead.state[:, :, :ASKED_AGAIN].unbind(2)[: env.horizon]):
-        with torch.no_grad():
-            answer, memory = drive(step, state, memory)
-        given = lead.action[:, :, step]
-        apart = _apart(given, answer).nonzero().tolist()
-        if apart:
-            run, episode = apart[0]
-            one, two = given[run, episode].tolist(), answer[run, episode].tolist()
-            raise ValueError(
-                f"expert: expected one answer to one state, got {one} and {two} at run {run}, episode {episode}, "
-                f"step {step}; let it act without a chance of its own"
-            )
-
-
-def _repeats(env: Env, lead: Rollout, streams: Streams) -> bool:
-    """Whether starts and transitions of a rollout are the same bits when they are asked for once more.
-
-    Many steps at once, which costs a fraction of a second rollout. False proves nothing: an environment may only step
-    on, or round otherwise in another company; then the second rollout decides.
-    """
-    runs, episodes, steps, _ = lead.action.shape
-    noise = streams.normal("noise", episodes, steps, env.noise_size).to(lead.state.device)
-    span = max(1, AT_ONCE // (runs * episodes))
-    parts = [slice(first, first + span) for first in range(0, steps, span)]
-    try:
-        with torch.no_grad():
-            steady = all(_same_steps(env, lead, noise, part) for part in parts)
-            return steady and not _apart(env.initial(streams, episodes), lead.state[:, :, 0]).any()
-    except (ValueError, RuntimeError):
-        return False
-
-
-def _same_steps(env: Env, lead: Rollout, noise: torch.Tensor, part: slice) -> bool:
-    """Whether some steps of all episodes lead to the same states again, as far as these were alive."""
-    before = lead.state[:, :, :-1][:, :, part]
-    after = lead.state[:, :, 1:][:, :, part]
-    again = env.transition(
-        before.flatten(1, 2),
-        lead.action[:, :, part].flatten(1, 2),
-        noise[:, :, part].flatten(1, 2),
-    )
-    apart = _apart(again.reshape(after.shape), after)
-    return not (apart & lead.alive[:, :, part]).any()
-
-
-def _same_actions(lead: Rollout) -> Driver:
-    """The actions of a rollout once more."""
-    return lambda step, state, memory: (lead.action[:, :, step], memory)
-
-
-def _apart(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
-    """Where two arrays (..., X) differ, (...); NaN equals NaN."""
-    return ((one != two) & ~(one.isnan() & two.isnan())).any(-1)
-
-
-def _require_coupling(env: Env, one: Rollout, two: Rollout) -> None:
-    """Two rollouts of the same actions under one noise are equal, or nothing measured here means anything."""
-    apart = _apart(one.state, two.state).nonzero().tolist()
-    if apart:
-        run, episode, step = min(apart, key=itemgetter(2))
-        raise ValueError(
-            f"twins: two rollouts of the expert in {name_of(env)} with the same seed part at run {run}, episode "
-            f"{episode}, step {step}; the environment draws random numbers of its own: take them all from "
-            "reset(seed=...) or from `noise`"
-        )
+    def _note_uncoupled(
+        self, name: str, own: Rollout, lead: Rollout, places: np.ndarray | None
+    ) -> None:
+        """Keep a sentence where the generators of a learner's twins came apart while both lived."""
+        if places is None or self._places is None:
+            return
+        both = (own.alive & lead.alive).cpu().numpy()
+        parted = (places != self._places) & both
+        sentence = coupling.uncoupled(self.env, name, parted)
+        if sentence:
+            self.warnings.append(sentence)
 
 
 def _require_finite(env: Env, lead: Rollout) -> None:
@@ -261,26 +211,36 @@ def _arrays(
         "error_off": error_off,
         "length": own.length,
         "terminated": own.terminated,
+        "truncated": own.truncated,
         "broke": own.broke,
     }
     return {name: array.cpu().numpy() for name, array in arrays.items()}
 
 
 def _deviations(env: Env, own: Rollout, lead: Rollout) -> tuple[torch.Tensor, torch.Tensor]:
-    """Signed deviations (R, E, T+1, D) from the twin, and distances (R, E, T+1)."""
+    """Signed deviations (R, E, T+1, D) from the twin, and distances (R, E, T+1).
+
+    From the first end of the two on both are what they were then: a wreck does not drift because its twin flies on.
+    """
     shape = own.state.shape[:3]
     flat = own.state.flatten(1, 2)
     twin = lead.state.flatten(1, 2)
     delta = env.difference(flat, twin).reshape(*shape, -1)
     divergence = env.distance(flat, twin).reshape(shape)
+    time = torch.arange(shape[2], device=flat.device)
+    end = torch.minimum(own.length, lead.length)[..., None]
+    lived = torch.minimum(time, end)
+    places = lived[..., None].expand_as(delta)
+    delta = delta.gather(2, places)
+    divergence = divergence.gather(2, lived)
     # What became NaN or infinite is infinitely far from its twin, wherever its last finite state may lie.
     broke = own.broke[..., None]
-    time = torch.arange(shape[2], device=broke.device)
-    gone = (time > broke) & (broke >= 0)
+    later = time > broke
+    gone = later & (broke >= 0)
     return delta, divergence.masked_fill(gone, torch.inf)
 
 
-def _index(twins: _Twins, policies: Mapping[str, Who]) -> dict[str, Any]:
+def _index(twins: _Twins, policies: Mapping[str, Who], lead: Rollout) -> dict[str, Any]:
     """What was compared, as JSON holds it."""
     env = twins.env
     logs = _logs(policies)
@@ -297,11 +257,18 @@ def _index(twins: _Twins, policies: Mapping[str, Who]) -> dict[str, Any]:
         "diameter": _diameters(env),
         "certificate": certificate.kind,
         "metric": certificate.metric,
+        "indicator": bool(env.indicator),
         "excitation": env.excitation,
         "episodes": twins.episodes,
         "sample": bool(twins.sample),
         "budgets": {name: _budget(log, env.runs) for name, log in logs.items()},
+        "demonstrated": {
+            name: demonstrated(log.starts, lead.state[:, :, 0])
+            for name, log in logs.items()
+            if log.starts
+        },
         "streams": _drawn(twins.streams),
+        "warnings": twins.warnings,
         "versions": _versions(),
         "machine": _machine(),
     }

@@ -1,215 +1,268 @@
-"""What a comparison says, in a few words and one table, from a Record alone."""
+"""What a comparison says, in a few sentences, from a Record alone: each clause follows from a condition on the facts."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
 
-from ..paint.canvas import colour_of
 from ..records.record import Record
-from ..records.rows import cell_texts
-from ..stats.intervals import contrast
+from ..records.rows import NOBODY
+from ..stats.intervals import FEWEST, Interval, short
+from .facts import Comparison, Copy, Facts, Yardstick, facts_of
 from .words import settings_text
 
-Row: TypeAlias = dict[str, Any]
-"""What `Record.rows` says of a learner in a setting."""
-Cells: TypeAlias = dict[str, tuple[str, str]]
-"""A line of a table: value and interval by title."""
+RARE = 0.05
+"""Share of rollouts up to which ends and losses are not worth a word."""
 
-RARE = 0.005  # share of rollouts below which ends are not worth a word
-TIMES = 10.0  # factor from which on a difference between settings is worth a sentence
-LARGEST_RATIO = 1e12
-GAP = 3.0  # factor by which errors on own states exceed those on the expert's, where that explains something
+GAP = 3.0
+"""Factor by which errors on own states exceed those on the expert's, where that explains something."""
+
+TIMES = 2.0
+"""Factor from which on a difference is told as one; smaller ones in percent."""
+
+AT_MOST = 3
+"""How many learners are set beside the first one in words."""
 
 
 def sentence(record: Record) -> str:
-    """What a newcomer should take away: who drifted, by how much, why, and what to try next.
+    """What a newcomer should take away: who drifted, by how much, beside whom, why, and what to try next.
 
-    It speaks of the setting in which the copies drifted furthest.
+    It speaks of the setting in which most is lost.
     """
-    rows = record.rows()
-    last = max(rows[0]["drift"])
-    worst = max(rows, key=lambda row: _drift(row, last))
-    beside = [row for row in rows if row["settings"] == worst["settings"] and row is not worst]
-    best = min(beside, key=lambda row: _drift(row, last), default=None)
-    parts = [
-        _opening(worst, last) + _comparison(record, worst, best, last),
-        _elsewhere(rows, worst, last),
-        _why(record, worst),
-    ]
-    return " ".join(part for part in parts if part)
+    facts = facts_of(record)
+    return NOBODY if facts is None else sentence_of(facts)
 
 
-def _drift(row: Row, at: int) -> float:
-    return float(row["drift"][at].value)
+def sentence_of(facts: Facts) -> str:
+    """The same, from the facts."""
+    clauses = (_opening, _others, _more, _expert, _lost, _elsewhere, _why)
+    texts = [clause(facts) for clause in clauses]
+    return " ".join(filter(None, texts))
 
 
-def _opening(worst: Row, last: int) -> str:
-    """Who drifted furthest, where, and how far."""
-    where = settings_text(worst["settings"].items())
-    when = f"At {where}, after" if where else "After"
-    share, broke = worst["falls"], worst["broke"]
-    fell = f" and ended early in {share:.0%} of the rollouts" if share > RARE else ""
-    lost = f" ({broke} runs became NaN or infinite)" if broke else ""
-    steps = f"{last} step{'s' * (last > 1)}"
-    drift = worst["drift"][last]
-    return f"{when} {steps} {worst['learner']} has drifted {drift} from its expert{fell}{lost}"
+def _copies(facts: Facts) -> list[Copy]:
+    """The learners that are spoken of."""
+    others = [one.copy for one in facts.others[:AT_MOST]]
+    return [facts.first, *others]
 
 
-def _comparison(record: Record, worst: Row, best: Row | None, last: int) -> str:
-    """How the best of the others did."""
-    if best is None:
-        return "."
-    name, drift = best["learner"], best["drift"][last]
-    if worst["drift"][last].value == drift.value:
-        return f", and so has {name}."
-    said = _verdict(record, worst, best, last)
-    if said == "cannot tell":
-        runs = worst["runs"]
-        return f", {name} {drift}: {runs} run{'s' * (runs > 1)} cannot tell them apart."
-    alike = ", which is the same within a quarter"
-    factor = alike if said == "same" else _times_less(_drift(worst, last), drift.value)
-    return f"; {name}{_budget(best, worst)} has drifted {drift}{factor}."
+def _opening(facts: Facts) -> str:
+    """Where and when, and what became of the first learner."""
+    where = settings_text(facts.settings.items())
+    steps = _counted(facts.steps, "step")
+    when = f"At {where}, after {steps}," if where else f"After {steps}"
+    state = _state(facts.first, facts)
+    return f"{when} {state}."
 
 
-def _times_less(larger: float, smaller: float) -> str:
-    ratio = larger / smaller if smaller > 0 else math.inf
-    if ratio >= LARGEST_RATIO:
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def _state(copy: Copy, facts: Facts) -> str:
+    """How far a learner is from its expert, and what share of its rollouts is lost."""
+    clauses = (_distance, _broke, _ended, _far)
+    texts = [clause(copy, facts) for clause in clauses]
+    said = " and ".join(filter(None, texts))
+    return f"{copy.learner} {said}"
+
+
+def _distance(copy: Copy, facts: Facts) -> str:
+    drift = copy.drift
+    whose = " from its expert" if copy is facts.first else ""
+    if math.isinf(drift.value):
         return ""
-    digits = 1 if ratio < 10 else 0
-    return f", {ratio:,.{digits}f} times less"
+    if drift.texts()[0] == "n/a":
+        return f"is at a distance{whose} that is not known"
+    if drift.low == drift.high == 0:
+        return f"has not parted{whose}"
+    if facts.chance:
+        return f"has parted{whose} in {_percent_of(drift)}{_of_its(copy, facts)}"
+    return f"has drifted {drift}{whose}"
 
 
-def _verdict(record: Record, worst: Row, best: Row, last: int) -> str:
-    """The paired verdict, run by run; runs in which both are apart by nothing are the same."""
-    runs = record.groups()[tuple(worst["settings"].items())]
-    ours, theirs = (
-        record.drift(record.learners.index(row["learner"]), last)[runs] for row in (best, worst)
-    )
-    return contrast(ours, theirs).verdict
-
-
-def _budget(best: Row, worst: Row) -> str:
-    """What the better one was given, where that makes the comparison fair."""
-    if best["updates"] == worst["updates"] and best["labels"] <= worst["labels"]:
-        labels = "the same" if best["labels"] == worst["labels"] else "no more"
-        return f", on {labels} labels and the same updates,"
-    one, two = (f"{row['labels']:,} labels and {row['updates']:,} updates" for row in (best, worst))
-    return f", on {one} against {two},"
-
-
-def _elsewhere(rows: list[Row], worst: Row, last: int) -> str:
-    """The setting in which the same learner did best, where that made a difference."""
-    same = [row for row in rows if row["learner"] == worst["learner"]]
-    best = min(same, key=lambda row: _drift(row, last))
-    if _drift(best, last) * TIMES >= _drift(worst, last):
+def _broke(copy: Copy, facts: Facts) -> str:
+    if copy.broke == 0 and math.isfinite(copy.drift.value):
         return ""
-    settings = best["settings"].items()
-    changed = [(name, value) for name, value in settings if worst["settings"][name] != value]
-    return f"At {settings_text(changed)} {worst['learner']} stays at {best['drift'][last]}."
+    return f"became NaN or infinite {_in(copy.broke)}{_of_its(copy, facts)}"
 
 
-def _why(record: Record, row: Row) -> str:
-    """The reason that the numbers point to, and the flag that would test it."""
-    off, on = row["error_off"].value, row["error_on"].value
-    if not on > GAP * off:
+def _ended(copy: Copy, facts: Facts) -> str:
+    """How often it ended early: of every learner, where some did."""
+    if not any(_ends(one) for one in _copies(facts)):
         return ""
-    errs = f"{row['learner']} errs by {off:.2g} on the expert's states but by {on:.2g} on its own"
-    name, strength = next(iter(record.index.excitation.items()), ("", 0))
-    if not name or _is_pushed(record, row, name):
+    return f"ended early {_in(copy.ended)}{_of_its(copy, facts)}"
+
+
+def _ends(copy: Copy) -> bool:
+    """Whether its ends are worth a word; those of an environment that ends for its expert too are not."""
+    return copy.ended > RARE and not copy.as_expert
+
+
+def _far(copy: Copy, facts: Facts) -> str:
+    """How often it is lost without an end: of every learner, where some are."""
+    if not any(one.far > RARE for one in _copies(facts)):
+        return ""
+    return f"is lost {_in(copy.far)}{_of_its(copy, facts)}"
+
+
+def _of_its(copy: Copy, facts: Facts) -> str:
+    """Of what a share is, said once."""
+    return " of its rollouts" if copy is facts.first else ""
+
+
+def _in(share: float) -> str:
+    """A share, neither nearly none nor nearly all rounded away."""
+    if share in (0, 1):
+        return "in all" if share else "in none"
+    if share < 0.01:
+        return "in less than 1 %"
+    if share > 0.99:
+        return "in more than 99 %"
+    return f"in {100 * share:.0f} %"
+
+
+def _percent_of(part: Interval) -> str:
+    """A part of one with its interval, such as 41 [31, 62] %."""
+    hundredths = part.scaled(100)
+    return f"{hundredths} %"
+
+
+def _others(facts: Facts) -> str:
+    """What became of the other learners."""
+    return " ".join(_beside(one, facts) for one in facts.others[:AT_MOST])
+
+
+def _beside(one: Comparison, facts: Facts) -> str:
+    """What became of another learner, and how it stands to the first one."""
+    copy, first = one.copy, facts.first
+    state = _state(copy, facts)
+    if copy.one and first.one:
+        return f"{state}."
+    return f"{state}: {_verdict(one, facts)}."
+
+
+def _verdict(one: Comparison, facts: Facts) -> str:
+    first = facts.first
+    if one.contrast.verdict == "cannot tell":
+        return _too_little(one)
+    if one.contrast.verdict == "same":
+        return _alike(one, first)
+    budget = _budget(one.copy, first)
+    return f"{_difference(one, facts)} than {first.learner}{budget}"
+
+
+def _alike(one: Comparison, first: Copy) -> str:
+    """That two learners are the same by a yardstick."""
+    nearly = ", within a quarter" if one.contrast.ratio else ""
+    how = {"drift": "as near as", "lost": "lost as often as", "time": "lost as soon as"}
+    return f"{how[one.yardstick]} {first.learner}{nearly}"
+
+
+QUESTION: dict[Yardstick, str] = {
+    "drift": "which is nearer",
+    "lost": "which is lost more often",
+    "time": "which is lost sooner",
+}
+"""What cannot be told of two learners by a yardstick."""
+
+
+def _too_little(one: Comparison) -> str:
+    """What cannot be told, and by how many runs."""
+    known = one.contrast.by.known
+    runs = _counted(known, "run")
+    question = QUESTION[one.yardstick]
+    needs = f" (it takes {FEWEST})" if known < FEWEST else ""
+    return f"{runs} cannot tell {question}{needs}"
+
+
+def _difference(one: Comparison, facts: Facts) -> str:
+    """By how much a learner is nearer or farther, lost more or less often, sooner or later."""
+    contrast = one.contrast
+    better = contrast.verdict == "better"
+    if contrast.ratio:
+        return _factor(contrast.by, better)
+    sign = -1 if better else 1
+    apart = contrast.by.scaled(sign)
+    if one.yardstick == "time":
+        return f"lost {apart} steps {'later' if better else 'sooner'}"
+    word = "less" if better else "more"
+    if one.yardstick == "drift" and not facts.chance:
+        return f"{apart} {word}"
+    what = "lost" if one.yardstick == "lost" else "apart"
+    points = apart.scaled(100)
+    return f"{what} {points} points {word} often"
+
+
+def _factor(ratio: Interval, better: bool) -> str:
+    """A ratio in words: a factor where that is large, else in percent."""
+    if not better:
+        more = ratio.changed(lambda times: times - 1)
+        return f"{ratio} times more" if ratio.value >= TIMES else f"{_percent_of(more)} more"
+    factor = ratio.changed(_inverse)
+    less = ratio.changed(lambda times: 1 - times)
+    return f"{factor} times less" if factor.value >= TIMES else f"{_percent_of(less)} less"
+
+
+def _inverse(number: float) -> float:
+    return 1 / number if number > 0 else math.inf
+
+
+def _budget(copy: Copy, first: Copy) -> str:
+    """Whether the two were given the same to learn from."""
+    if copy.labels == first.labels and copy.updates == first.updates:
+        return ", on the same labels and updates"
+    ours, theirs = _given(copy), _given(first)
+    return f", on {ours} against {theirs}"
+
+
+def _given(copy: Copy) -> str:
+    labels = _counted(copy.labels, "label")
+    updates = _counted(copy.updates, "update")
+    return f"{labels} and {updates}"
+
+
+def _more(facts: Facts) -> str:
+    """How many learners are left to the table."""
+    rest = len(facts.others) - AT_MOST
+    return f"{rest} more stand in the table." if rest > 0 else ""
+
+
+def _expert(facts: Facts) -> str:
+    """How often the expert's own rollouts end early: where some do, and where learners' do."""
+    asked = any(_ends(copy) for copy in _copies(facts))
+    if not asked and facts.expert_ended <= RARE:
+        return ""
+    return f"The expert itself ended early {_in(facts.expert_ended)}."
+
+
+def _lost(facts: Facts) -> str:
+    """What lost means, where the word fell."""
+    if not any(copy.far > RARE for copy in _copies(facts)):
+        return ""
+    return "(Lost: half as far as two unrelated states, or farther.)"
+
+
+def _elsewhere(facts: Facts) -> str:
+    """Where the first learner is hardly lost; D itself is not comparable between settings."""
+    there = facts.elsewhere
+    if there is None:
+        return ""
+    what = "apart" if facts.chance else "lost"
+    where = settings_text(there.settings.items())
+    return f"At {where} {facts.first.learner} is {what} {_in(there.lost)} of its rollouts."
+
+
+def _why(facts: Facts) -> str:
+    """The reason that the numbers point to, and the flag that would test it; of the first learner."""
+    copy = facts.first
+    gap = copy.exposure.by
+    if not (copy.exposure.ratio and gap.value > GAP and gap.low > 1 and math.isfinite(copy.on)):
+        return ""
+    off, on = short(copy.off), short(copy.on)
+    errs = f"{copy.learner} errs by {off} on the expert's states but by {on} on its own"
+    if facts.excitation is None or copy.drove:
         return f"{errs}: the states it meets are not those it learned on."
-    hint = "" if name in row["settings"] else f" Push them: try --{name} {strength:g}."
+    name, strength = facts.excitation
+    hint = "" if name in facts.settings else f" Push them: try --{name} {strength:g}."
     reason = "nothing pushed its demonstrations off the expert's path"
     return f"{errs}: {reason}, so they never showed the way back.{hint}"
-
-
-def _is_pushed(record: Record, row: Row, name: str) -> bool:
-    """Whether noise of that name made the demonstrations leave the expert's path."""
-    everywhere = max(record.index.runs.get(name, [1]))
-    return bool(row["settings"].get(name, everywhere) > 0)
-
-
-def rich_tables(record: Record, width: int) -> list[Any]:
-    """The Record's rows for a terminal `width` characters wide: one table, or as many as their columns need."""
-    colours = {name: colour_of(k) for k, name in enumerate(record.learners)}
-    return tables_of([cell_texts(row) for row in record.rows()], width, colours)
-
-
-def tables_of(rows: list[Cells], width: int, colours: dict[str, str] | None = None) -> list[Any]:
-    """Lines of cells as tables for a terminal.
-
-    Args:
-        rows: value and interval by title; what identifies a line stands before "D at".
-        width: of the terminal, characters.
-        colours: of the learners, by name: the same as in every figure and film.
-    """
-    if not rows:
-        return []
-    titles = list(rows[0])
-    if sum(_width(title, rows, beside=True) for title in titles) <= width:
-        return [_rich_table(titles, rows, True, colours or {})]
-    first = titles.index(next(title for title in titles if title.startswith("D at")))
-    keys = [title for title in titles[:first] if title == titles[0] or _differs(title, rows)]
-    parts = _split(keys, titles[first:], rows, width)
-    return [_rich_table(keys + part, rows, False, colours or {}) for part in parts]
-
-
-def _differs(title: str, rows: list[Cells]) -> bool:
-    return len({row[title] for row in rows}) > 1
-
-
-def _split(keys: list[str], titles: list[str], rows: list[Cells], width: int) -> list[list[str]]:
-    """Columns in their order, for as few tables as have room for them beside the keys."""
-    lead = sum(_width(title, rows, beside=False) for title in keys)
-    parts: list[list[str]] = [[]]
-    room = width - lead
-    for title in titles:
-        needs = _width(title, rows, beside=False)
-        if needs > room and parts[-1]:
-            parts.append([])
-            room = width - lead
-        parts[-1].append(title)
-        room -= needs
-    return parts
-
-
-def _width(title: str, rows: list[Cells], beside: bool) -> int:
-    """Characters that a column needs, its gap to the next included."""
-    texts = [text for row in rows for text in _lines(row[title], beside)]
-    return max(len(text) for text in [title, *texts]) + 2
-
-
-def _lines(cell: tuple[str, str], beside: bool) -> list[str]:
-    """A cell's value and its interval, `beside` each other or beneath; what is said after the interval stays above."""
-    value, interval = cell
-    if not interval:
-        return [value]
-    if beside:
-        return [f"{value} {interval}"]
-    spread, bracket, after = interval.rpartition("]")
-    above = f"{value} {after.strip()}".strip()
-    return [above, spread + bracket] if spread else [above]
-
-
-def _rich_table(titles: list[str], rows: list[Cells], beside: bool, colours: dict[str, str]) -> Any:
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for title in titles:
-        table.add_column(title, justify="left" if title == "learner" else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*(_cell(title, row[title], beside, colours) for title in titles))
-    return table
-
-
-def _cell(title: str, cell: tuple[str, str], beside: bool, colours: dict[str, str]) -> Any:
-    """What stands in a cell: a learner's name in its colour, an interval in a softer tone than its value."""
-    from rich.text import Text
-
-    value, interval = cell
-    if title == "learner":
-        return Text(value, style=colours.get(value, ""))
-    text = Text("\n".join(_lines(cell, beside)))
-    if interval:
-        text.stylize("dim", len(value))
-    return text

@@ -5,7 +5,7 @@ learner's error in the expert's state; for affine dynamics and policy it is exac
 vectors, each pair counted by its relative change. Leaving the error out biases M towards one wherever errors persist (on
 the lane's bends 0.98 instead of 0.7), and a fit on lengths instead of signed vectors is biased as well (a true 0.5 reads
 0.22). Where the Jacobian changes with a period M is the product over the period, its root taken; where it changes
-otherwise M is its mean, not its geometric mean: `probes.lyapunov` gives that. Whether such a recursion foretells the
+otherwise M is its mean, not its geometric mean: `loops.lyapunov` gives that. Whether such a recursion foretells the
 deviations is checked (`foresight`); where it does not there is no interval, but a reason.
 """
 
@@ -54,7 +54,7 @@ class Growth:
             where no linear recursion foretells the deviations; "none" without any deviation.
         alpha: the spectral radius of M, growth a step; that of the mean M where the recursion is not linear.
         low, high: its 95 % interval over rollouts: the sampling error of this run's fit, not what a policy that is not
-            linear adds to it (`probes.lyapunov` is the path's own derivative). NaN of fewer than eight rollouts, without
+            linear adds to it (`loops.lyapunov` is the path's own derivative). NaN of fewer than eight rollouts, without
             resamples, and where the recursion is not linear. Tried on 30 recursions in `benchmarks/growth_coverage.py`.
         epsilon: the deviation that one step adds, |N error + b|, its median.
         plateau: epsilon / (1 - alpha) where that is a limit, else inf.

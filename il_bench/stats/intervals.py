@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -78,6 +78,15 @@ class Interval:
         """The value without an interval: runs of one and the same policy are no evidence about a learner."""
         return dataclasses.replace(self, low=self.value, high=self.value)
 
+    def changed(self, change: Callable[[float], float]) -> Interval:
+        """The interval of a monotonic function of what this is of."""
+        ends = [change(self.low), change(self.high)]
+        return dataclasses.replace(self, value=change(self.value), low=min(ends), high=max(ends))
+
+    def scaled(self, factor: float) -> Interval:
+        """The interval of so many times what this is of."""
+        return self.changed(lambda number: factor * number)
+
     def __str__(self) -> str:
         return " ".join(self.texts()).strip()
 
@@ -138,6 +147,29 @@ def _middle(ordered: np.ndarray) -> float:
         middle = float(np.median(ordered))
     upper = float(ordered[len(ordered) // 2])
     return upper if np.isnan(middle) else middle
+
+
+def chance(shares: np.ndarray) -> Interval:
+    """Mean over runs of the share of each (R,) and its interval: a chance, of which no median tells; NaN where unknown.
+
+    The interval is Student's over runs, cut off at 0 and 1; of fewer than six runs it is their extremes. A run that
+    became infinite has no share, and makes the mean infinite.
+    """
+    pooled = interval(shares)
+    known = np.asarray(shares, dtype=float)
+    known = known[~np.isnan(known)]
+    if pooled.known == 0:
+        return pooled
+    mean = float(known.mean())
+    if pooled.known < FEWEST or math.isinf(mean):
+        return dataclasses.replace(pooled, value=mean)
+    from scipy.special import stdtrit
+
+    width = float(stdtrit(pooled.known - 1, (1 + LEVEL) / 2))
+    width *= float(known.std(ddof=1)) / math.sqrt(pooled.known)
+    low = max(mean - width, 0.0)
+    high = min(mean + width, 1.0)
+    return dataclasses.replace(pooled, value=mean, low=low, high=high, level=LEVEL)
 
 
 def proportion(count: int, of: int) -> Interval:
@@ -324,17 +356,23 @@ def typical(divergence: np.ndarray, indicator: bool) -> np.ndarray:
     return np.quantile(divergence, 0.5, axis=1, method="inverted_cdf")
 
 
-def mean_error(error: np.ndarray, broke: np.ndarray) -> np.ndarray:
-    """Mean length of the action errors (R, E, T, U) of each run (R,), over all its steps.
+def mean_error(error: np.ndarray, broke: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Mean size of the action errors (R, E, T, U) of each run (R,), over the steps that its episodes lived.
 
-    A finished episode goes on erring in the state in which it was frozen: leaving it out would flatter whoever crashes.
-    One that became NaN or infinite (`broke` (R, E) >= 0) errs infinitely.
+    Each episode counts alike, however soon it ended: a crash after three bad steps is not outweighed by those who live
+    long. What a crash costs besides is said by the falls and by D. An episode that became NaN or infinite (`broke`
+    (R, E) >= 0) errs infinitely; one that lived no step (`length` (R, E) is 0) has no error, nor has a run of such.
     """
     known = np.nan_to_num(error, nan=np.inf)
-    lengths = np.linalg.norm(known, axis=-1)
-    means = lengths.mean(-1)
+    sizes = np.linalg.norm(known, axis=-1)
+    alive = np.arange(sizes.shape[-1]) < length[..., None]
+    total = np.where(alive, sizes, 0.0).sum(-1)
+    means = total / np.maximum(length, 1)
     each = np.where(broke >= 0, np.inf, means)
-    return each.mean(1)
+    lives = (length > 0) | (broke >= 0)
+    count = lives.sum(1)
+    mean = np.where(lives, each, 0.0).sum(1) / np.maximum(count, 1)
+    return np.where(count > 0, mean, np.nan)
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

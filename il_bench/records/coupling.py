@@ -1,0 +1,155 @@
+"""Coupling: whether twins really share start and noise, looked at and not assumed.
+
+What an environment draws from `noise` is the same for both twins by construction. An environment that others made draws
+from generators of its own, which a common seed puts in the same place; the actions may move them on by different
+numbers of draws, and from there on the twins have the same seed and not the same noise. Where these generators stand is
+compared before every step. They are left where they are: keyed anew at each step they would give both twins the same
+numbers again, but not within a step that draws a different number of them, and the episodes would no longer be those
+that `reset(seed=...)` begins, which a Record promises to whoever replays it.
+
+A generator that Python cannot see, in a simulator's own library, is not compared.
+"""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..core.env import DrawingEnv, Env, Expert
+from ..core.registry import name_of
+from ..core.rollout import Driver, Rollout, by_expert
+from ..core.streams import Streams
+
+ASKED_AGAIN = 8
+"""Steps at which the expert is asked a second time: whoever answers by a chance of his own is caught at the first."""
+
+
+AT_ONCE = 65_536
+"""States whose transitions are computed in one call: more of them would not be faster, and take memory."""
+
+
+class Watch:
+    """A driver that notes where the environment's own generators stand before each step.
+
+    Args:
+        env: the environment, R runs.
+        drive: who decides the actions.
+    """
+
+    def __init__(self, env: DrawingEnv, drive: Driver):
+        self._env, self._drive = env, drive
+        self._turns: list[list[np.ndarray]] = []
+
+    def __call__(self, step: int, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
+        """See `Driver`; where episodes take turns, each begins anew at step 0."""
+        if step == 0:
+            self._turns.append([])
+        self._turns[-1].append(self._env.drawn())
+        return self._drive(step, state, memory)
+
+    def places(self, seen: Rollout) -> np.ndarray:
+        """Where they stood before each step (R, E, T) of the rollout that was driven; zeros where it was not noted."""
+        runs, episodes, horizon, _ = seen.action.shape
+        places = np.zeros((horizon, runs * episodes), dtype=np.int64)
+        first = 0
+        for turn in self._turns:
+            noted = np.stack(turn)
+            last = first + noted.shape[1]
+            places[: len(noted), first:last] = noted
+            first = last
+        if first != runs * episodes:
+            places[:] = 0
+        return places.T.reshape(runs, episodes, horizon)
+
+
+def uncoupled(env: Env, who: str, parted: np.ndarray) -> str:
+    """What a reader must know where twins' generators came apart, `parted` (R, E, T) bool; "" where they did not."""
+    places = np.argwhere(parted).tolist()
+    if not places:
+        return ""
+    run, episode, step = min(places, key=itemgetter(2))
+    share = parted.any(-1).mean()
+    return (
+        f"{who}: same seed, not same noise, in {share:.0%} of its rollouts (first at run {run}, episode {episode}, "
+        f"step {step}): {name_of(env)} draws more or fewer numbers where it takes other actions than its expert, so "
+        "that D is in part the noise's."
+    )
+
+
+def require_same_answers(env: Env, expert: Expert, lead: Rollout) -> None:
+    """Ask the expert again in the first states of his own rollout, in their order: the same answers, or no twins."""
+    if not lead.alive.any():
+        return
+    drive, memory = by_expert(env, expert), None
+    states = lead.lived[:, :, :ASKED_AGAIN]
+    for step, state in enumerate(states.unbind(2)):
+        with torch.no_grad():
+            answer, memory = drive(step, state, memory)
+        given = lead.action[:, :, step]
+        apart = _apart(given, answer) & lead.alive[:, :, step]
+        places = apart.nonzero().tolist()
+        if places:
+            run, episode = places[0]
+            one, two = given[run, episode].tolist(), answer[run, episode].tolist()
+            raise ValueError(
+                f"expert: expected one answer to one state, got {one} and {two} at run {run}, episode {episode}, "
+                f"step {step}; let it act without a chance of its own"
+            )
+
+
+def repeats(env: Env, lead: Rollout, streams: Streams) -> bool:
+    """Whether starts and transitions of a rollout are the same bits when they are asked for once more.
+
+    Many steps at once, which costs a fraction of a second rollout. False proves nothing: an environment may only step
+    on, or round otherwise in another company; then the second rollout decides.
+    """
+    runs, episodes, steps, _ = lead.action.shape
+    noise = streams.normal("noise", episodes, steps, env.noise_size).to(lead.state.device)
+    span = max(1, AT_ONCE // (runs * episodes))
+    parts = [slice(first, first + span) for first in range(0, steps, span)]
+    try:
+        with torch.no_grad():
+            if not all(_same_steps(env, lead, noise, part) for part in parts):
+                return False
+            start = env.initial(streams, episodes)
+    except (ValueError, RuntimeError):
+        return False
+    return not _apart(start, lead.state[:, :, 0]).any()
+
+
+def _same_steps(env: Env, lead: Rollout, noise: torch.Tensor, part: slice) -> bool:
+    """Whether some steps of all episodes lead to the same states again, as far as these were alive."""
+    states = lead.state[:, :, :-1]
+    following = lead.state[:, :, 1:]
+    given = [array[:, :, part].flatten(1, 2) for array in (states, lead.action, noise)]
+    after = following[:, :, part]
+    again = env.transition(*given)
+    apart = _apart(again.reshape(after.shape), after)
+    alive = lead.alive[:, :, part]
+    return not (apart & alive).any()
+
+
+def same_actions(lead: Rollout) -> Driver:
+    """The actions of a rollout once more."""
+    return lambda step, state, memory: (lead.action[:, :, step], memory)
+
+
+def _apart(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
+    """Where two arrays (..., X) differ, (...); NaN equals NaN."""
+    neither = one.isnan() & two.isnan()
+    return ((one != two) & ~neither).any(-1)
+
+
+def require_coupling(env: Env, one: Rollout, two: Rollout) -> None:
+    """Two rollouts of the same actions under one noise are equal, or nothing measured here means anything."""
+    apart = _apart(one.state, two.state).nonzero().tolist()
+    if apart:
+        run, episode, step = min(apart, key=itemgetter(2))
+        raise ValueError(
+            f"twins: two rollouts of the expert in {name_of(env)} with the same seed part at run {run}, episode "
+            f"{episode}, step {step}; the environment draws random numbers of its own: take them all from "
+            "reset(seed=...) or from `noise`"
+        )

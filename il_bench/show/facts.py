@@ -1,0 +1,323 @@
+"""Facts: what the sentences about a Record rest on, computed once; they say nothing that does not stand here.
+
+D is no yardstick everywhere: it is not comparable between settings, and where most rollouts ended early or are as far
+from their twins as states come apart, it tells where they were stopped. There the share of rollouts lost is compared,
+or the time until they part. Learners are compared run by run, with the first learner of the Record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from ..records.record import Record
+from ..records.rows import VARIABLES, drift_of
+from ..stats.intervals import Contrast, Interval, contrast
+
+FAR = 0.5
+"""A rollout is lost from this part of its ceiling on: nearly as far from its twin as two unrelated states."""
+
+MOST = 0.5
+"""From this share of rollouts lost on, D tells where they were stopped, and not how they drift."""
+
+Yardstick = Literal["drift", "lost", "time"]
+"""By what two learners are compared: D at the horizon, the share of rollouts lost, or the step at which they part."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """One learner in one setting.
+
+    Attributes:
+        learner: its name.
+        runs: how many runs there are.
+        one: whether it is one policy in all of them.
+        drift: D at the horizon, over runs; where D is 0 or 1 the chance to be apart.
+        broke: share of rollouts that became NaN or infinite.
+        ended: share of rollouts that the environment ended.
+        as_expert: whether each of these ended just when its expert's twin did.
+        far: share of rollouts that went on and are lost at the horizon, see `FAR`.
+        lost: share of rollouts that are lost one way or the other; an end that is the expert's own is none.
+        off, on: mean action errors on the expert's states and on its own.
+        exposure: on against off, run by run.
+        labels, updates: what it was given, the median over runs.
+        drove: whether it drove itself while learning.
+    """
+
+    learner: str
+    runs: int
+    one: bool
+    drift: Interval
+    broke: float
+    ended: float
+    as_expert: bool
+    far: float
+    lost: float
+    off: float
+    on: float
+    exposure: Contrast
+    labels: int
+    updates: int
+    drove: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A learner beside the first one, run by run.
+
+    Attributes:
+        copy: who is compared.
+        yardstick: by what.
+        contrast: of it and the first learner: "better" is nearer, fewer lost, or parting later.
+    """
+
+    copy: Copy
+    yardstick: Yardstick
+    contrast: Contrast
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Another setting, in which the first learner is hardly lost.
+
+    Attributes:
+        settings: those that differ.
+        lost: share of its rollouts that are lost there.
+    """
+
+    settings: dict[str, float]
+    lost: float
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What can be said of the setting in which most is lost.
+
+    Attributes:
+        settings: of the runs that are spoken of.
+        steps: of a rollout, T.
+        chance: whether D is 0 or 1, so that it is a chance.
+        expert_ended: share of the expert's rollouts that the environment ended.
+        first: the first learner, with which the others are compared.
+        others: these, in the Record's order.
+        elsewhere: where the first learner is hardly lost, if it mostly is here.
+        excitation: name of the setting whose noise would push demonstrations off the expert's path, and a strength
+            worth trying, where nothing pushed them.
+    """
+
+    settings: dict[str, float]
+    steps: int
+    chance: bool
+    expert_ended: float
+    first: Copy
+    others: tuple[Comparison, ...]
+    elsewhere: Elsewhere | None
+    excitation: tuple[str, float] | None
+
+
+@dataclass(frozen=True)
+class _Rollouts:
+    """What became of one learner's rollouts, of all runs.
+
+    Attributes:
+        drift: D at the horizon, typical for each run (R,).
+        broke: whether each (R, E) became NaN or infinite.
+        ended: whether the environment ended each early.
+        as_expert: whether each ended just when its twin did.
+        far: whether each went on and is lost at the horizon.
+        parted: the first step at which each was lost either way; the horizon where it never was.
+    """
+
+    drift: np.ndarray
+    broke: np.ndarray
+    ended: np.ndarray
+    as_expert: np.ndarray
+    far: np.ndarray
+    parted: np.ndarray
+
+    @property
+    def lost(self) -> np.ndarray:
+        """Share of each run's rollouts (R,) that are lost, those apart that ended as the expert's did."""
+        ended = self.ended & ~self.as_expert
+        lost: np.ndarray = (self.broke | ended | self.far).mean(1)
+        return lost
+
+
+def facts_of(record: Record) -> Facts | None:
+    """The facts of a Record; None where nobody is compared with the expert."""
+    ceilings = VARIABLES["ceiling"].measure(record, 0)
+    rollouts = [_rollouts(record, k, ceilings) for k in range(len(record.learners))]
+    if len(rollouts) == 1:
+        return None
+    groups = record.groups()
+    key = max(groups, key=lambda key: _loss(rollouts, groups[key], ceilings))
+    runs = groups[key]
+    first, *rest = [_copy(record, k, rollouts[k], runs) for k in range(1, len(rollouts))]
+    others = []
+    for number, copy in enumerate(rest, start=2):
+        compared = _compared(first, copy, rollouts[1], rollouts[number], runs, record.indicator)
+        others.append(compared)
+    settings = dict(key)
+    return Facts(
+        settings=settings,
+        steps=record.horizon,
+        chance=record.indicator,
+        expert_ended=_share(rollouts[0].ended[runs]),
+        first=first,
+        others=tuple(others),
+        elsewhere=_elsewhere(record, rollouts[1], settings),
+        excitation=_excitation(record, settings),
+    )
+
+
+def _share(events: np.ndarray) -> float:
+    return float(events.mean())
+
+
+def _rollouts(record: Record, learner: int, ceilings: np.ndarray) -> _Rollouts:
+    """What became of a learner's rollouts."""
+    arrays = record.arrays
+    broke = arrays["broke"][learner] >= 0
+    ended = arrays["terminated"][learner] & ~broke
+    length = arrays["length"][learner]
+    together = arrays["terminated"][0] & (length == arrays["length"][0])
+    stops = ended | broke
+    stopped = np.where(stops, length, record.horizon)
+    apart = _apart(record, learner, ceilings)
+    gone = _first_step(apart, record.horizon)
+    return _Rollouts(
+        drift=record.drift(learner, record.horizon),
+        broke=broke,
+        ended=ended,
+        as_expert=ended & together,
+        far=apart[..., -1] & ~stops,
+        parted=np.minimum(gone, stopped),
+    )
+
+
+def _apart(record: Record, learner: int, ceilings: np.ndarray) -> np.ndarray:
+    """Whether each rollout is lost at each time (R, E, T+1); a chance has no yardstick of its own for that."""
+    divergence = record.arrays["divergence"][learner]
+    if record.indicator:
+        return np.zeros(divergence.shape, dtype=bool)
+    limit = FAR * ceilings[:, None, None]
+    apart: np.ndarray = divergence >= limit
+    return apart
+
+
+def _first_step(events: np.ndarray, horizon: int) -> np.ndarray:
+    """The first time (R, E) of events (R, E, T+1); the horizon where there is none."""
+    first = events.argmax(-1)
+    return np.where(events.any(-1), first, horizon)
+
+
+def _loss(rollouts: list[_Rollouts], runs: np.ndarray, ceilings: np.ndarray) -> tuple[float, float]:
+    """How badly a setting goes: the share of rollouts lost, then D in parts of its ceiling; of the worst learner."""
+    lost = 0.0
+    part = 0.0
+    for one in rollouts[1:]:
+        share = float(one.lost[runs].mean())
+        lost = max(lost, share)
+        drift = _parts(one.drift[runs], ceilings[runs])
+        part = max(part, float(np.median(drift)))
+    return lost, part
+
+
+def _parts(drift: np.ndarray, ceilings: np.ndarray) -> np.ndarray:
+    """D in parts of its ceiling (n,); none where either is not known or not finite."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        parts = drift / ceilings
+    return np.nan_to_num(parts, posinf=0.0)
+
+
+def _copy(record: Record, learner: int, own: _Rollouts, runs: np.ndarray) -> Copy:
+    """One learner in one setting."""
+    name = record.learners[learner]
+    off = _numbers("error_off", record, learner, runs)
+    on = _numbers("error_on", record, learner, runs)
+    labels = _numbers("labels", record, learner, runs)
+    updates = _numbers("updates", record, learner, runs)
+    return Copy(
+        learner=name,
+        runs=len(runs),
+        one=record.is_one(name),
+        drift=drift_of(own.drift[runs], record.indicator),
+        broke=_share(own.broke[runs]),
+        ended=_share(own.ended[runs]),
+        as_expert=bool((own.as_expert | ~own.ended)[runs].all()),
+        far=_share(own.far[runs]),
+        lost=_share(own.lost[runs]),
+        off=float(np.median(off)),
+        on=float(np.median(on)),
+        exposure=contrast(on, off),
+        labels=int(np.median(labels)),
+        updates=int(np.median(updates)),
+        drove=_drove(record, name),
+    )
+
+
+def _numbers(name: str, record: Record, learner: int, runs: np.ndarray) -> np.ndarray:
+    """A variable of some runs (n,)."""
+    whole = VARIABLES[name].measure(record, learner)
+    return whole[runs]
+
+
+def _drove(record: Record, learner: str) -> bool:
+    """Whether a learner drove itself while learning: those do that have rounds."""
+    algorithm = record.index.algorithms.get(learner)
+    return algorithm is not None and "rounds" in algorithm.settings
+
+
+def _compared(
+    first: Copy,
+    copy: Copy,
+    theirs: _Rollouts,
+    ours: _Rollouts,
+    runs: np.ndarray,
+    chance: bool,
+) -> Comparison:
+    """A learner beside the first one, by the yardstick that holds for the two."""
+    if max(first.lost, copy.lost) < MOST:
+        ratio = False if chance else None
+        apart = contrast(ours.drift[runs], theirs.drift[runs], ratio)
+        return Comparison(copy, "drift", apart)
+    lost = contrast(ours.lost[runs], theirs.lost[runs], ratio=False)
+    if lost.verdict in ("better", "worse") or min(first.lost, copy.lost) < MOST:
+        return Comparison(copy, "lost", lost)
+    our_time = np.median(ours.parted[runs], axis=1)
+    their_time = np.median(theirs.parted[runs], axis=1)
+    # Who parts later has the larger number, and does better.
+    return Comparison(copy, "time", contrast(their_time, our_time, ratio=False))
+
+
+def _elsewhere(record: Record, first: _Rollouts, here: dict[str, float]) -> Elsewhere | None:
+    """The setting in which fewest of the first learner's rollouts are lost, if most are here."""
+    shares = {}
+    for key, runs in record.groups().items():
+        shares[key] = _lost(record, first, runs)
+    best = min(shares, key=shares.__getitem__)
+    lost_here = shares[tuple(here.items())]
+    less = lost_here - shares[best]
+    if not less >= MOST:
+        return None
+    changed = {name: value for name, value in best if here[name] != value}
+    return Elsewhere(changed, shares[best])
+
+
+def _lost(record: Record, own: _Rollouts, runs: np.ndarray) -> float:
+    """Share of rollouts that are lost in some runs; where D is 0 or 1, of those that are apart."""
+    # A rollout that became infinite is apart, too.
+    lost = np.minimum(own.drift, 1) if record.indicator else own.lost
+    return float(lost[runs].mean())
+
+
+def _excitation(record: Record, settings: dict[str, Any]) -> tuple[str, float] | None:
+    """The noise that would push demonstrations off the expert's path, where there was none."""
+    for name, strength in record.index.excitation.items():
+        everywhere = record.index.runs.get(name, [1.0])
+        strongest = max(everywhere)
+        pushed = settings.get(name, strongest) > 0
+        return None if pushed else (name, strength)
+    return None
