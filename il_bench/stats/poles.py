@@ -52,38 +52,49 @@ class Loop:
 
     def fit(self) -> np.ndarray:
         """Those (p, C, D) of all rollouts."""
-        return self.coefficients(np.ones((1, self.episodes)))[0]
+        every = np.ones((1, self.episodes))
+        return self.coefficients(every)[0]
 
     def resampled(self, count: int, seed: int) -> np.ndarray:
         """Those (count, p, C, D) of rollouts drawn with replacement."""
-        chances = np.full(self.episodes, 1 / self.episodes)
+        episodes = self.episodes
+        chances = np.full(episodes, 1 / episodes)
         rng = np.random.default_rng(seed)
-        return self.coefficients(rng.multinomial(self.episodes, chances, size=count))
+        weights = rng.multinomial(episodes, chances, size=count)
+        return self.coefficients(weights)
 
 
 def loop_of(pairs: Pairs, period: int = 1) -> Loop:
     """The loop of a period, not yet fitted."""
-    phases = [pairs.by_rollout(slice(k, None, period)) for k in range(period)]
+    times = [slice(first, None, period) for first in range(period)]
+    phases = map(pairs.by_rollout, times)
     return Loop(tuple(phases))
 
 
 def moduli(coefficients: np.ndarray) -> np.ndarray:
     """Growths a step (m, D) along the loop's own directions, the largest first, of coefficients (m, p, C, D)."""
     dims = coefficients.shape[-1]
-    whole = coefficients[:, 0, :dims]
-    logs = np.zeros(len(whole))
-    for step in range(1, coefficients.shape[1]):
-        whole = whole @ coefficients[:, step, :dims]
-        size = np.linalg.norm(whole, axis=(1, 2)) + TINY
-        whole = whole / size[:, None, None]
-        logs += np.log(size)
-    eigenvalues = np.abs(np.linalg.eigvals(whole))
-    ordered = np.sort(eigenvalues, axis=-1)[:, ::-1]
-    period = coefficients.shape[1]
-    if period == 1:
-        return ordered
-    logarithms = np.log(ordered + TINY) + logs[:, None]
-    return np.exp(logarithms / period)
+    first, *later = coefficients[:, :, :dims].swapaxes(0, 1)
+    if not later:
+        return _ordered_moduli(first)
+    whole = first
+    logs = np.zeros((len(first), 1))
+    for step in later:
+        whole = whole @ step
+        size = np.linalg.norm(whole, axis=(1, 2), keepdims=True)
+        size += TINY
+        whole = whole / size
+        logs += np.log(size[..., 0])
+    logs = logs + np.log(_ordered_moduli(whole) + TINY)
+    period = 1 + len(later)
+    return np.exp(logs / period)
+
+
+def _ordered_moduli(maps: np.ndarray) -> np.ndarray:
+    """Moduli (m, D) of the eigenvalues of maps (m, D, D), the largest first."""
+    eigenvalues = np.linalg.eigvals(maps)
+    ascending = np.sort(np.abs(eigenvalues), axis=-1)
+    return ascending[:, ::-1]
 
 
 def interval(loop: Loop, resamples: int, seed: int) -> tuple[float, float]:
@@ -94,30 +105,35 @@ def interval(loop: Loop, resamples: int, seed: int) -> tuple[float, float]:
     samples = loop.resampled(resamples, seed)
     radii = moduli(samples)
     own = moduli(fit[None])[0]
-    scale = _few(loop.episodes)
-    ends = np.quantile(radii, (0.025, 0.975), axis=0)
-    low, high = own + scale * (ends - own)
+    low, high = _ends(own, radii, loop.episodes)
     overlapping = int((high >= low[0]).sum())
     close = max(overlapping, _coupled(fit, samples))
+    mean = _mean(own[:close])
     means = _mean(radii[:, :close])
-    mean = float(_mean(own[:close]))
-    least = mean + scale * (np.quantile(means, 0.025) - mean)
+    least, _ = _ends(mean, means, loop.episodes)
     return max(0.0, float(least)), float(high[0])
 
 
-def _few(count: int) -> float:
-    """How much wider an interval of so few rollouts is than their resamples spread: Student's quantile, and the loss of
-    a degree of freedom.
+def _ends(own: np.ndarray, samples: np.ndarray, rollouts: int) -> np.ndarray:
+    """Ends (2, ...) of the interval about a number by its resamples (m, ...).
+
+    From few rollouts it is wider than they spread: by Student's quantile, and a degree of freedom that they lack.
     """
-    return student(count - 1) / NORMAL * math.sqrt(count / (count - 1))
+    ends = np.quantile(samples, (0.025, 0.975), axis=0)
+    freedom = rollouts - 1
+    wider = student(freedom) / NORMAL * math.sqrt(rollouts / freedom)
+    scaled: np.ndarray = own + wider * (ends - own)
+    return scaled
 
 
 def student(freedom: int, z: float = NORMAL) -> float:
     """The quantile of Student's distribution that is `z` of the normal one, to three digits from 7 degrees of freedom on."""
-    first = (z**3 + z) / 4
-    second = (5 * z**5 + 16 * z**3 + 3 * z) / 96
-    third = (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
-    return z + first / freedom + second / freedom**2 + third / freedom**3
+    # Cornish & Fisher's expansion in 1 / freedom.
+    first = np.polyval((1, 0, 1, 0), z) / 4
+    second = np.polyval((5, 0, 16, 0, 3, 0), z) / 96
+    third = np.polyval((3, 0, 19, 0, 17, 0, -15, 0), z) / 384
+    terms = (third, second, first, z)
+    return float(np.polyval(terms, 1 / freedom))
 
 
 def _mean(radii: np.ndarray) -> np.ndarray:
@@ -138,13 +154,14 @@ def _coupled(fit: np.ndarray, samples: np.ndarray) -> int:
     moved = samples[:, 0, :dims].swapaxes(-1, -2) - own
     values, vectors = np.linalg.eig(own)
     order = np.argsort(-np.abs(values))
-    values, vectors = values[order], vectors[:, order]
+    vectors = vectors[:, order]
     within = np.linalg.pinv(vectors) @ moved @ vectors
-    gaps = np.abs(values[0] - values)
-    mixed = within[:, 0, :] * within[:, :, 0] / np.maximum(gaps, 1e-9 * gaps.max() + TINY)
-    size = np.abs(mixed).mean(0)
-    alone = np.abs(within[:, 0, 0]).mean()
-    near = size > COUPLED * alone
+    gaps = np.abs(values[order] - values[order[0]])
+    least = 1e-9 * gaps.max() + TINY
+    mixed = within[:, 0, :] * within[:, :, 0]
+    second = np.abs(mixed) / np.maximum(gaps, least)
+    first = np.abs(within[:, 0, 0])
+    near = second.mean(0) > COUPLED * first.mean()
     near[0] = True
     return 1 + int(np.flatnonzero(near)[-1])
 
@@ -152,27 +169,35 @@ def _coupled(fit: np.ndarray, samples: np.ndarray) -> int:
 def _left_out(loop: Loop) -> tuple[float, float]:
     """The interval of a periodic loop, from fits that leave groups of rollouts out in turn (a jackknife)."""
     logs, centre = _leave_out(loop)
-    count = len(logs)
-    spread = np.square(logs - logs.mean()).sum()
-    error = math.sqrt(spread * (count - 1) / count)
-    half = student(count - 1) * error
+    freedom = len(logs) - 1
+    error = math.sqrt(freedom) * float(logs.std())
+    half = student(freedom) * error
     return math.exp(centre - half), math.exp(centre + half)
 
 
 def _leave_out(loop: Loop) -> tuple[np.ndarray, float]:
     """Logarithms of the growth without each group of rollouts, and their estimate without its bias."""
-    groups = min(PARTS, loop.episodes)
-    group = np.arange(loop.episodes) % groups
+    count = min(PARTS, loop.episodes)
+    numbers = np.arange(count)[:, None]
+    group = np.arange(loop.episodes) % count
     every = np.ones((1, loop.episodes))
-    without = (group != np.arange(groups)[:, None]).astype(float)
-    weights = np.concatenate((every, without))
-    logs = np.log(moduli(loop.coefficients(weights))[:, 0] + TINY)
-    centre = groups * logs[0] - (groups - 1) * logs[1:].mean()
-    return logs[1:], float(centre)
+    weights = np.concatenate((every, group != numbers))
+    radii = moduli(loop.coefficients(weights))[:, 0]
+    whole, *parts = np.log(radii + TINY)
+    logs = np.array(parts)
+    centre = count * whole - (count - 1) * logs.mean()
+    return logs, float(centre)
 
 
 def growth(loop: Loop) -> float:
     """The growth a step of all rollouts; of a periodic loop without the bias of its logarithm."""
     if loop.period == 1:
-        return float(moduli(loop.fit()[None])[0, 0])
-    return math.exp(_leave_out(loop)[1])
+        return radius(loop.fit())
+    _, centre = _leave_out(loop)
+    return math.exp(centre)
+
+
+def radius(coefficients: np.ndarray) -> float:
+    """The spectral radius of a constant M, of coefficients (1, C, D)."""
+    largest = moduli(coefficients[None])[0]
+    return float(largest[0])

@@ -41,7 +41,9 @@ class Moments:
         """Sums of the parts, as often as weights (m, n) say."""
         gram = np.tensordot(weights, self.gram, 1)
         cross = np.tensordot(weights, self.cross, 1)
-        return Moments(gram, cross, weights @ self.squares, weights @ self.counts)
+        squares = weights @ self.squares
+        counts = weights @ self.counts
+        return Moments(gram, cross, squares, counts)
 
     def coefficients(self) -> np.ndarray:
         """M, N and b of each part, transposed, (n, C, D), whatever the scales of the columns."""
@@ -55,9 +57,11 @@ class Moments:
 
     def residuals(self, coefficients: np.ndarray) -> np.ndarray:
         """Squares (n, D) that coefficients (n or 1, C, D) leave; no less than rounding lets one see."""
-        explained = coefficients * (2 * self.cross - self.gram @ coefficients)
+        carried = self.gram @ coefficients
+        explained = coefficients * (2 * self.cross - carried)
         left = self.squares - explained.sum(1)
-        return np.maximum(left, 1e-10 * self.squares + TINY)
+        rounding = 1e-10 * self.squares + TINY
+        return np.maximum(left, rounding)
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,10 @@ class Pairs:
 
     def by_rollout(self, times: slice = slice(None)) -> Moments:
         """The normal equations of each rollout, E parts, at some of the times."""
-        return _moments(self.regressors[:, times], self.following[:, times], self.use[:, times])
+        x = self.regressors[:, times]
+        y = self.following[:, times]
+        use = self.use[:, times]
+        return _moments(x, y, use)
 
     def by_step(self) -> Moments:
         """The normal equations of each step, T parts."""
@@ -127,8 +134,10 @@ class Pairs:
 def _moments(x: np.ndarray, y: np.ndarray, use: np.ndarray) -> Moments:
     """Those of regressors (n, m, C), what follows (n, m, D) and which of the m pairs are used (n, m), n parts."""
     transposed = x.swapaxes(1, 2)
+    gram = transposed @ x
+    cross = transposed @ y
     squares = np.square(y).sum(1)
-    return Moments(transposed @ x, transposed @ y, squares, use.sum(1))
+    return Moments(gram, cross, squares, use.sum(1))
 
 
 def pairs_of(
