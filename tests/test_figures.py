@@ -103,6 +103,13 @@ def test_nine_learners_have_nine_looks_and_no_crowd_of_bands():
     assert not drawing.axes[0].collections
 
 
+def test_what_only_tells_how_to_set_a_formula_takes_no_room_in_the_legend():
+    formula = r"small gain: $y' = \mathrm{growth}\cdot y + D_1$"
+    assert figure._visible(formula) == "small gain: y' = growth y + D1"
+    plain = figure._legend_width(["small gain: y' = growth y + D1"], 1)
+    assert figure._legend_width([formula], 1) == plain
+
+
 def test_a_notebook_shows_a_figure_that_no_file_holds(record):
     assert il.plot(record)._repr_png_()[1:4] == b"PNG"
 
