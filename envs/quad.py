@@ -281,10 +281,10 @@ class Quad(Env):
             kind="upper" if lags else "exact",
             pair=(torch.zeros_like(other), other),
             action=(1.0, 1.0),
-            closed_loop=tuple(self.regulator(run)[1] for run in runs),
             radius=(1.0,) * self.runs,
+            loop_radius=tuple(self.regulator(run)[1] for run in runs),
             diameter=(across,) * self.runs,
-            note="closed_loop is the spectral radius about hovering; eight and wind are exogenous and excluded",
+            note="the radii are about hovering; eight and wind are exogenous and excluded",
         )
 
     def draw(

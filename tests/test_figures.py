@@ -121,7 +121,8 @@ def test_an_ending_that_no_format_has_is_a_sentence(record, tmp_path):
 
 def grid(**axes):
     """Results of a sweep: every combination of env, algo, seed and some settings."""
-    axes = {"env": ["tube"], "algo": ["bc", "dagger"], **axes, "seed": [0, 1]}
+    axes = {"env": ["tube"], "algo": ["bc", "dagger"], **axes}
+    axes["seed"] = axes.pop("seed", [0, 1])
     cells = np.stack(np.meshgrid(*axes.values(), indexing="ij"), -1).reshape(-1, len(axes))
     coords = {
         name: ("run", np.array([type(axes[name][0])(v) for v in column]))
@@ -215,6 +216,29 @@ def test_what_is_said_after_an_interval_stands_beside_the_value():
     assert terminal._lines(("94%", "[91, 96] of 13.0"), beside=True) == ["94% [91, 96] of 13.0"]
     assert terminal._lines(("n/a", "(1 of 2)"), beside=False) == ["n/a (1 of 2)"]
     assert terminal._lines(("3", ""), beside=False) == ["3"]
+
+
+def test_a_sweep_s_learners_are_compared_by_run():
+    """Each of 8 runs is three times better, which single intervals cannot show."""
+    data = grid(lipschitz=[0.9, 1.1], seed=list(range(8)))
+    spread = np.exp(np.random.default_rng(0).normal(size=16))
+    bc = data["algo"].values == "bc"
+    data["drift"][bc, -1] = spread
+    data["drift"][~bc, -1] = spread / 3
+    pairs = sweep_table._pairs(data, ())
+    first, second = (pairs.cell(who, data["algo"].values[who], False) for who in (bc, ~bc))
+    assert first == ("", "")
+    assert second[0] == "× 0.33"
+    assert second[1].endswith("better")
+
+
+def test_a_run_that_became_infinite_ends_at_infinity():
+    data = grid()
+    data["drift"][0, 2:] = np.inf
+    data["drift"][1, 3:] = np.nan
+    last = sweep_table._drift(data, ())["D at the end"]
+    assert last[0] == np.inf
+    assert last[1] == data["drift"].values[1, 2]
 
 
 def test_an_ascii_console_is_spelled_out():

@@ -62,9 +62,11 @@ class Memory:
     def __str__(self) -> str:
         """In gigabytes, and of what."""
         parts = {"learning": self.learning, "networks": self.networks, "recording": self.recording}
-        words = ", ".join(f"{name} {value / 1e6:.2g} MB" for name, value in parts.items())
-        runs = f"{self.runs} run" if self.runs == 1 else f"{self.runs} runs"
-        return f"{self.total / 1e9:.2g} GB for {runs} (of each: {words})"
+        sizes = {name: value / 1e6 for name, value in parts.items()}
+        words = ", ".join(f"{name} {size:.2g} MB" for name, size in sizes.items())
+        plural = "" if self.runs == 1 else "s"
+        total = self.total / 1e9
+        return f"{total:.2g} GB for {self.runs} run{plural} (of each: {words})"
 
     def runs_within(self, limit: float) -> int:
         """How many of the runs fit into `limit` bytes at a time.

@@ -427,8 +427,8 @@ def asked(args: list[str]) -> tuple[SweepOptions, Flags]:
     """
     helping = [word for word in args if word in HELP]
     rest = [word for word in args if word not in HELP]
-    own = {}
-    settings = {}
+    own: dict[str, list[str]] = {}
+    settings: dict[str, list[str]] = {}
     for flag, values in given(rest).items():
         owner = own if flag in OPTIONS else settings
         owner[flag] = values
