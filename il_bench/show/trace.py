@@ -14,7 +14,7 @@ from .take import Take
 
 HEIGHT = 196
 EDGE = 16  # to the left of the title
-WIDE_MARGIN, NARROW_MARGIN = (50, 46, EDGE, 26), (34, 46, 12, 26)  # around the axes
+WIDE_MARGIN, NARROW_MARGIN = (50, 46, EDGE, 26), (42, 46, 12, 26)  # around the axes
 WIDE = 600  # pixels from which on there is room for whole sentences
 MOMENTS = 26, 42  # first row of the times of parting, and the one beneath them
 
