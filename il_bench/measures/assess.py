@@ -19,7 +19,7 @@ from ..records.rows import broken
 from ..records.twins import compare
 from ..stats.intervals import Interval, interval, mean_error
 from .probes import Unanswerable
-from .quantities import HEADINGS, PROBED, Assessment, Quantity, Reference, classes
+from .quantities import HEADINGS, PROBED, UNKNOWN, Assessment, Quantity, Reference, classes
 from .table import Matrix, Measures, class_text
 from .words import Circumstances, Row
 
@@ -64,7 +64,8 @@ def _rows(a: Assessment) -> list[Row]:
     rows = []
     for setting, runs in a.record.groups().items():
         kinds = classes(a, runs)
-        values = {title: _pooled(answer, runs, one) for title, answer in answers.items()}
+        pooled = {title: _pooled(answer, runs, one) for title, answer in answers.items()}
+        values = {title: _or_reason(title, value) for title, value in pooled.items()}
         row = {
             "learner": name,
             "settings": dict(setting),
@@ -94,6 +95,16 @@ def _pooled(answer: np.ndarray | str, runs: np.ndarray, one: bool) -> Interval |
     if one:
         return pooled.alone()
     return pooled
+
+
+def _or_reason(title: str, value: Interval | str) -> Interval | str:
+    """The reason instead of a number that fewer than half of the runs have, where it is known."""
+    if isinstance(value, str) or title not in UNKNOWN:
+        return value
+    unknown = value.runs - value.known
+    if 2 * unknown <= value.runs:
+        return value
+    return f"n/a: in {unknown} of {value.runs} runs {UNKNOWN[title]}"
 
 
 def _one_in_all(compared: Record, learner: str) -> str:
