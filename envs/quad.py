@@ -22,9 +22,10 @@ from gymnasium import spaces
 from scipy.linalg import solve_discrete_are
 
 from il_bench import Certificate, Env, Streams, Values, as_tuple, namespace, require
+from il_bench.paint.actors import paint_drone, upright
 from il_bench.paint.camera import Camera
 from il_bench.paint.canvas import BANNER, PAPER, Canvas, bodies
-from il_bench.paint.scenery import landscape, paint_drone, upright
+from il_bench.paint.scenery import landscape
 
 STEP = 0.04  # seconds
 LEVER = 5.0  # c: angular acceleration in g/m when one rotor gives all and the other nothing

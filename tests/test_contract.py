@@ -29,6 +29,22 @@ def test_a_registered_environment_keeps_its_contract(name):
     assert contract.problems(env, il.expert(env)) == []
 
 
+@pytest.mark.parametrize(
+    ("identifier", "settings", "label"),
+    [("FrozenLake-v1", {}, True), ("CartPole-v1", {}, False), ("Blackjack-v1", {}, False)],
+)
+def test_an_environment_that_shows_one_label_is_declared_an_indicator(identifier, settings, label):
+    """Two labels are the same or not; as rows of bits they would be the root of two apart."""
+    env = il.make(identifier, horizon=8, **settings)
+    assert env.indicator == label
+    state = env.initial(Streams((0,)), 3)
+    other = torch.roll(state, 1, -1)
+    assert env.certificate().metric.startswith("0/1") == label
+    assert (env.distance(state, other) == 1).all() == label
+    assert (env.distance(state, state) == 0).all()
+    env.close()
+
+
 @pytest.mark.parametrize("name", il.ENVS)
 def test_every_setting_of_an_environment_is_documented(name):
     cls = il.ENVS[name]
@@ -173,6 +189,25 @@ def test_the_reset_cliff_draws_its_states_from_rho():
     assert shares.tolist() == pytest.approx([0.1, 0.1, 0.1, 0.7, 0], abs=0.011)
 
 
+@pytest.mark.parametrize(("recoverable", "dial"), [(True, 0.0), (False, 1.0)])
+def test_the_cliffs_dial_is_whether_one_can_come_back(recoverable, dial):
+    """Over all pairs of states, actions and a grid of noise: computed, not searched."""
+    env = il.make("resetcliff", size=4, actions=3, rarity=5.0, recoverable=recoverable)
+    pairs = torch.cartesian_prod(*[torch.arange(4.0, dtype=torch.float64)] * 2)
+    apart = pairs[pairs[:, 0] != pairs[:, 1]]
+    one, two = apart.T[:, None, :, None]
+    stretches = []
+    for action in range(3):
+        for noise in torch.linspace(-3, 3, 25, dtype=torch.float64):
+            step = torch.full_like(one, action), noise.expand_as(one)
+            ends = env.transition(one, *step), env.transition(two, *step)
+            stretches.append((env.distance(*ends) / env.distance(one, two)).max().item())
+    assert max(stretches) == dial
+    certificate = env.certificate()
+    assert certificate.value == certificate.closed_loop == (dial,)
+    assert certificate.kind == "exact"
+
+
 @pytest.mark.parametrize(("recoverable", "returns"), [(True, 10.0), (False, 0.0)])
 def test_the_bad_state_is_left_by_the_experts_action_or_never(recoverable, returns):
     env = il.make("resetcliff", horizon=11, recoverable=recoverable)
@@ -255,6 +290,10 @@ BREAKS = {
     "reward: expected shape (2, 3), got (2, 3, 1)": {"reward": lambda self, s, a, n: n},
     "terminal: expected bool": {"terminal": lambda self, s: s[..., 0]},
     "take every random number from `noise`": {"transition": drift_in_secret},
+    "declared an indicator, but": {"indicator": True},
+    "is 0 or 1 wherever random actions lead; say so": {
+        "difference": lambda self, one, other: (one != other) * (1 + 0 * one)
+    },
     "left observation_space": {"observation_space": spaces.Box(-0.1, 0.1, (1,))},
     "run 1 alone differs from run 1 of 2": {"transition": forget_the_runs},
     "the attaining pair of run 0 is stretched by 1.1": {

@@ -116,7 +116,7 @@ class Env(ABC):
     ending: ClassVar[str] = "ended"
     """What is said of an episode that the environment ended: "off the road"."""
     indicator: ClassVar[bool] = False
-    """Whether `distance` is 0 or 1: the divergence of a run is then a chance, and drawn as one."""
+    """Whether `distance` is 0 or 1: the divergence of a run is then a chance, and drawn as one; ClassVar or property."""
 
     foreign: ClassVar[str] = ""
     """The name under which others made an environment that is only adapted here, such as a Gymnasium id."""
