@@ -10,7 +10,7 @@ from conftest import SMALL, tiny
 
 import il_bench as il
 from il_bench import table
-from il_bench.cli import flags
+from il_bench.cli import complaints
 from il_bench.cli.plain import forgive
 from il_bench.paint.canvas import colour_of
 from il_bench.records.record import Record
@@ -248,4 +248,4 @@ ASCII_BOX = """ Unrecognized options
 
 def test_a_complaint_in_an_ascii_console_is_the_same_sentence():
     sentence = "Unrecognized options: --sed, 3; did you mean --seeds?"
-    assert flags._complaint(ASCII_BOX) == sentence
+    assert complaints.sentence(ASCII_BOX) == sentence
