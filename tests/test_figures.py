@@ -150,6 +150,14 @@ def test_a_sweep_over_one_setting_is_a_curve_for_each_learner_and_the_rest_are_p
     assert il.plot(grid()).axes[0].get_xticklabels()[1].get_text() == "dagger"
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, 1e300, 1e-300])
+@pytest.mark.parametrize("by", [("lipschitz",), ("lipschitz", "noise")])
+def test_no_divergence_breaks_the_picture_of_a_sweep(value, by):
+    data = grid(lipschitz=[0.9, 1.0], noise=[0.0, 0.1])
+    data["drift"][:] = value
+    assert il.plot(data, by=by)._repr_png_()[1:4] == b"PNG"
+
+
 def test_a_sweep_of_chances_is_drawn_as_chances():
     assert il.plot(grid(env=["parity"], fog=[0.1, 0.2])).axes[0].get_ylim() == (-0.02, 1.02)
 

@@ -182,12 +182,12 @@ def test_a_limit_of_memory_makes_smaller_batches_and_the_same_rows(capsys):
 
 def test_a_setting_that_runs_cannot_differ_in_makes_groups():
     common = {"expert": None, "rollouts": 4, "sample": False}
-    found = list(
+    groups = list(
         plan.groups(
             "tube", "dagger", {"--beta": ["linear", "constant"], "--lr": ["0.1", "0.2"]}, 2, common
         )
     )
-    assert [(g.values["beta"], g.runs, g.values["lr"]) for g in found] == [
+    assert [(g.values["beta"], g.runs, g.values["lr"]) for g in groups] == [
         ("linear", 4, (0.1, 0.1, 0.2, 0.2)),
         ("constant", 4, (0.1, 0.1, 0.2, 0.2)),
     ]

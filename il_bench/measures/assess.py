@@ -148,12 +148,14 @@ def _one_in_all(compared: Record, learner: str) -> str:
 
 
 def _loss_is_bounded(compared: Record, env: Env | str) -> bool:
-    """Whether the bounds on the loss are bounds: errors are 0 or 1, and a step's rewards lie in an interval of length 1.
+    """Whether the bounds on the loss are bounds: errors are 0 or 1, and rewards, with 0, in an interval of length 1.
 
     The errors by the action space, or where none is at hand by themselves.
     """
     rewards = compared.arrays["reward"]
-    if np.ptp(rewards) > 1:
+    highest = max(0.0, rewards.max())
+    lowest = min(0.0, rewards.min())
+    if highest - lowest > 1:
         return False
     if not isinstance(env, str):
         return isinstance(env.action_space, spaces.Discrete)

@@ -36,7 +36,8 @@ class Circumstances:
     Attributes:
         horizon: steps of a rollout, T.
         indicator: whether D is 0 or 1, so that its mean is the chance to be apart.
-        counted: whether action errors are 0 or 1 and rewards in an interval of length 1, so that the bounds on the loss hold.
+        counted: whether action errors are 0 or 1 and rewards, with 0, lie in an interval of length 1, so that the bounds
+            on the loss hold.
     """
 
     horizon: int
