@@ -235,6 +235,13 @@ class Arm(Env):
         backs = [-s * STEP * UNIT for s in self.values("stiffness")]
         return [np.array([[1, ahead], [back, 1]]) for back in backs]
 
+    def loop(self) -> np.ndarray:
+        """Of a step of one joint under torque and the expert, whose gains leave `POLE` twice."""
+        ahead = STEP / UNIT
+        gone = 1 - POLE
+        pull = -(gone**2) / ahead
+        return np.array([[1, ahead], [pull, 1 - 2 * gone]])
+
     def certificate(self) -> Certificate:
         """L, attained by every pair along the top singular vector of the shoulder's transition, off the stops."""
         torque = self.control == "torque"
@@ -245,16 +252,16 @@ class Arm(Env):
         poles = [np.linalg.eigvals(a) for a in each]
         radius = tuple(float(abs(pole).max()) for pole in poles)
         over = "Euclidean over angles"
-        excluded = "the star is exogenous and excluded"
         return Certificate(
             value=tuple(float(np.linalg.norm(a, 2)) for a in each),
             metric=over + " and speeds, rad and rad per third of a second" * torque,
             kind="exact",
             pair=(zero, self._apart(each)),
-            closed_loop=(POLE,) * self.runs if torque else radius,
+            closed_loop=(float(np.linalg.norm(self.loop(), 2)),) * self.runs if torque else radius,
             radius=radius,
+            loop_radius=(POLE,) * self.runs if torque else radius,
             diameter=(spread,) * self.runs,
-            note=excluded + "; closed_loop is the spectral radius" * torque,
+            note="the star is exogenous and excluded",
         )
 
     def _apart(self, jacobians: list[np.ndarray]) -> torch.Tensor:

@@ -201,14 +201,15 @@ class Ocr(Env):
         other = one.clone()
         other[..., 2] = 1
         zero = (0.0,) * self.runs
+        one_apart = (1.0,) * self.runs
         return Certificate(
             value=zero,
             metric="0/1",
             kind="exact",
             pair=(one, other),
-            closed_loop=zero,
-            diameter=(1.0,) * self.runs,
-            note="of the letter written last; it reaches the next one through the policy alone",
+            closed_loop=one_apart,
+            diameter=one_apart,
+            note="of the letter written last, which reaches the next through the policy alone; the expert parts places",
         )
 
     def draw(

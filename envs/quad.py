@@ -22,9 +22,10 @@ from gymnasium import spaces
 from scipy.linalg import solve_discrete_are
 
 from il_bench import Certificate, Env, Streams, Values, as_tuple, namespace, require
+from il_bench.paint.actors import paint_drone, upright
 from il_bench.paint.camera import Camera
 from il_bench.paint.canvas import BANNER, PAPER, Canvas, bodies
-from il_bench.paint.scenery import landscape, paint_drone, upright
+from il_bench.paint.scenery import landscape
 
 STEP = 0.04  # seconds
 LEVER = 5.0  # c: angular acceleration in g/m when one rotor gives all and the other nothing
@@ -280,10 +281,10 @@ class Quad(Env):
             kind="upper" if lags else "exact",
             pair=(torch.zeros_like(other), other),
             action=(1.0, 1.0),
-            closed_loop=tuple(self.regulator(run)[1] for run in runs),
             radius=(1.0,) * self.runs,
+            loop_radius=tuple(self.regulator(run)[1] for run in runs),
             diameter=(across,) * self.runs,
-            note="closed_loop is the spectral radius about hovering; eight and wind are exogenous and excluded",
+            note="the radii are about hovering; eight and wind are exogenous and excluded",
         )
 
     def draw(

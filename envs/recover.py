@@ -17,8 +17,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, coordinates, namespace, require
+from il_bench.paint.actors import paint_walker
 from il_bench.paint.canvas import BANNER, INK, SOFT, Canvas, bodies, colour_of
-from il_bench.paint.scenery import paint_walker
 
 BACK = 2  # the action that leads back; 0 and 1 are the turns
 SYMBOLS = 4  # what is seen: on the path left, right, unreadable; off the path

@@ -11,7 +11,6 @@ from il_bench.core.rollout import action_size, by_expert, rollout
 from il_bench.core.streams import Streams
 from il_bench.measures import loops, probes
 from il_bench.measures.quantities import Assessment, Reference
-from il_bench.stats.intervals import interval
 
 EXCESS = "largest D / limit by the small gain"
 LYAPUNOV = "growth a step, Lyapunov, learner's path"
@@ -206,19 +205,3 @@ def test_steps_that_nobody_lived_have_no_slopes():
         ).item()
         > 6
     )
-
-
-def test_learners_are_compared_run_by_run():
-    env = il.make("tube", horizon=12, seeds=6)
-    expert = il.expert(env)
-    from il_bench.measures import assess
-
-    near, far = Still(env, 0.1), Still(env, 0.4)
-    record = il.compare(env, expert, episodes=4, near=near, far=far)
-    table = assess.measures(record, env, expert, {"near": near, "far": far})
-    first, second = (row["values"] for row in table.rows)
-    ratios = record.drift(2, 12) / record.drift(1, 12)
-    assert second["D / D of the first learner, by run"].value == interval(ratios).value
-    assert first["D / D of the first learner, by run"] == "n/a: the others are compared with it"
-    lost = record.cost_gap(2) - record.cost_gap(1)
-    assert second["cost gap less the first learner's, by run"].value == interval(lost).value

@@ -6,7 +6,6 @@ import runpy
 import subprocess
 import sys
 import textwrap
-import types
 from pathlib import Path
 
 import gymnasium
@@ -16,7 +15,6 @@ import pytest
 import il_bench as il
 from il_bench import render, run
 from il_bench.core import registry
-from il_bench.jobs import session
 
 ROOT = Path(__file__).parents[1]
 QUICK = [
@@ -36,14 +34,13 @@ QUICK = [
 
 @pytest.fixture
 def figures():
-    """Asked for by the tests whose runs draw their figure; it takes as long as all the rest of such a small run."""
+    """Asked for by the tests whose runs draw their figure."""
 
 
 @pytest.fixture(autouse=True)
-def _no_figure_unless_asked_for(request, monkeypatch):
+def _no_figure_unless_asked_for(request):
     if "figures" not in request.fixturenames:
-        blank = types.SimpleNamespace(plot=lambda comparison, path: None)
-        monkeypatch.setattr(session, "plots", blank)
+        request.getfixturevalue("no_figures")
 
 
 def command(*args, main=run.main):

@@ -1,9 +1,11 @@
 """The border to stable-baselines3 and MuJoCo, what a foreign environment's L is estimated to be, and whom we blame."""
 
 import base64
+import dataclasses
 import importlib.util
 import json
 import pickle
+import sys
 import zipfile
 from pathlib import Path
 from typing import ClassVar
@@ -47,9 +49,17 @@ def zips(tmp_path_factory):
     return folder
 
 
-def trained(*args):
-    few = ["--algo", "a2c", "--steps", 60, "--evaluations", 2, "--episodes", 2]
-    command("train", "Pendulum-v1", *few, *args, main=sb3.main)
+def trained(*args, env="Pendulum-v1"):
+    few = ["--algo", "a2c", "--steps", 60, "--evaluations", 2, "--episodes", 2, "--hidden", 4]
+    command("train", env, *few, *args, main=sb3.main)
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    """The pendulum's episodes end after 20 steps instead of 200: what training leaves is not a matter of their length."""
+    spec = gymnasium.spec("Pendulum-v1")
+    short = dataclasses.replace(spec, max_episode_steps=20)
+    monkeypatch.setitem(gymnasium.registry, "Pendulum-v1", short)
 
 
 def resaved(old, new, **settings):
@@ -372,7 +382,22 @@ def test_an_agent_s_chance_cannot_be_repeated_and_is_refused():
         il.compare(env, il.expert(env), episodes=2, sample=True, mine=policy)
 
 
-def test_training_leaves_a_zip_with_its_statistics_and_overwrites_nothing(capsys):
+def test_a_module_s_id_is_trained_as_gymnasium_spells_it(capsys):
+    Path("desk_sb3.py").write_text(
+        "import gymnasium\n"
+        "from gymnasium.envs.classic_control import PendulumEnv\n"
+        "class Own(PendulumEnv): pass\n"
+        "gymnasium.register('TestDesk-v0', entry_point=Own, max_episode_steps=20)\n"
+    )
+    trained(env="desk_sb3:TestDesk-v0")
+    assert Path("TestDesk-v0-A2C.zip").is_file()
+    assert "desk_sb3" in sys.modules
+    sentence = "expected a Gymnasium id or a registered name, got 'desk_sb3:Own'; register it first"
+    assert sentence in refused(capsys, "train", "desk_sb3:Own", main=sb3.main)
+    del gymnasium.registry["TestDesk-v0"]
+
+
+def test_training_leaves_a_zip_with_its_statistics_and_overwrites_nothing(capsys, brief):
     trained("--out", "one.zip")
     said = capsys.readouterr().out
     assert "over 2 episodes; wrote one.zip and one.vecnormalize.pkl, which scales its obs" in said
@@ -392,12 +417,12 @@ def test_training_leaves_a_zip_with_its_statistics_and_overwrites_nothing(capsys
     assert Path("one.zip").read_bytes() == before
 
 
-def test_training_twice_gives_the_same_expert(capsys):
-    trained("--out", "one.zip", "--hidden", 8)
-    trained("--out", "two.zip", "--hidden", 8)
+def test_training_twice_gives_the_same_expert(capsys, brief):
+    trained("--out", "one.zip")
+    trained("--out", "two.zip")
     obs = np.eye(3, dtype=np.float32)
     one, two = (load(f"sb3:{name}.zip", trust=True) for name in ("one", "two"))
-    assert [p.shape[0] for p in one.model.policy.mlp_extractor.policy_net.parameters()] == [8, 8]
+    assert [p.shape[0] for p in one.model.policy.mlp_extractor.policy_net.parameters()] == [4, 4]
     np.testing.assert_array_equal(one.predict(obs)[0], two.predict(obs)[0])
 
 
@@ -414,7 +439,7 @@ def test_an_interrupted_training_leaves_nothing(monkeypatch, capsys):
     assert not list(Path().iterdir())
 
 
-def test_an_interrupt_after_an_evaluation_keeps_the_best_so_far(monkeypatch, capsys):
+def test_an_interrupt_after_an_evaluation_keeps_the_best_so_far(monkeypatch, capsys, brief):
     from stable_baselines3 import A2C
 
     learn = A2C.learn
@@ -696,6 +721,8 @@ def test_an_environment_that_cuts_its_own_episode_stops_and_does_not_end():
         env, by_expert(env, il.expert(env, lambda obs: 0 * obs[:, :1])), Streams((0,)), 2
     )
     assert not seen.terminated.any()
+    assert seen.truncated.all()
+    assert (seen.length == 5).all()
     assert (seen.reward[0, 0] == torch.tensor([1.0] * 5 + [0.0] * 3)).all()
     assert (seen.state[0, 0, 5] == seen.state[0, 0, 8]).all()
 

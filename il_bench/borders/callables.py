@@ -51,8 +51,9 @@ class Answers:
             ValueError: with the run, when an answer is not one action for each observation, or none of the space.
         """
         before = memory or [None] * len(obs)
-        rows, after = [], []
         batches = obs.to(torch.float32).cpu().numpy()
+        rows = []
+        after = []
         for run, batch in enumerate(batches):
             who = f"{self.who} at run {run}"
             answer, remembered = self.asked(batch.copy(), before[run])
@@ -60,9 +61,10 @@ class Answers:
             self._require_possible(who, actions)
             rows.append(actions)
             after.append(remembered)
-        stacked = torch.from_numpy(np.stack(rows))
-        nobody = all(remembered is None for remembered in after)
-        return stacked.to(obs.device), None if nobody else after
+        whole = torch.from_numpy(np.stack(rows)).to(obs.device)
+        if all(remembered is None for remembered in after):
+            return whole, None
+        return whole, after
 
     def asked(self, batch: np.ndarray, memory: Any) -> tuple[Any, Any]:
         """The answer for observations (n, O), which may be written into, and what is remembered."""
@@ -125,15 +127,17 @@ class Answers:
 def _are_labels(space: spaces.Discrete, actions: np.ndarray) -> np.ndarray:
     """Which numbers are labels of a Discrete space."""
     within = (actions >= 0) & (actions < space.n)
-    return within & (actions == np.floor(actions))
+    whole = actions == np.floor(actions)
+    return within & whole
 
 
 def _are_outside(space: spaces.Box, actions: np.ndarray) -> np.ndarray:
     """Which numbers of actions (n, U) lie farther outside a Box than rounding leads."""
     low = space.low.astype(np.float64).ravel()
     high = space.high.astype(np.float64).ravel()
-    below = actions < low - _slack(low)
-    return below | (actions > high + _slack(high))
+    lowest = low - _slack(low)
+    highest = high + _slack(high)
+    return (actions < lowest) | (actions > highest)
 
 
 def _slack(limit: np.ndarray) -> np.ndarray:
@@ -202,9 +206,11 @@ def require_same_spaces(env: Env, who: str, source: Any) -> None:
 
 def _require_one_of(words: str, its: Any, wanted: list[Any]) -> None:
     """Refuse a model's space that is none of those wanted; nothing is known of who names none."""
-    unknown = not isinstance(its, spaces.Space)
-    fits = unknown or any(_fits_into(space, its) for space in wanted)
-    require(fits, f"{words} {its}, and here they are {wanted[-1]}; give another")
+    if not isinstance(its, spaces.Space):
+        return
+    fits = any(_fits_into(space, its) for space in wanted)
+    here = wanted[-1]
+    require(fits, f"{words} {its}, and here they are {here}; give another")
 
 
 def _trained_on(source: Any) -> Any:

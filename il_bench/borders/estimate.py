@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import gymnasium
 import numpy as np
@@ -23,6 +23,14 @@ EPISODES, STEPS = 8, 60
 
 EVERY = 6
 """One state out of so many is examined where copies can be put into it."""
+
+
+Ends: TypeAlias = "tuple[np.ndarray, np.ndarray] | None"
+"""Observations before and after a step, or differences of such; None where it led out of the finite numbers."""
+
+
+Step: TypeAlias = "Callable[[np.ndarray], Ends]"
+"""One step from a state (X,)."""
 
 
 SMALL = 1e-3
@@ -69,9 +77,11 @@ def _get_attribute(inner: Any) -> np.ndarray:
 
 def _observation(inner: Any) -> np.ndarray:
     """What a copy shows without a step: as its own method has it, or its state."""
-    methods = [getattr(inner, name, None) for name in ("_get_obs", "_get_ob")]
-    own = next((method for method in methods if method is not None), None)
-    return np.asarray(inner.state if own is None else own(), dtype=float)
+    for name in ("_get_obs", "_get_ob"):
+        method = getattr(inner, name, None)
+        if method is not None:
+            return np.asarray(method(), dtype=float)
+    return np.asarray(inner.state, dtype=float)
 
 
 def _put_attribute(inner: Any, state: np.ndarray) -> None:
@@ -114,19 +124,20 @@ def _repeats(copy: gymnasium.Env, way: Access) -> bool:
     if again is None:
         return False
     way.put(copy.unwrapped, after)
-    return bool(np.allclose(again[0], shown)) and _near(again[1], expected, shown)
+    first, then = again
+    same = bool(np.allclose(first, shown))
+    return same and _near(then, expected, shown)
 
 
 def _near(one: np.ndarray, two: np.ndarray, before: np.ndarray) -> bool:
     """Whether two observations after a step are the same, but for a solver that was started from elsewhere."""
-    difference = float(np.linalg.norm(one - two))
-    step = float(np.linalg.norm(two - before))
-    return difference <= 1e-6 + 1e-4 * step
+    difference = np.linalg.norm(one - two)
+    step = np.linalg.norm(two - before)
+    allowed = 1e-6 + 1e-4 * step
+    return bool(difference <= allowed)
 
 
-def _stepped(
-    copy: gymnasium.Env, way: Access, seed: int, action: Any, state: np.ndarray
-) -> tuple[np.ndarray, np.ndarray] | None:
+def _stepped(copy: gymnasium.Env, way: Access, seed: int, action: Any, state: np.ndarray) -> Ends:
     """Observations before and after one step from a state; a reset first forgets whatever else a copy holds."""
     copy.reset(seed=seed)
     way.put(copy.unwrapped, state)
@@ -183,22 +194,46 @@ def _visited(copy: gymnasium.Env, way: Access) -> Iterator[tuple[int, np.ndarray
 def _by_states(copy: gymnasium.Env, way: Access) -> Iterator[float]:
     """The largest stretch at each visited state: of a pair for each coordinate, and one in the steepest direction."""
     places = list(_visited(copy, way))
-    spread = np.std([state for _, state, _ in places], axis=0)
+    states = [state for _, state, _ in places]
+    spread = np.std(states, axis=0)
     size = SMALL * (spread + SMALL)
     for seed, state, action in places:
         step = partial(_stepped, copy, way, seed, action)
-        here = step(state)
-        moved = [step(state + move) for move in np.diag(size)]
-        ends = [end for end in moved if end is not None]
-        if here is None or len(ends) < len(moved):
-            continue
-        first = np.array([end[0] - here[0] for end in ends]).T
-        then = np.array([end[1] - here[1] for end in ends]).T
-        last = step(state + _steepest(first, then, size)) or here
-        before = [*first.T, last[0] - here[0]]
-        after = [*then.T, last[1] - here[1]]
-        stretches = [_ratio(*pair) for pair in zip(before, after, strict=True)]
-        yield max(filter(math.isfinite, stretches), default=math.nan)
+        stretches = _stretches(step, state, size)
+        if stretches:
+            yield max(filter(math.isfinite, stretches), default=math.nan)
+
+
+def _stretches(step: Step, state: np.ndarray, size: np.ndarray) -> list[float]:
+    """How far a step stretches the moves of a state by `size` (X,), one by one, and the steepest; none where it fails.
+
+    Args:
+        step: takes a state, and gives the observations before and after, or None.
+        state: (X,).
+        size: (X,) of the moves.
+    """
+    here = step(state)
+    ends = [step(state + move) for move in np.diag(size)]
+    apart = [_differences(end, here) for end in ends]
+    moves = [pair for pair in apart if pair is not None]
+    if len(moves) < len(ends):
+        return []
+    first = np.array([before for before, _ in moves]).T
+    then = np.array([after for _, after in moves]).T
+    steepest = state + _steepest(first, then, size)
+    last = _differences(step(steepest), here)
+    if last is not None:
+        moves.append(last)
+    return [_ratio(*move) for move in moves]
+
+
+def _differences(end: Ends, here: Ends) -> Ends:
+    """Of two steps, how far the observations before are apart, and those after; None where one step failed."""
+    if end is None or here is None:
+        return None
+    before = end[0] - here[0]
+    after = end[1] - here[1]
+    return before, after
 
 
 def _steepest(first: np.ndarray, then: np.ndarray, size: np.ndarray) -> np.ndarray:
@@ -211,23 +246,28 @@ def _steepest(first: np.ndarray, then: np.ndarray, size: np.ndarray) -> np.ndarr
     """
     # A coordinate that is not observed is moved in no pair.
     inverse = np.linalg.pinv(first, rcond=1e-4)
-    _, _, directions = np.linalg.svd(then @ inverse)
+    step = then @ inverse
+    _, _, directions = np.linalg.svd(step)
     mix = inverse @ directions[0]
-    return size * mix / max(np.abs(mix).max(), 1e-300)
+    largest = np.abs(mix).max()
+    return size * mix / max(largest, 1e-300)
 
 
 def _by_resets(copy: gymnasium.Env) -> list[float]:
     """Stretches of two episodes with one seed along a common sequence of actions, their first ones different."""
     stretches = []
+    actions = copy.action_space
     for seed in range(EPISODES):
-        copy.action_space.seed(2 * seed)
-        first, *common = [copy.action_space.sample() for _ in range(STEPS + 1)]
-        copy.action_space.seed(2 * seed + 1)
-        other = copy.action_space.sample()
+        actions.seed(2 * seed)
+        first = actions.sample()
+        common = [actions.sample() for _ in range(STEPS)]
+        actions.seed(2 * seed + 1)
+        other = actions.sample()
         one = _episode(copy, seed, [first, *common])
         two = _episode(copy, seed, [other, *common])
         steps = min(len(one), len(two))
-        apart = [np.zeros(1), *(one[:steps] - two[:steps])]
+        differences = one[:steps] - two[:steps]
+        apart = [np.zeros(1), *differences]
         stretches += [_ratio(*pair) for pair in itertools.pairwise(apart)]
     return stretches
 
@@ -247,4 +287,7 @@ def _episode(copy: gymnasium.Env, seed: int, actions: list[Any]) -> np.ndarray:
 def _ratio(before: np.ndarray, after: np.ndarray) -> float:
     """How much longer a difference has become; nan where it was lost in the rounding of float32 observations."""
     length = float(np.linalg.norm(before))
-    return float(np.linalg.norm(after)) / length if length > 1e-5 else math.nan
+    longer = float(np.linalg.norm(after))
+    if length <= 1e-5:
+        return math.nan
+    return longer / length

@@ -18,6 +18,7 @@ from gymnasium.vector.utils import batch_space
 
 from ..core.env import Env
 from ..core.registry import name_of
+from ..core.rollout import truncated
 from ..core.settings import require
 from ..core.streams import Streams
 from .resolve import make
@@ -42,6 +43,11 @@ def _streams(seeds: Sequence[int], purpose: str) -> Streams:
     return Streams(seeds).fork(purpose) if purpose else Streams(seeds)
 
 
+def _number(chance: np.random.Generator, seed: int | None) -> int:
+    """A seed, drawn where none is given."""
+    return int(chance.integers(2**31)) if seed is None else seed
+
+
 def _episode(options: dict[str, Any] | None, following: int) -> int:
     """The number of the episode to begin: the following one unless the options ask for another."""
     number = (options or {}).get("episode", following)
@@ -55,8 +61,8 @@ def _episode(options: dict[str, Any] | None, following: int) -> int:
 
 def _checked(action: Any, space: spaces.Space, shape: tuple[int, ...]) -> np.ndarray:
     array = np.asarray(action)
-    numbers = array.dtype.kind in "iuf"
-    if array.shape != shape or not numbers or not np.isfinite(array).all():
+    fits = array.shape == shape and array.dtype.kind in "iuf"
+    if not fits or not np.isfinite(array).all():
         shown = array.tolist() if array.size < 9 else f"{array.dtype} {array.shape}"
         raise ValueError(
             f"action: expected finite numbers of shape {shape} for {space}, got {shown}; sample the action space"
@@ -125,18 +131,24 @@ class GymEnv(gymnasium.Env[np.ndarray, Any]):
         """
         super().reset(seed=seed)
         if seed is not None or not self._streams.seeds:
-            number = int(self.np_random.integers(2**31)) if seed is None else seed
-            self._streams, self._episode = _streams((number,), self.purpose), -1
+            number = _number(self.np_random, seed)
+            self._streams = _streams((number,), self.purpose)
+            self._episode = -1
         self._episode = _episode(options, self._episode + 1)
-        streams = self._streams.from_episode(self._episode)
-        noise = streams.normal("noise", 1, self.task.horizon, self.task.noise_size)
-        state = self.task.initial(streams, 1)
+        self._begin(self._streams.from_episode(self._episode))
+        if self.render_mode == "human":
+            self.render()
+        whole = self._out(self._state)[0, 0]
+        return self._observe(), {"state": whole.copy()}
+
+    def _begin(self, streams: Streams) -> None:
+        """Put the environment at the beginning of the streams' first episode."""
+        task = self.task
+        noise = streams.normal("noise", 1, task.horizon, task.noise_size)
+        state = task.initial(streams, 1)
         self._noise = self._into(noise.numpy())
         self._state = self._into(state.cpu().numpy())
         self._step = 0
-        if self.render_mode == "human":
-            self.render()
-        return self._observe(), {"state": self._out(self._state)[0, 0].copy()}
 
     def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """One step; see Gymnasium.
@@ -147,23 +159,26 @@ class GymEnv(gymnasium.Env[np.ndarray, Any]):
         require(
             self._state is not None, "step: expected reset() first; call it to begin an episode"
         )
+        task = self.task
         chosen = _checked(action, self.action_space, self._action_shape)
         array = self._into(chosen.reshape(1, 1, -1))
-        last = self.task.horizon - 1
+        last = task.horizon - 1
         noise = self._noise[:, :, min(self._step, last)]
-        state = self.task.transition(self._state, array, noise)
-        reward = float(self.task.reward(self._state, array, state)[0, 0])
+        state = task.transition(self._state, array, noise)
+        reward = task.reward(self._state, array, state)
         self._state = state
         self._step += 1
         if self.render_mode == "human":
             self.render()
-        over = bool(self.task.terminal(state)[0, 0])
-        late = self._step >= self.task.horizon
+        over = bool(task.terminal(state)[0, 0])
+        cut = bool(truncated(task, state)[0, 0])
+        late = self._step >= task.horizon
         info = {"state": self._out(state)[0, 0]}
-        return self._observe(), reward, over, late, info
+        return self._observe(), float(reward[0, 0]), over, cut or late, info
 
     def _observe(self) -> np.ndarray:
-        return self._out(self.task.observation(self._state))[0, 0].astype(np.float32)
+        observation = self.task.observation(self._state)
+        return self._out(observation)[0, 0].astype(np.float32)
 
     def render(self) -> np.ndarray | None:
         """The present frame (height, width, 3), or the window that shows it."""
@@ -238,23 +253,25 @@ class GymVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self, *, seed: int | list[int] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[np.ndarray, dict[str, Any]]:
         """Begin all episodes; see Gymnasium. One seed is that of the first environment, a list has one for each."""
-        several, single = (seed, None) if isinstance(seed, list | tuple) else (None, seed)
+        several = seed if isinstance(seed, list | tuple) else None
+        single = None if isinstance(seed, list | tuple) else seed
         super().reset(seed=single)
         if seed is not None or not self._streams.seeds:
-            first = int(self.np_random.integers(2**31)) if single is None else single
-            seeds = several or range(first, first + self.num_envs)
-            require(
-                len(seeds) == self.num_envs,
-                f"seed: expected {self.num_envs} seeds, got {len(seeds)}",
-            )
-            self._streams = _streams(seeds, self.purpose)
-            self._episode = np.full(self.num_envs, -1)
-            self._steps = np.zeros(self.num_envs, dtype=int)
-            self._noise = np.empty((self.num_envs, self.task.horizon, self.task.noise_size))
-            self._over = np.zeros(self.num_envs, dtype=bool)
-            self._state = None
+            first = _number(self.np_random, single)
+            self._begin_runs(several or range(first, first + self.num_envs))
         self._begin(np.arange(self.num_envs))
         return self._observe(), {"state": np.array(self._state[0])}
+
+    def _begin_runs(self, seeds: Sequence[int]) -> None:
+        """Take one run's seed for each environment; none of their episodes has begun."""
+        count, task = self.num_envs, self.task
+        require(len(seeds) == count, f"seed: expected {count} seeds, got {len(seeds)}")
+        self._streams = _streams(seeds, self.purpose)
+        self._episode = np.full(count, -1)
+        self._steps = np.zeros(count, dtype=int)
+        self._noise = np.empty((count, task.horizon, task.noise_size))
+        self._over = np.zeros(count, dtype=bool)
+        self._state = None
 
     def _begin(self, which: np.ndarray) -> None:
         """Begin the next episode of the environments `which`."""
@@ -265,12 +282,14 @@ class GymVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self._noise[which] = noise[:, 0].numpy()
         # One run for each, so that an environment may ask how many there are; then all in a row, as one run.
         task = dataclasses.replace(self.task, seed=tuple(streams.seeds))
-        state = task.initial(streams, 1).numpy().swapaxes(0, 1)
+        first = task.initial(streams, 1).numpy()
+        state = first.swapaxes(0, 1)
         if self._state is None or len(which) == self.num_envs:
             self._state = state.copy()
         else:
             self._state[:, which] = state
-        self._steps[which], self._over[which] = 0, False
+        self._steps[which] = 0
+        self._over[which] = False
 
     def step(
         self, actions: Any
@@ -279,23 +298,36 @@ class GymVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         require(
             self._state is not None, "step: expected reset() first; call it to begin the episodes"
         )
+        task = self.task
         chosen = _checked(actions, self.action_space, self._action_shape)
         action = self._into(chosen.reshape(1, self.num_envs, -1))
         fresh = np.flatnonzero(self._over)
         now = self._into(self._state)
-        steps = np.minimum(self._steps, self.task.horizon - 1)
-        noise = self._noise[np.arange(self.num_envs), steps]
-        proposed = self.task.transition(now, action, self._into(noise[None]))
-        reward = self._out(self.task.reward(now, action, proposed))[0].copy()
-        self._state = self._out(proposed)
+        following = task.transition(now, action, self._present_noise())
+        reward = self._first_row(task.reward(now, action, following))
+        over = self._first_row(task.terminal(following))
+        cut = self._first_row(truncated(task, following))
+        self._state = self._out(following)
         self._steps += 1
-        over = self._out(self.task.terminal(proposed))[0].copy()
         if len(fresh):
             self._begin(fresh)
-            reward[fresh], over[fresh] = 0.0, False
-        late = self._steps >= self.task.horizon
+            for values in (reward, over, cut):
+                values[fresh] = 0
+        late = cut | (self._steps >= task.horizon)
         self._over = over | late
         return self._observe(), reward, over, late, {"state": np.array(self._state[0])}
 
+    def _present_noise(self) -> Any:
+        """The noise of each environment's present step (1, n, W)."""
+        last = self.task.horizon - 1
+        steps = np.minimum(self._steps, last)
+        noise = self._noise[np.arange(self.num_envs), steps]
+        return self._into(noise[None])
+
+    def _first_row(self, values: Any) -> np.ndarray:
+        """Numbers (1, n) as an array (n,) that may be written into."""
+        return self._out(values)[0].copy()
+
     def _observe(self) -> np.ndarray:
-        return self._out(self.task.observation(self._into(self._state)))[0].astype(np.float32)
+        observation = self.task.observation(self._into(self._state))
+        return self._out(observation)[0].astype(np.float32)

@@ -91,33 +91,43 @@ def demonstrations(source: str, env: Env, episodes: int, labels: Values, log: Lo
     held = opened(identifier)
     _require_fit(identifier, held, env)
     _warn_of_evaluation(identifier, held, env)
-    wanted = torch.tensor(as_tuple(labels)).round().long().expand(env.runs)[:, None]
+    each = torch.tensor(as_tuple(labels)).round().long()
+    wanted = each.expand(env.runs)[:, None]
     parts = _first(identifier, held, episodes, int(wanted.max()))
-    steps = max(env.horizon, *(len(action) for _, action in parts))
+    lengths = [len(action) for _, action in parts]
+    steps = max(env.horizon, *lengths)
     time = np.arange(steps)
-    alive = np.stack([time < len(action) for _, action in parts])
-    obs = np.stack([obs[np.minimum(time, len(obs) - 1)] for obs, _ in parts])
-    action = (
-        np.stack([action[np.minimum(time, len(action) - 1)] for _, action in parts])
-        * alive[..., None]
-    )
+    alive = np.stack([time < length for length in lengths])
+    obs = np.stack([_stretched(obs, steps) for obs, _ in parts])
+    action = np.stack([_stretched(action, steps) for _, action in parts])
+    action = action * alive[..., None]
     weight = torch.from_numpy(alive).flatten().expand(env.runs, -1)
     if wanted.any():
         weight = weight & (weight.cumsum(1) <= wanted)
     log.labels = log.labels + weight.sum(1).to(env.device)
     discrete = isinstance(env.action_space, spaces.Discrete)
+    kind = torch.int64 if discrete else torch.float32
     return Dataset(
         obs=_shared(obs, env, torch.float32),
-        action=_shared(action, env, torch.int64 if discrete else torch.float32),
+        action=_shared(action, env, kind),
         weight=weight.to(env.device, torch.float32),
         lengths=(steps,) * len(parts),
     )
 
 
+def _stretched(rows: np.ndarray, steps: int) -> np.ndarray:
+    """Rows (n, ...) as (steps, ...): cut off, or the last one repeated."""
+    time = np.arange(steps)
+    place = np.minimum(time, len(rows) - 1)
+    return rows[place]
+
+
 def _shared(array: np.ndarray, env: Env, kind: torch.dtype) -> torch.Tensor:
     """An array (E, T, n) of a file as samples (R, N, n) of every run."""
-    samples = torch.from_numpy(np.ascontiguousarray(array)).flatten(0, 1).to(env.device, kind)
-    return samples.expand(env.runs, -1, -1).contiguous()
+    whole = torch.from_numpy(np.ascontiguousarray(array))
+    samples = whole.flatten(0, 1).to(env.device, kind)
+    shared = samples.expand(env.runs, -1, -1)
+    return shared.contiguous()
 
 
 def opened(identifier: str) -> Any:
@@ -297,18 +307,22 @@ def _first(
 
 def _arrays(episode: Any, held: Any) -> tuple[np.ndarray, np.ndarray]:
     """One episode's observations (T+1, O) and actions (T, U), checked, float64."""
-    obs, action = (
-        np.asarray(part, dtype=np.float64) for part in (episode.observations, episode.actions)
-    )
-    steps, space = len(episode.rewards), held.action_space
-    fits = steps > 0 and obs.shape == (steps + 1, *held.observation_space.shape)
+    obs = np.asarray(episode.observations, dtype=np.float64)
+    action = np.asarray(episode.actions, dtype=np.float64)
+    space = held.action_space
+    steps = len(episode.rewards)
+    fits = obs.shape == (steps + 1, *held.observation_space.shape)
+    fits = fits and action.shape == (steps, *space.shape)
     require(
-        fits and action.shape == (steps, *space.shape),
+        steps > 0 and fits,
         f"episode {episode.id} of {steps} steps has observations {obs.shape} and actions {action.shape}",
     )
     finite = bool(np.isfinite(obs).all() and np.isfinite(action).all())
     require(finite, f"episode {episode.id} holds numbers that are not finite")
     if isinstance(space, spaces.Discrete):
-        within = (action >= 0) & (action < space.n) & (action % 1 == 0)
-        require(bool(within.all()), f"episode {episode.id} has actions that are not of {space}")
-    return obs, action.reshape(steps, math.prod(space.shape or ()))
+        within = (action >= 0) & (action < space.n)
+        whole = action % 1 == 0
+        labels = bool((within & whole).all())
+        require(labels, f"episode {episode.id} has actions that are not of {space}")
+    size = math.prod(space.shape or ())
+    return obs, action.reshape(steps, size)

@@ -10,7 +10,7 @@ import dataclasses
 import itertools
 import shutil
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -219,37 +219,53 @@ def _buffers(
     env: Env, rollout: Rollout, streams: Streams, kept: list[tuple[int, int]]
 ) -> Iterator[dict[str, Any]]:
     """What Minari keeps of each episode (run, episode) in `kept`, one after the other."""
-    parts = (rollout.state, rollout.action, rollout.reward)
-    state, action, reward = (part.cpu().numpy() for part in parts)
-    _, episodes, horizon, _ = action.shape
+    episodes, horizon = rollout.reward.shape[1:]
     space = _action_space(env)
-    foreign = isinstance(env, Foreign)
-    seeds = env.reset_seeds(streams, episodes) if isinstance(env, Foreign) else None
+    begins = _beginnings(env, streams, episodes)
     alone: dict[int, Env] = {}
     for run, episode in kept:
         if run not in alone:  # one at a time: a foreign environment holds copies
             alone = {run: dataclasses.replace(env[run], device="cpu")}
         steps = int(rollout.length[run, episode])
         last = np.arange(steps) == steps - 1
-        cut = bool(rollout.truncated[run, episode]) or int(rollout.broke[run, episode]) >= 0
-        states = state[run : run + 1, episode, : steps + 1]
+        fell = bool(rollout.terminated[run, episode])
+        broke = int(rollout.broke[run, episode]) >= 0
+        cut = broke or bool(rollout.truncated[run, episode])
+        states = rollout.state[run, episode, : steps + 1].cpu()
+        actions = rollout.action[run, episode, :steps].cpu().numpy()
+        rewards = rollout.reward[run, episode, :steps].cpu().numpy()
+        obs = observe(alone[run], states[None])[0]
         yield {
-            "seed": int(streams.seeds[run] if seeds is None else seeds[run][episode]),
-            "options": None if foreign else {"episode": _number(streams, run, episode)},
-            "observations": observe(alone[run], torch.from_numpy(states))[0].numpy(),
-            "actions": _as_taken(env, action[run, episode, :steps], space),
-            "rewards": reward[run, episode, :steps],
-            "terminations": last & bool(rollout.terminated[run, episode]),
+            **begins(run, episode),
+            "observations": obs.numpy(),
+            "actions": _as_taken(env, actions, space),
+            "rewards": rewards,
+            "terminations": last & fell,
             "truncations": last & (steps == horizon or cut),
-            "infos": None if foreign else {"state": states[0]},
+            "infos": None if isinstance(env, Foreign) else {"state": states.numpy()},
         }
+
+
+def _beginnings(env: Env, streams: Streams, episodes: int) -> Callable[[int, int], dict[str, Any]]:
+    """What the recovered environment is reset with to repeat an episode of a run: seed and options."""
+    if isinstance(env, Foreign):
+        seeds = env.reset_seeds(streams, episodes)
+        return lambda run, episode: {"seed": seeds[run][episode], "options": None}
+
+    def ours(run: int, episode: int) -> dict[str, Any]:
+        number = _number(streams, run, episode)
+        return {"seed": int(streams.seeds[run]), "options": {"episode": number}}
+
+    return ours
 
 
 def _as_taken(env: Env, actions: np.ndarray, space: spaces.Space) -> np.ndarray:
     """Actions (T, U) as the environment took them."""
     if isinstance(env, Foreign):
         return np.asarray(env.native(actions), dtype=space.dtype)
-    return actions.astype(space.dtype).reshape(len(actions), *(space.shape or ()))
+    shape = space.shape or ()
+    rows = actions.reshape(len(actions), *shape)
+    return rows.astype(space.dtype)
 
 
 def _number(streams: Streams, run: int, episode: int) -> int:

@@ -30,7 +30,7 @@ class Recipe:
     """Train an expert with stable-baselines3, and leave it as a zip."""
 
     env: Annotated[str, tyro.conf.Positional]
-    """A Gymnasium id such as Hopper-v5, or a registered environment."""
+    """A Gymnasium id such as Hopper-v5, MODULE:ID where a module registers it, or a registered environment."""
     out: Path | None = None
     """The zip; by default ENV-ALGORITHM.zip. A file that exists is not touched."""
     algo: Literal["auto", "sac", "td3", "ddpg", "ppo", "a2c", "dqn"] = "auto"
@@ -130,12 +130,13 @@ def _gymnasium_id(name: str) -> str:
     """What Gymnasium calls an environment; a registered short name is one of ours."""
     if name in ENVS:
         return f"il_bench/{name.capitalize()}-v0"
-    environment(name)  # a miss is told with what may have been meant
+    environment(name)  # a miss is told with what may have been meant; a module registers its ids
+    identifier = name.rpartition(":")[2]
     require(
-        ":" not in name,
+        identifier in gymnasium.registry,
         f"env: expected a Gymnasium id or a registered name, got {name!r}; register it first",
     )
-    return name
+    return identifier
 
 
 def _free(out: Path) -> Path:

@@ -183,7 +183,8 @@ def _model(spelling: str, kind: Any, path: Path, settings: dict[str, Any]) -> An
         ) from error
     require(
         not hasattr(model.policy, "lstm_actor"),
-        f"{spelling}: its policy has a memory, which the border does not carry; give one without",
+        f"{spelling}: its policy has a memory, and zips of such are not opened here; load it with sb3_contrib and give "
+        "the model itself, as in il.expert(env, model), whose memory is carried",
     )
     return model
 

@@ -25,7 +25,11 @@ from .policy import Log, Policy
 from .streams import Streams
 from .threads import few_threads
 
-Driver: TypeAlias = "Callable[[int, torch.Tensor, Any], tuple[torch.Tensor, Any]]"
+Answer: TypeAlias = tuple[torch.Tensor, Any]
+"""Actions (R, E, U), and the memory to hand back at the next step."""
+
+
+Driver: TypeAlias = "Callable[[int, torch.Tensor, Any], Answer]"
 """(step, state (R, E, X), memory) -> (action (R, E, U), memory)."""
 
 
@@ -78,10 +82,12 @@ class Rollout:
         time = torch.arange(horizon, device=states.device)
         last = (self.length - 1).clamp_min(0)
         place = time.minimum(last[..., None])
-        shown = states.gather(2, place[..., None].expand(-1, -1, -1, size))
+        places = place[..., None].expand(-1, -1, -1, size)
+        shown = states.gather(2, places)
         never = self.length == 0
         starts = _stand_ins(states[:, :, 0], never)
-        return torch.where(never[..., None, None], starts[:, :, None], shown)
+        nowhere = never[..., None, None]
+        return torch.where(nowhere, starts[:, :, None], shown)
 
 
 def observe(env: Env, state: torch.Tensor) -> torch.Tensor:
@@ -113,9 +119,10 @@ def by_policy(
     """A policy drives: deterministic without `streams`, by chance with them."""
     draws = None if streams is None else streams.uniform("policy", episodes, env.horizon)
 
-    def drive(step: int, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
+    def drive(step: int, state: torch.Tensor, memory: Any) -> Answer:
         draw = None if draws is None else draws[..., step]
-        return policy.act(observe(env, state), memory, draw)
+        obs = observe(env, state)
+        return policy.act(obs, memory, draw)
 
     return drive
 
@@ -137,9 +144,10 @@ def by_mixture(
     heads = (coin < beta[..., None])[..., None].unbind(2)
     size = action_size(env)
 
-    def drive(step: int, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
+    def drive(step: int, state: torch.Tensor, memory: Any) -> Answer:
         own_memory, its_memory = memory or (None, None)
-        own, own_memory = policy.act(observe(env, state), own_memory)
+        obs = observe(env, state)
+        own, own_memory = policy.act(obs, own_memory)
         label, its_memory = ask_on(env, expert, state, its_memory, size)
         memory = own_memory, its_memory
         if average:
@@ -151,8 +159,9 @@ def by_mixture(
 
 def _average(label: torch.Tensor, own: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """The weighted mean of two actions (R, E, U), which at weight 0 and 1 is one of them to the last bit."""
-    mean = weight * label + (1 - weight) * own
-    mean = torch.where(weight == 0, own, mean)
+    expert = weight * label
+    policy = (1 - weight) * own
+    mean = torch.where(weight == 0, own, expert + policy)
     return torch.where(weight == 1, label, mean)
 
 
@@ -169,9 +178,7 @@ def _labels(env: Env, label: Any, state: torch.Tensor, size: int) -> torch.Tenso
     return label.to(torch.float64)
 
 
-def ask_on(
-    env: Env, expert: Expert, state: torch.Tensor, memory: Any, size: int = 0
-) -> tuple[torch.Tensor, Any]:
+def ask_on(env: Env, expert: Expert, state: torch.Tensor, memory: Any, size: int = 0) -> Answer:
     """The same along episodes, of an expert that may have a memory: its actions, and what it remembers."""
     if not isinstance(expert, RecurrentExpert):
         return ask(env, expert, state, size), memory
@@ -190,7 +197,7 @@ class Witness(RecurrentExpert):
         self.expert = expert
         self._answers: list[Any] = []
 
-    def go_on(self, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
+    def go_on(self, state: torch.Tensor, memory: Any) -> Answer:
         """See `RecurrentExpert.go_on`."""
         if isinstance(self.expert, RecurrentExpert):
             answer, memory = self.expert.go_on(state, memory)
@@ -201,22 +208,16 @@ class Witness(RecurrentExpert):
 
     def answers(self, seen: Rollout) -> torch.Tensor | None:
         """What it answered along a rollout (R, E, T, U); None where it was not asked at every step, all at once."""
-        runs, episodes, steps, _ = seen.action.shape
+        action = seen.action
         asked = int(seen.questions.max())
         if len(self._answers) != asked or asked == 0:
             return None
-        rows = [torch.as_tensor(answer, device=seen.action.device) for answer in self._answers]
-        if any(row.shape[:2] != (runs, episodes) for row in rows):
+        rows = [torch.as_tensor(answer, device=action.device) for answer in self._answers]
+        if any(row.shape[:2] != action.shape[:2] for row in rows):
             return None
-        labels = torch.stack(rows, 2).to(torch.float64)
-        return _padded(labels, steps)
-
-
-def _padded(array: torch.Tensor, steps: int) -> torch.Tensor:
-    """An array (R, E, t, ...) of the steps that somebody lived, as (R, E, T, ...): the rest is zero."""
-    runs, episodes, lived, *rest = array.shape
-    nothing = array.new_zeros((runs, episodes, steps - lived, *rest))
-    return torch.cat((array, nothing), 2)
+        labels = torch.zeros_like(action)
+        labels[:, :, :asked] = torch.stack(rows, 2)
+        return labels
 
 
 def action_size(env: Env) -> int:
@@ -235,9 +236,7 @@ def _check_shape(what: str, array: torch.Tensor, shape: tuple[int, ...]) -> None
         )
 
 
-def _driven(
-    drive: Driver, step: int, state: torch.Tensor, memory: Any, size: int
-) -> tuple[torch.Tensor, Any]:
+def _driven(drive: Driver, step: int, state: torch.Tensor, memory: Any, size: int) -> Answer:
     """A driver's actions (R, E, U), float64, with their shape checked; what it refuses names the step."""
     shape = (*state.shape[:2], size)
     try:
@@ -275,11 +274,7 @@ class _Walk:
         env, state = self.env, self._states[-1]
         following = env.transition(state, action, noise)
         reward = env.reward(state, action, following)
-        # A sum is finite only if its terms are: most steps have nothing to freeze, and this look costs a third of
-        # the freezing.
-        quick = not self.over.is_cuda and not self.over.any()
-        calm = quick and math.isfinite(following.sum() + action.sum())
-        if not calm:
+        if not self._is_calm(action, following):
             action, following, reward = self._frozen(action, following, reward)
         self._states.append(following)
         self._actions.append(action)
@@ -288,17 +283,28 @@ class _Walk:
         self.over = self.over | ended(env, following)
         self._show(following)
 
+    def _is_calm(self, action: torch.Tensor, following: torch.Tensor) -> bool:
+        """Whether nothing is to be frozen, at a third of the cost of freezing; never known on a GPU."""
+        if self.over.is_cuda or self.over.any():
+            return False
+        # A sum is finite only if its terms are.
+        total = following.sum() + action.sum()
+        return math.isfinite(total)
+
     def _frozen(
         self, action: torch.Tensor, following: torch.Tensor, reward: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The step without what finished episodes did, and without the numbers of those that break at it."""
-        finite = following.isfinite().all(-1) & action.isfinite().all(-1)
+        there = following.isfinite().all(-1)
+        finite = there & action.isfinite().all(-1)
         bad = ~finite & ~self.over
         self._broke[bad] = len(self._actions)
         action = action.masked_fill(self.over[..., None], 0.0)
         self.over = self.over | bad
-        following = torch.where(self.over[..., None], self._states[-1], following)
-        return action, following, reward.masked_fill(self.over, 0.0)
+        stays = self.over[..., None]
+        following = torch.where(stays, self._states[-1], following)
+        reward = reward.masked_fill(self.over, 0.0)
+        return action, following, reward
 
     def _show(self, state: torch.Tensor) -> None:
         """Let drivers see the present states of those that go on."""
@@ -380,11 +386,12 @@ def _in_turn(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollou
 
 def _of_one(drive: Driver, run: int, episode: int, shape: tuple[int, int]) -> Driver:
     """A driver of R x E episodes as that of one of them."""
+    own = slice(run, run + 1), slice(episode, episode + 1)
 
-    def alone(step: int, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
+    def alone(step: int, state: torch.Tensor, memory: Any) -> Answer:
         everywhere = state.expand(*shape, -1)
-        action, memory = drive(step, everywhere, memory)
-        return action[run : run + 1, episode : episode + 1], memory
+        actions, memory = drive(step, everywhere, memory)
+        return actions[own], memory
 
     return alone
 
@@ -392,34 +399,44 @@ def _of_one(drive: Driver, run: int, episode: int, shape: tuple[int, int]) -> Dr
 def _in_rows(episodes: list[Rollout], shape: tuple[int, int]) -> Rollout:
     """Rollouts of one episode each, run after run, as one of R x E."""
     parts = {}
-    for field in dataclasses.fields(Rollout):
-        part = torch.cat([getattr(one, field.name) for one in episodes])
-        parts[field.name] = part.reshape(*shape, *part.shape[2:])
+    for name, pieces in _by_name(episodes).items():
+        part = torch.cat(pieces)
+        parts[name] = part.reshape(*shape, *part.shape[2:])
     return Rollout(**parts)
+
+
+def _by_name(rollouts: list[Rollout]) -> dict[str, list[torch.Tensor]]:
+    """The parts of several rollouts, by their names."""
+    names = [field.name for field in dataclasses.fields(Rollout)]
+    return {name: [getattr(one, name) for one in rollouts] for name in names}
 
 
 def both(one: Rollout, two: Rollout) -> Rollout:
     """The episodes of two rollouts of the same runs, side by side."""
-    names = [field.name for field in dataclasses.fields(Rollout)]
-    pairs = {name: (getattr(one, name), getattr(two, name)) for name in names}
-    return Rollout(**{name: torch.cat(pair, 1) for name, pair in pairs.items()})
+    pairs = _by_name([one, two])
+    parts = {name: torch.cat(pair, 1) for name, pair in pairs.items()}
+    return Rollout(**parts)
 
 
 def roll_in(env: Env, drive: Driver, streams: Streams, episodes: int, log: Log) -> Rollout:
     """A rollout whose steps, returns and early ends are counted in the learner's budget."""
     seen = rollout(env, drive, streams, episodes)
+    returns = seen.reward.sum((1, 2))
+    falls = seen.terminated.sum(1)
     log.steps = log.steps + seen.length.sum(1)
     log.episodes += episodes
-    log.collected = log.collected + seen.reward.sum((1, 2))
-    log.falls = log.falls + seen.terminated.sum(1)
+    log.collected = log.collected + returns
+    log.falls = log.falls + falls
     return seen
 
 
 def first_steps(seen: Rollout, wanted: torch.Tensor) -> Rollout:
     """A rollout of which each run's first `wanted` (R,) steps are kept, episode after episode; the rest is over."""
-    before = seen.length.cumsum(1) - seen.length
-    left = (wanted[:, None] - before).clamp_min(0)
-    return dataclasses.replace(seen, length=left.minimum(seen.length))
+    through = seen.length.cumsum(1)
+    before = through - seen.length
+    left = wanted[:, None] - before
+    length = left.clamp_min(0).minimum(seen.length)
+    return dataclasses.replace(seen, length=length)
 
 
 def label(env: Env, expert: Expert, seen: Rollout, log: Log) -> torch.Tensor:
@@ -507,12 +524,14 @@ def replay(env: Env, policy: Policy, seen: Rollout, streams: Streams | None = No
         return torch.zeros_like(seen.action)
     episodes = seen.action.shape[1]
     drive = by_policy(env, policy, streams, episodes)
+    path = seen.lived.unbind(2)
     memory, actions = None, []
     with torch.no_grad():
-        for step, state in enumerate(seen.lived.unbind(2)):
+        for step, state in enumerate(path):
             action, memory = drive(step, state, memory)
             actions.append(action.to(torch.float64))
-    return _while_alive(torch.stack(actions, 2), seen)
+    whole = torch.stack(actions, 2)
+    return _while_alive(whole, seen)
 
 
 def action_error(env: Env, action: torch.Tensor, label: torch.Tensor) -> torch.Tensor:

@@ -58,7 +58,8 @@ class Streams:
 
     def fork(self, *labels: str | int) -> Streams:
         """The streams of a purpose below this one, such as `streams.fork("round", 3)`."""
-        path = "/".join((self.path, *map(str, labels)))
+        names = map(str, labels)
+        path = "/".join((self.path, *names))
         return Streams(self.seeds, self.device, path, self.first, self._generator)
 
     def from_episode(self, first: int | Sequence[int]) -> Streams:
@@ -75,7 +76,9 @@ class Streams:
         """The streams of some of the runs."""
         runs = list(runs)
         seeds = [self.seeds[run] for run in runs]
-        first = self.first if isinstance(self.first, int) else [self.first[run] for run in runs]
+        first = self.first
+        if not isinstance(first, int):
+            first = [first[run] for run in runs]
         return Streams(seeds, self.device, self.path, first, self._generator)
 
     def generator(self, run: int, purpose: str, episode: int = 0) -> np.random.Generator:
@@ -96,35 +99,40 @@ class Streams:
 
     def normal(self, purpose: str, episodes: int, *shape: int) -> torch.Tensor:
         """Standard normal numbers (R, E, *shape), float64."""
-        runs = len(self.seeds)
-        numbers = np.empty((runs, episodes, *shape))
-        places = itertools.product(range(runs), range(episodes))
-        for run, episode in places:
-            generator = self.generator(run, purpose, episode)
-            generator.standard_normal(out=numbers[run, episode])
+        numbers = np.empty((len(self.seeds), episodes, *shape))
+        for place in self._places(episodes):
+            generator = self.generator(place[0], purpose, place[1])
+            generator.standard_normal(out=numbers[place])
         return torch.from_numpy(numbers).to(self.device)
 
     def uniform(self, purpose: str, episodes: int, *shape: int) -> torch.Tensor:
         """Uniform numbers in [0, 1), (R, E, *shape), float64."""
-        runs = len(self.seeds)
-        numbers = np.empty((runs, episodes, *shape))
-        places = itertools.product(range(runs), range(episodes))
-        for run, episode in places:
-            generator = self.generator(run, purpose, episode)
-            generator.random(out=numbers[run, episode])
+        numbers = np.empty((len(self.seeds), episodes, *shape))
+        for place in self._places(episodes):
+            generator = self.generator(place[0], purpose, place[1])
+            generator.random(out=numbers[place])
         return torch.from_numpy(numbers).to(self.device)
+
+    def _places(self, episodes: int) -> Iterator[tuple[int, int]]:
+        """Every run and episode."""
+        return itertools.product(range(len(self.seeds)), range(episodes))
 
     def permutation(self, purpose: str, index: int, count: int) -> torch.Tensor:
         """One permutation of `count` things for each run (R, count), int64."""
         generators = self._each(purpose, index)
         rows = [generator.permutation(count) for generator in generators]
-        return torch.from_numpy(np.stack(rows)).to(self.device)
+        return self._stacked(rows)
 
     def integers(self, purpose: str, high: int, *shape: int) -> torch.Tensor:
         """Integers below `high` (R, *shape), int64."""
         generators = self._each(purpose, 0)
         rows = [generator.integers(high, size=shape) for generator in generators]
-        return torch.from_numpy(np.stack(rows)).to(self.device)
+        return self._stacked(rows)
+
+    def _stacked(self, rows: list[np.ndarray]) -> torch.Tensor:
+        """What was drawn for each run, as one tensor (R, ...)."""
+        numbers = np.stack(rows)
+        return torch.from_numpy(numbers).to(self.device)
 
     def _each(self, purpose: str, episode: int) -> Iterator[np.random.Generator]:
         """The generator at the head of each run's stream, one after the other."""

@@ -35,9 +35,11 @@ class Moments:
         weight = self.weight + other.weight
         apart = other.mean - self.mean
         share = other.weight / weight.clamp_min(1e-300)
+        mean = self.mean + share * apart
         within = self.scatter + other.scatter
         between = share * self.weight * apart.square()
-        return Moments(weight, self.mean + share * apart, within + between)
+        scatter = within + between
+        return Moments(weight, mean, scatter)
 
 
 @dataclass(frozen=True)
@@ -86,24 +88,29 @@ class Dataset:
     @cached_property
     def moments(self) -> Moments:
         """The moments of observations and actions."""
-        both = torch.cat((self.obs.double(), self.action.double()), -1)
+        parts = self.obs.double(), self.action.double()
+        both = torch.cat(parts, -1)
         weight = self.weight.double()[..., None]
         total = weight.sum(1, keepdim=True)
         share = weight / total.clamp_min(1e-300)
         mean = (share * both).sum(1, keepdim=True)
-        variance = (share * (both - mean).square()).sum(1, keepdim=True)
-        return Moments(total, mean, total * variance)
+        squares = (both - mean).square()
+        variance = (share * squares).sum(1, keepdim=True)
+        scatter = total * variance
+        return Moments(total, mean, scatter)
 
     @cached_property
     def live(self) -> tuple[np.ndarray, ...]:
         """For each run the samples that weigh something, in order."""
-        return tuple(np.flatnonzero(row) for row in self.weight.cpu().numpy())
+        rows = self.weight.cpu().numpy()
+        return tuple(np.flatnonzero(row) for row in rows)
 
     def of(self, runs: slice) -> Dataset:
         """The samples of some of the runs, as views."""
         arrays = {name: array[runs] for name, array in self.arrays.items()}
         part = Dataset(**arrays, lengths=self.lengths)
-        if "moments" in vars(self):  # computed already, or known from the parts
+        # What was computed already, or is known from the parts, is handed on.
+        if "moments" in vars(self):
             moments = {name: value[runs] for name, value in vars(self.moments).items()}
             vars(part)["moments"] = Moments(**moments)
         if "live" in vars(self):
@@ -120,29 +127,32 @@ class Dataset:
 def dataset(env: Env, rollout: Rollout, labels: torch.Tensor) -> Dataset:
     """The samples of a rollout (E sequences of T) under `labels` (R, E, T, U); frozen steps weigh nothing."""
     runs, episodes, steps, size = labels.shape
-    states = rollout.state[:, :, :-1].reshape(runs, episodes * steps, -1)
+    states = rollout.state[:, :, :-1]
     discrete = isinstance(env.action_space, spaces.Discrete)
     kind = torch.int64 if discrete else torch.float32
+    alive = rollout.alive
     # A label in a frozen state may be anything, NaN included; zero times NaN would still be NaN in the loss.
-    nothing = torch.zeros_like(labels)
-    action = torch.where(rollout.alive[..., None], labels, nothing)
+    action = labels.masked_fill(~alive[..., None], 0)
+    samples = episodes * steps
+    obs = observe(env, states.reshape(runs, samples, -1))
     return Dataset(
-        obs=observe(env, states),
-        action=action.reshape(runs, -1, size).to(kind),
-        weight=rollout.alive.reshape(runs, -1).to(torch.float32),
+        obs=obs,
+        action=action.reshape(runs, samples, size).to(kind),
+        weight=alive.reshape(runs, samples).to(torch.float32),
         lengths=(steps,) * episodes,
     )
 
 
 def concatenate(parts: list[Dataset]) -> Dataset:
     """One dataset from several, in order; `exposure` survives where all parts know it."""
-    names = set.intersection(*(set(part.arrays) for part in parts))
+    known = [set(part.arrays) for part in parts]
+    names = set.intersection(*known)
     lengths = tuple(length for part in parts for length in part.lengths)
-
-    def joined(name: str) -> torch.Tensor:
-        return torch.cat([part.arrays[name] for part in parts], 1)
-
-    return Dataset(**{name: joined(name) for name in names}, lengths=lengths)
+    arrays = {}
+    for name in names:
+        pieces = [part.arrays[name] for part in parts]
+        arrays[name] = torch.cat(pieces, 1)
+    return Dataset(**arrays, lengths=lengths)
 
 
 class Growing:
@@ -166,10 +176,12 @@ class Growing:
         before = self._whole
         arrays = self._add_arrays(before, part)
         whole = Dataset(**arrays, lengths=before.lengths + part.lengths)
-        live = [before.live, [len(before) + new for new in part.live]]
+        runs = range(len(part.obs))
+        later = [len(before) + new for new in part.live]
+        live = map(self._add_live, runs, before.live, later)
         # Put where the properties keep what they have computed: `dataclasses.replace` forgets it, as it should.
         vars(whole)["moments"] = before.moments.merged(part.moments)
-        vars(whole)["live"] = tuple(map(self._add_live, range(len(part.obs)), *live))
+        vars(whole)["live"] = tuple(live)
         self._whole = whole
         return whole
 
@@ -178,11 +190,13 @@ class Growing:
         first = len(before)
         end = first + len(part)
         names = before.arrays.keys() & part.arrays.keys()
+        arrays = {}
         for name in names:
             room = _roomy(self._room.get(name), before.arrays[name], end)
             room[:, first:end] = part.arrays[name]
             self._room[name] = room
-        return {name: self._room[name][:, :end] for name in names}
+            arrays[name] = room[:, :end]
+        return arrays
 
     def _add_live(self, run: int, before: np.ndarray, new: np.ndarray) -> np.ndarray:
         """The live samples of one run, the new ones behind those before."""

@@ -122,15 +122,14 @@ def repeats(env: Env, lead: Rollout, streams: Streams) -> bool:
 
 def _same_steps(env: Env, lead: Rollout, noise: torch.Tensor, part: slice) -> bool:
     """Whether some steps of all episodes lead to the same states again, as far as these were alive."""
-    before = lead.state[:, :, :-1][:, :, part]
-    after = lead.state[:, :, 1:][:, :, part]
-    again = env.transition(
-        before.flatten(1, 2),
-        lead.action[:, :, part].flatten(1, 2),
-        noise[:, :, part].flatten(1, 2),
-    )
+    states = lead.state[:, :, :-1]
+    following = lead.state[:, :, 1:]
+    given = [array[:, :, part].flatten(1, 2) for array in (states, lead.action, noise)]
+    after = following[:, :, part]
+    again = env.transition(*given)
     apart = _apart(again.reshape(after.shape), after)
-    return not (apart & lead.alive[:, :, part]).any()
+    alive = lead.alive[:, :, part]
+    return not (apart & alive).any()
 
 
 def same_actions(lead: Rollout) -> Driver:

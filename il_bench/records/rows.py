@@ -7,13 +7,14 @@ one line of a table, and how it reads: of a Record, of a sweep, of a training ro
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from ..core.registry import ENVS
 from ..core.settings import require
 from ..stats import intervals
 from ..stats.intervals import Contrast, Interval, contrast, interval
@@ -176,6 +177,12 @@ def numbers(record: Record, learner: int = 1) -> dict[str, np.ndarray]:
 def drift_of(values: np.ndarray, indicator: bool) -> Interval:
     """Of the typical divergence of runs (n,): where D is 0 or 1 the chance to be apart, else the median."""
     return intervals.chance(values) if indicator else interval(values)
+
+
+def are_indicators(names: Iterable[str]) -> bool:
+    """Whether D is 0 or 1 in all environments of these names; a file's, which is not opened for that, counts as none."""
+    classes: list[Any] = [ENVS.get(name) for name in names]
+    return all(cls is not None and cls.indicator for cls in classes)
 
 
 @dataclass(frozen=True)

@@ -230,11 +230,13 @@ def _deviations(env: Env, own: Rollout, lead: Rollout) -> tuple[torch.Tensor, to
     time = torch.arange(shape[2], device=flat.device)
     end = torch.minimum(own.length, lead.length)[..., None]
     lived = torch.minimum(time, end)
-    delta = delta.gather(2, lived[..., None].expand_as(delta))
+    places = lived[..., None].expand_as(delta)
+    delta = delta.gather(2, places)
     divergence = divergence.gather(2, lived)
     # What became NaN or infinite is infinitely far from its twin, wherever its last finite state may lie.
     broke = own.broke[..., None]
-    gone = (time > broke) & (broke >= 0)
+    later = time > broke
+    gone = later & (broke >= 0)
     return delta, divergence.masked_fill(gone, torch.inf)
 
 

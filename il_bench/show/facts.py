@@ -103,6 +103,8 @@ class Facts:
         first: the first learner, with which the others are compared.
         others: these, in the Record's order.
         elsewhere: where the first learner is hardly lost, if it mostly is here.
+        demonstrated: share of the rollouts that began where an episode began that the first learner learned from; NaN
+            where it is not known.
         excitation: name of the setting whose noise would push demonstrations off the expert's path, and a strength
             worth trying, where nothing pushed them.
     """
@@ -114,6 +116,7 @@ class Facts:
     first: Copy
     others: tuple[Comparison, ...]
     elsewhere: Elsewhere | None
+    demonstrated: float
     excitation: tuple[str, float] | None
 
 
@@ -168,6 +171,7 @@ def facts_of(record: Record) -> Facts | None:
         first=first,
         others=tuple(others),
         elsewhere=_elsewhere(record, rollouts[1], settings),
+        demonstrated=float(record.demonstrated(1)[runs].mean()),
         excitation=_excitation(record, settings),
     )
 
