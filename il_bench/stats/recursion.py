@@ -171,13 +171,13 @@ def pairs_of(
 def _room(size: np.ndarray, use: np.ndarray, ceiling: float) -> float:
     """The size below which a deviation's next one has room below a fifth of the ceiling as well.
 
-    From their typical stretch in the decade below the fifth: of a map that doubles, pairs up to a tenth are used.
+    From their typical stretch a third to a tenth of the way there: of a map that doubles, pairs up to a tenth are used.
     """
     limit = ROOM * ceiling
     if not math.isfinite(limit):
         return math.inf
     now = size[:, :-1]
-    near = use & (now < limit)
+    near = use & (now < limit / 3)
     near &= now > limit / 10
     if not near.any():
         return limit
