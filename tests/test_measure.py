@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL
+from conftest import SMALL, tiny
 
 import il_bench as il
 from il_bench import measure
@@ -17,7 +17,7 @@ from il_bench.core.streams import Streams
 from il_bench.measures import assess, loops, probes, table, words
 from il_bench.measures.quantities import HEADINGS, Assessment, Reference, classes
 from il_bench.stats.growth import NONE
-from il_bench.stats.intervals import Interval, interval
+from il_bench.stats.intervals import Interval, contrast, interval
 
 
 class Proportional(il.Expert):
@@ -455,6 +455,35 @@ def test_a_folder_that_is_no_record_is_a_sentence(capsys):
     assert "is not a Record" in capsys.readouterr().err
 
 
+def test_learners_are_compared_run_by_run():
+    env = il.make("tube", horizon=12, seeds=6, noise=0.05)
+    expert = il.expert(env)
+    policies = {name: il.BC(n, SMALL).learn(env, expert) for name, n in (("few", 1), ("more", 2))}
+    record = il.compare(env, expert, policies, episodes=4)
+    measured = assess.measures(record, env, expert, policies)
+    first, second = measured.rows
+    assert first["contrasts"] == {}
+    pairs = second["contrasts"]
+    assert pairs["D at the horizon"] == contrast(record.drift(2, 12), record.drift(1, 12))
+    lost = record.cost_gap(2) - record.cost_gap(1)
+    assert pairs["cost gap"].by == interval(lost)
+    assert "against few, run by run" in str(measured)
+    assert (
+        " than few " in measured.summary["drift"] or "as near as few" in measured.summary["drift"]
+    )
+    json.dumps(measured.as_json())
+
+
+def test_a_chance_is_its_mean_over_runs():
+    env = tiny("parity", seeds=6)
+    expert = il.expert(env)
+    record = il.compare(env, expert, episodes=4, bc=il.BC(1, SMALL).learn(env, expert))
+    values = assess.measures(record, env, expert, {}).rows[0]["values"]
+    apart = record.arrays["divergence"][1, ..., -1].mean()
+    assert values["D at the horizon, arithmetic mean"].value == pytest.approx(apart)
+    assert record.rows()[0]["drift"][12].value == pytest.approx(apart)
+
+
 KNOWN = words.Circumstances(horizon=100, indicator=False, counted=False)
 
 
@@ -473,6 +502,8 @@ def row_with(classes=None, settings=None, learner="bc", **changes):
         "class": table.class_text(classes),
         "classes": classes,
         "values": pooled,
+        "reference": "",
+        "contrasts": {},
     }
 
 
@@ -576,7 +607,7 @@ def test_the_words_speak_of_the_worst_setting_and_of_who_did_best_in_it():
 def test_measures_are_short_in_a_console_and_a_table_in_a_notebook():
     env = il.make("tube", horizon=20, seeds=2)
     found = il.assess(env, il.expert(env), il.expert(env), episodes=8)
-    assert repr(found) == "Measures(policy; 49 quantities in 1 rows; print it)"
+    assert repr(found) == "Measures(policy; 47 quantities in 1 rows; print it)"
     assert [name for name, _ in found.__rich_repr__()] == list(HEADINGS)
     html = found._repr_html_()
     assert "D at the horizon, median" in html

@@ -99,6 +99,12 @@ def test_every_combination_is_there_once_with_its_labels(capsys):
     table.main(["a", "--by", "lipschitz,algo", "--at", "5", "--csv", "t.csv"])
     assert capsys.readouterr().out.count("dagger") >= 2
     assert len(Path("t.csv").read_text().splitlines()) == 5
+    kept = Path("t.csv").read_bytes()
+    said = refused(capsys, "a", "--csv", "t.csv", main=table.main)
+    assert "csv: t.csv already exists; name another file" in said
+    assert Path("t.csv").read_bytes() == kept
+    Path("file").write_text("")
+    assert "cannot be written" in refused(capsys, "a", "--csv", "file/t.csv", main=table.main)
 
 
 def test_a_row_is_what_the_comparison_says():

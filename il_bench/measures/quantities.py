@@ -417,25 +417,6 @@ def _typical(a: Assessment) -> np.ndarray:
     return a.record.drift(a.learner, a.horizon)
 
 
-def _against_the_first(a: Assessment) -> np.ndarray:
-    """Typical D over that of the first learner, run by run."""
-    first = _first_learner(a)
-    return ratio(_typical(a), a.record.drift(first, a.horizon))
-
-
-def _loss_against_the_first(a: Assessment) -> np.ndarray:
-    """What is lost of the first learner's return, run by run."""
-    first = _first_learner(a)
-    return a.gap - a.record.cost_gap(first)
-
-
-def _first_learner(a: Assessment) -> int:
-    """The number of the learner with which the others are compared."""
-    if a.learner == 1:
-        raise Unanswerable("the others are compared with it")
-    return 1
-
-
 def _of_fits(part: str) -> Quantity:
     """A part of the growth fit of each run."""
 
@@ -449,7 +430,7 @@ def _of_fits(part: str) -> Quantity:
 def _geometric(a: Assessment) -> np.ndarray:
     _require_lengths(a)
     drift = a.final
-    moved = (drift > 0).all(1)
+    moved: np.ndarray = np.all(drift > 0, axis=1)
     logarithm = np.log(np.where(moved[:, None], drift, 1.0))
     means = np.exp(logarithm.mean(1))
     reason = "some rollouts end without any drift, whose logarithm there is none"
@@ -608,7 +589,6 @@ DRIFT: dict[str, Quantity] = {
     "D of two experts under independent noise": lambda a: a.reference.independent,
     "D / that": lambda a: ratio(_typical(a), a.reference.independent),
     "D / ceiling": lambda a: _typical(a) / a.reference.ceilings,
-    "D / D of the first learner, by run": _against_the_first,
 }
 
 GROWTH: dict[str, Quantity] = {
@@ -652,7 +632,6 @@ BOUNDS: dict[str, Quantity] = {
 COST: dict[str, Quantity] = {
     "expert's return": lambda a: a.record.returns(0),
     "cost gap": lambda a: a.gap,
-    "cost gap less the first learner's, by run": _loss_against_the_first,
     "horizon exponent of the cost gap": lambda a: horizon_law(a)[0],
     "labels": _budget("labels"),
     "environment steps": _budget("steps"),
@@ -670,6 +649,15 @@ HEADINGS: dict[str, dict[str, Quantity]] = {
     "cost": COST,
 }
 """What is measured, in the order of the table, by what it answers: how far, how fast, why, how bad at most, at what cost."""
+
+
+UNKNOWN: dict[str, str] = {
+    "growth a step, Lyapunov, learner's path": loops.NOT_FREE,
+    "growth a step, Lyapunov, expert's path": loops.NOT_FREE,
+    "kick forgotten after, learner": probes.SWALLOWED,
+    "kick forgotten after, expert": probes.SWALLOWED,
+}
+"""Why some runs may have no number while others have one, by the name of the quantity."""
 
 
 def classes(a: Assessment, runs: np.ndarray) -> dict[str, int]:

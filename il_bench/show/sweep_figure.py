@@ -11,12 +11,12 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from ..core.registry import ENVS
 from ..core.settings import require
 from ..paint.canvas import colour_of
-from ..records.rows import title_of
-from ..stats.intervals import Interval, interval, short
+from ..records.rows import are_indicators, drift_of, title_of
+from ..stats.intervals import Interval, short
 from .figure import (
     INK,
     SOFT,
@@ -64,10 +64,7 @@ class Grid:
     @property
     def chance(self) -> bool:
         """Whether every divergence is one: the chance to be apart."""
-        names = self.values("env")
-        if any(name not in ENVS for name in names):
-            return False
-        return all(ENVS[name].indicator for name in names)
+        return are_indicators(self.values("env"))
 
     def parts(self) -> list[dict[str, Any]]:
         """The facets: each combination of their values that has runs."""
@@ -78,11 +75,11 @@ class Grid:
         return [dict(zip(self.facets, row, strict=True)) for row in rows]
 
     def summary(self, **where: Any) -> Interval:
-        """Median over the runs at some coordinates, and its interval."""
+        """Median over the runs at some coordinates, of chances the mean, and its interval."""
         chosen = np.ones(len(self.last), dtype=bool)
         for name, value in where.items():
             chosen &= _equal(self.data[name].values, value)
-        return interval(self.last[chosen])
+        return drift_of(self.last[chosen], self.chance)
 
 
 def drawn(data: xarray.Dataset, by: tuple[str, ...] = ()) -> Figure:
@@ -186,8 +183,17 @@ def _curves(grid: Grid) -> Figure:
     for axis in idle:
         axis.set_visible(False)
     figure.supylabel(_quantity(grid), fontsize=9.5, color=INK)
-    legend(figure, [_handle(name, k) for k, name in enumerate(grid.algos, start=1)])
+    handles = [_handle(name, k) for k, name in enumerate(grid.algos, start=1)]
+    legend(figure, [*handles, _band_handle(grid)])
     return figure
+
+
+def _band_handle(grid: Grid) -> Any:
+    """What the bands are; bars, where there is one place alone."""
+    words = "interval of the median over runs"
+    if len(_places(grid)) == 1:
+        return Line2D([], [], label=words, color="0.5", ls="none", marker="|", ms=12, mew=2)
+    return Patch(color="0.5", alpha=0.25, lw=0, label=words)
 
 
 def _handle(name: str, learner: int) -> Line2D:
