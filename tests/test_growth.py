@@ -72,11 +72,11 @@ def expected(alpha, kind, steps):
 
 
 def test_the_class_is_right_in_98_of_100_resolvable_recursions():
-    """540 recursions: alpha in [0.5, 1.5], errors aligned or of zero mean, T = 50, 100, 200."""
+    """240 recursions: alpha in [0.5, 1.5], errors aligned or of zero mean, T = 50, 100, 200."""
     right = wrong = said = 0
     for steps in (50, 100, 200):
         for kind in ("aligned", "zero-mean"):
-            for i, alpha in enumerate(np.linspace(0.5, 1.5, 30).tolist() * 2 + [1.0] * 30):
+            for i, alpha in enumerate(np.linspace(0.5, 1.5, 30).tolist() + [1.0] * 10):
                 got, want = scalar(alpha, kind, steps, seed=i), expected(alpha, kind, steps)
                 if want is None or got.kind in ("marginal", "underpowered"):
                     assert (
@@ -85,7 +85,7 @@ def test_the_class_is_right_in_98_of_100_resolvable_recursions():
                     said += want is not None
                 else:
                     right, wrong = right + (got.kind == want), wrong + (got.kind != want)
-    assert right + wrong + said > 500
+    assert right + wrong + said > 220
     assert right >= 0.98 * (right + wrong)
     assert said < 0.05 * (right + wrong)
 
