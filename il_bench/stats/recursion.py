@@ -171,18 +171,21 @@ def pairs_of(
 def _room(size: np.ndarray, use: np.ndarray, ceiling: float) -> float:
     """The size below which a deviation's next one has room below a fifth of the ceiling as well.
 
-    From their typical stretch in the decade below the fifth: of a map that doubles, pairs up to a tenth are used.
+    From their typical stretch a third to a tenth of the way there, beyond what noise adds to the smallest: of a map that
+    doubles, pairs up to a tenth are used.
     """
     limit = ROOM * ceiling
     if not math.isfinite(limit):
         return math.inf
     now = size[:, :-1]
-    near = use & (now < limit)
-    near &= now > limit / 10
+    tiny = use & (now < limit / 10)
+    near = use & (now < limit / 3) & ~tiny
     if not near.any():
         return limit
-    stretches = size[:, 1:][near] / now[near]
-    stretch = float(np.median(stretches))
+    then = size[:, 1:]
+    noise = np.median(then[tiny]) if tiny.any() else 0.0
+    ahead = max(np.median(then[near]) ** 2 - noise**2, 0.0)
+    stretch = math.sqrt(ahead) / float(np.median(now[near]))
     return limit / max(1.0, stretch)
 
 
