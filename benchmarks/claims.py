@@ -34,6 +34,11 @@ class Claim:
         return {"holds": bool(self.holds), "sentence": str(self)}
 
 
+def goal(words: str, reached: bool) -> Claim:
+    """What was measured, with its goal; `words` are true either way and end without a full stop."""
+    return Claim(f"{words}.", reached, f"{words}; the goal is missed.")
+
+
 @dataclass(frozen=True)
 class Share:
     """How many of so many, with the exact 95 % interval (Clopper & Pearson 1934)."""

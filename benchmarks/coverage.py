@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from claims import Claim, Share, share
@@ -26,16 +28,23 @@ def results(first: int = 0, seeds: int = SEEDS) -> dict[str, np.ndarray]:
     """For each rule median D at the horizon and mean error on the expert's states, (2, sigma, R)."""
     chosen = range(first, first + seeds)
     env = il.make("tube", lipschitz=DIAL, noise=NOISES, seeds=chosen, horizon=HORIZON)
-    expert = il.expert(env)
-    out = {}
+    shape = 2, len(NOISES), seeds
+    measured = {}
     for name, training in RULES.items():
         print(f"{name}: {env.runs} runs ...", flush=True)
-        bc = il.BC(episodes=8, training=training).learn(env, expert)
-        record = il.compare(env, expert, episodes=64, bc=bc)
-        error = np.linalg.norm(record.arrays["error_off"][1], axis=-1).mean((1, 2))
-        both = np.stack([record.drift(1, HORIZON), error])
-        out[name] = both.reshape(2, len(NOISES), seeds)
-    return out
+        both = drift_and_error(env, training)
+        measured[name] = both.reshape(shape)
+    return measured
+
+
+def drift_and_error(env: il.Env, training: il.Training) -> np.ndarray:
+    """Both of each run, (2, R)."""
+    expert = il.expert(env)
+    bc = il.BC(episodes=8, training=training).learn(env, expert)
+    record = il.compare(env, expert, episodes=64, bc=bc)
+    lengths = np.linalg.norm(record.arrays["error_off"][1], axis=-1)
+    error = lengths.mean((1, 2))
+    return np.stack([record.drift(1, HORIZON), error])
 
 
 def shares(drift: np.ndarray) -> list[Share]:
@@ -43,13 +52,14 @@ def shares(drift: np.ndarray) -> list[Share]:
     return [share(cell >= LOST) for cell in drift]
 
 
-def claims(found: dict[str, np.ndarray]) -> list[Claim]:
+def claims(results: dict[str, np.ndarray]) -> list[Claim]:
     """What is said of the curves, with its conditions."""
-    lost = {name: shares(both[0]) for name, both in found.items()}
+    lost = {name: shares(drift) for name, (drift, _) in results.items()}
     fine, usual, coarse = (lost[f"Adam, epsilon {size}"] for size in ("1e-12", "1e-8", "1e-6"))
     small = NOISES.index(1e-4)
-    covered = max((cells[-1] for cells in lost.values()), key=lambda cell: cell.value)
-    alike = all(_overlap(a, b) for a, b in zip(fine, usual, strict=True))
+    ends = [cells[-1] for cells in lost.values()]
+    covered = max(ends, key=lambda cell: cell.value)
+    alike = all(a.overlaps(b) for a, b in zip(fine, usual, strict=True))
     return [
         Claim(
             "From epsilon 1e-12 to 1e-8 Adam's epsilon changes no share beyond its interval.",
@@ -57,7 +67,8 @@ def claims(found: dict[str, np.ndarray]) -> list[Claim]:
             "Between epsilon 1e-12 and 1e-8 shares differ beyond their intervals.",
         ),
         Claim(
-            f"At epsilon 1e-6 a noise of 1e-4 no longer suffices: {coarse[small]} are lost, of the usual {usual[small]}.",
+            f"At epsilon 1e-6 a noise of 1e-4 no longer suffices: {coarse[small]} are lost, of the "
+            f"usual {usual[small]}.",
             coarse[small].ends[0] > usual[small].ends[1],
         ),
         Claim(
@@ -68,19 +79,12 @@ def claims(found: dict[str, np.ndarray]) -> list[Claim]:
     ]
 
 
-def _overlap(a: Share, b: Share) -> bool:
-    return a.ends[0] <= b.ends[1] and b.ends[0] <= a.ends[1]
-
-
-def draw(found: dict[str, np.ndarray]) -> None:
+def draw(results: dict[str, np.ndarray]) -> None:
     """A curve of shares for each rule."""
     with figure("coverage") as (panel,):
         places = np.arange(len(NOISES))
-        for name, both in found.items():
-            cells = shares(both[0])
-            values = np.array([cell.value for cell in cells])
-            ends = np.array([cell.ends for cell in cells]).T
-            panel.errorbar(places, values, np.abs(ends - values), label=name, capsize=2)
+        for name, (drift, _) in results.items():
+            draw_curve(panel, places, shares(drift), name)
         panel.set_xticks(places, [f"{noise:g}" for noise in NOISES])
         panel.set_xlabel(r"noise $\sigma$ in the demonstrations and in the rollouts")
         panel.set_ylabel(f"share of clones lost at t = {HORIZON}")
@@ -88,31 +92,39 @@ def draw(found: dict[str, np.ndarray]) -> None:
         panel.legend(frameon=False, fontsize=8)
 
 
+def draw_curve(panel: Any, places: np.ndarray, cells: list[Share], name: str) -> None:
+    """One rule's, with its intervals."""
+    values = np.array([cell.value for cell in cells])
+    ends = np.array([cell.ends for cell in cells]).T
+    panel.errorbar(places, values, np.abs(ends - values), label=name, capsize=2)
+
+
+def line(name: str, both: np.ndarray) -> list[str]:
+    """A row of the table, of drift and error (2, sigma, R)."""
+    drift, error = both
+    least, most = (short(np.median(error[number])) for number in (0, -1))
+    return [name, *map(str, shares(drift)), f"{least} to {most}"]
+
+
 def main() -> None:
     """5 rules x 6 noises x 64 seeds, 64 twin rollouts each."""
     torch.set_num_threads(1)
-    found = results()
-    draw(found)
-    lines = [
-        [
-            name,
-            *(f"{cell}" for cell in shares(both[0])),
-            f"{short(np.median(both[1][0]))} to {short(np.median(both[1][-1]))}",
-        ]
-        for name, both in found.items()
-    ]
+    outcome = results()
+    draw(outcome)
+    lines = [line(name, both) for name, both in outcome.items()]
     header = ["rule", *(f"noise {noise:g}" for noise in NOISES), "action error"]
     caption = (
-        f"Share of {SEEDS} clones that are lost (D of at least {LOST:g} at t = {HORIZON}) on the tube at L = {DIAL:g} "
-        "[exact 95 % interval], and the median error on the expert's states at the least and the most noise."
+        f"Share of {SEEDS} clones that are lost (D of at least {LOST:g} at t = {HORIZON}) on the "
+        f"tube at L = {DIAL:g} [exact 95 % interval], and the median error on the expert's states "
+        "at the least and the most noise."
     )
-    kept = {name: both.tolist() for name, both in found.items()}
     publish(
         "coverage",
-        [Claim(caption), *claims(found)],
+        claims(outcome),
         table(header, lines),
+        caption,
         noises=NOISES,
-        found=kept,
+        drift_and_error={name: both.tolist() for name, both in outcome.items()},
     )
 
 

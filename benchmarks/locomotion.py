@@ -96,8 +96,8 @@ def claim(name: str, rows: list[dict[str, Any]]) -> Claim:
         f"the most, DAgger {least} and {largest} (goals: BC below {low:.0%} where DAgger is above "
         f"{high:.0%}, intervals too)"
     )
-    where = f"{words}; both are met at {' and '.join(met)} labels."
-    return Claim(where, bool(met), f"{words}; no budget here meets both.")
+    where = f"{words}; both are reached at {' and '.join(met)} labels."
+    return Claim(where, bool(met), f"{words}; no budget here reaches both.")
 
 
 if __name__ == "__main__":

@@ -176,12 +176,12 @@ def films() -> list[list[str]]:
 def claims(rows: list[list[str]]) -> list[Claim]:
     """What is less than it was, of what a number was there for before."""
     known = [row for row in rows if row[1] != "not measured"]
-    more = [what for what, before, now in known if float(now) > float(before.split()[0])]
+    more = [what for what, before, now in known if float(now) >= float(before.split()[0])]
     return [
         Claim(
             f"All {len(known)} ratios that have one before are below it.",
             not more,
-            f"Of {len(known)} ratios {len(more)} are above the one before: {', '.join(more)}.",
+            f"Of {len(known)} ratios {len(more)} are not below the one before: {', '.join(more)}.",
         )
     ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from claims import Claim, Share, share
@@ -23,11 +25,13 @@ def results(first: int = 0, seeds: int = SEEDS) -> dict[str, np.ndarray]:
     env = il.make("tube", lipschitz=DIALS, noise=NOISES, seeds=chosen, horizon=HORIZON)
     expert = il.expert(env)
     learners = {"bc": il.BC(episodes=8), "dagger": il.DAgger(rounds=8, episodes=1)}
+    shape = len(DIALS), len(NOISES), seeds
     drifts = {}
     for name, learner in learners.items():
         print(f"{name}: {env.runs} runs ...", flush=True)
-        record = il.compare(env, expert, episodes=64, policy=learner.learn(env, expert))
-        drifts[name] = record.drift(1, HORIZON).reshape(len(DIALS), len(NOISES), seeds)
+        policy = learner.learn(env, expert)
+        record = il.compare(env, expert, episodes=64, policy=policy)
+        drifts[name] = record.drift(1, HORIZON).reshape(shape)
     return drifts
 
 
@@ -39,28 +43,36 @@ def shares(drift: np.ndarray) -> list[list[Share]]:
 def claims(drifts: dict[str, np.ndarray]) -> list[Claim]:
     """What is said of the grid, with its conditions."""
     cloned = shares(drifts["bc"])
-    quiet = [row[0] for row in cloned]
-    contracting = [row for dial, row in zip(DIALS, quiet, strict=True) if dial < 1]
-    covered = max((row[-1] for row in cloned), key=lambda cell: cell.value)
-    enough = next((j for j in range(len(NOISES)) if _covers(cloned, j)), None)
+    quiet = dict(zip(DIALS, (row[0] for row in cloned), strict=True))
+    contracting = [cell for dial, cell in quiet.items() if dial < 1]
     dagger = share(drifts["dagger"] >= LOST)
-    spoken = "; ".join(f"{cell} at L = {dial:g}" for dial, cell in zip(DIALS, quiet, strict=True))
+    spoken = "; ".join(f"{cell} at L = {dial:g}" for dial, cell in quiet.items())
     return [
         Claim(
-            f"Without noise the share of clones that are lost (D of at least {LOST:g} at t = {HORIZON}) grows with L: {spoken}.",
-            quiet[-1].ends[0] > quiet[0].ends[1],
+            f"Without noise the share of clones that are lost (D of at least {LOST:g} at t = "
+            f"{HORIZON}) grows with L: {spoken}.",
+            quiet[DIALS[-1]].ends[0] > quiet[DIALS[0]].ends[1],
         ),
         Claim(
             "L above 1 is not necessary: a copied slope destabilises a contracting plant too.",
             all(cell.ends[0] > 0.01 for cell in contracting),
         ),
-        Claim(
-            f"With a noise of {NOISES[-1]:g} in the demonstrations at most {covered} are lost, at any L; "
-            f"the least noise of this grid that does it is {NOISES[enough] if enough is not None else np.nan:g}.",
-            covered.ends[1] < 0.06,
-        ),
+        covering(cloned),
         Claim(f"DAgger is lost in {dagger.count} of {dagger.of} runs.", dagger.ends[1] < 0.01),
     ]
+
+
+def covering(cloned: list[list[Share]]) -> Claim:
+    """That the largest noise suffices at every L, and which is the least that does."""
+    most = max((row[-1] for row in cloned), key=lambda cell: cell.value)
+    words = (
+        f"With a noise of {NOISES[-1]:g} in the demonstrations at most {most} are lost, at any L"
+    )
+    enough = [noise for number, noise in enumerate(NOISES) if _covers(cloned, number)]
+    if not enough:
+        return Claim(f"{words}.", False, f"{words}: no noise of this grid suffices for sure.")
+    least = f"the least noise of this grid that suffices for sure is {min(enough):g}"
+    return Claim(f"{words}; {least}.", most.ends[1] < 0.06)
 
 
 def _covers(cells: list[list[Share]], noise: int) -> bool:
@@ -72,21 +84,39 @@ def draw(drifts: dict[str, np.ndarray]) -> None:
     """A heat map of the shares for each learner, the median D written into its cells."""
     with figure("phase_diagram", 2, (5.0, 4.2), sharey=True) as panels:
         for panel, (name, drift) in zip(panels, drifts.items(), strict=True):
-            lost = (drift >= LOST).mean(-1)
-            columns, rows = np.arange(len(NOISES) + 1), np.arange(len(DIALS) + 1)
-            image = panel.pcolormesh(columns, rows, lost, vmin=0, vmax=1)
-            for (i, j), value in np.ndenumerate(lost):
-                words = f"{value:.0%}\n{short(np.median(drift[i, j]), 1)}"
-                ink = "white" if value < 0.6 else "black"
-                place = {"ha": "center", "va": "center"}
-                panel.text(j + 0.5, i + 0.5, words, fontsize=7, color=ink, **place)
+            image = draw_map(panel, drift)
             panel.set_title(name)
-            panel.set_xlabel(r"noise $\sigma$ in the demonstrations and in the rollouts")
-            panel.set_xticks(columns[:-1] + 0.5, [f"{noise:g}" for noise in NOISES])
-            panel.set_yticks(rows[:-1] + 0.5, [f"{dial:g}" for dial in DIALS])
         panels[0].set_ylabel("L")
         words = f"share of runs lost at t = {HORIZON}; beneath, median D"
         panels[0].figure.colorbar(image, ax=panels, label=words)
+
+
+def draw_map(panel: Any, drift: np.ndarray) -> Any:
+    """One learner's; the image."""
+    lost = (drift >= LOST).mean(-1)
+    medians = np.median(drift, -1)
+    columns = np.arange(len(NOISES) + 1)
+    rows = np.arange(len(DIALS) + 1)
+    image = panel.pcolormesh(columns, rows, lost, vmin=0, vmax=1)
+    style = {"ha": "center", "va": "center", "fontsize": 7}
+    for (row, column), value in np.ndenumerate(lost):
+        words = f"{value:.0%}\n{short(medians[row, column], 1)}"
+        ink = "white" if value < 0.6 else "black"
+        panel.text(column + 0.5, row + 0.5, words, color=ink, **style)
+    panel.set_xlabel(r"noise $\sigma$ in the demonstrations and in the rollouts")
+    panel.set_xticks(columns[:-1] + 0.5, [f"{noise:g}" for noise in NOISES])
+    panel.set_yticks(rows[:-1] + 0.5, [f"{dial:g}" for dial in DIALS])
+    return image
+
+
+def lines(name: str, drift: np.ndarray) -> list[list[str]]:
+    """One learner's lines of the table, of D (L, sigma, R)."""
+    medians = np.median(drift, -1)
+    every = []
+    for dial, row, cells in zip(DIALS, medians, shares(drift), strict=True):
+        texts = [f"{short(middle)}, {cell}" for middle, cell in zip(row, cells, strict=True)]
+        every.append([name, f"{dial:g}", *texts])
+    return every
 
 
 def main() -> None:
@@ -94,24 +124,20 @@ def main() -> None:
     torch.set_num_threads(1)
     drifts = results()
     draw(drifts)
-    lines = []
-    for name, drift in drifts.items():
-        for dial, row, cells in zip(DIALS, drift, shares(drift), strict=True):
-            texts = [
-                f"{short(np.median(values))}, {cell}"
-                for values, cell in zip(row, cells, strict=True)
-            ]
-            lines.append([name, f"{dial:g}", *texts])
+    rows = [line for name, drift in drifts.items() for line in lines(name, drift)]
     header = ["learner", "L", *(f"noise {noise:g}" for noise in NOISES)]
-    kept = {name: drift.tolist() for name, drift in drifts.items()}
-    caption = f"Median D at t = {HORIZON}, and the share of {SEEDS} runs that are lost [exact 95 % interval]."
+    caption = (
+        f"Median D at t = {HORIZON}, and the share of {SEEDS} runs that are lost [exact 95 % "
+        "interval]."
+    )
     publish(
         "phase_diagram",
-        [Claim(caption), *claims(drifts)],
-        table(header, lines),
+        claims(drifts),
+        table(header, rows),
+        caption,
         dials=DIALS,
         noises=NOISES,
-        drift=kept,
+        drift={name: drift.tolist() for name, drift in drifts.items()},
     )
 
 

@@ -3,143 +3,218 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from claims import Claim, share
+from claims import Claim, goal, share
 from publish import RESULTS, publish, table
 from torch.autograd.functional import jacobian
 
 import il_bench as il
 from il_bench.stats.intervals import interval
 
-# A hundred demonstrations for either learner. Deviations are small, and the weights' slope at the origin rules, in the
-# first dozen steps; later they are of the size at which the network bends.
 SEEDS, EPISODES, EARLY = 64, 100, 12
+"""A hundred demonstrations for either learner. Deviations are small, and the weights' slope at the origin rules, in the
+first dozen steps; later they are of the size at which the network bends."""
+
+Row = dict[str, Any]
+"""An environment, a hidden system and a learner, with what was measured of them."""
 
 
 def foretold(env: il.Env, policy: il.Policy) -> np.ndarray:
     """Spectral radius (R,) of the closed loop's Jacobian at the origin, by autograd through policy and transition."""
-    origin = torch.zeros(env.runs, 1, len(env.states), dtype=torch.float64)
-    noise = torch.zeros(env.runs, 1, env.noise_size, dtype=torch.float64)
+    matrices = jacobian_at_origin(env, lambda state: policy.output(env.observation(state)))
+    return np.array([spectral_radius(matrix) for matrix in matrices])
+
+
+def jacobian_at_origin(env: il.Env, action: Callable[[Any], Any]) -> list[np.ndarray]:
+    """Of the transition under an action that is a function of the state: (X, X) of each run."""
+    origin = zeros(env.runs, len(env.states))
+    noise = zeros(env.runs, env.noise_size)
     size = env.difference(origin, origin).shape[-1]
-    loop = jacobian(
-        lambda state: env.transition(state, policy.output(env.observation(state)), noise), origin
-    )
-    own = [loop[run, 0, :size, run, 0, :size].numpy() for run in range(env.runs)]
-    return np.array([np.abs(np.linalg.eigvals(matrix)).max() for matrix in own])
+
+    def step(state: torch.Tensor) -> Any:
+        return env.transition(state, action(state), noise)
+
+    loops = jacobian(step, origin)
+    matrices = []
+    for run in range(env.runs):
+        own = loops[run, 0, :size, run, 0, :size]
+        matrices.append(own.numpy())
+    return matrices
 
 
-def results(first: int = 0, seeds: int = SEEDS) -> list[dict[str, Any]]:
-    """One row for each environment, hidden system and learner; the first seed is `first`."""
-    return [row for name in ("pair", "sign") for row in measured(name, range(first, first + seeds))]
+def zeros(runs: int, size: int) -> torch.Tensor:
+    """One episode's of each run, (R, 1, size)."""
+    return torch.zeros(runs, 1, size, dtype=torch.float64)
 
 
-def measured(name: str, seeds: range) -> list[dict[str, Any]]:
-    """One row for each hidden system and learner."""
+def spectral_radius(matrix: np.ndarray) -> float:
+    """Largest absolute value of an eigenvalue."""
+    values = np.linalg.eigvals(matrix)
+    return float(np.abs(values).max())
+
+
+@dataclass(frozen=True)
+class Results:
+    """A row for each environment, hidden system and learner, and what each environment's figure shows."""
+
+    rows: list[Row]
+    records: dict[str, il.Record]
+
+
+def results(first: int = 0, seeds: int = SEEDS) -> Results:
+    """Both environments; the first seed is `first`."""
+    chosen = range(first, first + seeds)
+    rows, records = [], {}
+    for name in ("pair", "sign"):
+        more, records[name] = measured(name, chosen)
+        rows += more
+    return Results(rows, records)
+
+
+def measured(name: str, seeds: range) -> tuple[list[Row], il.Record]:
+    """One row for each hidden system and learner, and the comparison."""
     env = il.make(name, system=(1.0, 2.0), seeds=seeds)
     expert = il.expert(env)
-    averaged, rounds = il.Training(ema=0.99), {"rounds": 10, "episodes": EPISODES // 10}
-    policies = {
-        "bc": il.BC(EPISODES).learn(env, expert),
-        "dagger": il.DAgger(**rounds).learn(env, expert),
-        "dagger_ema": il.DAgger(**rounds, training=averaged).learn(env, expert),
-    }
+    policies = taught(env)
     soon = il.compare(dataclasses.replace(env, horizon=EARLY), expert, **policies)
     whole = il.compare(env, expert, **policies)
-    il.plot(whole, RESULTS / f"stable_yet_exponential_{name}.png")
+    radii = {learner: foretold(env, policy) for learner, policy in policies.items()}
+    systems = np.array(env.values("system"))
     rows = []
-    for row, beginning in zip(whole.rows(at=(env.horizon,)), soon.rows(at=(EARLY,)), strict=True):
-        learner, system = row["learner"], row["settings"]["system"]
-        runs = np.array(env.values("system")) == system
+    for late, early in zip(whole.rows(at=(env.horizon,)), soon.rows(at=(EARLY,)), strict=True):
+        learner, system = late["learner"], late["settings"]["system"]
+        runs = systems == system
         fits = soon.growth(soon.number_of(learner))
-        fitted = np.array([fit.alpha for fit in fits])[runs]
-        rows.append(
-            {
-                "environment": name,
-                "system": system,
-                "learner": learner,
-                "foretold": foretold(env, policies[learner])[runs],
-                "fitted": fitted,
-                "growth": beginning["growth"],
-                "late": row["growth"],
-                "drift": row["drift"][env.horizon],
-            }
-        )
-    return rows
+        fitted = np.array([fit.alpha for fit in fits])
+        row = {"environment": name, "system": system, "learner": learner}
+        row |= {"foretold": radii[learner][runs], "fitted": fitted[runs]}
+        row |= {"growth": early["growth"], "late": late["growth"]}
+        row["drift"] = late["drift"][env.horizon]
+        rows.append(row)
+    return rows, whole
 
 
-def claims(rows: list[dict[str, Any]]) -> list[Claim]:
+def taught(env: il.Env) -> dict[str, il.Policy]:
+    """BC and DAgger, and DAgger with averaged weights."""
+    expert = il.expert(env)
+    rounds = {"rounds": 10, "episodes": EPISODES // 10}
+    averaged = il.Training(ema=0.99)
+    learners = {
+        "bc": il.BC(EPISODES),
+        "dagger": il.DAgger(**rounds),
+        "dagger_ema": il.DAgger(**rounds, training=averaged),
+    }
+    return {name: learner.learn(env, expert) for name, learner in learners.items()}
+
+
+def claims(results: Results) -> list[Claim]:
     """What is said of the rows, with its conditions."""
-    by = {(r["environment"], r["system"], r["learner"]): r for r in rows}
-    cloned, other = (by["pair", system, "bc"] for system in (1, 2))
-    dagger, mean = (by["pair", 1, name] for name in ("dagger", "dagger_ema"))
-    errors = [np.abs(r["fitted"] / r["foretold"] - 1) for r in (cloned, other)]
-    grows = np.stack([r["fitted"] > 1 for r in (cloned, other)])
-    expected = np.stack([r["foretold"] > 1 for r in (cloned, other)])
-    signs = np.stack([by["sign", system, "bc"]["fitted"] > 1 for system in (1, 2)])
-    radius, stretch = open_loop()
-    typical = np.median(np.concatenate(errors))
+    keys = "environment", "system", "learner"
+    by = {tuple(row[key] for key in keys): row for row in results.rows}
+    pair = [by["pair", system, "bc"] for system in (1, 2)]
     return [
-        Claim(
-            f"In the pair's system 1 the open loop's spectral radius is {radius:.3f} (its powers stretch a state up to "
-            f"{stretch:.2f} times before they shrink it) and the expert's loop has 0.5, and cloning grows by "
-            f"{cloned['growth']} a step (source: 1.24), in {share(grows[0])} of the seeds, to D = {cloned['drift']} at "
-            f"the clip (source: 13).",
-            cloned["growth"].low > 1,
-        ),
-        Claim(
-            f"DAgger ends at {dagger['drift']}, with averaged weights at {mean['drift']} (source: 0.0004).",
-            dagger["drift"].high < cloned["drift"].low and mean["drift"].high < cloned["drift"].low,
-        ),
-        Claim(
-            f"The weights' Jacobian at the origin foretells BC's growth in the first {EARLY} steps within {typical:.2%} at "
-            f"the median and {max(e.max() for e in errors):.2%} at worst (goal: 5 %).",
-            max(e.max() for e in errors) < 0.05,
-        ),
-        Claim(
-            f"In system 2 the same weights, bit for bit, grow in {share(grows[1])} of the seeds, in both systems "
-            f"{share(grows.all(0))}; the Jacobian foretells which in {int((grows == expected).sum())} of {grows.size} cases.",
-            share(grows[1]).ends[1] < share(grows[0]).ends[0],
-        ),
-        Claim(
-            f"On `sign` {share(signs.any(0))} of the seeds grow in one of the two systems and {share(signs.all(0))} in both."
-        ),
+        exponential(pair[0]),
+        cured(pair[0], by["pair", 1, "dagger"], by["pair", 1, "dagger_ema"]),
+        precise(pair),
+        either(pair),
+        of_sign([by["sign", system, "bc"] for system in (1, 2)]),
     ]
+
+
+def exponential(cloned: Row) -> Claim:
+    """That cloning grows where both loops contract."""
+    radius, stretch = open_loop()
+    grows = share(cloned["fitted"] > 1)
+    return Claim(
+        f"In the pair's system 1 the open loop's spectral radius is {radius:.3f} (its powers "
+        f"stretch a state up to {stretch:.2f} times before they shrink it) and the expert's loop "
+        f"has 0.5, and cloning grows by {cloned['growth']} a step (source: 1.24), in {grows} of the "
+        f"seeds, to D = {cloned['drift']} at the clip (source: 13).",
+        cloned["growth"].low > 1,
+    )
+
+
+def cured(cloned: Row, dagger: Row, averaged: Row) -> Claim:
+    """That DAgger does not."""
+    ends = [row["drift"] for row in (dagger, averaged)]
+    return Claim(
+        f"DAgger ends at {ends[0]}, with averaged weights at {ends[1]} (source: 0.0004).",
+        max(end.high for end in ends) < cloned["drift"].low,
+    )
+
+
+def precise(pair: list[Row]) -> Claim:
+    """That the growth can be read off the weights."""
+    errors = np.concatenate([np.abs(row["fitted"] / row["foretold"] - 1) for row in pair])
+    return goal(
+        "The weights' Jacobian at the origin foretells BC's growth in the first "
+        f"{EARLY} steps within {np.median(errors):.2%} at the median and {errors.max():.2%} at "
+        "worst (goal: 5 %)",
+        bool(errors.max() < 0.05),
+    )
+
+
+def either(pair: list[Row]) -> Claim:
+    """That one copy cannot be fine in both systems, but may be in neither."""
+    grows = np.stack([row["fitted"] > 1 for row in pair])
+    expected = np.stack([row["foretold"] > 1 for row in pair])
+    right = int((grows == expected).sum())
+    one, other = (share(of_system) for of_system in grows)
+    return Claim(
+        f"In system 2 the same weights, bit for bit, grow in {other} of the seeds, in both systems "
+        f"{share(grows.all(0))}; the Jacobian foretells which in {right} of {grows.size} cases.",
+        other.ends[1] < one.ends[0],
+    )
+
+
+def of_sign(rows: list[Row]) -> Claim:
+    """The numbers of the other environment."""
+    grows = np.stack([row["fitted"] > 1 for row in rows])
+    some, both = share(grows.any(0)), share(grows.all(0))
+    return Claim(
+        f"On `sign` {some} of the seeds grow in one of the two systems and {both} in both."
+    )
 
 
 def open_loop() -> tuple[float, float]:
     """Spectral radius of the pair's open loop in system 1, and the largest norm of its powers."""
     env = il.make("pair", system=1.0)
-    origin = torch.zeros(1, 1, len(env.states), dtype=torch.float64)
-    action = torch.zeros(1, 1, 2, dtype=torch.float64)
-    noise = torch.zeros(1, 1, env.noise_size, dtype=torch.float64)
-    loop = jacobian(lambda state: env.transition(state, action, noise), origin)
-    size = env.difference(origin, origin).shape[-1]
-    matrix = loop[0, 0, :size, 0, 0, :size].numpy()
-    norms = [np.linalg.norm(np.linalg.matrix_power(matrix, k), 2) for k in range(60)]
-    return float(np.abs(np.linalg.eigvals(matrix)).max()), float(max(norms))
+    rest = zeros(1, 2)
+    (matrix,) = jacobian_at_origin(env, lambda state: rest)
+    powers = [np.linalg.matrix_power(matrix, steps) for steps in range(60)]
+    norms = [np.linalg.norm(power, 2) for power in powers]
+    return spectral_radius(matrix), float(max(norms))
+
+
+def cells(row: Row) -> list[str]:
+    """A line of the table."""
+    radius = interval(row["foretold"])
+    gaps = np.abs(row["fitted"] - row["foretold"])
+    grows = share(row["fitted"] > 1)
+    return [
+        row["environment"],
+        f"{row['system']:g}",
+        row["learner"],
+        " ".join(radius.texts(3)),
+        " ".join(row["growth"].texts(3)),
+        f"{gaps.max():.4f}",
+        str(grows),
+        " ".join(row["late"].texts(3)),
+        str(row["drift"]),
+    ]
 
 
 def main() -> None:
     """64 seeds x 2 hidden systems x 2 environments, 64 twin rollouts each."""
     torch.set_num_threads(1)
-    rows = results()
-    cells = [
-        [
-            r["environment"],
-            f"{r['system']:g}",
-            r["learner"],
-            " ".join(interval(r["foretold"]).texts(3)),
-            " ".join(r["growth"].texts(3)),
-            f"{np.abs(r['fitted'] - r['foretold']).max():.4f}",
-            str(share(r["fitted"] > 1)),
-            " ".join(r["late"].texts(3)),
-            str(r["drift"]),
-        ]
-        for r in rows
-    ]
+    outcome = results()
+    for name, record in outcome.records.items():
+        il.plot(record, RESULTS / f"stable_yet_exponential_{name}.png")
     header = [
         "environment",
         "hidden system",
@@ -151,8 +226,9 @@ def main() -> None:
         "fitted, all t",
         "D at the end",
     ]
-    kept = [{name: _plain(value) for name, value in row.items()} for row in rows]
-    publish("stable_yet_exponential", claims(rows), table(header, cells), rows=kept)
+    lines = table(header, [cells(row) for row in outcome.rows])
+    entries = [{name: _plain(value) for name, value in row.items()} for row in outcome.rows]
+    publish("stable_yet_exponential", claims(outcome), lines, rows=entries)
 
 
 def _plain(value: Any) -> Any:

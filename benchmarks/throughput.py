@@ -13,7 +13,7 @@ from collections.abc import Callable
 import gymnasium
 import numpy as np
 import torch
-from claims import Claim
+from claims import Claim, goal
 from publish import publish, table
 
 import il_bench as il
@@ -201,8 +201,8 @@ def claims(lane: dict[str, float], yard: dict[str, float]) -> list[Claim]:
     alone = f"One `lane` takes {one:,.0f} steps a second (goal: 20,000)"
     together = f"1024 of them take {many / 1e6:.1f} million (goal: 3 million)"
     return [
-        Claim(f"{alone}.", one >= 20_000, f"{alone}: too few."),
-        Claim(f"{together}.", many >= 3e6, f"{together}: too few."),
+        goal(alone, one >= 20_000),
+        goal(together, many >= 3e6),
         Claim(
             f"That is {part:.2f} of CartPole's in the same run, {times:.0f} times SyncVectorEnv's and "
             f"{batch:.2f} of what Gymnasium's own NumPy batch of CartPoles does."

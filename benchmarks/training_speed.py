@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from claims import Claim
+from claims import Claim, goal
 from gymnasium import spaces
 from publish import publish, table
 
@@ -81,9 +81,13 @@ class Product:
 
     def seconds(self) -> float:
         """By the faster of torch.bmm and numpy.matmul."""
-        pair = zip((self.first, self.second), self.flips, strict=True)
-        a, b = (numbers(shape).swapaxes(1, 2) if flip else numbers(shape) for shape, flip in pair)
-        out = np.empty((len(a), a.shape[1], b.shape[2]), np.float32)
+        a = numbers(self.first)
+        b = numbers(self.second)
+        flip, flip_second = self.flips
+        a = a.swapaxes(1, 2) if flip else a
+        b = b.swapaxes(1, 2) if flip_second else b
+        shape = len(a), a.shape[1], b.shape[2]
+        out = np.empty(shape, np.float32)
         x, y, z = (torch.from_numpy(part) for part in (a, b, out))
         by_numpy = seconds(lambda: np.matmul(a, b, out), 0.02)
         by_torch = seconds(lambda: torch.bmm(x, y, out=z), 0.02)
@@ -120,8 +124,10 @@ class Plain:
 
 def samples(runs: int) -> Dataset:
     """Labels of a smooth function."""
-    obs = torch.randn(runs, SAMPLES, INPUTS, generator=torch.Generator().manual_seed(0))
-    action = torch.tanh(obs[..., :1] + obs[..., 1:2])
+    chance = torch.Generator().manual_seed(0)
+    obs = torch.randn(runs, SAMPLES, INPUTS, generator=chance)
+    total = obs[..., :1] + obs[..., 1:2]
+    action = torch.tanh(total)
     weight = torch.ones(runs, SAMPLES)
     return Dataset(obs, action, weight, (SAMPLES,))
 
@@ -218,9 +224,9 @@ def claims(
         "to two digits)"
     )
     return [
-        Claim(f"{many}.", times <= 2, f"{many}: too long."),
-        Claim(f"{single}.", small["ours"] <= 100, f"{single}: too long."),
-        Claim(f"{beside}.", worst >= 0.995, f"{beside}: too slow."),
+        goal(many, times <= 2),
+        goal(single, small["ours"] <= 100),
+        goal(beside, worst >= 0.995),
         Claim(
             f"The core multiplies large matrices at {machine['gflops']:.0f} GFLOP/s and copies "
             f"{machine['gigabytes_per_second']:.0f} GB/s."
@@ -230,11 +236,15 @@ def claims(
 
 def cells(one: dict[str, Any]) -> list[str]:
     """A line of the table."""
-    others = ("floor", "separate", "autograd", "torch")
-    beside = [f"{one[name]:.3g} ({one[name] / one['ours']:.2g})" for name in others]
-    a_second = 1e6 / one["ours"] / one["runs"]
+    ours, runs = one["ours"], one["runs"]
+    beside = []
+    for name in ("floor", "separate", "autograd", "torch"):
+        other = one[name]
+        times = other / ours
+        beside.append(f"{other:.3g} ({times:.2g})")
+    a_second = 1e6 / ours / runs
     network = f"2 x {one['hidden']}"
-    return [network, str(one["runs"]), f"{one['ours']:.3g}", f"{a_second:,.0f}", *beside]
+    return [network, str(runs), f"{ours:.3g}", f"{a_second:,.0f}", *beside]
 
 
 def main() -> None:

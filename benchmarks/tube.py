@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,52 +10,84 @@ from claims import Claim, Share, share
 from publish import publish, table
 
 import il_bench as il
-from il_bench.stats.intervals import interval
+from il_bench.stats.intervals import Interval, interval
 
 DIALS, NOISES, SEEDS, HORIZON, LOST = (0.8, 1.0, 1.2), (0.0, 0.05), 64, 150, 0.1
 INPUTS = {"none": "raw", "zscore": "z-scored"}
 
 
-def results(first: int = 0, seeds: int = SEEDS) -> dict[tuple[str, float, float, str], Any]:
-    """D at the horizon (R,) and its row, by input, L, noise and learner; the first seed is `first`."""
+Place = tuple[str, float, float, str]
+"""Scaling of the inputs, L, noise, learner."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """D at the horizon of each run (R,), and the growth a step."""
+
+    drift: np.ndarray
+    growth: Interval
+
+    @property
+    def lost(self) -> Share:
+        """How many runs are."""
+        return share(self.drift >= LOST)
+
+    def __str__(self) -> str:
+        growth, _ = self.growth.texts()
+        return f"{interval(self.drift)}, lost {self.lost}, × {growth}"
+
+
+def results(first: int = 0, seeds: int = SEEDS) -> dict[Place, Cell]:
+    """A cell for each input, L, noise and learner; the first seed is `first`."""
     chosen = range(first, first + seeds)
     env = il.make("tube", lipschitz=DIALS, noise=NOISES, seeds=chosen, horizon=HORIZON)
-    expert = il.expert(env)
-    found = {}
+    cells = {}
     for normalise in INPUTS:
-        training = il.Training(normalise=normalise)
-        bc = il.BC(episodes=8, training=training).learn(env, expert)
-        dagger = il.DAgger(rounds=8, episodes=1, training=training).learn(env, expert)
-        record = il.compare(env, expert, bc=bc, dagger=dagger)
-        runs_of = record.groups()
-        for row in record.rows(at=(HORIZON,)):
-            settings, learner = row["settings"], row["learner"]
-            drift = record.drift(record.number_of(learner), HORIZON)
-            key = normalise, settings["lipschitz"], settings["noise"], learner
-            found[key] = drift[runs_of[tuple(settings.items())]], row["growth"]
-    return found
+        cells |= with_inputs(env, normalise)
+    return cells
 
 
-def claims(found: dict[tuple[str, float, float, str], Any]) -> list[Claim]:
+def with_inputs(env: il.Env, normalise: str) -> dict[Place, Cell]:
+    """Those of one scaling of the inputs."""
+    expert = il.expert(env)
+    training = il.Training(normalise=normalise)
+    bc = il.BC(episodes=8, training=training).learn(env, expert)
+    dagger = il.DAgger(rounds=8, episodes=1, training=training).learn(env, expert)
+    record = il.compare(env, expert, bc=bc, dagger=dagger)
+    runs_of = record.groups()
+    cells = {}
+    for row in record.rows(at=(HORIZON,)):
+        settings, learner = row["settings"], row["learner"]
+        runs = runs_of[tuple(settings.items())]
+        drift = record.drift(record.number_of(learner), HORIZON)[runs]
+        place = normalise, settings["lipschitz"], settings["noise"], learner
+        cells[place] = Cell(drift, row["growth"])
+    return cells
+
+
+def claims(results: dict[Place, Cell]) -> list[Claim]:
     """What is said of the table, with its conditions."""
-    lost: dict[Any, Share] = {key: share(drift >= LOST) for key, (drift, _) in found.items()}
-    quiet = lost["none", 1.2, 0.0, "bc"]
-    dagger = lost["none", 1.2, 0.0, "dagger"]
-    covered = max((lost["none", big, 0.05, "bc"] for big in DIALS), key=lambda cell: cell.value)
-    raw, scaled = (lost[inputs, 0.8, 0.0, "bc"] for inputs in INPUTS)
-    middle = {who: np.median(found["none", 1.2, 0.0, who][0]) for who in ("bc", "dagger")}
+    cloned = results["none", 1.2, 0.0, "bc"]
+    dagger = results["none", 1.2, 0.0, "dagger"]
+    noisy = [results["none", big, 0.05, "bc"].lost for big in DIALS]
+    covered = max(noisy, key=lambda lost: lost.value)
+    raw, scaled = (results[inputs, 0.8, 0.0, "bc"].lost for inputs in INPUTS)
+    far, near = (float(np.median(cell.drift)) for cell in (cloned, dagger))
+    apart = cloned.lost.ends[0] > dagger.lost.ends[1]
     return [
         Claim(
-            f"Raw inputs, L = 1.2, noise 0: {quiet} of the clones are lost, of DAgger's {dagger}; median D {middle['bc']:.2g} "
-            f"(goal: at least 1) and {middle['dagger']:.2g} (goal: at most 0.05).",
-            quiet.ends[0] > dagger.ends[1] and middle["bc"] >= 1 and middle["dagger"] <= 0.05,
+            f"Raw inputs, L = 1.2, noise 0: {cloned.lost} of the clones are lost, of DAgger's "
+            f"{dagger.lost}; median D {far:.2g} (goal: at least 1) and {near:.2g} (goal: at most "
+            "0.05).",
+            apart and far >= 1 and near <= 0.05,
         ),
         Claim(
             f"With noise 0.05 at most {covered} of the clones are lost, at any L.",
             covered.ends[1] < 0.06,
         ),
         Claim(
-            f"At L = 0.8 without noise {raw} of the clones are lost with raw inputs: a copied slope destabilises it.",
+            f"At L = 0.8 without noise {raw} of the clones are lost with raw inputs: a copied slope "
+            "destabilises it.",
             raw.ends[0] > 0.01,
         ),
         Claim(
@@ -65,27 +97,23 @@ def claims(found: dict[tuple[str, float, float, str], Any]) -> list[Claim]:
     ]
 
 
-def _cell(drift: np.ndarray, growth: Any) -> str:
-    return f"{interval(drift)}, lost {share(drift >= LOST)}, × {growth.texts()[0]}"
-
-
 def main() -> None:
     """64 seeds x 3 dials x 2 noises x 2 input scalings, 64 twin rollouts each."""
     torch.set_num_threads(1)
-    found = results()
+    outcome = results()
     columns = [(noise, learner) for noise in NOISES for learner in ("bc", "dagger")]
-    cells = [
-        [words, f"{big:g}", *(_cell(*found[inputs, big, *column]) for column in columns)]
-        for inputs, words in INPUTS.items()
-        for big in DIALS
-    ]
+    lines = []
+    for inputs, words in INPUTS.items():
+        for big in DIALS:
+            cells = [str(outcome[inputs, big, *column]) for column in columns]
+            lines.append([words, f"{big:g}", *cells])
     header = ["inputs", "L", *(f"{learner}, noise {noise:g}" for noise, learner in columns)]
     caption = (
-        f"Median D at t = {HORIZON} [interval], share of {SEEDS} runs that are lost (D of at least {LOST:g}) "
-        "[exact 95 % interval], and fitted growth a step."
+        f"Median D at t = {HORIZON} [interval], share of {SEEDS} runs that are lost (D of at least "
+        f"{LOST:g}) [exact 95 % interval], and fitted growth a step."
     )
-    drifts = {" ".join(map(str, key)): drift.tolist() for key, (drift, _) in found.items()}
-    publish("tube", [Claim(caption), *claims(found)], table(header, cells), drift=drifts)
+    drifts = {" ".join(map(str, place)): cell.drift.tolist() for place, cell in outcome.items()}
+    publish("tube", claims(outcome), table(header, lines), caption, drift=drifts)
 
 
 if __name__ == "__main__":

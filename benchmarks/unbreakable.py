@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from claims import Claim
+from claims import Claim, goal
 from publish import publish, table
 
 import il_bench as il
@@ -203,22 +203,20 @@ def claims(
     same = all(late[name] == early[name] for name in ("files", "processes"))
     quiet = ("read", "refused in a sentence")
     fine = sum(strangers["outcomes"].get(word, 0) for word in quiet)
-    files = (
-        f"{fine:,} of {strangers['inputs']:,} damaged files were read or refused in one sentence"
-    )
+    files = f"{fine:,} of {strangers['inputs']:,} damaged files were read or refused in one sentence (goal: all)"
     return [
         Claim(
             f"{begun} left what an uninterrupted one leaves, bit for bit.",
             killed["identical"],
             f"{begun} left something else than an uninterrupted one.",
         ),
-        Claim(f"{memory}.", growth < 0.05, f"{memory}: too much."),
+        goal(memory, growth < 0.05),
         Claim(
             "Open files and processes did not become more or fewer.",
             same,
             "The number of open files or processes changed.",
         ),
-        Claim(f"{files}.", fine == strangers["inputs"], f"{files}: not all."),
+        goal(files, fine == strangers["inputs"]),
     ]
 
 

@@ -47,7 +47,8 @@ def write_task(path: Path) -> None:
     streams = il.Streams((0,)).fork("vs_imitation")
     chance = streams.normal("rotation", 1, 4, 4)[0, 0].numpy()
     q, r = np.linalg.qr(chance)
-    rotation = q * np.sign(np.diag(r))
+    signs = np.sign(np.diag(r))
+    rotation = q * signs
     push = streams.normal("push", 1, 4, 2)[0, 0].numpy()
     gains = [gain(big * rotation, push) for big in DIALS]
     np.savez(path, **TASK, rotation=rotation, push=push, gain=np.stack(gains))

@@ -182,10 +182,10 @@ class Cliff(Env):
             metric="absolute difference of s",
             kind="exact",
             pair=(zero, other),
-            closed_loop=value,
+            closed_loop=(0.0,) * self.runs,
             radius=value,
             diameter=tuple(2 * limit for limit in limits),
-            note="under the expert L where its push is exhausted, 0 elsewhere; the phase is exogenous and excluded",
+            note="under the expert L where its push is exhausted; the phase is exogenous and excluded",
         )
 
     def draw(

@@ -24,9 +24,11 @@ from gymnasium import spaces
 from scipy.spatial import cKDTree
 
 from il_bench import Certificate, Env, Streams, Values, coordinates, namespace, require, white
+from il_bench.paint.actors import car
 from il_bench.paint.camera import Camera
 from il_bench.paint.canvas import Canvas, bodies, mix, rgb
-from il_bench.paint.scenery import along, beside, car, paint_road, space
+from il_bench.paint.road import along, beside, paint_road
+from il_bench.paint.scenery import space
 
 LENGTH = 800.0  # of the track, metres
 LAP = 1000  # steps

@@ -27,9 +27,11 @@ from il_bench import (
     namespace,
     require,
 )
+from il_bench.paint.actors import car
 from il_bench.paint.camera import Camera
 from il_bench.paint.canvas import Canvas, bodies
-from il_bench.paint.scenery import along, beside, car, landscape, paint_road, paint_trees
+from il_bench.paint.road import along, beside, paint_road, paint_trees
+from il_bench.paint.scenery import landscape
 
 STEER = 0.3  # c, radians of heading a step at full steering
 ROAD = 2.0  # half-width of the asphalt, metres

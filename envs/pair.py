@@ -167,8 +167,9 @@ class Pair(Env):
             pair=(zero, other),
             closed_loop=_norms(expert),
             radius=tuple(1 - mu / 2 for mu in self.values("mu")),
+            loop_radius=tuple(1 - 2 * mu for mu in self.values("mu")),
             diameter=(across,) * self.runs,
-            note="the context is exogenous and excluded; the expert's loop has spectral radius 1 - 2 mu",
+            note="the context is exogenous and excluded",
         )
 
     def draw(

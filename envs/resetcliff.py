@@ -19,8 +19,8 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, require
+from il_bench.paint.actors import paint_walker
 from il_bench.paint.canvas import PAPER, Canvas, bodies, colour_of
-from il_bench.paint.scenery import paint_walker
 
 EXPERT = 0  # the expert's action, in every state
 # Of the picture: colours, and the cliff's edge and top as shares of its width and height.

@@ -1,13 +1,14 @@
 """s' = A s + e_1 (b a - g(z) + sigma w), A e_i = L e_{i+1}, A e_n = L e_1: a register that hands its numbers on.
 
-Each step multiplies every number by L and moves it one place on; what leaves the last place comes back into the
-first, where the action, the known pull g of an exogenous phase z and the noise enter. The expert subtracts what comes
-back: its closed loop is nilpotent, so that a kick grows to L^(n-1) and is then forgotten completely, n steps after it
-came. Its push is bounded: it takes away whatever comes back, from anywhere within the clip, as long as 10 L + 1.5 pull
-is no more than b = 32, which is up to L = 3.05 at the default pull; beyond that L a number above (32 - 1.5 pull) / L
-comes back larger, and is not forgotten. In every single step the closed loop stretches by L, like the open one; only n
-of them show what the expert is worth. With sigma = 0 every demonstration lies at s = 0: at L = 1.2 cloning then drifts to
-the clip at +-10, by 1.25 a step, while DAgger on the same labels stays near 0.03; with sigma = 0.05 both stay below 0.01.
+Each step multiplies every number by L and moves it one place on; what leaves the last place comes back into the first,
+where the action, the known pull g of an exogenous phase z and the noise enter. The expert subtracts what comes back:
+its closed loop is nilpotent, so that a kick grows to L^(n-1) and is then forgotten completely, n steps after it came.
+Its push is bounded: it takes away whatever comes back, from anywhere within the clip, as long as 10 L + 1.5 pull is no
+more than b = 32, which is up to L = 3.05 at the default pull; beyond that L a number above (32 - 1.5 pull) / L is taken
+away in part, and what is left may grow again. In every single step the closed loop stretches by L, like the open one;
+only n of them show what the expert is worth. With sigma = 0 every demonstration lies at s = 0: at L = 1.2 cloning then
+drifts to the clip at +-10, by 1.25 a step, while DAgger on the same labels stays near 0.03; with sigma = 0.05 both stay
+below 0.01.
 """
 
 from __future__ import annotations

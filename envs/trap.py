@@ -16,8 +16,9 @@ import torch
 from gymnasium import spaces
 
 from il_bench import Certificate, Env, Streams, Values, coordinates, namespace, require
+from il_bench.paint.actors import paint_walker
 from il_bench.paint.canvas import INK, Canvas, bodies, colour_of
-from il_bench.paint.scenery import circle, paint_walker
+from il_bench.paint.scenery import circle
 
 # Places.
 FORK = 0

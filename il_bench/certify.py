@@ -61,6 +61,7 @@ def claims(name: str, env: Env, certificate: Certificate) -> Iterator[str]:
         "diameter": certificate.diameter,
         "expert's closed loop": certificate.closed_loop,
         "spectral radius": certificate.radius,
+        "that of the loop": certificate.loop_radius,
     }
     for what, values in columns.items():
         shown = "not stated" if values is None else ", ".join(f"{v:.6g}" for v in values)
@@ -93,6 +94,10 @@ def attempts(env: Env, certificate: Certificate) -> Iterator[tuple[str, bool]]:
         stretch = search()
         reached = ", ".join(f"{s:.9g}" for s in stretch.tolist())
         yield f"{what} reaches {reached}", not list(lipschitz.exceeded(env, stretch))
+    if certificate.closed_loop is not None:
+        wrong = list(lipschitz.loop_exceeded(env, None, PAIRS))
+        fine = f"{PAIRS:,} random pairs under the expert stay within its closed loop"
+        yield (wrong[0] if wrong else fine), not wrong
 
 
 if __name__ == "__main__":

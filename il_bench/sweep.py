@@ -41,8 +41,13 @@ def _amount(plan: list[Group], batches: list[Group]) -> str:
     """How much there is, and how much of it is left to do."""
     total = sum(group.runs for group in plan)
     left = sum(batch.runs for batch in batches)
-    finished = f"{total - left:,} of them finished before"
-    return f"{total:,} runs, {finished}, {left:,} to do in {len(batches)} batches"
+    before = total - left
+    amounts = [
+        f"{total:,} runs",
+        f"{before:,} of them finished before",
+        f"{left:,} to do in {len(batches)} batches",
+    ]
+    return ", ".join(amounts)
 
 
 if __name__ == "__main__":

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import tyro
 
 from .cli.command import command
 from .cli.flags import parsed
+from .core.files import write_whole
+from .core.settings import require
+
+Cells: TypeAlias = dict[str, tuple[str, str]]
+"""A line of the table: value and interval by title."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +31,7 @@ class TableOptions:
     at: tuple[int, ...] = ()
     """Times of the divergence; by default the last one of each line."""
     csv: Path | None = None
-    """Where to write the lines as CSV as well."""
+    """Where to write the lines as CSV as well: a new file."""
     plot: Path | None = None
     """Where to draw the last divergence over the settings, as curves or as a map: grid.png."""
 
@@ -33,33 +40,60 @@ class TableOptions:
 def main(args: list[str]) -> None:
     """The command."""
     options = parsed(TableOptions, args, "python -m il_bench.table")
-    from rich.console import Console
-
+    _require_new(options.csv)
     from .jobs import store
-    from .show import terminal
     from .show.sweep_table import lines, pooled
 
-    by = tuple(name.strip() for name in options.by.split(",") if name.strip())
+    names = [name.strip() for name in options.by.split(",")]
+    by = tuple(name for name in names if name)
     data = store.open(options.results)
-    found = lines(data, by, options.at)
-    console = Console()
-    for table in terminal.tables_of(found, console.width):
-        console.print(table, "", highlight=False)
+    cells = lines(data, by, options.at)
+    _show(cells)
     if several := pooled(data, by):
-        words = ", ".join(f"{count} values of {name}" for name, count in several.items())
+        counts = [f"{count} values of {name}" for name, count in several.items()]
+        words = ", ".join(counts)
         print(f"a line pools up to {words}; add them to --by to keep them apart")
     if options.csv is not None:
-        import csv
-
-        with options.csv.open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(found[0])
-            writer.writerows([" ".join(cell).strip() for cell in line.values()] for line in found)
+        _write(options.csv, cells)
         print(options.csv)
     if options.plot is not None:
         from .show.plots import plot
 
-        print(plot(data, options.plot, by).absolute())
+        path = plot(data, options.plot, by)
+        print(path.absolute())
+
+
+def _require_new(path: Path | None) -> None:
+    """Refuse to write where something stands, before anything is read."""
+    taken = path is not None and path.exists()
+    require(not taken, f"csv: {path} already exists; name another file")
+
+
+def _show(cells: list[Cells]) -> None:
+    """Print the lines, in as many tables as fit the terminal."""
+    from rich.console import Console
+
+    from .show import terminal
+
+    console = Console()
+    for table in terminal.tables_of(cells, console.width):
+        console.print(table, "", highlight=False)
+
+
+def _write(path: Path, cells: list[Cells]) -> None:
+    """Write the lines as CSV, whole or not at all."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(cells[0])
+    for line in cells:
+        joined = [" ".join(cell).strip() for cell in line.values()]
+        writer.writerow(joined)
+    try:
+        write_whole(path, text.getvalue().encode())
+    except OSError as error:
+        raise ValueError(
+            f"csv: {path} cannot be written ({error.strerror}); name a file that can be written"
+        ) from None
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import tempfile
+import types
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # tests need no display
 os.environ["IL_BENCH_DATA"] = tempfile.mkdtemp(
@@ -84,3 +85,12 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
     for name in set(sys.modules) - known:  # the next test may have another file of that name
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Runs of the command draw no figure, which takes as long as all the rest of a small one."""
+    from il_bench.jobs import session
+
+    blank = types.SimpleNamespace(plot=lambda comparison, path: None)
+    monkeypatch.setattr(session, "plots", blank)

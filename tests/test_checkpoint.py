@@ -12,6 +12,8 @@ from il_bench.core.policy import SPENT, Log
 from il_bench.fit.training import Training
 from il_bench.jobs.checkpoint import Checkpoint
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 EMA = Training(hidden=(8,), updates=60, batch=16, ema=0.9)
 
 
@@ -51,8 +53,8 @@ def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(name, settin
     whole, spent = Log(), Log(checkpoint=Checkpoint(Path("kept")))
     expected = learned(env, learner, whole)
     interrupted(env, learner, after=2)
-    found = learned(env, learner, spent)
-    assert all(torch.equal(value, found.arrays()[key]) for key, value in expected.arrays().items())
+    policy = learned(env, learner, spent)
+    assert all(torch.equal(value, policy.arrays()[key]) for key, value in expected.arrays().items())
     assert (spent.updates, spent.broke) == (whole.updates, whole.broke)
     assert spent.episodes == whole.episodes > 0
     assert all(
@@ -146,7 +148,7 @@ def test_tensorboard_shows_drift_loss_and_gap_round_by_round():
 
     logs = EventAccumulator("logs/dagger").Reload()
     for tag in ("drift/L = 1.1", "exposure gap/L = 1.2", "loss/L = 1.2"):
-        found = logs.Scalars(tag)
-        assert [point.step for point in found] == [10, 20, 30, 40]
-        assert all(np.isfinite(point.value) for point in found)
+        points = logs.Scalars(tag)
+        assert [point.step for point in points] == [10, 20, 30, 40]
+        assert all(np.isfinite(point.value) for point in points)
     assert len(EventAccumulator("logs/bc").Reload().Scalars("drift/L = 1.1")) == 1

@@ -15,9 +15,10 @@ import il_bench as il
 from il_bench.cli.flags import field_docs
 from il_bench.core.arrays import namespace
 from il_bench.core.env import Certificate, Env
+from il_bench.core.rollout import by_expert, rollout
 from il_bench.core.settings import Values
 from il_bench.core.streams import Streams
-from il_bench.measures import contract, lipschitz
+from il_bench.measures import contract, lipschitz, loops
 
 DIALS = {"lane": (1.05, 1.2, 1.7), "tube": (0.8, 1.0, 1.3), "linear": (0.7, 1.0, 1.4)}
 
@@ -28,17 +29,75 @@ def test_a_registered_environment_keeps_its_contract(name):
     assert contract.problems(env, il.expert(env)) == []
 
 
+@pytest.mark.parametrize(
+    ("identifier", "settings", "label"),
+    [("FrozenLake-v1", {}, True), ("CartPole-v1", {}, False), ("Blackjack-v1", {}, False)],
+)
+def test_an_environment_that_shows_one_label_is_declared_an_indicator(identifier, settings, label):
+    """Two labels are the same or not; as rows of bits they would be the root of two apart."""
+    env = il.make(identifier, horizon=8, **settings)
+    assert env.indicator == label
+    state = env.initial(Streams((0,)), 3)
+    other = torch.roll(state, 1, -1)
+    assert env.certificate().metric.startswith("0/1") == label
+    assert (env.distance(state, other) == 1).all() == label
+    assert (env.distance(state, state) == 0).all()
+    env.close()
+
+
 @pytest.mark.parametrize("name", il.ENVS)
 def test_every_setting_of_an_environment_is_documented(name):
     cls = il.ENVS[name]
     assert {f.name for f in dataclasses.fields(cls)} <= set(field_docs(cls))
 
 
+DEAR = ("ocr", "power", "quad", "kart", "arm")
+"""Environments whose steps cost several times those of the others: they are asked about fewer pairs."""
+
+
 @pytest.mark.parametrize("name", il.ENVS)
-def test_a_certified_dial_survives_a_million_pairs_and_gradient_ascent(name):
+def test_a_certified_dial_survives_random_pairs_and_gradient_ascent(name):
+    """The pair that attains it is exact whatever their number; `certify` tries a million."""
     dial = {"lipschitz": DIALS[name]} if name in DIALS else {}
     env = il.make(name, horizon=30, **dial)
-    lipschitz.assert_lipschitz(env, pairs=1_000_000 // env.runs)
+    pairs = 10_000 if name in DEAR else 60_000
+    lipschitz.assert_lipschitz(env, pairs // env.runs)
+
+
+LOOPS = {"tube": 0.36, "linear": 0.5, "arm": 1.0582, "pair": 0.625, "shift": 1.2, "circle": 0.0}
+
+
+@pytest.mark.parametrize("name", LOOPS)
+def test_the_closed_loop_is_a_constant_that_pairs_reach_and_do_not_exceed(name):
+    env = il.make(name, horizon=30)
+    claimed = env.certificate().closed_loop
+    assert claimed == pytest.approx([LOOPS[name]], rel=1e-4)
+    assert list(lipschitz.loop_exceeded(env, None, 4_000)) == []
+    less = tuple(0.99 * value - 2e-7 for value in claimed)
+    smaller = dataclasses.replace(env.certificate(), closed_loop=less)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(env), "certificate", lambda self: smaller)
+        assert "under the expert a pair of run 0 is stretched by" in next(
+            lipschitz.loop_exceeded(env, None, 4_000)
+        )
+
+
+@pytest.mark.parametrize("name", ["sign", "cliff", "tube"])
+def test_pairs_at_which_the_expert_is_exhausted_are_no_part_of_its_loop(name):
+    """Random states are far out, where its action is at the bound and the plant's own L is left."""
+    env = il.make(name, horizon=30)
+    assert list(lipschitz.loop_exceeded(env, None, 4_000)) == []
+
+
+def test_the_arm_s_loop_has_its_pole_twice_and_is_the_one_that_its_expert_closes():
+    env = il.make("arm", horizon=20)
+    expert = il.expert(env)
+    certificate = env.certificate()
+    poles = np.linalg.eigvals(env.loop())
+    assert np.abs(poles) == pytest.approx(certificate.loop_radius * 2, rel=1e-6)
+    path = rollout(env, by_expert(env, expert), Streams(env.seeds), 1)
+    contraction = loops.contraction(env, expert, path, Streams(env.seeds))
+    assert contraction.longest[0, 1] == pytest.approx(certificate.closed_loop[0], rel=1e-6)
 
 
 @pytest.mark.parametrize("name", DIALS)
@@ -130,6 +189,25 @@ def test_the_reset_cliff_draws_its_states_from_rho():
     assert shares.tolist() == pytest.approx([0.1, 0.1, 0.1, 0.7, 0], abs=0.011)
 
 
+@pytest.mark.parametrize(("recoverable", "dial"), [(True, 0.0), (False, 1.0)])
+def test_the_cliffs_dial_is_whether_one_can_come_back(recoverable, dial):
+    """Over all pairs of states, actions and a grid of noise: computed, not searched."""
+    env = il.make("resetcliff", size=4, actions=3, rarity=5.0, recoverable=recoverable)
+    pairs = torch.cartesian_prod(*[torch.arange(4.0, dtype=torch.float64)] * 2)
+    apart = pairs[pairs[:, 0] != pairs[:, 1]]
+    one, two = apart.T[:, None, :, None]
+    stretches = []
+    for action in range(3):
+        for noise in torch.linspace(-3, 3, 25, dtype=torch.float64):
+            step = torch.full_like(one, action), noise.expand_as(one)
+            ends = env.transition(one, *step), env.transition(two, *step)
+            stretches.append((env.distance(*ends) / env.distance(one, two)).max().item())
+    assert max(stretches) == dial
+    certificate = env.certificate()
+    assert certificate.value == certificate.closed_loop == (dial,)
+    assert certificate.kind == "exact"
+
+
 @pytest.mark.parametrize(("recoverable", "returns"), [(True, 10.0), (False, 0.0)])
 def test_the_bad_state_is_left_by_the_experts_action_or_never(recoverable, returns):
     env = il.make("resetcliff", horizon=11, recoverable=recoverable)
@@ -212,6 +290,10 @@ BREAKS = {
     "reward: expected shape (2, 3), got (2, 3, 1)": {"reward": lambda self, s, a, n: n},
     "terminal: expected bool": {"terminal": lambda self, s: s[..., 0]},
     "take every random number from `noise`": {"transition": drift_in_secret},
+    "declared an indicator, but": {"indicator": True},
+    "is 0 or 1 wherever random actions lead; say so": {
+        "difference": lambda self, one, other: (one != other) * (1 + 0 * one)
+    },
     "left observation_space": {"observation_space": spaces.Box(-0.1, 0.1, (1,))},
     "run 1 alone differs from run 1 of 2": {"transition": forget_the_runs},
     "the attaining pair of run 0 is stretched by 1.1": {

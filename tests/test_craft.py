@@ -130,7 +130,7 @@ def test_the_drones_expert_is_the_optimal_regulator():
         step = np.zeros((2, 6))
         step[i, j] = 1e-4
         assert abs(cost(gain + step) - cost(gain - step)) / 2e-4 < 1e-5 * cost(gain)
-    assert env.certificate().closed_loop == (radius,)
+    assert env.certificate().loop_radius == (radius,)
     assert 0.5 < radius < 1
 
 
@@ -154,6 +154,27 @@ def test_a_drone_kicked_off_the_eight_comes_back():
     for _ in range(200):
         state = env.transition(state, expert.act(state), noise)
     assert (state[..., :6] - env.reference(state[..., 10])[0]).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("wind", [0.0, 0.05])
+def test_a_wreck_does_not_drift_while_its_twin_flies_on(wind):
+    """Its place is that of the crash, the twin's goes round the eight: what they were apart then is what they are."""
+    env = il.make("quad", horizon=80, wind=wind, seeds=2)
+
+    class Off(il.Expert):
+        """Lets the drone fall."""
+
+        def act(self, state):
+            return -torch.ones(*state.shape[:2], 2, dtype=torch.float64)
+
+    record = il.compare(env, il.expert(env), episodes=3, off=Off())
+    divergence, delta = (record.arrays[name][1] for name in ("divergence", "delta"))
+    assert record.arrays["terminated"][1].all()
+    for place, length in np.ndenumerate(record.arrays["length"][1]):
+        assert 0 < length < 80
+        assert np.ptp(divergence[place][length - 1 : length + 1]) > 0
+        assert np.ptp(divergence[place][length:]) == 0
+        assert np.ptp(delta[place][length:], axis=0).max() == 0
 
 
 def test_a_rotor_obeys_as_slowly_as_its_lag_says():

@@ -130,6 +130,34 @@ def test_the_closed_register_is_nilpotent_and_its_certificate_says_so():
     assert np.linalg.norm(np.linalg.matrix_power(loop, 3), 2) == pytest.approx(1.2**3, rel=1e-12)
 
 
+def corners_of_the_register(size):
+    """Every place at the clip, either way, at several phases."""
+    signs = torch.cartesian_prod(*[torch.tensor([-10.0, 10.0], dtype=torch.float64)] * size)
+    phases = torch.linspace(0, 6, 8, dtype=torch.float64)
+    rows = [torch.cat((signs, phase.expand(len(signs), 1)), -1) for phase in phases]
+    return torch.cat(rows)[None]
+
+
+def test_up_to_where_the_push_suffices_the_register_forgets_the_farthest_state():
+    """10 L + 1.5 pull <= 32 is L <= 3.05 at the default pull; there the register's reach is the clip."""
+    env = il.make("shift", size=4, lipschitz=3.05)
+    assert env.reach == (10.0,)
+    after = walk(env, corners_of_the_register(4), 4, il.expert(env))[0, :, -1, :-1]
+    assert after.abs().max() < 1e-12
+
+
+def test_beyond_it_what_comes_back_too_large_is_never_forgotten_and_a_small_kick_is():
+    env = il.make("shift", size=4, lipschitz=3.5)
+    (reach,) = env.reach
+    assert reach == pytest.approx(30.5 / 3.5)
+    lost = walk(env, corners_of_the_register(4), 40, il.expert(env))[0, :, -1, :-1]
+    assert (lost.abs().amax(-1) == 10).all()
+    largest = 0.999 * reach / 3.5**3
+    kick = states([largest, 0, 0, 0, 1.0])
+    assert walk(env, kick, 4, il.expert(env))[0, 0, -1, :-1].abs().max() < 1e-12
+    assert "as long as its push suffices" in env.certificate().note
+
+
 def test_left_alone_the_register_turns_every_state_and_stretches_it():
     env = il.make("shift", size=5, lipschitz=1.25, pull=0.0)
     start = states([1.0, -0.5, 0.25, 0.125, 2.0, 0.0])

@@ -10,7 +10,7 @@ from conftest import SMALL, tiny
 
 import il_bench as il
 from il_bench import table
-from il_bench.cli import flags
+from il_bench.cli import complaints
 from il_bench.cli.plain import forgive
 from il_bench.paint.canvas import colour_of
 from il_bench.records.record import Record
@@ -103,6 +103,13 @@ def test_nine_learners_have_nine_looks_and_no_crowd_of_bands():
     assert not drawing.axes[0].collections
 
 
+def test_what_only_tells_how_to_set_a_formula_takes_no_room_in_the_legend():
+    formula = r"small gain: $y' = \mathrm{growth}\cdot y + D_1$"
+    assert figure._visible(formula) == "small gain: y' = growth y + D1"
+    plain = figure._legend_width(["small gain: y' = growth y + D1"], 1)
+    assert figure._legend_width([formula], 1) == plain
+
+
 def test_a_notebook_shows_a_figure_that_no_file_holds(record):
     assert il.plot(record)._repr_png_()[1:4] == b"PNG"
 
@@ -114,7 +121,8 @@ def test_an_ending_that_no_format_has_is_a_sentence(record, tmp_path):
 
 def grid(**axes):
     """Results of a sweep: every combination of env, algo, seed and some settings."""
-    axes = {"env": ["tube"], "algo": ["bc", "dagger"], **axes, "seed": [0, 1]}
+    axes = {"env": ["tube"], "algo": ["bc", "dagger"], **axes}
+    axes["seed"] = axes.pop("seed", [0, 1])
     cells = np.stack(np.meshgrid(*axes.values(), indexing="ij"), -1).reshape(-1, len(axes))
     coords = {
         name: ("run", np.array([type(axes[name][0])(v) for v in column]))
@@ -146,7 +154,17 @@ def test_a_sweep_over_one_setting_is_a_curve_for_each_learner_and_the_rest_are_p
     drawing = il.plot(grid(lipschitz=[0.9, 1.0, 1.1], noise=[0.0, 0.1]), by=("lipschitz",))
     assert [axis.get_title("left") for axis in drawing.axes] == ["noise = 0", "noise = 0.1"]
     assert [line.get_color() for line in drawing.axes[0].lines] == [colour_of(1), colour_of(2)]
+    said = [text.get_text() for text in drawing.legends[0].texts]
+    assert said == ["bc", "dagger", "interval of the median over runs"]
     assert il.plot(grid()).axes[0].get_xticklabels()[1].get_text() == "dagger"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, 1e300, 1e-300])
+@pytest.mark.parametrize("by", [("lipschitz",), ("lipschitz", "noise")])
+def test_no_divergence_breaks_the_picture_of_a_sweep(value, by):
+    data = grid(lipschitz=[0.9, 1.0], noise=[0.0, 0.1])
+    data["drift"][:] = value
+    assert il.plot(data, by=by)._repr_png_()[1:4] == b"PNG"
 
 
 def test_a_sweep_of_chances_is_drawn_as_chances():
@@ -202,6 +220,29 @@ def test_what_is_said_after_an_interval_stands_beside_the_value():
     assert terminal._lines(("3", ""), beside=False) == ["3"]
 
 
+def test_a_sweep_s_learners_are_compared_by_run():
+    """Each of 8 runs is three times better, which single intervals cannot show."""
+    data = grid(lipschitz=[0.9, 1.1], seed=list(range(8)))
+    spread = np.exp(np.random.default_rng(0).normal(size=16))
+    bc = data["algo"].values == "bc"
+    data["drift"][bc, -1] = spread
+    data["drift"][~bc, -1] = spread / 3
+    pairs = sweep_table._pairs(data, ())
+    first, second = (pairs.cell(who, data["algo"].values[who], False) for who in (bc, ~bc))
+    assert first == ("", "")
+    assert second[0] == "× 0.33"
+    assert second[1].endswith("better")
+
+
+def test_a_run_that_became_infinite_ends_at_infinity():
+    data = grid()
+    data["drift"][0, 2:] = np.inf
+    data["drift"][1, 3:] = np.nan
+    last = sweep_table._drift(data, ())["D at the end"]
+    assert last[0] == np.inf
+    assert last[1] == data["drift"].values[1, 2]
+
+
 def test_an_ascii_console_is_spelled_out():
     console = io.TextIOWrapper(io.BytesIO(), "ascii")
     forgive(console)
@@ -224,4 +265,4 @@ ASCII_BOX = """ Unrecognized options
 
 def test_a_complaint_in_an_ascii_console_is_the_same_sentence():
     sentence = "Unrecognized options: --sed, 3; did you mean --seeds?"
-    assert flags._complaint(ASCII_BOX) == sentence
+    assert complaints.sentence(ASCII_BOX) == sentence

@@ -1,5 +1,6 @@
 """Probes and the table of measures, on environments whose answers are known."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -7,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL
+from conftest import SMALL, tiny
 
 import il_bench as il
 from il_bench import measure
 from il_bench.core.rollout import by_expert, by_policy, rollout
 from il_bench.core.streams import Streams
 from il_bench.measures import assess, loops, probes, table, words
-from il_bench.measures.quantities import HEADINGS, Reference
-from il_bench.stats.intervals import Interval, interval
+from il_bench.measures.quantities import HEADINGS, Assessment, Reference, classes
+from il_bench.stats.growth import NONE
+from il_bench.stats.intervals import Interval, contrast, interval
 
 
 class Proportional(il.Expert):
@@ -177,10 +179,10 @@ def test_independent_noise_parts_two_experts_by_the_spread_of_an_autoregression(
         probes.independent(quiet, expert, lead, Streams(quiet.seeds))
 
 
-def assessed(**changes):
-    env = il.make("tube", **{"horizon": 60, "seeds": 3, "noise": 0.05, **changes})
+def assessed(updates=1200, **changes):
+    env = il.make("tube", **{"horizon": 40, "seeds": 3, "noise": 0.05, **changes})
     expert = il.expert(env)
-    bc = il.BC(4, il.Training(hidden=(16,), updates=1200, lr=3e-3)).learn(env, expert)
+    bc = il.BC(4, il.Training(hidden=(16,), updates=updates, lr=3e-3)).learn(env, expert)
     return il.compare(env, expert, episodes=12, bc=bc)
 
 
@@ -233,7 +235,7 @@ def test_anything_with_predict_is_assessed():
         def predict(self, obs, state=None, episode_start=None, deterministic=True):
             return np.zeros((len(obs), 1), dtype=np.float32), None
 
-    env = il.make("tube", horizon=30, seeds=2)
+    env = il.make("tube", horizon=12, seeds=2)
     found = il.assess(env, il.expert(env), Lazy(), episodes=10)
     assert found.rows[0]["values"]["growth a step, fitted"].value == pytest.approx(1.2, abs=0.02)
 
@@ -339,8 +341,74 @@ def test_errors_of_policies_that_act_by_chance_are_those_of_the_record():
 STATES = "off (expert's states)", "on (own states)"
 
 
+def test_where_d_is_zero_or_one_its_quantities_are_chances():
+    """A copy that is right half of the time: no median is shown, and what is compared are chances."""
+    env = il.make("resetcliff", horizon=4, seeds=2, recoverable=False)
+    expert = il.expert(env)
+
+    class Bold(il.Expert):
+        """Right in the states with even numbers."""
+
+        def act(self, state):
+            return state % 2
+
+    record = il.compare(env, expert, episodes=20, bold=Bold())
+    apart = record.arrays["divergence"][1, :, :, -1].mean(1)
+    assert ((apart > 0) & (apart < 0.5)).all()
+    values = assess.measures(record, env, expert, {"bold": Bold()}).rows[0]["values"]
+    assert "its arithmetic mean is the chance to be apart" in values["D at the horizon, median"]
+    assert "chance to be apart" in values["growth a step, fitted"]
+    assert values["D at the horizon, arithmetic mean"].value == pytest.approx(apart.mean())
+    assert values["D / ceiling"].value == pytest.approx(apart.mean())
+    noise = values["D of two experts under independent noise"].value
+    assert 0 < noise < 1
+    assert "a little apart" in values["kick forgotten after, expert"]
+
+
+def test_coverage_counts_the_states_that_were_lived():
+    """Where an expert's episode ended, its state stands still: that is no demonstration of it."""
+    env = il.make("tube", horizon=10, noise=0.05)
+    expert = il.expert(env)
+    record = il.compare(env, expert, episodes=3, copy=expert)
+    lived = record.arrays["state"][0, 0, :, :5, 0].copy()
+    record.arrays["length"][:] = 4
+    record.arrays["state"][0, :, :, 5:, 0] = 9.0
+    spreads = Reference(record, env, expert).spreads
+    assert spreads[0].tolist() == pytest.approx([lived.std()], rel=1e-9)
+
+
+def test_the_bounds_on_the_loss_are_held_against_it_where_they_are_bounds():
+    known = words.Circumstances(horizon=10, indicator=True, counted=True)
+    line = words.five_lines([row_with(**{"cost gap / (T^2 error off)": 1.3})], known)["bounds"]
+    assert "loses 1.3 times T^2 error, more than that bound allows" in line
+    env = il.make("resetcliff", horizon=4)
+    record = il.compare(env, il.expert(env), episodes=2, copy=il.expert(env))
+    assert assess.measures(record, env, il.expert(env), {}).circumstances.counted
+    record.arrays["reward"] *= 5
+    assert not assess.measures(record, env, il.expert(env), {}).circumstances.counted
+
+
+def test_the_trajectory_bound_holds_where_rewards_are_costs():
+    """R is how far returns can be apart: of an expert that pays nothing it is not zero."""
+    record = assessed(updates=1, horizon=10)
+    record.arrays["reward"] -= 1
+    a = Assessment(Reference(record, record.env, ""), 1, "")
+    shown = HEADINGS["bounds"]["cost gap / (R first disagreement)"](a)
+    assert ((shown > 0) & (shown <= 1)).all()
+
+
+def test_classes_of_growth_that_are_as_frequent_stand_in_the_order_of_the_runs(monkeypatch):
+    record = assessed(updates=1, horizon=10, seeds=4)
+    a = Assessment(Reference(record, "", ""), 1, "")
+    kinds = ["linear", "explosive", "explosive", "linear"]
+    fits = [dataclasses.replace(NONE, kind=kind) for kind in kinds]
+    monkeypatch.setattr(type(record), "growth", lambda self, *given, **named: fits)
+    assert list(classes(a, np.arange(4))) == ["linear", "explosive"]
+    assert list(classes(a, np.arange(1, 4))) == ["explosive", "linear"]
+
+
 def test_one_policy_in_all_runs_is_said_to_be_one_and_has_no_interval_over_runs():
-    env = il.make("tube", horizon=30, seeds=8)
+    env = il.make("tube", horizon=8, seeds=8)
     found = il.assess(env, il.expert(env), lambda obs: 0 * obs[:, :1], episodes=4)
     assert "policy is one policy in all 8 runs" in str(found)
     gap = found.rows[0]["values"]["cost gap"]
@@ -348,14 +416,14 @@ def test_one_policy_in_all_runs_is_said_to_be_one_and_has_no_interval_over_runs(
 
 
 def test_policies_of_each_run_s_own_have_their_interval():
-    record = assessed(seeds=8, horizon=20)
+    record = assessed(updates=20, seeds=8, horizon=10)
     found = assess.measures(record, record.env, il.expert(record.env), {})
     assert found.notes == []
     assert found.rows[0]["values"]["cost gap"].low < found.rows[0]["values"]["cost gap"].high
 
 
 def test_a_policy_whose_net_is_not_at_hand_says_so_and_the_rest_is_measured():
-    record = assessed(horizon=20)
+    record = assessed(updates=20, horizon=10)
     record.config["kinds"]["bc"] = "mine:Net"
     values = assess.of_record(record).rows[0]["values"]
     assert (
@@ -387,6 +455,35 @@ def test_a_folder_that_is_no_record_is_a_sentence(capsys):
     assert "is not a Record" in capsys.readouterr().err
 
 
+def test_learners_are_compared_run_by_run():
+    env = il.make("tube", horizon=12, seeds=6, noise=0.05)
+    expert = il.expert(env)
+    policies = {name: il.BC(n, SMALL).learn(env, expert) for name, n in (("few", 1), ("more", 2))}
+    record = il.compare(env, expert, policies, episodes=4)
+    measured = assess.measures(record, env, expert, policies)
+    first, second = measured.rows
+    assert first["contrasts"] == {}
+    pairs = second["contrasts"]
+    assert pairs["D at the horizon"] == contrast(record.drift(2, 12), record.drift(1, 12))
+    lost = record.cost_gap(2) - record.cost_gap(1)
+    assert pairs["cost gap"].by == interval(lost)
+    assert "against few, run by run" in str(measured)
+    assert (
+        " than few " in measured.summary["drift"] or "as near as few" in measured.summary["drift"]
+    )
+    json.dumps(measured.as_json())
+
+
+def test_a_chance_is_its_mean_over_runs():
+    env = tiny("parity", seeds=6)
+    expert = il.expert(env)
+    record = il.compare(env, expert, episodes=4, bc=il.BC(1, SMALL).learn(env, expert))
+    values = assess.measures(record, env, expert, {}).rows[0]["values"]
+    apart = record.arrays["divergence"][1, ..., -1].mean()
+    assert values["D at the horizon, arithmetic mean"].value == pytest.approx(apart)
+    assert record.rows()[0]["drift"][12].value == pytest.approx(apart)
+
+
 KNOWN = words.Circumstances(horizon=100, indicator=False, counted=False)
 
 
@@ -405,6 +502,8 @@ def row_with(classes=None, settings=None, learner="bc", **changes):
         "class": table.class_text(classes),
         "classes": classes,
         "values": pooled,
+        "reference": "",
+        "contrasts": {},
     }
 
 
@@ -508,7 +607,7 @@ def test_the_words_speak_of_the_worst_setting_and_of_who_did_best_in_it():
 def test_measures_are_short_in_a_console_and_a_table_in_a_notebook():
     env = il.make("tube", horizon=20, seeds=2)
     found = il.assess(env, il.expert(env), il.expert(env), episodes=8)
-    assert repr(found) == "Measures(policy; 49 quantities in 1 rows; print it)"
+    assert repr(found) == "Measures(policy; 47 quantities in 1 rows; print it)"
     assert [name for name, _ in found.__rich_repr__()] == list(HEADINGS)
     html = found._repr_html_()
     assert "D at the horizon, median" in html
@@ -516,9 +615,9 @@ def test_measures_are_short_in_a_console_and_a_table_in_a_notebook():
 
 
 def test_the_horizon_law_tells_a_power_from_an_exponential():
-    from il_bench.measures.quantities import Assessment, horizon_law
+    from il_bench.measures.quantities import horizon_law
 
-    record = assessed(horizon=100)
+    record = assessed(updates=1, horizon=100)
     steps = np.arange(1, 101.0)
     for losses, power in ((steps, True), (np.exp(0.1 * steps), False)):
         record.arrays["reward"] = np.zeros_like(record.arrays["reward"])
@@ -551,8 +650,6 @@ def test_certify_prints_the_certificate_and_what_was_tried(capsys, monkeypatch):
 
 
 def test_certify_refutes_a_wrong_claim(capsys, monkeypatch):
-    import dataclasses
-
     tube = il.ENVS["tube"]
     honest = tube.certificate
     monkeypatch.setattr("il_bench.certify.PAIRS", 20_000)

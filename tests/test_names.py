@@ -8,6 +8,8 @@ from il_bench.cli.owners import Owner, each_run, read
 from il_bench.core.registry import LEARNERS
 from il_bench.jobs.matched import cloning_beside
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 QUICK = ["--seeds", "2", "--rollouts", "3", "--horizon", "12", "--hidden", "8", "--updates", "40", "--no-video"]  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from il_bench.core.registry import NETS
 from il_bench.fit.fitting import restore
 from il_bench.jobs.checkpoint import Checkpoint
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 CONSTANT = '''
 from dataclasses import dataclass
 from typing import ClassVar

@@ -10,7 +10,7 @@ from conftest import tiny
 from il_bench.core.rollout import rollout
 from il_bench.core.streams import Streams
 from il_bench.measures.lipschitz import random_drive
-from il_bench.paint import canvas, scenery
+from il_bench.paint import canvas, road
 from il_bench.paint.camera import Camera
 
 NAMES = ["lane", "kart", "quad", "arm", "recover", "trap", "resetcliff", "parity", "ocr"]
@@ -83,9 +83,9 @@ def test_far_pieces_of_a_road_do_not_change_their_colour_with_where_one_stands()
     shown = []
     for first in (0, 1):
         metres = np.arange(4.0, 40.0, 2)
-        road = np.stack((metres + first, metres, 0 * metres, 0 * metres), -1)
+        line = np.stack((metres + first, metres, 0 * metres, 0 * metres), -1)
         page = canvas.Canvas((60, 40))
-        scenery.paint_road(page, eye, road, strips, math.inf)
+        road.paint_road(page, eye, line, strips, math.inf)
         shown.append(page.image())
     assert np.array_equal(*shown)
     assert near(shown[0], "#7f007f") > 20
@@ -94,9 +94,9 @@ def test_far_pieces_of_a_road_do_not_change_their_colour_with_where_one_stands()
 def test_a_road_that_begins_behind_the_camera_reaches_the_pictures_edge():
     eye, strips = Camera((60, 40), (0, 0, 0.3), 3.0, 40.0, 10.0), ((5.0, "#ff0000", "#ff0000"),)
     metres = np.arange(-20.0, 30, 0.5)
-    road = np.stack((metres, metres, 0 * metres, 0 * metres), -1)
+    line = np.stack((metres, metres, 0 * metres, 0 * metres), -1)
     page = canvas.Canvas((60, 40))
-    scenery.paint_road(page, eye, road, strips, math.inf)
+    road.paint_road(page, eye, line, strips, math.inf)
     assert near(page.image()[-1:], "#ff0000") == 60
 
 

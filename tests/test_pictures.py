@@ -15,8 +15,8 @@ import xarray
 
 import il_bench as il
 from il_bench.core.rollout import by_expert, rollout
-from il_bench.paint import camera, canvas, scenery
-from il_bench.show import axes, encode, painter, sheet, style, take, video
+from il_bench.paint import actors, camera, canvas
+from il_bench.show import axes, encode, painter, sheet, style, take, trace, video
 
 SIZE = (80, 60)
 SKY_BLUE, YELLOW = np.array([86, 180, 233]), np.array([242, 183, 5])
@@ -66,7 +66,7 @@ def record():
 
 
 def test_importing_pictures_opens_no_display_and_waits_with_pygame():
-    code = "import sys, il_bench.paint.canvas, il_bench.paint.scenery; assert 'pygame' not in sys.modules"
+    code = "import sys, il_bench.paint.canvas, il_bench.paint.actors; assert 'pygame' not in sys.modules"
     paint = "il_bench.paint.canvas.Canvas((4, 4)).image(); import pygame; assert not pygame.display.get_init()"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}; {paint}"], capture_output=True, text=True
@@ -136,7 +136,7 @@ def test_a_lane_is_drawn_the_same_whenever_it_is_drawn_and_otherwise_elsewhere()
     others = [
         env.draw(state + np.eye(4)[i], SIZE) for i in range(4)
     ]  # also drives the first scene out of the cache
-    scenery.car.cache_clear()
+    actors.car.cache_clear()
     again = env.draw(state, SIZE, ghost)
     assert (first.shape, first.dtype) == ((60, 80, 3), np.uint8)
     assert first.tobytes() == again.tobytes()
@@ -223,13 +223,14 @@ def test_a_page_tells_who_left_the_road_and_when_and_hides_nothing_of_the_pictur
     end = int(record.data["length"].values[1, run, episode])
     before = block.trace._parted[1] - 1
     orange, none = (near(page.image(t), canvas.colour_of(1)).sum() for t in (end, before))
-    assert orange > none + sheet.BAR * block.panel[0] / 2
+    assert orange > none + canvas.BANNER * block.layout.panel[0] / 2
     assert page.image(0).shape == (*page.size[::-1], 3)
-    left, top = block._places[1][0], sheet.HEAD + sheet.CAPTION
-    shown = page.image(end)[top : top + block.panel[1], left : left + block.panel[0]]
+    size = block.layout.panel
+    left, top = block.parts[1].left, sheet.HEAD + sheet.CAPTION
+    shown = sheet.Part(left, top, *size).of(page.image(end))
     state = record.data["state"].values[:, run, episode, end]
     assert (shown == block.panels[1].painter.picture(1, end)).all()
-    assert shown.tobytes() == drawn_by_hand(record.env[run], state[1], block.panel, state[0])
+    assert shown.tobytes() == drawn_by_hand(record.env[run], state[1], size, state[0])
 
 
 def drawn_by_hand(env, state, size, ghost):
@@ -329,6 +330,20 @@ def screen_take(env):
     return take.Take(env, "", ("expert", "bc"), state, drift, end, 1.0, bounded=False)
 
 
+def test_a_distance_that_is_0_or_1_is_said_in_words():
+    class Same(Screen):
+        indicator: ClassVar = True
+
+    own = screen_take(Same())
+    size = (300, 224)
+    panel = sheet.Panel(own, 1, painter.Painter(own, size), size)
+    assert [panel._distance(time) for time in (0, 3)] == ["same", "apart"]
+    layout = trace.axes_of([own], [0, 1], sheet.WIDE)
+    assert [words for _, words in layout._values()] == ["same", "apart"]
+    plain = screen_take(Screen())
+    assert sheet.Panel(plain, 1, painter.Painter(plain, size), size)._distance(3) == "D = 30"
+
+
 def test_the_twin_is_laid_over_a_picture_that_cannot_show_it():
     pictures = painter.Painter(screen_take(Screen()), (80, 60))
     shown = pictures.picture(1, 3)
@@ -362,7 +377,7 @@ def test_a_body_has_its_learner_s_colour_where_draw_knows_one():
 
 def test_several_settings_stand_side_by_side(record, tmp_path):
     page = video.sheet_of(record, by="lipschitz")
-    assert [block._words.split("    ")[0] for block in page.blocks] == [
+    assert [block.words.split("    ")[0] for block in page.blocks] == [
         "L = 1.2",
         "L = 1.4",
     ]
@@ -377,4 +392,27 @@ def test_a_notebook_plays_a_film_that_no_file_holds(record, tmp_path):
     clip = video.film(record, fps=5)
     assert clip._repr_html_().startswith("<video controls")
     assert b"ftyp" in clip.mp4[:16]
-    assert clip.save(tmp_path / "clip.mp4").read_bytes() == clip.mp4
+    assert clip.save(tmp_path / "new" / "clip.mp4").read_bytes() == clip.mp4
+
+
+def test_a_clip_is_saved_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(b"before")
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(ValueError, match=r"film: .* cannot be written \(No space left on device\)"):
+        video.Clip(b"film").save(path)
+    assert path.read_bytes() == b"before"
+    assert [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, 1e300, 1e-300])
+def test_no_divergence_breaks_a_film(record, value):
+    data = record.data.copy(deep=True)
+    data["divergence"][:] = value
+    page = video.sheet_of(types.SimpleNamespace(data=data, env=record.env))
+    pages = [page.image(time) for time in (0, 6, 12)]
+    assert len({part.shape for part in pages}) == 1

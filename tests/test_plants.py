@@ -64,6 +64,7 @@ def test_the_pair_has_its_published_radii_in_both_systems():
         assert radius(closed) == pytest.approx(1 - 2 * mu, abs=1e-12)
     default = il.make("pair", system=BOTH)
     assert default.certificate().radius == (0.875, 0.875)
+    assert default.certificate().loop_radius == (0.5, 0.5)
     assert [radius(loop) for loop in loops(default, il.expert(default))] == pytest.approx(
         [0.5, 0.5]
     )

@@ -41,10 +41,9 @@ def record_of(
         broken[1:] = broke
     lipschitz = [1.2] * runs if lipschitz is None else list(lipschitz)
     names = ["expert", *(f"copy{k}" for k in range(copies))]
-    time = np.linspace(0, 1, STEPS + 1)
+    part = np.ones(STEPS) if indicator else np.arange(1, STEPS + 1) / STEPS
     divergence = np.zeros((*shape, STEPS + 1))
-    divergence[1:] = np.where(time > 0, drift[..., None] * (1.0 if indicator else time), 0)
-    divergence[1:][..., -1] = drift
+    divergence[1:, ..., 1:] = drift[..., None] * part
     divergence[1:][broken[1:] >= 0, -1] = np.inf
     length = np.where(fell >= 0, fell, STEPS)
     length = np.where(broken >= 0, broken, length)
@@ -287,6 +286,22 @@ def test_a_chance_is_a_mean_over_runs_and_rollouts():
     drift[..., :43] = 1
     said = sentence(record_of(drift, indicator=True))
     assert "copy0 has parted from its expert in 43 % of its rollouts" in said
+
+
+def test_starts_that_were_demonstrated_are_told():
+    record = record_of(flat([1.0]), demonstrated={"copy0": [0.98] * 8})
+    assert "Of these rollouts 98 % began where copy0's demonstrations did." in sentence(record)
+    assert "demonstrations" not in sentence(record_of(flat([1.0])))
+
+
+def test_a_run_whose_numbers_overflow_has_its_table_and_its_sentence():
+    record = record_of(
+        flat([np.inf, 1.0]),
+        broke=np.where(np.arange(2)[:, None, None] == 0, 1, -1) * np.ones((2, 8, 4), int),
+    )
+    record.arrays["error_on"][1] = 1e200
+    assert "copy0 became NaN or infinite in all of its rollouts" in sentence(record)
+    assert "inf" in record.table()
 
 
 def test_nobody_to_compare_is_said():

@@ -153,11 +153,11 @@ def test_a_mixture_of_discrete_policies_votes_and_its_members_remember():
     fill, space = torch.zeros(1, 2, 1, dtype=torch.long), spaces.Discrete(3)
     parts = [TablePolicy(counts, fill, space) for counts in (early, late, late)]
     chances = torch.tensor([[0.6, 0.2, 0.2]], dtype=torch.float64)
-    mixture, memory, found = MixturePolicy(parts, chances), None, []
+    mixture, memory, actions = MixturePolicy(parts, chances), None, []
     for _ in range(3):
         action, memory = mixture.act(torch.ones(1, 2, 1), memory)
-        found.append(action[0, :, 0].tolist())
-    assert found == [[0, 0], [1, 1], [1, 1]]
+        actions.append(action[0, :, 0].tolist())
+    assert actions == [[0, 0], [1, 1], [1, 1]]
     drawn, _ = mixture.act(
         torch.ones(1, 2, 1), memory, torch.tensor([[0.5, 0.7]], dtype=torch.float64)
     )

@@ -99,6 +99,12 @@ def test_every_combination_is_there_once_with_its_labels(capsys):
     table.main(["a", "--by", "lipschitz,algo", "--at", "5", "--csv", "t.csv"])
     assert capsys.readouterr().out.count("dagger") >= 2
     assert len(Path("t.csv").read_text().splitlines()) == 5
+    kept = Path("t.csv").read_bytes()
+    said = refused(capsys, "a", "--csv", "t.csv", main=table.main)
+    assert "csv: t.csv already exists; name another file" in said
+    assert Path("t.csv").read_bytes() == kept
+    Path("file").write_text("")
+    assert "cannot be written" in refused(capsys, "a", "--csv", "file/t.csv", main=table.main)
 
 
 def test_a_row_is_what_the_comparison_says():
@@ -176,12 +182,12 @@ def test_a_limit_of_memory_makes_smaller_batches_and_the_same_rows(capsys):
 
 def test_a_setting_that_runs_cannot_differ_in_makes_groups():
     common = {"expert": None, "rollouts": 4, "sample": False}
-    found = list(
+    groups = list(
         plan.groups(
             "tube", "dagger", {"--beta": ["linear", "constant"], "--lr": ["0.1", "0.2"]}, 2, common
         )
     )
-    assert [(g.values["beta"], g.runs, g.values["lr"]) for g in found] == [
+    assert [(g.values["beta"], g.runs, g.values["lr"]) for g in groups] == [
         ("linear", 4, (0.1, 0.1, 0.2, 0.2)),
         ("constant", 4, (0.1, 0.1, 0.2, 0.2)),
     ]

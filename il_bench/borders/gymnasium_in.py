@@ -20,7 +20,7 @@ from ..core.settings import require
 from ..core.streams import Streams
 from .gymnasium_copies import Copies, Origin
 from .gymnasium_picture import Camera
-from .gymnasium_spaces import adaptation, native, numbers_or_labels, row_of_numbers
+from .gymnasium_spaces import adaptation, is_label, native, numbers_or_labels, row_of_numbers
 
 STEPS = 200
 """The horizon where an environment sets no limit on an episode's time."""
@@ -191,15 +191,23 @@ class Foreign(TruncatingEnv, DrawingEnv):
         values = torch.from_numpy(getattr(self._copies.standing, what))
         return values.to(state.device).reshape(state.shape[:2])
 
+    @cached_property
+    def indicator(self) -> bool:  # type: ignore[override]
+        """Whether states are alike or not and nothing between: where an observation is one label, or one switch."""
+        return is_label(self.native_observation_space)
+
     def difference(self, state: Any, other: Any) -> Any:
-        """Of the observations."""
-        return state - other
+        """Of the observations; of labels whether they are two."""
+        if not self.indicator:
+            return state - other
+        apart = (state != other).any(-1, keepdim=True)
+        return apart.to(state.dtype)
 
     def certificate(self) -> Certificate:
         """The largest growth of a deviation in one step that pairs of copies have shown: an estimate from below."""
         value, note = self.origin.estimate
         note = "; ".join(filter(None, (note, self.adaptation)))
-        metric = "Euclidean over observations"
+        metric = "0/1 over observations" if self.indicator else "Euclidean over observations"
         return Certificate((value,) * self.runs, metric, "estimated", note=note)
 
     def draw(  # type: ignore[override]  # others' pictures know no learner's colour

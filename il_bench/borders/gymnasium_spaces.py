@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,13 @@ Space = spaces.Space[Any]
 def is_flat(space: Space) -> bool:
     """Whether observations are arrays of one axis as they are."""
     return isinstance(space, spaces.Box) and len(space.shape) == 1
+
+
+def is_label(space: Space) -> bool:
+    """Whether observations are one label or one switch: two of them are the same or not, and nothing between."""
+    if isinstance(space, spaces.MultiBinary):
+        return math.prod(space.shape) == 1
+    return isinstance(space, spaces.Discrete)
 
 
 def is_image(space: Space) -> bool:

@@ -24,7 +24,8 @@ def sentence(box: str) -> str:
 
 def _parts(box: str) -> tuple[str, str]:
     """What stands above the first rule of a box, and what below, each on one line."""
-    lines = [line.strip("│╭╮╰╯ ") for line in box.splitlines() if not line.startswith(("╭", "╰"))]
+    inside = [line for line in box.splitlines() if not line.startswith(("╭", "╰"))]
+    lines = [line.strip("│ ") for line in inside]
     ascii_title = len(lines) > 1 and set(lines[1]) == {"-"}  # a title and a rule, and no box
     if ascii_title:
         lines = lines[2:]
@@ -41,25 +42,33 @@ def _is_rule(line: str) -> bool:
 
 def _meant(rest: str) -> str:
     """The advice of a flag that may have been meant; nothing where there is none."""
+    if "Perhaps you meant" not in rest:
+        return ""
     flag = re.search(r"--\w[\w.-]*", rest)
-    alike = "Perhaps you meant" in rest
-    return f"; did you mean {flag[0]}?" if flag and alike else ""
+    return f"; did you mean {flag[0]}?" if flag else ""
 
 
 def _unreadable(complaint: re.Match[str], rest: str) -> str:
     """Of values that are not of the flag's kind, which its help names."""
     flag, reason = complaint.groups()
-    values = re.findall(r"'([^']*)'", reason)
-    kind = re.search(rf"{re.escape(flag)} \[?(\w+)", rest)
-    takes = KINDS.get(kind[1], kind[1]) if kind else "other values"
-    return f"{flag}: expected {takes}, got {' '.join(values)}"
+    values = " ".join(_quoted(reason))
+    help_of_it = rf"{re.escape(flag)} \[?(\w+)"
+    kind = re.search(help_of_it, rest)
+    name = kind[1] if kind else "other values"
+    return f"{flag}: expected {KINDS.get(name, name)}, got {values}"
+
+
+def _quoted(words: str) -> list[str]:
+    """What stands between quotation marks."""
+    return re.findall(r"'([^']*)'", words)
 
 
 def _no_choice(complaint: re.Match[str], rest: str) -> str:
     """Of a value that is none of those that a flag takes."""
     value, flag, choices = complaint.groups()
-    *others, last = re.findall(r"'([^']*)'", choices)
-    return f"{flag}: expected {', '.join(others)} or {last}, got {value}"
+    *others, last = _quoted(choices)
+    listed = ", ".join(others)
+    return f"{flag}: expected {listed} or {last}, got {value}"
 
 
 def _no_value(complaint: re.Match[str], rest: str) -> str:

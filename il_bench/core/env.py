@@ -51,8 +51,11 @@ class Certificate:
         kind: "exact" when a pair attains it, "upper" for a bound, "estimated" when it was measured.
         pair: two states (R, 1, X) that attain it under `action` and zero noise; None unless exact.
         action: the action (U,) under which the pair attains it; zero where none is given.
-        closed_loop: the same constant under the scripted expert, (R,), or None where it is not known.
+        closed_loop: the same constant of a step under the scripted expert, in the same metric, between states in which
+            its actions are off their bounds, (R,); None where it is not known.
         radius: spectral radius of the transition's Jacobian at the pair, (R,), or None.
+        loop_radius: spectral radius of a step's Jacobian under the scripted expert, at rest, (R,), or None: what is left
+            of a deviation from one step to the next in the long run.
         diameter: how far two states can come apart, (R,); inf where nothing bounds them.
         note: what else a reader should know, one sentence.
     """
@@ -64,6 +67,7 @@ class Certificate:
     action: tuple[float, ...] = (0.0,)
     closed_loop: tuple[float, ...] | None = None
     radius: tuple[float, ...] | None = None
+    loop_radius: tuple[float, ...] | None = None
     diameter: tuple[float, ...] = (math.inf,)
     note: str = ""
 
@@ -75,6 +79,7 @@ class Certificate:
             "metric": self.metric,
             "closed_loop": self.closed_loop,
             "radius": self.radius,
+            "loop_radius": self.loop_radius,
             "diameter": self.diameter,
             "note": self.note or None,
         }
@@ -111,7 +116,7 @@ class Env(ABC):
     ending: ClassVar[str] = "ended"
     """What is said of an episode that the environment ended: "off the road"."""
     indicator: ClassVar[bool] = False
-    """Whether `distance` is 0 or 1: the divergence of a run is then a chance, and drawn as one."""
+    """Whether `distance` is 0 or 1: the divergence of a run is then a chance, and drawn as one; ClassVar or property."""
 
     foreign: ClassVar[str] = ""
     """The name under which others made an environment that is only adapted here, such as a Gymnasium id."""

@@ -136,9 +136,10 @@ class Registry(Mapping[str, type]):
         """The sentence about a setting that a class, or the class of an object, does not have."""
         cls = base if inspect.isclass(base) else type(base)
         name = f"{self.kind} {self.name(cls)}"
-        close = difflib.get_close_matches(setting, fields, 1)
-        hint = f"did you mean {close[0]!r}?" if close else f"it has {fields or 'none'}"
         nobody = f"neither {owner} nor {name} has" if owner else f"{name} has no"
+        hint = f"it has {fields or 'none'}"
+        for close in difflib.get_close_matches(setting, fields, 1):
+            hint = f"did you mean {close!r}?"
         return f"{nobody} setting {setting!r}; {hint}"
 
     def _hint(self, name: str) -> str:

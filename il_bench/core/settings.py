@@ -53,7 +53,8 @@ def in_plain_numbers(settings: Any) -> None:
     many = {*per_run_fields(settings), "seed"}
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
-        if field.name in many or getattr(value, "ndim", 0) == 0:
+        is_array = getattr(value, "ndim", 0) > 0
+        if field.name in many or not is_array:
             object.__setattr__(settings, field.name, plain(value))
 
 
@@ -66,7 +67,8 @@ def as_tuple(value: Any) -> tuple[Any, ...]:
 
 def per_run_fields(settings: Any) -> list[str]:
     """Names of the fields of a settings dataclass that may hold one value for each run."""
-    return _per_run_fields(settings if isinstance(settings, type) else type(settings))
+    cls = settings if isinstance(settings, type) else type(settings)
+    return _per_run_fields(cls)
 
 
 @functools.cache
@@ -172,7 +174,9 @@ def default_of(field: dataclasses.Field[Any], chosen: Mapping[str, Any] | None =
     """
     plug = field.metadata.get("plug")
     if plug is not None:
-        return plug.made((chosen or {}).get(field.name, field.default), {})
+        names = chosen or {}
+        name = names.get(field.name, field.default)
+        return plug.made(name, {})
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return field.default

@@ -100,16 +100,20 @@ def in_blocks(size: int, lesson: Lesson) -> Iterator[Block]:
         end = min(first + size, lesson.runs)
         runs = slice(first, end)
         streams = lesson.streams.of(range(first, end))
-        data, training = lesson.data.of(runs), lesson.training.of(runs)
-        yield Block(data, training, streams, runs, partial(_report, lesson, runs))
+        data = lesson.data.of(runs)
+        training = lesson.training.of(runs)
+        report = partial(_report, lesson, runs)
+        yield Block(data, training, streams, runs, report)
 
 
 def _report(lesson: Lesson, runs: slice, share: float, words: str) -> None:
     """Say that some runs have made a share of their updates."""
     log = lesson.log
-    done = runs.start + share * (runs.stop - runs.start)
+    count = runs.stop - runs.start
+    done = runs.start + share * count
     passed = lesson.updates * done / lesson.runs
-    log.report((log.updates + passed) / lesson.training.updates, words)
+    updates = log.updates + passed
+    log.report(updates / lesson.training.updates, words)
 
 
 def sign(lesson: Lesson, losses: list[torch.Tensor]) -> None:
@@ -164,5 +168,7 @@ def cross_entropy(out: torch.Tensor, target: torch.Tensor, share: torch.Tensor) 
 def _name_broken(losses: torch.Tensor, log: Log, first: int) -> None:
     """Note the update (of losses (R, updates)) at which a run became NaN or infinite; `first` is the first run."""
     bad = ~losses.isfinite()
-    for run in bad.any(1).nonzero()[:, 0].tolist():
-        log.broke.setdefault(first + run, log.updates + int(bad[run].int().argmax()))
+    broken = bad.any(1).nonzero()[:, 0]
+    for run in broken.tolist():
+        update = int(bad[run].int().argmax())
+        log.broke.setdefault(first + run, log.updates + update)

@@ -70,11 +70,14 @@ def _ahead(data: Dataset, size: int) -> int:
 
 def _gather(part: torch.Tensor, order: np.ndarray) -> torch.Tensor:
     """The rows (R, S, B, ...) of a part (R, N, ...) of the data; by NumPy on the CPU, in a fifth of torch's time."""
-    if part.device.type != "cpu":
-        run = torch.arange(len(part), device=part.device)[:, None, None]
-        return part[run, torch.from_numpy(order).to(part.device)]
+    device = part.device
+    if device.type != "cpu":
+        run = torch.arange(len(part), device=device)
+        sample = torch.from_numpy(order).to(device)
+        return part[run[:, None, None], sample]
     rows = torch.empty(*order.shape, *part.shape[2:], dtype=part.dtype)
-    for source, pick, out in zip(part.numpy(), order, rows.numpy(), strict=True):
+    each_run = zip(part.numpy(), order, rows.numpy(), strict=True)
+    for source, pick, out in each_run:
         # Unlike "raise", "clip" writes straight into `out`; no index is outside.
         source.take(pick, 0, out, mode="clip")
     return rows

@@ -109,11 +109,12 @@ class Training:
         Raises:
             KeyError: when there is no such net; TypeError for a setting of neither; ValueError for an impossible one.
         """
-        defaults = {f.name: f.default for f in dataclasses.fields(self) if f.name != "net"}
-        inner = {name: value for name, value in settings.items() if name not in defaults}
-        own = {name: value for name, value in settings.items() if name in defaults}
-        object.__setattr__(self, "net", NETS.made(net, inner, "training"))
-        for name, value in (defaults | own).items():
+        own = {}
+        for setting in dataclasses.fields(self):
+            if setting.name != "net":
+                own[setting.name] = settings.pop(setting.name, setting.default)
+        own["net"] = NETS.made(net, settings, "training")
+        for name, value in own.items():
             object.__setattr__(self, name, value)
         self._validate()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,11 @@ from ..core.rollout import Rollout, action_error, flat_ask, replay
 from ..core.threads import few_threads
 from ..records import record
 from ..records.record import Record
-from ..records.rows import broken
+from ..records.rows import VARIABLES, broken
 from ..records.twins import compare
-from ..stats.intervals import Interval, interval, mean_error
+from ..stats.intervals import Contrast, Interval, chance, contrast, interval, mean_error
 from .probes import Unanswerable
-from .quantities import HEADINGS, PROBED, Assessment, Quantity, Reference, classes
+from .quantities import HEADINGS, PROBED, UNKNOWN, Assessment, Quantity, Reference, classes
 from .table import Matrix, Measures, class_text
 from .words import Circumstances, Row
 
@@ -39,10 +39,12 @@ def measures(
     reference = Reference(compared, env, expert)
     rows: list[Row] = []
     learners = compared.learners[1:]
+    first = ""
     for number, name in enumerate(learners, start=1):
         policy = policies.get(name, "its policy is not at hand")
         assessment = Assessment(reference, number, policy)
-        rows += _rows(assessment)
+        rows += _rows(assessment, first)
+        first = first or name
     circumstances = Circumstances(
         horizon=compared.horizon,
         indicator=compared.indicator,
@@ -54,8 +56,8 @@ def measures(
     return Measures(rows, errors, broken(compared), circumstances, notes)
 
 
-def _rows(a: Assessment) -> list[Row]:
-    """What is said of one learner: a row for each setting."""
+def _rows(a: Assessment, first: str) -> list[Row]:
+    """What is said of one learner: a row for each setting; beside the `first` learner, unless that is itself."""
     name = a.record.learners[a.learner]
     one = a.record.is_one(name)
     answers: dict[str, np.ndarray | str] = {}
@@ -64,16 +66,54 @@ def _rows(a: Assessment) -> list[Row]:
     rows = []
     for setting, runs in a.record.groups().items():
         kinds = classes(a, runs)
-        values = {title: _pooled(answer, runs, one) for title, answer in answers.items()}
+        values = {}
+        for title, answer in answers.items():
+            chances = a.record.indicator and title == CHANCE
+            pooled = _pooled(answer, runs, one, chance if chances else interval)
+            values[title] = _or_reason(title, pooled)
         row = {
             "learner": name,
             "settings": dict(setting),
             "class": class_text(kinds),
             "classes": kinds,
             "values": values,
+            "reference": first,
+            "contrasts": _contrasts(a, first, runs) if first else {},
         }
         rows.append(row)
     return rows
+
+
+def _contrasts(a: Assessment, first: str, runs: np.ndarray) -> dict[str, Contrast]:
+    """A learner beside the first one in some runs, pair by pair; nothing of two policies that are one in all runs."""
+    compared = a.record
+    number = compared.number_of(first)
+    if compared.is_one(first) and compared.is_one(compared.learners[a.learner]):
+        return {}
+    drift, error, gap = (_pair(name, a, number, runs) for name in BESIDE)
+    by_ratio = False if compared.indicator else None
+    return {
+        "D at the horizon": contrast(*drift, by_ratio),
+        "action error on (own states)": contrast(*error),
+        "cost gap": contrast(*gap, ratio=False),
+    }
+
+
+CHANCE = "D at the horizon, arithmetic mean"
+"""The quantity that is a chance where D is 0 or 1: pooled by its mean over runs."""
+
+BESIDE = ("drift", "error_on", "cost_gap")
+"""Variables by which learners are compared."""
+
+
+def _pair(name: str, a: Assessment, other: int, runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A variable of the learner and of another one in some runs (n,), at the horizon where it has times."""
+    measure = VARIABLES[name].measure
+    ours = measure(a.record, a.learner)[runs]
+    theirs = measure(a.record, other)[runs]
+    if ours.ndim > 1:
+        return ours[:, -1], theirs[:, -1]
+    return ours, theirs
 
 
 def _asked(quantity: Quantity, a: Assessment) -> np.ndarray | str:
@@ -86,14 +126,29 @@ def _asked(quantity: Quantity, a: Assessment) -> np.ndarray | str:
         return f"n/a: {reason}"
 
 
-def _pooled(answer: np.ndarray | str, runs: np.ndarray, one: bool) -> Interval | str:
+def _pooled(
+    answer: np.ndarray | str,
+    runs: np.ndarray,
+    one: bool,
+    pool: Callable[[np.ndarray], Interval],
+) -> Interval | str:
     """What is said of some of the runs; of one and the same policy without an interval."""
     if isinstance(answer, str):
         return answer
-    pooled = interval(answer[runs])
+    pooled = pool(answer[runs])
     if one:
         return pooled.alone()
     return pooled
+
+
+def _or_reason(title: str, value: Interval | str) -> Interval | str:
+    """The reason instead of a number that fewer than half of the runs have, where it is known."""
+    if isinstance(value, str) or title not in UNKNOWN:
+        return value
+    unknown = value.runs - value.known
+    if 2 * unknown <= value.runs:
+        return value
+    return f"n/a: in {unknown} of {value.runs} runs {UNKNOWN[title]}"
 
 
 def _one_in_all(compared: Record, learner: str) -> str:
@@ -104,12 +159,14 @@ def _one_in_all(compared: Record, learner: str) -> str:
 
 
 def _loss_is_bounded(compared: Record, env: Env | str) -> bool:
-    """Whether the bounds on the loss are bounds: errors are 0 or 1, and a step's rewards lie in an interval of length 1.
+    """Whether the bounds on the loss are bounds: errors are 0 or 1, and rewards, with 0, in an interval of length 1.
 
     The errors by the action space, or where none is at hand by themselves.
     """
     rewards = compared.arrays["reward"]
-    if np.ptp(rewards) > 1:
+    highest = max(0.0, rewards.max())
+    lowest = min(0.0, rewards.min())
+    if highest - lowest > 1:
         return False
     if not isinstance(env, str):
         return isinstance(env.action_space, spaces.Discrete)

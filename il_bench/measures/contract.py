@@ -23,9 +23,13 @@ from .lipschitz import (
     exceeded,
     explore,
     largest_stretch,
+    loop_exceeded,
     no_noise,
     random_drive,
 )
+
+APART = 7
+"""Steps between the shifts at which the states of random rollouts are paired; prime, so that all pairs are varied."""
 
 
 def check(env: Env, expert: Expert | None = None) -> None:
@@ -43,7 +47,7 @@ def check(env: Env, expert: Expert | None = None) -> None:
 
 def problems(env: Env, expert: Expert | None = None) -> list[str]:
     """What is wrong with an environment, in sentences; an empty list when nothing is."""
-    for test in (shapes, determinism, independence, lipschitz, numpy_twin, picture):
+    for test in (shapes, determinism, independence, indicator, lipschitz, numpy_twin, picture):
         wrong = _tested(test, env)
         # What follows would only repeat it.
         if wrong:
@@ -161,6 +165,19 @@ def lipschitz(env: Env) -> Iterator[str]:
         yield from exceeded(env, largest_stretch(env, 4096))
 
 
+def indicator(env: Env) -> Iterator[str]:
+    """A distance is declared to be 0 or 1 where it is, and only there."""
+    state = explore(env).state.flatten(1, 2)
+    others = [state.roll(shift, 1) for shift in range(1, state.shape[1], APART)]
+    distances = torch.stack([env.distance(state, other) for other in others])
+    between = (distances != 0) & (distances != 1)
+    if env.indicator and between.any():
+        value = float(distances[between][0])
+        yield f"distance: declared an indicator, but {value:.4g} occurs; leave `indicator` out, or return 0 and 1 alone"
+    if not env.indicator and distances.any() and not between.any():
+        yield "distance: is 0 or 1 wherever random actions lead; say so by indicator: ClassVar = True"
+
+
 def numpy_twin(env: Env) -> Iterator[str]:
     """Where `arrays` says "any", NumPy gives what torch gives."""
     if env.arrays != "any":
@@ -191,7 +208,7 @@ def picture(env: Env) -> Iterator[str]:
 
 
 def answers(env: Env, expert: Expert) -> Iterator[str]:
-    """The expert gives finite actions of the right shape within the action space."""
+    """The expert gives finite actions of the right shape within the action space, and closes the loop as certified."""
     lived = explore(env).state[:, :, :-1]
     state = lived.flatten(1, 2)
     action = torch.as_tensor(expert.act(state))
@@ -203,6 +220,8 @@ def answers(env: Env, expert: Expert) -> Iterator[str]:
         yield "expert: gave actions that are not finite in states of a random rollout"
     elif _beyond_the_clip(env.action_space, action):
         yield "expert: gave actions outside action_space; clip them, or learners cannot imitate them"
+    else:
+        yield from loop_exceeded(env, expert, 4096)
 
 
 def _beyond_the_clip(space: spaces.Space[Any], action: torch.Tensor) -> bool:

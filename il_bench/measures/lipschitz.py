@@ -5,14 +5,17 @@ Only the pair proves anything (L is reached); the searches are lower bounds that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from gymnasium import spaces
 
-from ..core.env import Certificate, Env
-from ..core.rollout import Driver, Rollout, action_size, rollout
+from ..borders import resolve
+from ..core.env import Certificate, Env, Expert
+from ..core.rollout import Driver, Rollout, action_size, ask, by_expert, rollout
 from ..core.settings import require
 from ..core.streams import Streams
 from ..core.threads import few_threads
@@ -63,9 +66,10 @@ def _step(env: Env, state: torch.Tensor, chosen: tuple[float, ...]) -> torch.Ten
     """The next states (R, E, X) under one action for all and no noise."""
     each = state.shape[:2]
     size = action_size(env)
-    action = torch.tensor(chosen, dtype=torch.float64)
+    same = torch.tensor(chosen, dtype=torch.float64)
+    action = same.expand(*each, size)
     noise = no_noise(env, state)
-    return env.transition(state, action.expand(*each, size), noise)
+    return env.transition(state, action, noise)
 
 
 def no_noise(env: Env, state: torch.Tensor) -> torch.Tensor:
@@ -134,11 +138,20 @@ def _stretches(
     """
     one, two, noise = _random_pairs(env, pool, streams, pairs)
     action = random_actions(env, streams, pairs)
-    before = env.distance(one, two)
     end_one = env.transition(one, action, noise)
     end_two = env.transition(two, action, noise)
-    after = env.distance(end_one, end_two)
-    clear = measurable(before, one, two) & torch.isfinite(after)
+    return _measured(env, (one, two), (end_one, end_two))
+
+
+Pair: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
+"""Two arrays of the same runs and episodes, such as two states (R, E, X)."""
+
+
+def _measured(env: Env, starts: Pair, ends: Pair) -> tuple[torch.Tensor, torch.Tensor]:
+    """Ratios (R, E) of the distances of ends and starts, and which of them are measured and not rounding."""
+    before = env.distance(*starts)
+    after = env.distance(*ends)
+    clear = measurable(before, *starts) & torch.isfinite(after)
     nothing = torch.zeros_like(before)
     stretch = torch.where(clear, after / before, nothing)
     return stretch, clear
@@ -200,12 +213,15 @@ def random_actions(env: Env, streams: Streams, pairs: int) -> torch.Tensor:
     return _spread_over(env, draws[:, 0], unbounded=1e3)
 
 
-def assert_lipschitz(env: Env, pairs: int = 1_000_000) -> None:
+def assert_lipschitz(env: Env, pairs: int = 1_000_000, expert: Any = None) -> None:
     """Try to refute an environment's certificate: its attaining pair, random pairs, and gradient ascent.
+
+    The closed loop's constant, where one is stated, by random pairs under the expert.
 
     Args:
         env: the environment, R runs.
         pairs: how many random pairs for each run.
+        expert: whose closed loop is meant; the scripted one unless given, see `resolve.expert`.
 
     Raises:
         AssertionError: with the pair's stretch, when the certificate does not hold.
@@ -213,8 +229,71 @@ def assert_lipschitz(env: Env, pairs: int = 1_000_000) -> None:
     refutations = [*attained(env, env.certificate())]
     for stretch in (many_pairs(env, pairs), steepest(env)):
         refutations += exceeded(env, stretch)
+    refutations += loop_exceeded(env, expert, pairs)
     if refutations:
         raise AssertionError("; ".join(refutations))
+
+
+def loop_exceeded(env: Env, expert: Any, pairs: int) -> Iterator[str]:
+    """What refutes the constant of the closed loop: pairs that a step under the expert stretches by more.
+
+    Args:
+        env: the environment, R runs.
+        expert: whose loop is meant; the scripted one where None.
+        pairs: how many random pairs for each run.
+    """
+    claimed = env.certificate().closed_loop
+    if claimed is None:
+        return
+    who = resolve.expert(env, expert)
+    stretches = _loop_stretch(env, who, pairs)
+    for run, value in enumerate(claimed):
+        ratio = float(stretches[run])
+        if ratio > value * (1 + 1e-7) + ROUNDING:
+            yield f"certificate: under the expert a pair of run {run} is stretched by {ratio:.9g}, more than {value:.9g}"
+
+
+ROUNDING = 1e-7
+"""What rounding makes of a closed loop that leaves nothing of a deviation."""
+
+
+@few_threads
+@torch.no_grad()
+def _loop_stretch(env: Env, expert: Expert, pairs: int, block: int = 20_000) -> torch.Tensor:
+    """The largest ratio of distances after and before a step under the expert (R,), where it is off its bounds."""
+    streams = Streams(env.seeds, env.device)
+    drive = by_expert(env, expert)
+    own = rollout(env, drive, streams, EPISODES)
+    states = torch.cat((explore(env).state, own.state), 2)
+    pool = states.flatten(1, 2)
+    largest = torch.zeros(env.runs, dtype=torch.float64)
+    blocks = max(1, pairs // block)
+    each = min(pairs, block)
+    for i in range(blocks):
+        draws = streams.fork("loop", i)
+        one, two, noise = _random_pairs(env, pool, draws, each)
+        end_one, free_one = _led(env, expert, one, noise)
+        end_two, free_two = _led(env, expert, two, noise)
+        stretch, clear = _measured(env, (one, two), (end_one, end_two))
+        counts = clear & free_one & free_two
+        longest = stretch.masked_fill(~counts, 0.0).amax(1)
+        largest = torch.maximum(largest, longest.cpu())
+    return largest
+
+
+def _led(env: Env, expert: Expert, state: torch.Tensor, noise: torch.Tensor) -> Pair:
+    """Where an expert leads from states (R, E, X), and whether its actions are off the bounds of a Box, (R, E) bool."""
+    action = ask(env, expert, state)
+    end = env.transition(state, action, noise)
+    space = env.action_space
+    if isinstance(space, spaces.Discrete):
+        return end, torch.ones_like(end[..., 0], dtype=torch.bool)
+    low = _bound(env, space.low, math.inf)
+    high = _bound(env, space.high, math.inf)
+    above = action > low
+    below = action < high
+    inside = above & below
+    return end, inside.all(-1)
 
 
 def many_pairs(env: Env, pairs: int, block: int = 20_000) -> torch.Tensor:

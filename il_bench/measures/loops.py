@@ -6,6 +6,7 @@ a path alone is an estimate of what holds everywhere; where loop and error are l
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -69,12 +70,13 @@ def lyapunov(env: Env, who: Policy | Expert, path: Rollout, streams: Streams) ->
         total += torch.where(free, logarithm, nothing)
         counted += free
         forgets |= free & (stretch < FORGOTTEN)
-    share = counted.sum(1) / path.length.sum(1).clamp_min(1)
-    growth = _geometric_mean(total, counted, forgets)
-    growth = growth.masked_fill(share <= FREE, torch.nan)
-    if growth.isnan().all():
+    lived = path.length.sum(1).clamp_min(1)
+    share = counted.sum(1) / lived
+    known = share > FREE
+    if not known.any():
         raise Unanswerable(NOT_FREE)
-    return growth
+    growth = _geometric_mean(total, counted, forgets)
+    return growth.masked_fill(~known, torch.nan)
 
 
 def _geometric_mean(
@@ -82,9 +84,11 @@ def _geometric_mean(
 ) -> torch.Tensor:
     """The mean stretch (R,) of rollouts whose logarithms add up to `total` (R, E); 0 where most of them forget."""
     goes_on = ~forgets
-    steps = (counted * goes_on).sum(1).clamp_min(1)
-    mean = (total * goes_on).sum(1) / steps
-    mostly = forgets.double().mean(1) > 0.5
+    logarithms = total * goes_on
+    steps = counted * goes_on
+    mean = logarithms.sum(1) / steps.sum(1).clamp_min(1)
+    share = forgets.double().mean(1)
+    mostly = share > 0.5
     return mean.exp().masked_fill(mostly, 0.0)
 
 
@@ -120,27 +124,41 @@ def _stretches(
 def action_gain(env: Env, path: Rollout) -> torch.Tensor:
     """L_a (R,): the largest stretch from an action to the next state that is met along a path."""
     require_smooth(env)
-    state = path.state[:, :, :-1:EVERY].flatten(1, 2)
+    state = _looked_at(path)
     action = path.action[:, :, ::EVERY].flatten(1, 2)
-    noise = torch.zeros(*state.shape[:2], env.noise_size, dtype=torch.float64, device=state.device)
+    runs, steps, size = action.shape
+    noise = torch.zeros(runs, steps, env.noise_size, dtype=torch.float64, device=state.device)
     end = env.transition(state, action, noise)
     columns = []
-    for place in range(action.shape[-1]):
-        moved = action.clone()
-        # Inwards, off the clip.
-        sign = torch.where(action[..., place] > 0, -1.0, 1.0)
-        moved[..., place] += STEP * sign
-        change = env.difference(env.transition(state, moved, noise), end)
-        shift = moved - action
-        columns.append(change / shift[..., place, None])
+    for place in range(size):
+        moved = _inwards(action, place)
+        moved_end = env.transition(state, moved, noise)
+        shift = (moved - action)[..., place]
+        change = env.difference(moved_end, end)
+        columns.append(change / shift[..., None])
     return _largest_norm(columns, path)
+
+
+def _looked_at(path: Rollout) -> torch.Tensor:
+    """Every tenth state of a path, (R, n, X)."""
+    states = path.state[:, :, :-1:EVERY]
+    return states.flatten(1, 2)
+
+
+def _inwards(action: torch.Tensor, place: int) -> torch.Tensor:
+    """Actions (R, n, U) of which one number is moved by a step, off the clip."""
+    moved = action.clone()
+    positive = action[..., place] > 0
+    sign = torch.where(positive, -1.0, 1.0)
+    moved[..., place] += STEP * sign
+    return moved
 
 
 @torch.no_grad()
 def sensitivity(env: Env, act: Act, path: Rollout) -> torch.Tensor:
     """Lip (R,) of actions (R, E, U) = act(state) in the dial's metric, as far as the states of a path show it."""
     require_smooth(env)
-    state = path.state[:, :, :-1:EVERY].flatten(1, 2)
+    state = _looked_at(path)
     columns = []
     for place in _acted_on(env, state):
         above, below = _beside(state, place)
@@ -197,7 +215,8 @@ class Contraction:
 
     def small_gain(self, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The least growth rho + C l (R,) that an error of slopes l (R,) leaves, and its C (R,)."""
-        pairs = [_least_gain(*row) for row in zip(self.longest, slope, strict=True)]
+        rows = zip(self.longest, slope, strict=True)
+        pairs = [_least_gain(*row) for row in rows]
         growth, constant = np.array(pairs).T
         return growth, constant
 
@@ -207,7 +226,8 @@ class Contraction:
         y_{t+1} = (rho + C l) y_t + error, see `theory.small_gain`.
         """
         rows = zip(self.longest, slope, error, strict=True)
-        return np.array([_least_limit(*row) for row in rows])
+        limits = [_least_limit(*row) for row in rows]
+        return np.array(limits)
 
 
 def _least_gain(longest: np.ndarray, slope: float) -> tuple[float, float]:
@@ -222,30 +242,43 @@ def _least_limit(longest: np.ndarray, slope: float, error: float) -> np.ndarray:
     """The least limit of one run, (T+1,)."""
     rho, constant = _rates(longest)
     growth = rho + constant * slope
+    fed = constant * error
     horizon = len(longest) - 1
-    limits = [envelope(*pair, horizon) for pair in zip(constant * error, growth, strict=True)]
+    pairs = zip(fed, growth, strict=True)
+    limits = [envelope(*pair, horizon) for pair in pairs]
     least: np.ndarray = np.min(limits, axis=0)
     return least
 
 
 def _rates(longest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of a rate rho and its C, (n,) each, of one run whose stretches are (T+1,)."""
-    known = longest[~np.isnan(longest)]
-    steps = np.arange(1, len(known))
-    left = known[1:] / known[:-1].clip(TINY)
-    # What falls to the rounding error of a derivative in one step is forgotten for good.
-    forgotten = np.logical_or.accumulate(left < FORGOTTEN)
-    with np.errstate(divide="ignore"):
-        logs = np.log(np.where(forgotten, 0.0, known[1:]))
+    logs = _logarithms(longest)
+    steps = 1 + np.arange(len(logs))
     rates = np.exp(logs / steps)
     largest = rates.max(initial=0.0)
     if largest == 0:
         return np.zeros(1), np.ones(1)
     least = max(rates.min(), 1e-3 * largest)
     rho = np.geomspace(least, largest, RATES)
-    lasting = logs - steps * np.log(rho)[:, None]
-    constant = np.exp(lasting.max(1).clip(0, 300))
+    decay = steps * np.log(rho)[:, None]
+    lasting = (logs - decay).max(1)
+    constant = np.exp(lasting.clip(0, 300))
     return rho, constant
+
+
+def _logarithms(longest: np.ndarray) -> np.ndarray:
+    """Logarithms of the stretches in k = 1, 2, ... steps, as far as they are known; -inf once all is forgotten.
+
+    What falls to the rounding error of a derivative in one step is forgotten for good.
+    """
+    unknown = np.isnan(longest)
+    known = longest[~unknown]
+    before = known[:-1].clip(TINY)
+    after = known[1:]
+    drops = after / before < FORGOTTEN
+    forgotten = np.logical_or.accumulate(drops)
+    with np.errstate(divide="ignore"):
+        return np.log(np.where(forgotten, 0.0, after))
 
 
 @torch.no_grad()
@@ -258,24 +291,25 @@ def contraction(env: Env, who: Policy | Expert, path: Rollout, streams: Streams)
         Unanswerable: for Discrete actions, an environment that cannot be put into a state, or a policy that remembers.
     """
     require_smooth(env)
-    jacobians = _jacobians(env, acting(env, who), path, streams)
+    act = acting(env, who)
+    jacobians = _jacobians(env, act, path, streams)
     runs, _, horizon = jacobians.shape[:3]
     length = path.length[:, :FOLLOWED]
-    starts = range(0, horizon, -(-horizon // STARTS))
-    longest = torch.full((runs, horizon + 1), -1.0, dtype=torch.float64, device=length.device)
-    longest[:, 0] = 1
+    every = math.ceil(horizon / STARTS)
+    starts = range(0, horizon, every)
+    unmet = np.full((runs, horizon), np.nan)
+    longest = np.column_stack((np.ones(runs), unmet))
     products: list[torch.Tensor] = []
     for t, jacobian in enumerate(jacobians.unbind(2)):
         products = [_bounded(jacobian @ product) for product in products]
         if t in starts:
             products.append(_bounded(jacobian))
         norms = torch.linalg.matrix_norm(torch.stack(products), 2)
-        lived = norms.masked_fill(t >= length, -1.0).amax(2)
+        lived = norms.masked_fill(t >= length, torch.nan).cpu().numpy()
         for start, norm in zip(starts, lived, strict=False):
             steps = t + 1 - start
-            longest[:, steps] = torch.maximum(longest[:, steps], norm)
-    unmet = longest < 0
-    return Contraction(longest.masked_fill(unmet, torch.nan).cpu().numpy())
+            longest[:, steps] = np.fmax(longest[:, steps], np.fmax.reduce(norm, 1))
+    return Contraction(longest)
 
 
 def _bounded(product: torch.Tensor) -> torch.Tensor:
@@ -286,17 +320,20 @@ def _bounded(product: torch.Tensor) -> torch.Tensor:
 def _jacobians(env: Env, act: Act, path: Rollout, streams: Streams) -> torch.Tensor:
     """Derivatives (R, E, T, D, D) of a closed loop's steps along some rollouts, in the coordinates of `difference`."""
     states = path.state[:, :FOLLOWED, :-1]
-    some = states.shape[:3]
-    noise = streams.normal("noise", some[1], env.horizon, env.noise_size).flatten(1, 2)
+    _, episodes, horizon, _ = states.shape
+    noise = streams.normal("noise", episodes, env.horizon, env.noise_size)
     state = states.flatten(1, 2)
+    shaken = noise.flatten(1, 2)
     before = []
     after = []
     for place in _acted_on(env, state):
         above, below = _beside(state, place)
-        end_above = env.transition(above, act(above), noise)
-        end_below = env.transition(below, act(below), noise)
-        before.append(env.difference(above, below) / (2 * STEP))
-        after.append(env.difference(end_above, end_below) / (2 * STEP))
+        end_above = env.transition(above, act(above), shaken)
+        end_below = env.transition(below, act(below), shaken)
+        shift = env.difference(above, below)
+        change = env.difference(end_above, end_below)
+        before.append(shift / (2 * STEP))
+        after.append(change / (2 * STEP))
     inverse = torch.linalg.pinv(torch.stack(before, -1))
     flat = torch.stack(after, -1) @ inverse
-    return flat.unflatten(1, some[1:])
+    return flat.unflatten(1, (episodes, horizon))

@@ -35,8 +35,8 @@ def driver(env: Env, who: Policy | Expert) -> Driver:
 
 def dial_coordinates(env: Env, state: torch.Tensor) -> torch.Tensor:
     """Which coordinates (X,) bool of states (R, E, X) the dial acts on: moving one alone makes a distance."""
-    places = range(state.shape[-1])
-    acted_on = [_makes_distance(env, state, place) for place in places]
+    size = state.shape[-1]
+    acted_on = [_makes_distance(env, state, place) for place in range(size)]
     return torch.tensor(acted_on, device=state.device)
 
 
@@ -46,6 +46,17 @@ def _makes_distance(env: Env, state: torch.Tensor, place: int) -> bool:
     moved[..., place] += 1e-3
     distance = env.distance(state, moved)
     return bool((distance > 0).any())
+
+
+def where_answerable(numbers: np.ndarray, answerable: np.ndarray, reason: str) -> np.ndarray:
+    """Numbers (R,), NaN for the runs that are not `answerable` (R,): a run's answer depends on none of the others.
+
+    Raises:
+        Unanswerable: with the reason, where no run is.
+    """
+    if not answerable.any():
+        raise Unanswerable(reason)
+    return np.where(answerable, numbers, np.nan)
 
 
 def require_pure(env: Env) -> None:
@@ -275,7 +286,12 @@ def kaplan_meier_median(times: np.ndarray, happened: np.ndarray) -> float:
 
 
 def kick(
-    env: Env, who: Policy | Expert, streams: Streams, calm: Rollout, size: float, at: int
+    env: Env,
+    who: Policy | Expert,
+    streams: Streams,
+    calm: Rollout,
+    size: float | np.ndarray,
+    at: int,
 ) -> Recovery:
     """Push somebody by `size` in a random direction at step `at`, and see how long the push is felt.
 
@@ -284,7 +300,7 @@ def kick(
         who: policy or expert.
         streams: start, noise and direction.
         calm: the same driver's rollouts under these streams, E of each run.
-        size: length of the kick in the dial's metric.
+        size: length of the kick in the dial's metric, one or one for each run (R,).
         at: the step of the kick.
 
     Raises:
@@ -299,14 +315,15 @@ def kick(
     draw = streams.fork("kick").normal("way", episodes, coordinates)
     way = of_length_one(env, state, draw * dial_coordinates(env, state))
     noise = noise_of(env, streams, episodes)
-    kicked = state + size * way
+    sizes = torch.as_tensor(size, device=state.device).reshape(-1, 1, 1)
+    kicked = state + sizes * way
     length = env.distance(state, kicked)
-    small = (length > 0) & (length < 2 * size)
+    small = (length > 0) & (length < 2 * sizes[..., 0])
     if not small.all():
         raise Unanswerable("needs states that can be a little apart; here there is nothing between")
     swallowed = merges(env, kicked, state, calm.action[:, :, at], noise[at])
     deviations = list(_apart(env, who, kicked, calm, noise, at))
-    quiet = torch.stack(deviations, -1) < 0.1 * size
+    quiet = torch.stack(deviations, -1) < 0.1 * sizes
     felt = (at < calm.length) & ~(swallowed & reacts(env))
     return _recovery(quiet, felt)
 
@@ -460,9 +477,11 @@ def _furthest(env: Env, ends: torch.Tensor, twin: torch.Tensor) -> torch.Tensor:
     """Of several ends (n, R, E, X) of each rollout the one (R, E, X) that is furthest from its twin."""
     distances = [env.distance(end, twin) for end in ends]
     apart = torch.stack(distances)
-    furthest = apart.argmax(0)[None, ..., None]
-    rows = furthest.expand(1, *twin.shape)
-    return ends.gather(0, rows)[0]
+    furthest = apart.argmax(0)
+    row = furthest[None, ..., None]
+    rows = row.expand(1, *twin.shape)
+    worst = ends.gather(0, rows)
+    return worst[0]
 
 
 def independent(env: Env, expert: Expert, lead: Rollout, streams: Streams) -> np.ndarray:
@@ -482,6 +501,7 @@ def independent(env: Env, expert: Expert, lead: Rollout, streams: Streams) -> np
     noise = noise_of(env, streams.fork("independent"), episodes)
     start = lead.state[:, :, 0]
     *_, last = _apart(env, expert, start, lead, noise)
-    if not last.any():
-        raise Unanswerable("nothing is random after the start: two expert runs are one")
-    return typical(last.cpu().numpy(), env.indicator)
+    apart = last.cpu().numpy()
+    reason = "nothing is random after the start: two expert runs are one"
+    some: np.ndarray = np.any(apart, axis=1)
+    return where_answerable(typical(apart, env.indicator), some, reason)

@@ -161,9 +161,10 @@ class Reference:
 
     def kicked(self, who: Policy | Expert, calm: Rollout) -> np.ndarray:
         """Steps after which somebody, whose calm path is given, has forgotten a kick, for each run (R,)."""
-        ceiling = float(self.ceilings.min())
-        at = self.env.horizon // 4
-        recovery = probes.kick(self.env, who, self.streams, calm, KICK * ceiling, at)
+        env = self.env
+        sizes = KICK * self.ceilings
+        at = env.horizon // 4
+        recovery = probes.kick(env, who, self.streams, calm, sizes, at)
         return recovery.median()
 
     @asked_once
@@ -194,13 +195,14 @@ class Reference:
 
         Zero at steps that no episode lived.
         """
-        arrays = self.record.arrays
-        state = torch.from_numpy(arrays["state"][0]).flatten(1, 2)
-        lived = self.visited.reshape(*state.shape[:2], 1)
-        weight = torch.from_numpy(lived).double()
-        mean = (state * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
-        away = self.env.difference(state, mean.expand_as(state)) * weight
-        return away.cpu().numpy()
+        states = torch.from_numpy(self.record.arrays["state"][0])
+        state = states.flatten(1, 2)
+        lived = torch.from_numpy(self.visited).flatten(1, 2)
+        weight = lived.double()[..., None]
+        total = (state * weight).sum(1, keepdim=True)
+        mean = total / weight.sum(1, keepdim=True)
+        away = self.env.difference(state, mean.expand_as(state))
+        return (away * weight).cpu().numpy()
 
     @property
     def visited(self) -> np.ndarray:
@@ -356,12 +358,14 @@ class Assessment:
         The limit is fed by L_a times the largest error on the expert's path, see `loops.Contraction.limits`.
         """
         error = np.linalg.norm(self.array("error_off"), axis=-1)
-        largest = np.where(self.lead_alive, error, 0.0).max((1, 2))
+        lived = np.where(self.lead_alive, error, 0.0)
         known = self.reference
-        limits = known.contraction.limits(self.error_gain, known.action_gain * largest)
+        fed = known.action_gain * lived.max((1, 2))
+        limits = known.contraction.limits(self.error_gain, fed)
         later = self.array("divergence")[..., 1:]
         drift = np.where(self.alive, later, 0.0).max(1)
-        return ratio(drift, limits[:, 1:]).max(1)
+        parts = ratio(drift, limits[:, 1:])
+        return parts.max(1)
 
     @cached_property
     def disagrees(self) -> np.ndarray:
@@ -413,25 +417,6 @@ def _typical(a: Assessment) -> np.ndarray:
     return a.record.drift(a.learner, a.horizon)
 
 
-def _against_the_first(a: Assessment) -> np.ndarray:
-    """Typical D over that of the first learner, run by run."""
-    first = _first_learner(a)
-    return ratio(_typical(a), a.record.drift(first, a.horizon))
-
-
-def _loss_against_the_first(a: Assessment) -> np.ndarray:
-    """What is lost of the first learner's return, run by run."""
-    first = _first_learner(a)
-    return a.gap - a.record.cost_gap(first)
-
-
-def _first_learner(a: Assessment) -> int:
-    """The number of the learner with which the others are compared."""
-    if a.learner == 1:
-        raise Unanswerable("the others are compared with it")
-    return 1
-
-
 def _of_fits(part: str) -> Quantity:
     """A part of the growth fit of each run."""
 
@@ -445,10 +430,11 @@ def _of_fits(part: str) -> Quantity:
 def _geometric(a: Assessment) -> np.ndarray:
     _require_lengths(a)
     drift = a.final
-    if (drift == 0).any():
-        raise Unanswerable("some rollouts end without any drift, whose logarithm there is none")
-    logarithm = np.log(drift)
-    return np.exp(logarithm.mean(1))
+    moved: np.ndarray = np.all(drift > 0, axis=1)
+    logarithm = np.log(np.where(moved[:, None], drift, 1.0))
+    means = np.exp(logarithm.mean(1))
+    reason = "some rollouts end without any drift, whose logarithm there is none"
+    return probes.where_answerable(means, moved, reason)
 
 
 def _late_against_plateau(a: Assessment) -> np.ndarray:
@@ -492,33 +478,38 @@ def _trajectory_bound(a: Assessment) -> np.ndarray:
 
     R is the width of the interval of 0 and all returns met: the expert's largest where no reward is negative.
     """
-    largest = a.experts("reward").sum(-1).max(-1)
-    smallest = a.array("reward").sum(-1).min(-1)
-    width = largest.clip(0) - smallest.clip(None, 0)
+    experts = a.experts("reward").sum(-1)
+    own = a.array("reward").sum(-1)
+    largest = experts.max(-1).clip(0)
+    smallest = own.min(-1).clip(None, 0)
+    width = largest - smallest
     chance = a.ever_disagrees.mean(-1)
     return width * chance
 
 
 def horizon_law(a: Assessment) -> tuple[np.ndarray, np.ndarray]:
     """Slope of log gap on log T for each run (R,), and whether a power explains it better than an exponential (R,)."""
+    reason = "needs a loss at five horizons or more; some show none"
     lost = a.experts("reward") - a.array("reward")
     lost_so_far = lost.cumsum(-1).mean(1)
     shortest = max(4, a.horizon // 16)
     spaced = np.geomspace(shortest, a.horizon, 6)
     horizons = np.unique(spaced.astype(int))
     gaps = lost_so_far[:, horizons - 1]
-    if len(horizons) < 5 or (gaps <= 0).any():
-        raise Unanswerable("needs a loss at five horizons or more; some show none")
-    logs = np.log(gaps).T
+    shown = (gaps > 0).all(1) & (len(horizons) >= 5)
+    logs = np.log(np.where(shown[:, None], gaps, 1.0))
     slopes, power = _lines(np.log(horizons), logs)
     _, exponential = _lines(horizons, logs)
-    return slopes, power < exponential
+    return probes.where_answerable(slopes, shown, reason), power < exponential
 
 
 def _lines(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Slopes (R,) of the straight lines through points (n,) and (n, R), and sums of their squared residuals (R,)."""
-    coefficients, residuals, *_ = np.polyfit(x, y, 1, full=True)
-    return coefficients[0], residuals
+    """Slopes (R,) of the straight lines through points (n,) and (R, n), and sums of their squared residuals (R,)."""
+    aside = x - x.mean()
+    up = y - y.mean(-1, keepdims=True)
+    slopes = (aside * up).sum(-1) / (aside * aside).sum()
+    residuals = up - slopes[:, None] * aside
+    return slopes, (residuals * residuals).sum(-1)
 
 
 def _unexcited_angle(a: Assessment) -> np.ndarray:
@@ -598,7 +589,6 @@ DRIFT: dict[str, Quantity] = {
     "D of two experts under independent noise": lambda a: a.reference.independent,
     "D / that": lambda a: ratio(_typical(a), a.reference.independent),
     "D / ceiling": lambda a: _typical(a) / a.reference.ceilings,
-    "D / D of the first learner, by run": _against_the_first,
 }
 
 GROWTH: dict[str, Quantity] = {
@@ -642,7 +632,6 @@ BOUNDS: dict[str, Quantity] = {
 COST: dict[str, Quantity] = {
     "expert's return": lambda a: a.record.returns(0),
     "cost gap": lambda a: a.gap,
-    "cost gap less the first learner's, by run": _loss_against_the_first,
     "horizon exponent of the cost gap": lambda a: horizon_law(a)[0],
     "labels": _budget("labels"),
     "environment steps": _budget("steps"),
@@ -660,6 +649,15 @@ HEADINGS: dict[str, dict[str, Quantity]] = {
     "cost": COST,
 }
 """What is measured, in the order of the table, by what it answers: how far, how fast, why, how bad at most, at what cost."""
+
+
+UNKNOWN: dict[str, str] = {
+    "growth a step, Lyapunov, learner's path": loops.NOT_FREE,
+    "growth a step, Lyapunov, expert's path": loops.NOT_FREE,
+    "kick forgotten after, learner": probes.SWALLOWED,
+    "kick forgotten after, expert": probes.SWALLOWED,
+}
+"""Why some runs may have no number while others have one, by the name of the quantity."""
 
 
 def classes(a: Assessment, runs: np.ndarray) -> dict[str, int]:

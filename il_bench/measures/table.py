@@ -10,7 +10,7 @@ from html import escape
 from typing import Any, TypeAlias
 
 from ..core.html import html_table
-from ..stats.intervals import Interval
+from ..stats.intervals import Contrast, Interval
 from .quantities import HEADINGS
 from .words import Circumstances, Row, five_lines, place
 
@@ -29,7 +29,7 @@ class Measures:
 
     Attributes:
         rows: for each learner and setting "learner", "settings", "classes" of growth with their runs, "class" in words,
-            and "values": quantity to interval or reason.
+            "values": quantity to interval or reason, and "contrasts" with the first learner, "reference": quantity to contrast.
         errors: the action error matrix, or the reason why there is none.
         broken: who became NaN or infinite, in which run and at which step, a sentence each.
         circumstances: what the words need to know besides.
@@ -52,7 +52,8 @@ class Measures:
         rows = []
         for row in self.rows:
             values = _plain_values(row["values"])
-            rows.append({**row, "values": values})
+            contrasts = _plain_contrasts(row["contrasts"])
+            rows.append({**row, "values": values, "contrasts": contrasts})
         errors: Any = self.errors
         if not isinstance(errors, str):
             errors = {name: _plain_values(part) for name, part in errors.items()}
@@ -128,7 +129,27 @@ def _texts(row: Row) -> dict[str, dict[str, str]]:
     for heading, quantities in HEADINGS.items():
         for name in quantities:
             texts[heading][name] = _text(name, values[name])
+    if row["contrasts"]:
+        title = f"against {row['reference']}, run by run"
+        texts[title] = _contrast_texts(row["contrasts"])
     return texts
+
+
+def _contrast_texts(contrasts: Mapping[str, Contrast]) -> dict[str, str]:
+    return {name: contrast_text(pair) for name, pair in contrasts.items()}
+
+
+def contrast_text(pair: Contrast) -> str:
+    """How a learner stands to another: a ratio or a difference with its interval, and the verdict."""
+    return f"{pair}, {pair.verdict}"
+
+
+def _plain_contrasts(contrasts: Mapping[str, Contrast]) -> dict[str, Any]:
+    plain = {}
+    for name, pair in contrasts.items():
+        numbers = _plain(pair.by)
+        plain[name] = {**numbers, "ratio": pair.ratio, "verdict": pair.verdict}
+    return plain
 
 
 def _under_headings(row: Row) -> dict[str, str]:

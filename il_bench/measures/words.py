@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 from ..stats.intervals import Interval, short
 
 Row: TypeAlias = "dict[str, Any]"
-"""One learner in one setting: "learner", "settings", "classes" of growth, and "values", each an Interval or a reason."""
+"""One learner in one setting: "learner", "settings", "classes" of growth, "values", each an Interval or a reason, and
+"contrasts" with the learner that "reference" names."""
 
 
 CLEAR = 1.5
@@ -35,7 +36,8 @@ class Circumstances:
     Attributes:
         horizon: steps of a rollout, T.
         indicator: whether D is 0 or 1, so that its mean is the chance to be apart.
-        counted: whether action errors are 0 or 1 and rewards in an interval of length 1, so that the bounds on the loss hold.
+        counted: whether action errors are 0 or 1 and rewards, with 0, lie in an interval of length 1, so that the bounds
+            on the loss hold.
     """
 
     horizon: int
@@ -66,7 +68,8 @@ def _furthest_and_least(rows: Sequence[Row], known: Circumstances) -> list[Row]:
     """Who drifted furthest, and who least in the same setting, if there was anybody else."""
     ordered = sorted(rows, key=lambda row: -_distance(row, known).value)
     furthest, *others = ordered
-    beside = [row for row in others if row["settings"] == furthest["settings"]]
+    settings = furthest["settings"]
+    beside = [row for row in others if row["settings"] == settings]
     least = beside[-1:]
     return [furthest, *least]
 
@@ -125,6 +128,26 @@ def _times(factor: float) -> str:
 
 
 def _drift(row: Row, known: Circumstances) -> str:
+    return f"{_from_expert(row, known)}{_beside(row)}"
+
+
+def _beside(row: Row) -> str:
+    """How it stands to the first learner, by run."""
+    pair = row["contrasts"].get("D at the horizon")
+    if pair is None:
+        return ""
+    other = row["reference"]
+    verdicts = {
+        "better": f"nearer than {other}",
+        "worse": f"farther than {other}",
+        "same": f"as near as {other}",
+        "cannot tell": f"nearer or farther than {other} these runs cannot tell",
+    }
+    return f", {verdicts[pair.verdict]} ({pair} by run)"
+
+
+def _from_expert(row: Row, known: Circumstances) -> str:
+    """How far it is from its expert."""
     distance = _distance(row, known)
     if distance.value == 0:
         return "is where its expert is (D = 0)"
@@ -176,6 +199,7 @@ def _meaning(kind: str, alpha: float) -> str:
         "polynomial": "errors grow or shrink like a power of time",
         "marginal": "errors neither explode nor are forgotten within the horizon",
         "underpowered": "too little to say what becomes of errors",
+        "not linear": "no linear recursion foretells the deviations",
         "none": "there is little that could grow",
     }
     return meanings[kind]

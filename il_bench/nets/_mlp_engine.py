@@ -48,8 +48,9 @@ def suits(obs: torch.Tensor) -> bool:
 
 def bytes_of_a_run(sizes: list[int], batch: int) -> int:
     """What training one run takes: its parameters with gradient, two moments and a transposed copy; its activations."""
-    weights = sum((a + 1) * b for a, b in itertools.pairwise(sizes))
-    return 4 * (5 * weights + 2 * batch * (sum(sizes) + len(sizes)))
+    weights = sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
+    activations = batch * (sum(sizes) + len(sizes))
+    return 4 * (5 * weights + 2 * activations)
 
 
 def runs_at_once(sizes: list[int], batch: int) -> int:
@@ -71,21 +72,25 @@ class Tape:
     def __init__(
         self, flat: torch.Tensor, grad: torch.Tensor, sizes: list[int], batch: int, discrete: bool
     ):
-        room = len(flat), batch
+        runs = len(flat)
         layers = list(matrices(flat.numpy(), sizes))
         slopes = list(matrices(grad.numpy(), sizes))
         observations, *hidden, outputs = sizes
-        inputs = np.ones((*room, observations + 1), np.float32)
-        before = [np.full((*room, width + 1), ONE, np.float32) for width in hidden]
-        after = [inputs, *(np.empty_like(z) for z in before)]
+
+        def room(width: int, value: float) -> np.ndarray:
+            return np.full((runs, batch, width), value, np.float32)
+
+        inputs = room(observations + 1, 1.0)
+        before = [room(width + 1, ONE) for width in hidden]
+        after = [inputs, *map(np.empty_like, before)]
         # At least two columns, the second of zeros: see `times_transposed`.
-        error = np.zeros((*room, max(outputs, 2)), np.float32)
+        error = room(max(outputs, 2), 0.0)
         self._discrete = discrete
         self._inputs = inputs[..., :-1]
-        self._out = np.empty((*room, outputs), np.float32)
+        self._out = room(outputs, 0.0)
         self._error = error[..., :outputs]
         first = np.arange(0, self._out.size, outputs)
-        self._first = first.reshape(len(flat), 1, batch)
+        self._first = first.reshape(runs, 1, batch)
         self._forward = forward(layers, before, after, self._out)
         last = product(transposed(after[-1]), self._error, slopes[-1])
         self._backward = [last, *backward(layers, slopes, before, after, error)]

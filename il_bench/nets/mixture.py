@@ -26,8 +26,11 @@ class MixturePolicy(Policy):
     """
 
     def __init__(self, parts: list[Any], chances: torch.Tensor):
-        self.parts, self.chances, self.action_space = parts, chances, parts[0].action_space
-        self.runs, self.device = len(chances), str(chances.device)
+        self.parts = parts
+        self.chances = chances
+        self.action_space = parts[0].action_space
+        self.runs = len(chances)
+        self.device = str(chances.device)
 
     def __repr__(self) -> str:
         """What it is, not all of it."""
@@ -38,11 +41,15 @@ class MixturePolicy(Policy):
     ) -> tuple[torch.Tensor, Any]:
         """See `Policy.act`; `draw` chooses who acts. The parts' memories stand side by side, (R, E, K, ...)."""
         memories = [None] * len(self.parts) if memory is None else memory.unbind(2)
-        pairs = zip(self.parts, memories, strict=True)
-        answers = [part.act(obs, own) for part, own in pairs]
-        actions = torch.stack([action for action, _ in answers], 2)
-        kept = [own for _, own in answers]
-        memory = None if kept[0] is None else torch.stack(kept, 2)
+        answers = []
+        memory_after = []
+        for part, own in zip(self.parts, memories, strict=True):
+            action, after = part.act(obs, own)
+            answers.append(action)
+            memory_after.append(after)
+        actions = torch.stack(answers, 2)
+        remembers = memory_after[0] is not None
+        memory = torch.stack(memory_after, 2) if remembers else None
         if draw is not None:
             return self._one(actions, draw), memory
         if isinstance(self.action_space, spaces.Box):
@@ -112,7 +119,10 @@ class Mixture:
             part = parts.setdefault((number, kind), {})
             part[own] = arrays[name]
         require(len(parts) > 0, "policy: expected the parts of a mixture, got none")
-        policies = [restore(kind, own, action_space) for (_, kind), own in parts.items()]
+        policies = []
+        for (_, kind), part in parts.items():
+            policy = restore(kind, part, action_space)
+            policies.append(policy)
         return MixturePolicy(policies, arrays["chances"])
 
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:

@@ -28,8 +28,11 @@ class TablePolicy(Policy):
     action_space: spaces.Discrete
 
     def __init__(self, counts: torch.Tensor, fill: torch.Tensor, action_space: spaces.Discrete):
-        self.counts, self.fill, self.action_space = counts, fill, action_space
-        self.runs, self.device = len(counts), str(counts.device)
+        self.counts = counts
+        self.fill = fill
+        self.action_space = action_space
+        self.runs = len(counts)
+        self.device = str(counts.device)
 
     def __repr__(self) -> str:
         """What it is, not all of it."""
@@ -40,19 +43,27 @@ class TablePolicy(Policy):
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, Any]:
         """See `Policy.act`; `draw` asks for a random action of the counted chances."""
-        first = torch.zeros(obs.shape[:2], dtype=torch.long, device=obs.device)
-        step = first if memory is None else memory
-        run = torch.arange(self.runs, device=obs.device)[:, None]
-        table = step.clamp_max(self.counts.shape[1] - 1)
-        cell = run, table, obs.argmax(-1)
+        step = memory
+        if step is None:
+            step = torch.zeros(obs.shape[:2], dtype=torch.long, device=obs.device)
+        cell = self._cell(obs, step)
         counts = self.counts[cell]
         unseen = counts.sum(-1, keepdim=True) == 0
         if draw is not None:
-            weights = torch.where(unseen, torch.ones_like(counts), counts)
+            alike = torch.ones_like(counts)
+            weights = torch.where(unseen, alike, counts)
             return choose(weights, draw), step + 1
         most = counts.argmax(-1, keepdim=True)
-        fill = self.fill[cell][..., None]
-        return torch.where(unseen, fill, most), step + 1
+        fill = self.fill[cell]
+        return torch.where(unseen, fill[..., None], most), step + 1
+
+    def _cell(self, obs: torch.Tensor, step: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Run, table and state of each observation, with which counts are indexed."""
+        run = torch.arange(self.runs, device=obs.device)
+        last = self.counts.shape[1] - 1
+        table = step.clamp_max(last)
+        state = obs.argmax(-1)
+        return run[:, None], table, state
 
     def __getitem__(self, run: int) -> TablePolicy:
         """The policy of one run."""

@@ -1,1 +1,1 @@
-"""Painting: canvas, camera, scenery."""
+"""Painting: canvas, camera, scenery, roads, actors, and what panels share."""

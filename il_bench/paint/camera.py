@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -32,23 +34,41 @@ class Camera:
         cls, size: tuple[int, int], x: float, y: float, angle: float, back: float, height: float
     ) -> Camera:
         """Looks along `angle` towards (x, y), from behind and above; a wide picture shows more to the sides."""
-        place = (x - back * np.cos(angle), y - back * np.sin(angle), angle)
+        east = x - back * np.cos(angle)
+        north = y - back * np.sin(angle)
         width, tall = size
         focal = 0.9 * min(width, 4 / 3 * tall)
-        return cls(size, place, height, focal, 0.34 * tall)
+        return cls(size, (east, north, angle), height, focal, 0.34 * tall)
+
+    @cached_property
+    def way(self) -> tuple[Any, Any]:
+        """Where it looks, as a step of one metre along x and y."""
+        angle = self.place[2]
+        return np.cos(angle), np.sin(angle)
+
+    def _offset(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How far points (..., 2 or more) are from it along x and y, metres."""
+        x, y, _ = self.place
+        east = points[..., 0] - x
+        north = points[..., 1] - y
+        return east, north
 
     def depth(self, points: np.ndarray) -> np.ndarray:
         """How far ahead points (..., 2 or more) are, metres."""
-        x, y, angle = self.place
-        return np.cos(angle) * (points[..., 0] - x) + np.sin(angle) * (points[..., 1] - y)
+        east, north = self._offset(points)
+        cos, sin = self.way
+        depth: np.ndarray = cos * east + sin * north
+        return depth
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Column, row (pixels) and depth (metres) of points (..., 3) in front of the camera."""
-        x, y, angle = self.place
-        depth = self.depth(points)
-        left = np.cos(angle) * (points[..., 1] - y) - np.sin(angle) * (points[..., 0] - x)
+        east, north = self._offset(points)
+        cos, sin = self.way
+        depth = cos * east + sin * north
+        left = cos * north - sin * east
         drop = self.height - points[..., 2]
         scale = self.focal / np.maximum(depth, 1e-6)
-        column = self.size[0] / 2 - scale * left
+        middle = self.size[0] / 2
+        column = middle - scale * left
         row = self.horizon + scale * drop
         return np.stack((column, row, depth), -1)

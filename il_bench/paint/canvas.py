@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ COLOURS = "#56B4E9", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#55
 
 INK, SOFT, RULE, PAPER = "#1d2430", "#68707d", "#e4e7ec", "#ffffff"
 
+DEPTH = 32  # bits of a painted pixel
+
 FAR = 1e5  # fine pixels; pygame walks to what lies farther row by row, and to what is not finite for ever
 
 EVERYWHERE = (-np.inf, -np.inf), (np.inf, np.inf)
@@ -43,32 +46,60 @@ def bodies(
     state: np.ndarray, ghost: np.ndarray | None, colour: str, faint: float = 0.5
 ) -> list[tuple[np.ndarray, str, float]]:
     """Whose bodies a picture shows, each with its colour and opacity: the twin's, then what lies upon it."""
-    twin = [] if ghost is None else [(ghost, colour_of(0), faint)]
-    return [*twin, (state, colour, 1.0)]
+    own = state, colour, 1.0
+    if ghost is None:
+        return [own]
+    twin = ghost, colour_of(0), faint
+    return [twin, own]
 
 
 def rgb(colour: Any) -> np.ndarray:
     """A colour as three numbers from 0 to 255; an array of colours (..., 3) is passed on."""
-    numbers = [*bytes.fromhex(colour[1:])] if isinstance(colour, str) else colour
-    return np.array(numbers, dtype=float)
+    if not isinstance(colour, str):
+        return np.array(colour, dtype=float)
+    digits = colour[1:]
+    return np.array([*bytes.fromhex(digits)], dtype=float)
+
+
+def palette(colours: Iterable[Any]) -> np.ndarray:
+    """Colours as rows (n, 3) of numbers from 0 to 255."""
+    return np.stack([rgb(colour) for colour in colours])
 
 
 def mix(one: Any, other: Any, share: Any) -> np.ndarray:
     """Colours (..., 3) that are `one` where the share (...) is 0 and `other` where it is 1."""
     start = rgb(one)
-    return start + (rgb(other) - start) * np.asarray(share)[..., None]
+    way = rgb(other) - start
+    part = np.asarray(share)[..., None]
+    return start + way * part
 
 
 def packed(colours: np.ndarray) -> np.ndarray:
     """Colours (..., 3) as one number each (...), uint32: what `Canvas.picture` and `Canvas.polygons` take fastest."""
-    red, green, blue = np.moveaxis(colours.astype(np.uint32), -1, 0)
-    return (red << 16) | (green << 8) | blue
+    whole = colours.astype(np.uint32)
+    red, green, blue = np.moveaxis(whole, -1, 0)
+    high = red << 16
+    middle = green << 8
+    return high | middle | blue
 
 
 def _fine(points: Any) -> list[Any]:
-    """Points (..., 2) in fine pixels, none of them farther than FAR."""
-    fine = np.asarray(points, dtype=float) * FINE
-    return np.nan_to_num(fine, nan=FAR).clip(-FAR, FAR).tolist()
+    """Points (n, 2) in fine pixels, none of them farther than FAR."""
+    # Most shapes have few corners: an array of them would cost more than it saves.
+    plain = points.tolist() if isinstance(points, np.ndarray) else points
+    return [(_near(x), _near(y)) for x, y in plain]
+
+
+def _near(pixels: Any) -> float:
+    """A column or row in fine pixels; what is not a number is far to the right, or below."""
+    return max(-FAR, min(FAR, FINE * pixels))
+
+
+def _all_fine(points: np.ndarray) -> list[Any]:
+    """Many points (..., 2) at once, as `_fine` has them."""
+    fine = np.nan_to_num(FINE * points, nan=FAR)
+    near: list[Any] = fine.clip(-FAR, FAR).tolist()
+    return near
 
 
 @lru_cache(maxsize=1)
@@ -114,12 +145,20 @@ class Solid:
     first: np.ndarray
     colours: list[Any]
 
+    @cached_property
+    def parts(self) -> list[slice]:
+        """Which corners are those of each face (m,)."""
+        ends = self.first.tolist()
+        return [slice(start, end) for start, end in itertools.pairwise(ends)]
+
     @classmethod
     def of(cls, faces: Sequence[tuple[np.ndarray, Any]]) -> Solid:
         """From the corners (n, 3) and the colour of each face."""
-        corners = [part for part, _ in faces]
-        first = np.cumsum([0, *map(len, corners)])
-        return cls(np.concatenate(corners), first, [colour for _, colour in faces])
+        corners, colours = zip(*faces, strict=True)
+        lengths = [len(face) for face in corners]
+        first = np.cumsum([0, *lengths])
+        together = np.concatenate(corners)
+        return cls(together, first, list(colours))
 
 
 class Canvas:
@@ -135,16 +174,19 @@ class Canvas:
 
     def __init__(self, size: tuple[int, int], background: Any = PAPER):
         width, height = size
+        fine = width * FINE, height * FINE
         self.size = size
-        self._surface = _pygame().Surface((width * FINE, height * FINE), 0, 32)
-        self._stale = [self._surface.fill(background)]
+        self._surface = _pygame().Surface(fine, 0, DEPTH)
+        whole = self._surface.fill(background)
+        self._stale = [whole]
         self._shown = np.empty((height, width, 3), np.uint8)
 
     def copy(self) -> Canvas:
         """The same picture, to be painted on apart."""
         self._average()
         other = copy.copy(self)
-        other._surface = _pygame().Surface(self._surface.get_size(), 0, 32)
+        fine = self._surface.get_size()
+        other._surface = _pygame().Surface(fine, 0, DEPTH)
         other._pixels()[:] = self._pixels()  # four times as fast as SDL's own copy
         other._shown = self._shown.copy()
         other._stale = []
@@ -152,7 +194,7 @@ class Canvas:
 
     def _pixels(self) -> np.ndarray:
         """The fine pixels (height, width), packed; the surface cannot be painted on while they are held."""
-        return _pygame().surfarray.pixels2d(self._surface).T
+        return _packed_pixels(self._surface)
 
     @contextlib.contextmanager
     def layer(self, alpha: float, corners: Any = EVERYWHERE) -> Iterator[None]:
@@ -166,17 +208,22 @@ class Canvas:
             yield
             return
         area = self._around(corners)
-        before = self._surface.subsurface(area).copy()
+        part = self._surface.subsurface(area)
+        before = part.copy()
         yield
-        before.set_alpha(round(255 * (1 - alpha)))
-        self._stale.append(self._surface.blit(before, area))
+        opacity = 255 * (1 - alpha)
+        before.set_alpha(round(opacity))
+        blended = self._surface.blit(before, area)
+        self._stale.append(blended)
 
     def _around(self, corners: Any) -> Any:
         """The rectangle of fine pixels around points (n, 2), with a pixel to spare."""
         first = np.min(corners, 0) - 1
         last = np.max(corners, 0) + 2
-        first, last = np.clip([first, last], 0, self.size).astype(int) * FINE
-        return _pygame().Rect(first.tolist(), (last - first).tolist())
+        within = np.clip([first, last], 0, self.size)
+        fine = within.astype(int) * FINE
+        (left, top), (right, bottom) = fine.tolist()
+        return _pygame().Rect(left, top, right - left, bottom - top)
 
     def polygon(self, points: Any, colour: Any) -> None:
         """A filled polygon with corners (n, 2)."""
@@ -184,31 +231,34 @@ class Canvas:
 
     def polygons(self, points: np.ndarray, colours: Sequence[Any]) -> None:
         """Filled polygons (m, n, 2) in m colours, one after the other."""
-        self._fill(_fine(points), colours)
+        self._fill(_all_fine(points), colours)
 
     def _fill(self, polygons: Sequence[Any], colours: Sequence[Any]) -> None:
         """Filled polygons, their corners in fine pixels."""
         fill = _pygame().draw.polygon
         surface = self._surface
-        self._stale += [
-            fill(surface, colour, corners)
-            for corners, colour in zip(polygons, colours, strict=True)
-        ]
+        shapes = zip(polygons, colours, strict=True)
+        areas = [fill(surface, colour, corners) for corners, colour in shapes]
+        self._stale += areas
 
     def line(self, points: Any, colour: Any, width: float = 1.0) -> None:
         """A line through points (n, 2); a broad one is round at its joints and ends."""
         draw = _pygame().draw
+        surface = self._surface
         corners = _fine(points)
         thick = max(1, round(width * FINE))
-        self._stale.append(draw.lines(self._surface, colour, False, corners, thick))
+        area = draw.lines(surface, colour, False, corners, thick)
+        self._stale.append(area)
         if thick > 2 * FINE:
-            self._stale += [draw.circle(self._surface, colour, at, thick / 2) for at in corners]
+            half = thick / 2
+            self._stale += [draw.circle(surface, colour, at, half) for at in corners]
 
     def circle(self, centre: Any, radius: float, colour: Any) -> None:
         """A filled disc."""
         x, y = centre
-        disc = _pygame().draw.circle
-        self._stale.append(disc(self._surface, colour, (x * FINE, y * FINE), radius * FINE))
+        at = x * FINE, y * FINE
+        area = _pygame().draw.circle(self._surface, colour, at, radius * FINE)
+        self._stale.append(area)
 
     def text(
         self,
@@ -222,36 +272,42 @@ class Canvas:
         """Write words at the height of `at`, with `part` of their width to the left of it; returns their width."""
         lettering = _lettering(words, colour, size, bold)
         width, height = lettering.get_size()
-        left = at[0] * FINE - part * width
-        top = at[1] * FINE - height / 2
-        self._stale.append(self._surface.blit(lettering, (left, top)))
+        x, y = at
+        left = x * FINE - part * width
+        top = y * FINE - height / 2
+        area = self._surface.blit(lettering, (left, top))
+        self._stale.append(area)
         return width / FINE
 
     def picture(self, pixels: np.ndarray, at: tuple[int, int] = (0, 0)) -> None:
         """Lay RGB pixels (height, width, 3), or packed ones (height, width), with the upper left corner at `at`."""
         numbers = pixels if pixels.ndim == 2 else packed(pixels)
         left, top = at
-        numbers = numbers[max(-top, 0) :, max(-left, 0) :]
+        above = max(-top, 0)
+        before = max(-left, 0)
+        inner = numbers[above:, before:]
         x = max(left, 0) * FINE
         y = max(top, 0) * FINE
-        rows, columns = numbers.shape
+        rows, columns = inner.shape
         area = self._pixels()[y : y + rows * FINE, x : x + columns * FINE]
         tall, wide = area.shape
-        _magnify(numbers[: tall // FINE, : wide // FINE], area)
-        self._stale.append(_pygame().Rect(x, y, wide, tall))
+        visible = inner[: tall // FINE, : wide // FINE]
+        _magnify(visible, area)
+        part = _pygame().Rect(x, y, wide, tall)
+        self._stale.append(part)
 
     def inset(self, pixels: np.ndarray, words: str, colour: str) -> None:
         """A small RGB picture (height, width, 3), magnified in a frame in the upper right corner, words beneath it."""
-        width = self.size[0]
+        width, _ = self.size
         zoom = max(1, round(0.23 * width / pixels.shape[1]))
-        large = np.pad(pixels.repeat(zoom, 0).repeat(zoom, 1), ((2, 2), (2, 2), (0, 0)))
-        edge = [0, 1, -2, -1]
-        large[edge] = rgb(colour)
-        large[:, edge] = rgb(colour)
-        left = width - large.shape[1] - 6
+        large = pixels.repeat(zoom, 0).repeat(zoom, 1)
+        picture = _framed(large, colour)
+        tall, wide, _ = picture.shape
+        right = width - 6
         top = BANNER + 6
-        self.picture(large, (left, top))
-        self.text(words, (width - 6, top + large.shape[0] + 8), colour, 10, part=1)
+        foot = top + tall
+        self.picture(picture, (right - wide, top))
+        self.text(words, (right, foot + 8), colour, 10, part=1)
 
     def solid(self, camera: Camera, solid: Solid, pose: Any, roll: float, alpha: float) -> None:
         """A solid's faces, in their order, those that look away left out.
@@ -264,14 +320,16 @@ class Canvas:
             alpha: how opaque it is, 0 to 1.
         """
         *place, angle = pose
-        corners = solid.corners @ _turn(angle, roll).T + place
-        spots = camera.project(corners)
-        fine = (spots[:, :2] * FINE).tolist()
-        faces = np.flatnonzero(_faces_us(spots, solid.first)).tolist()
+        turned = solid.corners @ _turn(angle, roll).T
+        spots = camera.project(turned + place)
+        pixels = spots[:, :2]
+        fine = (pixels * FINE).tolist()
+        visible = _faces_us(spots, solid.first)
+        faces = np.flatnonzero(visible).tolist()
+        parts = solid.parts
+        shapes = [fine[parts[k]] for k in faces]
         colours = [solid.colours[k] for k in faces]
-        ends = solid.first.tolist()
-        shapes = [fine[ends[k] : ends[k + 1]] for k in faces]
-        with self.layer(alpha, spots[:, :2]):
+        with self.layer(alpha, pixels):
             self._fill(shapes, colours)
 
     def image(self) -> np.ndarray:
@@ -283,15 +341,46 @@ class Canvas:
         """Bring `_shown` up to date."""
         if not self._stale:
             return
-        area = self._stale[0].unionall(self._stale[1:]).clip(self._surface.get_rect())
-        self._stale = []
-        left, top = area.x // FINE, area.y // FINE
-        wide = -(-area.right // FINE) - left
-        tall = -(-area.bottom // FINE) - top
-        fine = self._surface.subsurface((left * FINE, top * FINE, wide * FINE, tall * FINE))
+        left, top, right, bottom = self._stale_part()
+        wide = right - left
+        tall = bottom - top
+        part = left * FINE, top * FINE, wide * FINE, tall * FINE
+        fine = self._surface.subsurface(part)
         small = _pygame().transform.smoothscale(fine, (wide, tall))
-        pixels = np.frombuffer(_pygame().image.tobytes(small, "RGB"), np.uint8)
-        self._shown[top : top + tall, left : left + wide] = pixels.reshape(tall, wide, 3)
+        _unpack(_packed_pixels(small), self._shown[top:bottom, left:right])
+        self._stale = []
+
+    def _stale_part(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of what has been painted on, in whole pixels."""
+        first, *others = self._stale
+        area = first.unionall(others).clip(self._surface.get_rect())
+        left = area.x // FINE
+        top = area.y // FINE
+        right = -(-area.right // FINE)
+        bottom = -(-area.bottom // FINE)
+        return left, top, right, bottom
+
+
+def _packed_pixels(surface: Any) -> np.ndarray:
+    """A surface's pixels (height, width), not copied."""
+    return _pygame().surfarray.pixels2d(surface).T
+
+
+def _unpack(numbers: np.ndarray, out: np.ndarray) -> None:
+    """Write packed colours (height, width) as RGB (height, width, 3), uint8."""
+    out[..., 0] = (numbers >> 16) & 255
+    out[..., 1] = (numbers >> 8) & 255
+    out[..., 2] = numbers & 255
+
+
+def _framed(pixels: np.ndarray, colour: str) -> np.ndarray:
+    """A picture (height, width, 3) in a frame two pixels broad."""
+    around = (2, 2), (2, 2), (0, 0)
+    framed = np.pad(pixels, around)
+    edge = [0, 1, -2, -1]
+    framed[edge] = rgb(colour)
+    framed[:, edge] = rgb(colour)
+    return framed
 
 
 def _magnify(numbers: np.ndarray, area: np.ndarray) -> None:
@@ -305,25 +394,25 @@ def _magnify(numbers: np.ndarray, area: np.ndarray) -> None:
 
 def _turn(angle: float, roll: float) -> np.ndarray:
     """The matrix (3, 3) of a turn by `roll` about x, and then by `angle` about z."""
-    about_z = np.eye(3)
-    about_z[:2, :2] = _rotation(angle)
-    about_x = np.eye(3)
-    about_x[1:, 1:] = _rotation(roll)
-    return about_z @ about_x
-
-
-def _rotation(angle: float) -> np.ndarray:
-    """The matrix (2, 2) of a turn to the left."""
-    cos = np.cos(angle)
-    sin = np.sin(angle)
-    return np.array([[cos, -sin], [sin, cos]])
+    cos, sin = np.cos(angle), np.sin(angle)
+    level, tilt = np.cos(roll), np.sin(roll)
+    return np.array(
+        [
+            [cos, -sin * level, sin * tilt],
+            [sin, cos * level, -cos * tilt],
+            [0, tilt, level],
+        ]
+    )
 
 
 def _faces_us(spots: np.ndarray, first: np.ndarray) -> np.ndarray:
     """Which faces (m,) look at the camera and lie before it: columns, rows and depths (n, 3), `Solid.first` (m + 1,)."""
     start = first[:-1]
-    a, b, _ = (spots[start + 1] - spots[start]).T
-    c, d, _ = (spots[start + 2] - spots[start]).T
+    corner = spots[start]
+    to_second = spots[start + 1] - corner
+    to_third = spots[start + 2] - corner
+    a, b, _ = to_second.T
+    c, d, _ = to_third.T
     # Rows grow downwards, which turns the sense round.
     facing = a * d < b * c
     nearest = np.minimum.reduceat(spots[:, 2], start)
@@ -332,20 +421,27 @@ def _faces_us(spots: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 def resized(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Somebody's RGB picture (height, width, 3) as large as fits into `size` undistorted, in the middle of paper."""
-    pygame = _pygame()
-    tall, wide = pixels.shape[:2]
-    scale = min(size[0] / wide, size[1] / tall)
-    inner = max(1, round(wide * scale)), max(1, round(tall * scale))
-    whole = np.ascontiguousarray(pixels, dtype=np.uint8)
-    picture = pygame.image.frombuffer(whole, (wide, tall), "RGB")
-    small = pygame.surfarray.array3d(pygame.transform.smoothscale(picture, inner))
+    tall, wide, _ = pixels.shape
     width, height = size
-    out = np.full((height, width, 3), rgb(PAPER), np.uint8)
-    columns, rows = inner
+    scale = min(width / wide, height / tall)
+    columns = max(1, round(wide * scale))
+    rows = max(1, round(tall * scale))
     left = (width - columns) // 2
     top = (height - rows) // 2
-    out[top : top + rows, left : left + columns] = small.swapaxes(0, 1)
+    out = np.full((height, width, 3), rgb(PAPER), np.uint8)
+    out[top : top + rows, left : left + columns] = _scaled(pixels, (columns, rows))
     return out
+
+
+def _scaled(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """An RGB picture (height, width, 3) in another size."""
+    pygame = _pygame()
+    tall, wide, _ = pixels.shape
+    whole = np.ascontiguousarray(pixels, dtype=np.uint8)
+    picture = pygame.image.frombuffer(whole, (wide, tall), "RGB")
+    scaled = pygame.transform.smoothscale(picture, size)
+    columns: np.ndarray = pygame.surfarray.array3d(scaled)
+    return columns.swapaxes(0, 1)
 
 
 def bars(
@@ -354,30 +450,48 @@ def bars(
     """A state (X,) of which nothing is known but the limits in `space`: a bar for each number, its twin's a mark."""
     canvas = Canvas(size, "#f4f6f9")
     wide, tall = size
-    step = wide / (len(state) + 1)
-    half = 0.2 * step
+    count = len(state)
+    step = wide / (count + 1)
+    columns = step * np.arange(1, count + 1)
     middle = tall / 2
-    columns = step * np.arange(1, len(state) + 1)
-    for x, row in zip(columns, middle - 0.4 * tall * _shares(state, space), strict=True):
-        left, right = x - half, x + half
-        canvas.polygon([(left, middle), (right, middle), (right, row), (left, row)], SOFT)
+    reach = 0.4 * tall
+    for x, share in zip(columns, _shares(state, space), strict=True):
+        _bar(canvas, x, 0.2 * step, middle - reach * share)
     if ghost is not None:
-        for x, row in zip(columns, middle - 0.4 * tall * _shares(ghost, space), strict=True):
-            ends = [(x - 1.6 * half, row), (x + 1.6 * half, row)]
-            canvas.line(ends, COLOURS[0], max(2, tall / 80))
+        for x, share in zip(columns, _shares(ghost, space), strict=True):
+            _mark(canvas, x, 0.32 * step, middle - reach * share)
     canvas.line([(0, middle), (wide, middle)], INK)
     return canvas.image()
 
 
+def _bar(canvas: Canvas, x: float, half: float, row: float) -> None:
+    """A bar from the middle of the picture to a row."""
+    middle = canvas.size[1] / 2
+    left = x - half
+    right = x + half
+    foot = [(left, middle), (right, middle)]
+    head = [(right, row), (left, row)]
+    canvas.polygon([*foot, *head], SOFT)
+
+
+def _mark(canvas: Canvas, x: float, half: float, row: float) -> None:
+    """Where the twin's bar ends."""
+    width = max(2, canvas.size[1] / 80)
+    canvas.line([(x - half, row), (x + half, row)], colour_of(0), width)
+
+
 def _shares(values: np.ndarray, space: Any) -> np.ndarray:
     """Where in their limits numbers (X,) lie, -1 to 1; their hyperbolic tangents where there are none."""
-    low, high = space.low, space.high
+    low = space.low
+    high = space.high
     known = np.isfinite(low) & np.isfinite(high)
     width = np.where(known, high - low, 1)
     scaled = 2 * (values - low) / width - 1
-    return np.where(known, scaled, np.tanh(values)).clip(-1, 1)
+    shares = np.where(known, scaled, np.tanh(values))
+    return shares.clip(-1, 1)
 
 
 def squeezed(value: Any, unit: float, limit: float) -> Any:
     """A signed scale from -1 to 1 for deviations of every size: linear below `unit`, logarithmic up to `limit`."""
-    return np.arcsinh(np.asarray(value) / unit) / np.arcsinh(limit / unit)
+    length = np.arcsinh(limit / unit)
+    return np.arcsinh(np.asarray(value) / unit) / length

@@ -11,6 +11,8 @@ from .canvas import BANNER, INK, RULE, SOFT, Canvas, squeezed
 
 TOP = 54  # the first row beneath the headline, where a scale ends
 LIMIT, UNIT = 10.0, 0.01  # of the scales: where they end, and up to where they are linear
+MARKS = -10, -1, -0.1, 0, 0.1, 1, 10
+LOW_MARKS = -10, -1, 0, 1, 10  # on a low panel
 TWIN = 1.35  # how much larger the expert's twin is, so that it shows where both are in one spot
 
 
@@ -58,10 +60,11 @@ def footnote(canvas: Canvas, words: str) -> None:
 def key(canvas: Canvas, at: tuple[float, float], strokes: Iterable[tuple[str, str]]) -> None:
     """What strokes mean: their words and colours, one line each, from `at` downwards."""
     left, row = at
+    step = lettering(canvas) + 4
     for words, colour in strokes:
-        canvas.line([(left, row), (left + 10, row)], colour, 3)
+        stroke(canvas, (left + 5, row), 5, colour, 3)
         note(canvas, words, (left + 15, row), INK)
-        row += lettering(canvas) + 4
+        row += step
 
 
 def scaled(value: Any) -> Any:
@@ -72,23 +75,26 @@ def scaled(value: Any) -> Any:
 
 def marks(canvas: Canvas) -> tuple[float, ...]:
     """The numbers beside such a scale: fewer on a low panel."""
-    if canvas.size[1] > 200:
-        return (-10, -1, -0.1, 0, 0.1, 1, 10)
-    return (-10, -1, 0, 1, 10)
+    is_low = canvas.size[1] <= 200
+    return LOW_MARKS if is_low else MARKS
 
 
 def rows(canvas: Canvas, value: Any, foot: float) -> Any:
     """Rows of numbers on an upright scale, which ends at TOP and `foot` rows above the panel's lower edge."""
-    reach = (canvas.size[1] - foot - TOP) / 2
-    return TOP + reach * (1 - scaled(value))
+    height = canvas.size[1]
+    reach = (height - foot - TOP) / 2
+    down = 1 - scaled(value)
+    return TOP + reach * down
 
 
 def ladder(canvas: Canvas, left: float, right: float, foot: float) -> None:
     """An upright scale: a line for each mark from column `left` to `right`, and its number."""
+    beside = left - 5
     for mark in marks(canvas):
         row = rows(canvas, mark, foot)
-        canvas.line([(left, row), (right, row)], RULE if mark else SOFT)
-        canvas.text(f"{mark:g}", (left - 5, row), SOFT, 9, part=1)
+        colour = RULE if mark else SOFT
+        canvas.line([(left, row), (right, row)], colour)
+        canvas.text(f"{mark:g}", (beside, row), SOFT, 9, part=1)
 
 
 class Dial(NamedTuple):
@@ -99,15 +105,19 @@ class Dial(NamedTuple):
 
     def place(self, angle: Any, part: float = 1.0) -> np.ndarray:
         """Pixels (..., 2) of angles (...), anticlockwise from the right, at a part of the radius."""
-        way = np.stack((np.cos(angle), -np.sin(angle)), -1)
+        right = np.cos(angle)
+        down = -np.sin(angle)
+        way = np.stack((right, down), -1)
         return self.middle + part * self.reach * way
 
 
 def dial(canvas: Canvas) -> Dial:
     """A circle as large as it fits beneath the banner, with room for words to its left."""
     width, height = canvas.size
+    head = BANNER + 20
     reach = 0.5 * (height - BANNER) - 20
-    middle = np.array([0.62 * width, BANNER + 20 + reach])
+    column = 0.62 * width
+    middle = np.array([column, head + reach])
     return Dial(middle, reach)
 
 
@@ -121,15 +131,19 @@ def trail(canvas: Canvas, points: np.ndarray, colour: str) -> None:
 def block(canvas: Canvas, middle: float, half: float, ends: Any, colour: str) -> None:
     """A filled rectangle: its middle column, half its width, and its two rows."""
     top, bottom = ends
-    left, right = middle - half, middle + half
-    corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
-    canvas.polygon(corners, colour)
+    left = middle - half
+    right = middle + half
+    head = [(left, top), (right, top)]
+    foot = [(right, bottom), (left, bottom)]
+    canvas.polygon([*head, *foot], colour)
 
 
 def stroke(canvas: Canvas, middle: Any, half: float, colour: str, width: float = 1) -> None:
     """A level line: its middle (2,), half its length, and its width."""
     column, row = middle
-    canvas.line([(column - half, row), (column + half, row)], colour, width)
+    left = column - half
+    right = column + half
+    canvas.line([(left, row), (right, row)], colour, width)
 
 
 def arrow(canvas: Canvas, tip: Any, way: tuple[float, float], colour: str = SOFT) -> None:
@@ -137,4 +151,6 @@ def arrow(canvas: Canvas, tip: Any, way: tuple[float, float], colour: str = SOFT
     along = np.array(way)
     aside = along[::-1] * (0.7, -0.7)
     back = np.asarray(tip) - along
-    canvas.polygon([tip, back + aside, back - aside], colour)
+    left = back + aside
+    right = back - aside
+    canvas.polygon([tip, left, right], colour)

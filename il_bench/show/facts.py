@@ -103,6 +103,8 @@ class Facts:
         first: the first learner, with which the others are compared.
         others: these, in the Record's order.
         elsewhere: where the first learner is hardly lost, if it mostly is here.
+        demonstrated: share of the rollouts that began where an episode began that the first learner learned from; NaN
+            where it is not known.
         excitation: name of the setting whose noise would push demonstrations off the expert's path, and a strength
             worth trying, where nothing pushed them.
     """
@@ -114,6 +116,7 @@ class Facts:
     first: Copy
     others: tuple[Comparison, ...]
     elsewhere: Elsewhere | None
+    demonstrated: float
     excitation: tuple[str, float] | None
 
 
@@ -168,11 +171,13 @@ def facts_of(record: Record) -> Facts | None:
         first=first,
         others=tuple(others),
         elsewhere=_elsewhere(record, rollouts[1], settings),
+        demonstrated=float(record.demonstrated(1)[runs].mean()),
         excitation=_excitation(record, settings),
     )
 
 
 def _share(events: np.ndarray) -> float:
+    """The share of events, or the mean of shares."""
     return float(events.mean())
 
 
@@ -309,8 +314,9 @@ def _elsewhere(record: Record, first: _Rollouts, here: dict[str, float]) -> Else
 def _lost(record: Record, own: _Rollouts, runs: np.ndarray) -> float:
     """Share of rollouts that are lost in some runs; where D is 0 or 1, of those that are apart."""
     # A rollout that became infinite is apart, too.
-    lost = np.minimum(own.drift, 1) if record.indicator else own.lost
-    return float(lost[runs].mean())
+    apart = np.minimum(own.drift, 1)
+    lost = apart if record.indicator else own.lost
+    return _share(lost[runs])
 
 
 def _excitation(record: Record, settings: dict[str, Any]) -> tuple[str, float] | None:

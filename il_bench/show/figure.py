@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from ..paint.canvas import colour_of
 from .style import pattern_of
 
 INK, SOFT, RULE = "0.15", "0.45", "0.9"
+ALONE, AMONG_OTHERS = (6.2, 3.7), (4.6, 3.0)  # width and height of a panel, inches
 HIGHEST = 1e12
 """Divergences above this are drawn at the head of the axis, marked as infinite."""
 LOWEST = 1e-9
@@ -31,17 +34,22 @@ class Drawing(Figure):
 
 def panels(rows: int, columns: int, **shared: Any) -> tuple[Drawing, np.ndarray]:
     """Paper with panels (rows, columns) of about 4.6 by 3 inches."""
-    each = (6.2, 3.7) if rows * columns == 1 else (4.6, 3.0)
-    width = 1.2 + each[0] * columns
-    height = 1.5 + each[1] * rows
+    wide, tall = ALONE if rows * columns == 1 else AMONG_OTHERS
+    width = 1.2 + wide * columns
+    height = 1.5 + tall * rows
     figure = Drawing(figsize=(width, height), layout="constrained", dpi=130)
     axes = figure.subplots(rows, columns, squeeze=False, **shared)
     for axis in axes.flatten():
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.spines[["left", "bottom"]].set_color(SOFT)
-        axis.tick_params(color=SOFT, labelcolor=INK, labelsize=9)
-        axis.grid(True, which="major", color=RULE, lw=0.7)
+        _make_light(axis)
     return figure, axes
+
+
+def _make_light(axis: Any) -> None:
+    """Leave out of matplotlib's axes what says nothing."""
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.spines[["left", "bottom"]].set_color(SOFT)
+    axis.tick_params(color=SOFT, labelcolor=INK, labelsize=9)
+    axis.grid(True, which="major", color=RULE, lw=0.7)
 
 
 def headline(figure: Figure, title: str, note: str) -> None:
@@ -63,12 +71,18 @@ def legend(figure: Figure, handles: Sequence[Any]) -> None:
 
 def _legend_width(labels: Sequence[str], columns: int) -> float:
     """Inches, about: a line and a gap a column, and its longest label; columns are filled one after the other."""
-    tall = -(-len(labels) // columns)
+    tall = math.ceil(len(labels) / columns)
     width = 0.3
     for first in range(0, len(labels), tall):
-        longest = max(len(label) for label in labels[first : first + tall])
+        column = labels[first : first + tall]
+        longest = max(len(_visible(label)) for label in column)
         width += 0.8 + 0.075 * longest
     return width
+
+
+def _visible(label: str) -> str:
+    """A label without what only tells matplotlib how to set it."""
+    return re.sub(r"\\[a-z]+|[${}_^]", "", label)
 
 
 def line_of(learner: int, width: float = 2.0) -> dict[str, Any]:
@@ -80,8 +94,10 @@ def line_of(learner: int, width: float = 2.0) -> dict[str, Any]:
 
 def decades(values: np.ndarray, ceiling: float) -> tuple[float, float]:
     """The lowest and the highest power of ten that an axis needs for some values, zero and infinity apart."""
-    positive = values[np.isfinite(values) & (values > 0)]
-    most = max(positive.max(initial=0), ceiling if np.isfinite(ceiling) else 0)
+    finite = values[np.isfinite(values)]
+    positive = finite[finite > 0]
+    line = ceiling if np.isfinite(ceiling) else 0
+    most = positive.max(initial=line)
     room = 1.2 * most or 1.0
     head = _power_above(np.clip(room, 1e-6, HIGHEST))
     highest_floor = head / 100
@@ -91,11 +107,13 @@ def decades(values: np.ndarray, ceiling: float) -> tuple[float, float]:
 
 
 def _power_below(value: float) -> float:
-    return float(10 ** np.floor(np.log10(value)))
+    power = np.floor(np.log10(value))
+    return float(10**power)
 
 
 def _power_above(value: float) -> float:
-    return float(10 ** np.ceil(np.log10(value)))
+    power = np.ceil(np.log10(value))
+    return float(10**power)
 
 
 def by_decades(axis: Any, values: np.ndarray, ceiling: float = np.inf) -> float:
@@ -123,30 +141,41 @@ def by_decades(axis: Any, values: np.ndarray, ceiling: float = np.inf) -> float:
     else:
         axis.set_yscale("log")
         axis.set_ylim(floor, top)
-    axis.yaxis.set_major_locator(FixedLocator(sorted(ticks)))
     axis.yaxis.set_minor_locator(NullLocator())
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda v, _: "∞" if v > head else _tick_text(v)))
+    _set_ticks(axis, ticks, lambda value, _: "∞" if value > head else _tick_text(value))
     return infinity
+
+
+def _set_ticks(axis: Any, ticks: list[float], text: Callable[[float, Any], str]) -> None:
+    """Write some values beside the vertical axis."""
+    locator = FixedLocator(sorted(ticks))
+    axis.yaxis.set_major_locator(locator)
+    axis.yaxis.set_major_formatter(FuncFormatter(text))
 
 
 def _powers(floor: float, head: float) -> list[float]:
     """Powers of ten from one to another, ten of them at most."""
-    low, high = round(np.log10(floor)), round(np.log10(head))
+    low = round(np.log10(floor))
+    high = round(np.log10(head))
     every = 1 + (high - low) // 10
-    return [10.0**power for power in range(high, low - 1, -every)]
+    powers = range(high, low - 1, -every)
+    return [10.0**power for power in powers]
 
 
 def _tick_text(value: float) -> str:
-    return f"$10^{{{round(np.log10(value))}}}$" if value > 0 else "0"
+    if value <= 0:
+        return "0"
+    power = round(np.log10(value))
+    return f"$10^{{{power}}}$"
 
 
 def as_chance(axis: Any) -> None:
     """Make the vertical axis one from 0 to 1."""
     axis.set_ylim(-0.02, 1.02)
-    axis.yaxis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+    _set_ticks(axis, [0, 0.25, 0.5, 0.75, 1], lambda value, _: f"{value:g}")
 
 
 def without_nan(values: Any) -> np.ndarray:
     """Divergences with what is not a number as infinite: a number that was lost is as far away as can be."""
-    return np.nan_to_num(np.asarray(values, dtype=float), nan=np.inf, posinf=np.inf)
+    numbers = np.asarray(values, dtype=float)
+    return np.nan_to_num(numbers, nan=np.inf, posinf=np.inf)

@@ -27,7 +27,8 @@ class Painter:
     """
 
     def __init__(self, take: Take, size: tuple[int, int]):
-        self._env, self._state = take.env, take.state
+        self._env = take.env
+        self._state = take.state
         self._size = size
         self._coloured = _takes_colour(take.env.draw)
         self._kept = lru_cache(maxsize=KEPT)(self._drawn)
@@ -38,7 +39,8 @@ class Painter:
 
     def picture(self, learner: int, time: int) -> np.ndarray:
         """A learner at a time, not to be written on."""
-        colour, state = colour_of(learner), self._bytes(learner, time)
+        colour = colour_of(learner)
+        state = self._bytes(learner, time)
         if learner == 0:
             return self._kept(state, None, colour)
         twin = self._bytes(0, time)
@@ -50,27 +52,38 @@ class Painter:
 
     def _bytes(self, learner: int, time: int) -> bytes:
         """A state as what it can be remembered by."""
-        state: bytes = self._state[learner, time].tobytes()
-        return state
+        state = self._state[learner, time]
+        return bytes(state.tobytes())
 
     def _drawn(self, state: bytes, twin: bytes | None, colour: str) -> np.ndarray:
-        here = np.frombuffer(state, self._state.dtype)
-        ghost = None if twin is None else np.frombuffer(twin, self._state.dtype)
+        numbers = self._state.dtype
+        here = np.frombuffer(state, numbers)
+        ghost = None
+        if twin is not None:
+            ghost = np.frombuffer(twin, numbers)
         if self._coloured:
             return self._env.draw(here, self._size, ghost, colour=colour)
         return self._env.draw(here, self._size, ghost)
 
     def _heeds_twin(self, first: np.ndarray, drift: np.ndarray) -> bool:
         """Whether the picture of the first state depends on the twin's, wherever that may be."""
-        furthest = list(enumerate(drift.argmax(1).tolist()))
-        times = np.linspace(0, drift.shape[1] - 1, TRIALS).astype(int).tolist()
-        along = [(0, time) for time in times]
         state = self._bytes(0, 0)
-        for learner, time in furthest[::-1] + along:
-            picture = self._drawn(state, self._bytes(learner, time), colour_of(0))
+        for learner, time in _trials(drift):
+            twin = self._bytes(learner, time)
+            picture = self._drawn(state, twin, colour_of(0))
             if not np.array_equal(picture, first):
                 return True
         return False
+
+
+def _trials(drift: np.ndarray) -> list[tuple[int, int]]:
+    """Whose states, and of when, are tried as a twin: where each is furthest away, then the expert's own along the way."""
+    furthest = drift.argmax(1).tolist()
+    places = list(enumerate(furthest))
+    last = drift.shape[1] - 1
+    times = np.linspace(0, last, TRIALS).astype(int)
+    along = [(0, time) for time in times.tolist()]
+    return [*reversed(places), *along]
 
 
 def _takes_colour(draw: Any) -> bool:
@@ -91,21 +104,28 @@ def laid_over(own: np.ndarray, twin: np.ndarray, background: np.ndarray, colour:
         colour: of the twin.
     """
     out = own.copy()
-    rows = np.flatnonzero((own != twin).any((1, 2)))
-    if len(rows) == 0:
-        return out
-    part = slice(rows[0], rows[-1] + 1)
+    part = _differing_rows(own, twin)
     ours = own[part].astype(np.int16)
     theirs = twin[part].astype(np.int16)
     far = _distance(theirs, background)
     differs = _distance(ours, theirs) > LIKE
-    body = differs & (far > _distance(ours, background))
-    strength = OPACITY * np.clip(far[body] / FULL, 0, 1)
-    out[part][body] = mix(ours[body], colour, strength)
+    stands_out = far > _distance(ours, background)
+    body = differs & stands_out
+    weight = np.clip(far[body] / FULL, 0, 1)
+    out[part][body] = mix(ours[body], colour, OPACITY * weight)
     return out
+
+
+def _differing_rows(one: np.ndarray, other: np.ndarray) -> slice:
+    """From the first to the last row in which two pictures differ; none where they do nowhere."""
+    differs = (one != other).any((1, 2))
+    rows = np.flatnonzero(differs).tolist()
+    return slice(rows[0], rows[-1] + 1) if rows else slice(0)
 
 
 def _distance(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """The largest difference of colours (..., 3) in a channel, (...)."""
-    red, green, blue = np.moveaxis(np.abs(one - other), -1, 0)
-    return np.maximum(np.maximum(red, green), blue)
+    differences = np.abs(one - other)
+    red, green, blue = np.moveaxis(differences, -1, 0)
+    larger = np.maximum(red, green)
+    return np.maximum(larger, blue)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -27,14 +28,13 @@ from .figure import (
     panels,
     without_nan,
 )
-from .words import settings_text
+from .words import counted, settings_text
 
 QUANTILES = 0.1, 0.5, 0.9
 CROWD = 4
 """Learners of whom bands and theory are drawn; of more, the medians alone, or nobody would see anything."""
 CEILING: dict[str, Any] = {"color": "0.6", "lw": 0.9, "ls": ":"}
 THEORY: dict[str, Any] = {"lw": 1.0, "ls": (0, (4, 3))}
-SMALL = {"fontsize": 8.5}
 A_LINE = 6  # learners whose growth stands in one line above a panel
 
 
@@ -71,19 +71,26 @@ def drawn(record: Record) -> Figure:
     for axis in idle:
         axis.set_visible(False)
     for axis in used[-columns:]:
-        axis.tick_params(labelbottom=True)
-        axis.set_xlabel("time t (steps)", fontsize=9.5, color=INK)
+        _label_time(axis)
     _words(figure, record)
     legend(figure, _handles(record, settings, ceilings))
     return figure
 
 
+def _label_time(axis: Any) -> None:
+    axis.tick_params(labelbottom=True)
+    axis.set_xlabel("time t (steps)", fontsize=9.5, color=INK)
+
+
 def _shape(keys: list[Any]) -> tuple[int, int]:
     """Rows and columns of the panels: the values of two settings against each other, else nearly a square."""
     count = len(keys)
-    values = [len(set(column)) for column in zip(*keys, strict=True)]
-    if len(values) == 2 and min(values) > 1 and math.prod(values) == count:
-        return values[0], values[1]
+    settings = zip(*keys, strict=True)
+    values = [len(set(column)) for column in settings]
+    is_table = len(values) == 2 and math.prod(values) == count
+    if is_table and min(values) > 1:
+        rows, columns = values
+        return rows, columns
     columns = min(count, 3)
     if count > 3:
         columns = math.ceil(math.sqrt(count))
@@ -91,9 +98,10 @@ def _shape(keys: list[Any]) -> tuple[int, int]:
 
 
 def _words(figure: Figure, record: Record) -> None:
-    runs, episodes, _ = record.arrays["reward"].shape[1:]
+    _, runs, episodes, _ = record.arrays["reward"].shape
     each = runs // len(record.groups())
-    note = f"{each} run{'s' * (each > 1)}, {episodes} twin rollout{'s' * (episodes > 1)} of each"
+    amount = counted(each, "run")
+    note = f"{amount}, {counted(episodes, 'twin rollout')} of each"
     headline(figure, record.config["env"]["name"], note)
     what = "divergence $D_t$ from the expert's twin"
     if record.indicator:
@@ -111,13 +119,19 @@ def _curve(record: Record, learner: int, runs: np.ndarray) -> Curve:
     band = _band(record, learner, runs)
     alphas = np.array([fit.alpha for fit in record.growth(learner)])
     growth = interval(alphas[runs])
-    start = float(band[1, 0])
-    grows = not record.indicator and _is_known(growth) and math.isfinite(start)
     theory = None
-    if grows:
-        unbounded = envelope(start, growth.value, band.shape[1])[1:]
-        theory = np.minimum(unbounded, _ceiling(record, runs))
+    if _is_known(growth) and not record.indicator:
+        theory = _theory(band[1], growth.value, _ceiling(record, runs))
     return Curve(learner, band, growth, theory)
+
+
+def _theory(middle: np.ndarray, growth: float, ceiling: float) -> np.ndarray | None:
+    """What a constant growth makes of the first of some divergences (T,); None where that is infinite."""
+    start = float(middle[0])
+    if not math.isfinite(start):
+        return None
+    unbounded = envelope(start, growth, len(middle))
+    return np.minimum(unbounded[1:], ceiling)
 
 
 def _is_known(growth: Interval) -> bool:
@@ -126,14 +140,18 @@ def _is_known(growth: Interval) -> bool:
 
 def _band(record: Record, learner: int, runs: np.ndarray) -> np.ndarray:
     """10 %, 50 % and 90 % from t = 1 on, (3, T): of all rollouts; of each run's mean under 0/1."""
-    drift = without_nan(record.arrays["divergence"][learner, runs][..., 1:])
-    each = drift.mean(1) if record.indicator else drift.reshape(-1, drift.shape[-1])
+    own = record.arrays["divergence"][learner, runs]
+    drift = without_nan(own[..., 1:])
+    horizon = drift.shape[-1]
+    each = drift.mean(1) if record.indicator else drift.reshape(-1, horizon)
     return np.quantile(each, QUANTILES, axis=0, method="inverted_cdf")
 
 
 def _ceiling(record: Record, runs: np.ndarray) -> float:
     """As far as states come apart; a chance needs no such line."""
-    return np.inf if record.indicator else max(record.ceiling(int(r)) for r in runs)
+    if record.indicator:
+        return np.inf
+    return max(record.ceiling(run) for run in runs.tolist())
 
 
 def _scale(record: Record, axis: Any, curves: list[list[Curve]], ceilings: list[float]) -> float:
@@ -143,9 +161,10 @@ def _scale(record: Record, axis: Any, curves: list[list[Curve]], ceilings: list[
     if record.indicator:
         as_chance(axis)
         return 1.0
-    values = np.stack([curve.band for part in curves for curve in part])
-    known = [c for c in ceilings if np.isfinite(c)]
-    return by_decades(axis, values, max(known, default=np.inf))
+    bands = [curve.band for curve in itertools.chain(*curves)]
+    known = [ceiling for ceiling in ceilings if np.isfinite(ceiling)]
+    highest = max(known, default=np.inf)
+    return by_decades(axis, np.stack(bands), highest)
 
 
 def _panel(axis: Any, curves: list[Curve], ceiling: float, head: float) -> None:
@@ -156,7 +175,8 @@ def _panel(axis: Any, curves: list[Curve], ceiling: float, head: float) -> None:
         _surroundings(axis, curves, head)
     for curve in curves:
         middle = np.minimum(curve.band[1], head)
-        axis.plot(np.arange(1, len(middle) + 1), middle, **line_of(curve.learner))
+        times = np.arange(1, len(middle) + 1)
+        axis.plot(times, middle, **line_of(curve.learner))
 
 
 def _surroundings(axis: Any, curves: list[Curve], head: float) -> None:
@@ -172,26 +192,38 @@ def _surroundings(axis: Any, curves: list[Curve], head: float) -> None:
 
 def _title(axis: Any, words: str, curves: list[Curve]) -> None:
     """The setting, and beneath it each learner's growth in its colour."""
-    known = [curve for curve in curves if curve.theory is not None]
-    rows = [_growths(known[:A_LINE], "growth a step")] if known else []
-    for first in range(A_LINE, len(known), A_LINE):
-        rows.append(_growths(known[first : first + A_LINE], ""))
-    axis.set_title(words, loc="left", fontsize=11, color=INK, pad=6 + 13 * len(rows))
+    rows = _growth_rows(curves)
+    room = 6 + 13 * len(rows)
+    axis.set_title(words, loc="left", fontsize=11, color=INK, pad=room)
     if not rows:
         return
-    children: list[Any] = list(rows)
-    box = VPacker(children=children, align="left", pad=0, sep=2)
+    box = VPacker(children=rows, align="left", pad=0, sep=2)
     place = {"bbox_to_anchor": (0, 1), "bbox_transform": axis.transAxes, "borderpad": 0}
     strip = AnchoredOffsetbox("lower left", child=box, frameon=False, pad=0.15, **place)
     axis.add_artist(strip)
 
 
+def _growth_rows(curves: list[Curve]) -> list[Any]:
+    """Growths of those of whom one is known, some in each line."""
+    known = [curve for curve in curves if curve.theory is not None]
+    rows = []
+    for first in range(0, len(known), A_LINE):
+        lead = "" if first else "growth a step"
+        line = known[first : first + A_LINE]
+        rows.append(_growths(line, lead))
+    return rows
+
+
 def _growths(curves: list[Curve], lead: str) -> HPacker:
-    parts: list[Any] = [TextArea(lead, textprops={"color": SOFT, **SMALL})]
+    parts = [_small(lead, SOFT)]
     for curve in curves:
-        look = {"color": colour_of(curve.learner), **SMALL}
-        parts.append(TextArea(f"{curve.growth.value:.3g}", textprops=look))
+        words = f"{curve.growth.value:.3g}"
+        parts.append(_small(words, colour_of(curve.learner)))
     return HPacker(children=parts, align="baseline", pad=0, sep=7)
+
+
+def _small(words: str, colour: str) -> Any:
+    return TextArea(words, textprops={"color": colour, "fontsize": 8.5})
 
 
 def _handles(record: Record, settings: list[list[Curve]], ceilings: list[float]) -> list[Any]:
@@ -211,11 +243,13 @@ def _handles(record: Record, settings: list[list[Curve]], ceilings: list[float])
 
 def _surrounding_handles(record: Record, settings: list[list[Curve]]) -> list[Any]:
     whose = "runs" if record.indicator else "rollouts"
-    handles: list[Any] = [Patch(color="0.5", alpha=0.25, lw=0, label=f"10 to 90 % of {whose}")]
-    if any(curve.theory is not None for curves in settings for curve in curves):
-        words = r"small gain: $y' = \mathrm{growth}\cdot y + D_1$"
-        handles.append(Line2D([], [], color="0.4", label=words, **THEORY))
-    return handles
+    band = Patch(color="0.5", alpha=0.25, lw=0, label=f"10 to 90 % of {whose}")
+    curves = itertools.chain(*settings)
+    if all(curve.theory is None for curve in curves):
+        return [band]
+    words = r"small gain: $y' = \mathrm{growth}\cdot y + D_1$"
+    line = Line2D([], [], color="0.4", label=words, **THEORY)
+    return [band, line]
 
 
 def _label(record: Record, curve: Curve, alone: bool) -> str:

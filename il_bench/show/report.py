@@ -34,7 +34,7 @@ def sentence(record: Record) -> str:
 
 def sentence_of(facts: Facts) -> str:
     """The same, from the facts."""
-    clauses = (_opening, _others, _more, _expert, _lost, _elsewhere, _why)
+    clauses = (_opening, _others, _more, _expert, _lost, _elsewhere, _starts, _why)
     texts = [clause(facts) for clause in clauses]
     return " ".join(filter(None, texts))
 
@@ -250,6 +250,14 @@ def _elsewhere(facts: Facts) -> str:
     what = "apart" if facts.chance else "lost"
     where = settings_text(there.settings.items())
     return f"At {where} {facts.first.learner} is {what} {_in(there.lost)} of its rollouts."
+
+
+def _starts(facts: Facts) -> str:
+    """That rollouts begin where demonstrations began, so that less is said of what was never seen."""
+    if not facts.demonstrated > 0:
+        return ""
+    share = _in(facts.demonstrated).removeprefix("in ")
+    return f"Of these rollouts {share} began where {facts.first.learner}'s demonstrations did."
 
 
 def _why(facts: Facts) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,7 +21,10 @@ def pattern_of(learner: int) -> tuple[float, ...]:
     """
     colours = len(COLOURS) - 1  # one is the expert's
     dots = max(learner - 1, 0) // colours
-    return (DASH, SPACE, *(DOT, SPACE) * dots) if dots else ()
+    if not dots:
+        return ()
+    dotted = (DOT, SPACE) * dots
+    return (DASH, SPACE, *dotted)
 
 
 def paint_line(canvas: Canvas, points: np.ndarray, learner: int, width: float = 2.0) -> None:
@@ -35,31 +39,55 @@ def paint_line(canvas: Canvas, points: np.ndarray, learner: int, width: float = 
 
 def _pieces(points: np.ndarray, learner: int, width: float) -> Iterator[np.ndarray]:
     """The parts (m, 2) of a line that its pattern draws."""
-    steps = np.linalg.norm(np.diff(points, axis=0), axis=-1)
-    along = np.concatenate(([0.0], np.cumsum(steps)))
-    whole = along[-1]
+    line = Line.through(points)
+    whole = line.along[-1]
     lengths = itertools.cycle(pattern_of(learner))
     start = 0.0
     while start < whole:
         end = start + width * next(lengths)
-        yield _between(points, along, start, min(end, whole))
+        yield line.part(start, min(end, whole))
         start = end + width * next(lengths)
 
 
-def _between(points: np.ndarray, along: np.ndarray, start: float, end: float) -> np.ndarray:
-    """The part of a line between two lengths along it."""
-    inside = along[(along > start) & (along < end)]
-    lengths = np.concatenate(([start], inside, [end]))
-    x = np.interp(lengths, along, points[:, 0])
-    y = np.interp(lengths, along, points[:, 1])
-    return np.stack((x, y), -1)
+@dataclass(frozen=True)
+class Line:
+    """A line that can be cut by its length.
+
+    Attributes:
+        points: (n, 2).
+        along: the length up to each of them (n,).
+    """
+
+    points: np.ndarray
+    along: np.ndarray
+
+    @classmethod
+    def through(cls, points: np.ndarray) -> Line:
+        """Through points (n, 2)."""
+        ways = np.diff(points, axis=0)
+        steps = np.linalg.norm(ways, axis=-1)
+        lengths = np.cumsum(steps)
+        along = np.concatenate(([0.0], lengths))
+        return cls(points, along)
+
+    def part(self, start: float, end: float) -> np.ndarray:
+        """Points (m, 2) of what lies between two lengths along it."""
+        along = self.along
+        is_inside = (along > start) & (along < end)
+        lengths = np.concatenate(([start], along[is_inside], [end]))
+        columns, rows = self.points.T
+        x = np.interp(lengths, along, columns)
+        y = np.interp(lengths, along, rows)
+        return np.stack((x, y), -1)
 
 
 def paint_mark(canvas: Canvas, learner: int, at: tuple[float, float]) -> None:
     """What stands before a learner's name: a disc of its colour, or a piece of its line where that is not solid."""
     x, y = at
     if pattern_of(learner):
-        ends = np.array([(x - 6, y), (x + 10, y)])
+        left = x - 6
+        right = x + 10
+        ends = np.array([(left, y), (right, y)])
         paint_line(canvas, ends, learner, 1.5)
     else:
         canvas.circle(at, 6, colour_of(learner))

@@ -11,12 +11,12 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
-from ..core.registry import ENVS
 from ..core.settings import require
 from ..paint.canvas import colour_of
-from ..records.rows import title_of
-from ..stats.intervals import Interval, interval, short
+from ..records.rows import are_indicators, drift_of, title_of
+from ..stats.intervals import Interval, short
 from .figure import (
     INK,
     SOFT,
@@ -29,7 +29,7 @@ from .figure import (
     panels,
     without_nan,
 )
-from .words import settings_text, value_text
+from .words import counted, settings_text, value_text
 
 if TYPE_CHECKING:
     import xarray
@@ -64,31 +64,32 @@ class Grid:
     @property
     def chance(self) -> bool:
         """Whether every divergence is one: the chance to be apart."""
-        classes: list[Any] = [ENVS[name] for name in self.values("env") if name in ENVS]
-        known = len(classes) == len(self.values("env"))
-        return known and all(cls.indicator for cls in classes)
+        return are_indicators(self.values("env"))
 
     def parts(self) -> list[dict[str, Any]]:
         """The facets: each combination of their values that has runs."""
+        if not self.facets:
+            return [{}]
         columns = [self.data[name].values.tolist() for name in self.facets]
-        rows = dict.fromkeys(zip(*columns, strict=True)) if columns else {(): None}
+        rows = dict.fromkeys(zip(*columns, strict=True))
         return [dict(zip(self.facets, row, strict=True)) for row in rows]
 
     def summary(self, **where: Any) -> Interval:
-        """Median over the runs at some coordinates, and its interval."""
+        """Median over the runs at some coordinates, of chances the mean, and its interval."""
         chosen = np.ones(len(self.last), dtype=bool)
         for name, value in where.items():
             chosen &= _equal(self.data[name].values, value)
-        return interval(self.last[chosen])
+        return drift_of(self.last[chosen], self.chance)
 
 
 def drawn(data: xarray.Dataset, by: tuple[str, ...] = ()) -> Figure:
     """The figure; see `plots.plot`."""
     grid = grid_of(data, by)
     figure = _maps(grid) if len(grid.axes) == 2 else _curves(grid)
-    envs = ", ".join(map(str, grid.values("env")))
-    seeds = len(set(data["seed"].values.tolist()))
-    headline(figure, envs, f"medians over {seeds} seed{'s' * (seeds > 1)}, at the end")
+    names = [str(name) for name in grid.values("env")]
+    seeds = set(data["seed"].values.tolist())
+    note = f"medians over {counted(len(seeds), 'seed')}, at the end"
+    headline(figure, ", ".join(names), note)
     return figure
 
 
@@ -102,42 +103,60 @@ def grid_of(data: xarray.Dataset, by: tuple[str, ...] = ()) -> Grid:
     Raises:
         ValueError: for a setting that has no numbers, or more panels than a picture can hold.
     """
-    several = [str(n) for n in data.coords if n != "seed" and len(_values(data, str(n))) > 1]
-    numeric = [n for n in several if data[n].dtype.kind in "if"]
+    several = _several(data)
+    numeric = [name for name in several if data[name].dtype.kind in "if"]
     wanted = tuple(name for name in by if name not in ("env", "algo"))
-    wrong = [name for name in wanted if name not in numeric]
-    require(
-        not wrong,
-        f"by: expected settings of which there are several numbers ({', '.join(numeric) or 'none'}), "
-        f"got {', '.join(wrong)}; choose of these",
-    )
-    require(
-        len(wanted) <= 2, f"by: expected two settings at most, got {len(wanted)}; leave some out"
-    )
+    _require_numbers(wanted, numeric)
     most_first = sorted(numeric, key=lambda name: -len(_values(data, name)))
     axes = wanted or tuple(most_first[:2])
     facets = tuple(name for name in several if name not in (*axes, "algo"))
     algos = tuple(str(name) for name in _values(data, "algo"))
     grid = Grid(data, _last(data), axes, facets, algos)
-    count = len(grid.parts()) * (len(algos) if len(axes) == 2 else 1)
+    _require_room(grid)
+    return grid
+
+
+def _several(data: xarray.Dataset) -> list[str]:
+    """Coordinates of which there are several values, seeds apart."""
+    names = [str(name) for name in data.coords]
+    return [name for name in names if name != "seed" and len(_values(data, name)) > 1]
+
+
+def _require_numbers(wanted: tuple[str, ...], numeric: list[str]) -> None:
+    wrong = [name for name in wanted if name not in numeric]
+    known = ", ".join(numeric) or "none"
+    require(
+        not wrong,
+        f"by: expected settings of which there are several numbers ({known}), "
+        f"got {', '.join(wrong)}; choose of these",
+    )
+    count = len(wanted)
+    require(count <= 2, f"by: expected two settings at most, got {count}; leave some out")
+
+
+def _require_room(grid: Grid) -> None:
+    each = len(grid.algos) if len(grid.axes) == 2 else 1
+    count = len(grid.parts()) * each
     require(
         count <= MOST_PANELS,
         f"plot: expected at most {MOST_PANELS} panels, these results need {count}; "
         "pick some of them, as in il.open(folder).isel(run=...)",
     )
-    return grid
 
 
 def _values(data: xarray.Dataset, name: str) -> list[Any]:
     values = set(data[name].values.tolist())
-    return sorted(value for value in values if value == value and value != "")
+    known = [value for value in values if value == value and value != ""]
+    return sorted(known)
 
 
 def _last(data: xarray.Dataset) -> np.ndarray:
     """The divergence of each run at its own last time, (R,)."""
     drift = data["drift"].values
-    ends = np.where(np.isnan(drift), 0, np.arange(drift.shape[1])).argmax(1)
-    return without_nan(drift[np.arange(len(drift)), ends])
+    runs, times = drift.shape
+    known = np.where(np.isnan(drift), 0, np.arange(times))
+    ends = known.argmax(1)
+    return without_nan(drift[np.arange(runs), ends])
 
 
 def _equal(values: np.ndarray, value: Any) -> np.ndarray:
@@ -164,8 +183,17 @@ def _curves(grid: Grid) -> Figure:
     for axis in idle:
         axis.set_visible(False)
     figure.supylabel(_quantity(grid), fontsize=9.5, color=INK)
-    legend(figure, [_handle(name, k) for k, name in enumerate(grid.algos, start=1)])
+    handles = [_handle(name, k) for k, name in enumerate(grid.algos, start=1)]
+    legend(figure, [*handles, _band_handle(grid)])
     return figure
+
+
+def _band_handle(grid: Grid) -> Any:
+    """What the bands are; bars, where there is one place alone."""
+    words = "interval of the median over runs"
+    if len(_places(grid)) == 1:
+        return Line2D([], [], label=words, color="0.5", ls="none", marker="|", ms=12, mew=2)
+    return Patch(color="0.5", alpha=0.25, lw=0, label=words)
 
 
 def _handle(name: str, learner: int) -> Line2D:
@@ -183,65 +211,85 @@ def _scale(grid: Grid, axis: Any, summaries: list[list[list[Interval]]]) -> floa
     if grid.chance:
         as_chance(axis)
         return 1.0
-    points = [point for table in summaries for row in table for point in row]
+    rows = itertools.chain(*summaries)
+    points = itertools.chain(*rows)
     shown = np.array([(point.low, point.value, point.high) for point in points])
-    return by_decades(axis, shown[~np.isnan(shown)])
+    known = ~np.isnan(shown)
+    return by_decades(axis, shown[known])
 
 
 def _summaries(grid: Grid, part: dict[str, Any]) -> list[list[Interval]]:
     """For each learner, the medians along the axis."""
-    places = [dict(zip(grid.axes, key, strict=True)) for key in _keys(grid)]
-    return [[grid.summary(**part, **place, algo=algo) for place in places] for algo in grid.algos]
+    table = []
+    for algo in grid.algos:
+        where = {**part, "algo": algo}
+        table.append([grid.summary(**where, **place) for place in _places(grid)])
+    return table
 
 
-def _keys(grid: Grid) -> list[tuple[Any, ...]]:
-    return list(itertools.product(*(grid.values(name) for name in grid.axes)))
+def _places(grid: Grid) -> list[dict[str, Any]]:
+    """Where there are points along the axis."""
+    if not grid.axes:
+        return [{}]
+    (name,) = grid.axes
+    return [{name: value} for value in grid.values(name)]
 
 
 def _curve(axis: Any, learner: int, row: list[Interval], infinity: float) -> None:
-    low, middle, high = (
-        np.minimum([getattr(point, name) for point in row], infinity)
-        for name in ("low", "value", "high")
-    )
+    points = [(point.low, point.value, point.high) for point in row]
+    low, middle, high = np.minimum(points, infinity).T
     if len(row) == 1:
         spread = [middle - low, high - middle]
         look = {**line_of(learner), "ls": "none"}
         axis.errorbar([learner - 1], middle, spread, marker="o", capsize=4, **look)
         return
     places = np.arange(len(row))
-    axis.fill_between(places, low, high, color=colour_of(learner), alpha=0.15, lw=0)
+    colour = colour_of(learner)
+    axis.fill_between(places, low, high, color=colour, alpha=0.15, lw=0)
     axis.plot(places, middle, marker="o", ms=4.5, **line_of(learner))
 
 
 def _label_positions(axis: Any, grid: Grid) -> None:
     """Values stand side by side, equally far apart: a sweep may go by steps or by powers."""
     name = grid.axes[0] if grid.axes else ""
-    labels = [value_text(value) for value in grid.values(name)] if name else []
+    labels = _labels(grid, name) if name else []
     if len(labels) <= 1:
         labels = list(grid.algos)
-    axis.set_xlim(-0.5, len(labels) - 0.5)
-    axis.set_xticks(range(len(labels)), labels)
+    count = len(labels)
+    axis.set_xlim(-0.5, count - 0.5)
+    axis.set_xticks(range(count), labels)
     axis.set_xlabel(title_of(name), fontsize=10, color=INK)
+
+
+def _labels(grid: Grid, name: str) -> list[str]:
+    return [value_text(value) for value in grid.values(name)]
 
 
 def _maps(grid: Grid) -> Figure:
     """A row for each facet, a column for each learner: the last divergence over two settings, as numbers and colours."""
     parts = grid.parts()
+    across, up = grid.axes
     figure, axes = panels(len(parts), len(grid.algos), sharex=True, sharey=True)
-    tables = [[_table(grid, {**part, "algo": algo}) for algo in grid.algos] for part in parts]
-    norm = _norm(grid, np.concatenate([table.ravel() for line in tables for table in line]))
+    tables = [_tables(grid, part) for part in parts]
+    norm = _norm(grid, np.array(tables))
     image: Any = None
     for row, part, line in zip(axes, parts, tables, strict=True):
-        for k, (axis, table) in enumerate(zip(row, line, strict=True), start=1):
+        for k, table in enumerate(line, start=1):
+            axis = row[k - 1]
             image = _map(axis, table, norm)
             _map_title(axis, grid, k, part)
-        row[0].set_ylabel(title_of(grid.axes[1]), fontsize=10, color=INK)
+        row[0].set_ylabel(title_of(up), fontsize=10, color=INK)
     for axis in axes[-1]:
-        axis.set_xlabel(title_of(grid.axes[0]), fontsize=10, color=INK)
+        axis.set_xlabel(title_of(across), fontsize=10, color=INK)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.01)
     bar.set_label(_quantity(grid), fontsize=9.5, color=INK)
     bar.outline.set_visible(False)
     return figure
+
+
+def _tables(grid: Grid, part: dict[str, Any]) -> list[np.ndarray]:
+    """For each learner, the medians over two settings."""
+    return [_table(grid, {**part, "algo": algo}) for algo in grid.algos]
 
 
 def _norm(grid: Grid, values: np.ndarray) -> Normalize:
@@ -251,12 +299,12 @@ def _norm(grid: Grid, values: np.ndarray) -> Normalize:
 def _table(grid: Grid, where: dict[str, Any]) -> np.ndarray:
     """Medians over two settings, the second one downwards; NaN where there are no runs."""
     across, up = grid.axes
-    return np.array(
-        [
-            [grid.summary(**where, **{across: a, up: b}).value for a in grid.values(across)]
-            for b in grid.values(up)
-        ]
-    )
+    rows = []
+    for height in grid.values(up):
+        row = {**where, up: height}
+        points = [grid.summary(**row, **{across: value}) for value in grid.values(across)]
+        rows.append([point.value for point in points])
+    return np.array(rows)
 
 
 def _map(axis: Any, table: np.ndarray, norm: Normalize) -> Any:
@@ -265,21 +313,25 @@ def _map(axis: Any, table: np.ndarray, norm: Normalize) -> Any:
     axis.grid(False)
     axis.spines[:].set_visible(False)
     size = 8.5 if table.shape[1] <= 8 else 6.5
+    look = {"ha": "center", "va": "center", "fontsize": size}
     for (row, column), value in np.ndenumerate(table):
         if not np.isnan(value):
-            colour = "white" if norm(shown[row, column]) > DARK else INK
+            is_dark = norm(shown[row, column]) > DARK
+            colour = "white" if is_dark else INK
             words = "∞" if np.isinf(value) else short(value)
-            axis.text(column, row, words, ha="center", va="center", fontsize=size, color=colour)
+            axis.text(column, row, words, color=colour, **look)
     return image
 
 
 def _map_title(axis: Any, grid: Grid, learner: int, part: dict[str, Any]) -> None:
     """The learner in its colour, the facet after it, and the values along the axes."""
     x, y = grid.axes
-    across = [value_text(value) for value in grid.values(x)]
-    up = [value_text(value) for value in grid.values(y)]
+    across = _labels(grid, x)
+    up = _labels(grid, y)
     axis.set_xticks(range(len(across)), across)
     axis.set_yticks(range(len(up)), up)
+    name = grid.algos[learner - 1]
     bold = {"fontsize": 11, "fontweight": "bold", "color": colour_of(learner)}
-    axis.set_title(grid.algos[learner - 1], loc="left", **bold)
-    axis.set_title(settings_text(part.items()), loc="right", fontsize=9.5, color=SOFT)
+    axis.set_title(name, loc="left", **bold)
+    facet = settings_text(part.items())
+    axis.set_title(facet, loc="right", fontsize=9.5, color=SOFT)

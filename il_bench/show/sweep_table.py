@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..core.settings import require
-from ..records.rows import line, line_texts, title_of
-from ..stats.intervals import interval
+from ..records.rows import (
+    Texts,
+    against,
+    are_indicators,
+    contrast_texts,
+    drift_of,
+    line,
+    line_texts,
+    title_of,
+)
 from .words import value_text
 
 if TYPE_CHECKING:
     import xarray
 
+USUAL = "bc"
+"""The learner with which others are compared where it is there."""
+
+OWN = ("algo", "code")
+"""Coordinates in which partners differ: learners, and with them their sources."""
+
 
 def lines(
     data: xarray.Dataset, by: tuple[str, ...] = (), at: tuple[int, ...] = ()
-) -> list[dict[str, tuple[str, str]]]:
-    """The cells of each line by their titles, value and interval: medians over runs.
+) -> list[dict[str, Texts]]:
+    """The cells of each line by their titles, value and interval: medians over runs, chances as means.
+
+    Of several learners each stands beside one of them, bc if it is there, run by run: see `partners`.
 
     Args:
         data: what `il.open` gives.
@@ -32,7 +49,12 @@ def lines(
     _require_known(by, known)
     _require_within(at, data.sizes["time"] - 1)
     names = by or tuple(known)
-    return [_line(data.isel(run=runs), names, at) for runs in _groups(data, names)]
+    pairs = _pairs(data, at)
+    rows = []
+    for runs in _groups(data, names):
+        row = _line(data, np.array(runs), names, at, pairs)
+        rows.append(row)
+    return rows
 
 
 def _require_known(by: tuple[str, ...], known: list[str]) -> None:
@@ -77,35 +99,110 @@ def _different(texts: np.ndarray) -> int:
 def _groups(data: xarray.Dataset, names: tuple[str, ...]) -> list[list[int]]:
     """The runs of each line, in the lines' order."""
     columns = [data[name].values.tolist() for name in names]
+    rows = zip(*columns, strict=True)
     lines: dict[tuple[Any, ...], list[int]] = {}
-    for run, values in enumerate(zip(*columns, strict=True)):
+    for run, values in enumerate(rows):
         ranks = tuple(map(_rank, values))
         runs = lines.setdefault(ranks, [])
         runs.append(run)
-    return [lines[ranks] for ranks in sorted(lines)]
+    ordered = sorted(lines)
+    return [lines[ranks] for ranks in ordered]
 
 
 def _rank(value: Any) -> tuple[int, float, str]:
     """Numbers by size, NaN first, texts by letter."""
     if not isinstance(value, int | float):
         return 1, 0, str(value)
-    return 0, -np.inf if value != value else value, ""
+    unknown = value != value
+    return 0, -np.inf if unknown else value, ""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Each run beside one of a reference's, by its last divergence.
+
+    Attributes:
+        reference: the learner with which the others are compared.
+        ours: the divergence of each run (R,).
+        theirs: that of its partner; NaN where it has none.
+    """
+
+    reference: str
+    ours: np.ndarray
+    theirs: np.ndarray
+
+    def cell(self, runs: np.ndarray, algos: np.ndarray, indicator: bool) -> Texts:
+        """How the runs of a line stand to their partners; nothing of the reference itself."""
+        ours = self.ours[runs]
+        theirs = self.theirs[runs]
+        alone = np.isnan(theirs).all()
+        own = algos == self.reference
+        if alone or own.any():
+            return "", ""
+        pair = against(ours, theirs, indicator)
+        return contrast_texts(pair)
+
+
+def _pairs(data: xarray.Dataset, at: tuple[int, ...]) -> Pairs | None:
+    """Each run beside its partner of the reference; None where there is one learner only."""
+    algos = sorted(set(data["algo"].values.tolist()))
+    if len(algos) == 1:
+        return None
+    reference = USUAL if USUAL in algos else str(algos[0])
+    drift = _drift(data, at)
+    *_, last = drift.values()
+    partner = partners(data, reference)
+    theirs = np.where(partner < 0, np.nan, last[partner])
+    return Pairs(reference, last, theirs)
+
+
+def partners(data: xarray.Dataset, reference: str) -> np.ndarray:
+    """For each run (R,) the number of the reference's run that is its partner; -1 where there is none, or several.
+
+    Partners agree in the seed and in every coordinate that the reference's run has; what only the other learner has,
+    its rounds, is no difference.
+    """
+    theirs = np.flatnonzero(data["algo"].values == reference)
+    columns = [data[name].values for name in data.coords if name not in OWN]
+    partner = np.full(data.sizes["run"], -1)
+    for run in range(len(partner)):
+        fits = np.ones(len(theirs), dtype=bool)
+        for column in columns:
+            values = column[theirs]
+            fits &= (values == column[run]) | _unknown(values)
+        if fits.sum() == 1:
+            partner[run] = theirs[fits][0]
+    return partner
+
+
+def _unknown(values: np.ndarray) -> np.ndarray:
+    """Where a coordinate has no value: NaN, or an empty text."""
+    unknown: np.ndarray = (values != values) | (values == "")
+    return unknown
 
 
 def _line(
-    part: xarray.Dataset, names: tuple[str, ...], at: tuple[int, ...]
-) -> dict[str, tuple[str, str]]:
-    """The cells of one line, whose runs are the part."""
+    data: xarray.Dataset,
+    runs: np.ndarray,
+    names: tuple[str, ...],
+    at: tuple[int, ...],
+    pairs: Pairs | None,
+) -> dict[str, Texts]:
+    """The cells of the line of some runs."""
+    part = data.isel(run=runs)
+    indicator = are_indicators(part["env"].values.tolist())
     cells = {}
     for name in names:
         value = part[name].values[0]
         cells[title_of(name)] = (value_text(value), "")
     for title, drift in _drift(part, at).items():
-        cells[title] = interval(drift).texts()
+        cells[title] = drift_of(drift, indicator).texts()
+    if pairs is not None:
+        title = f"D against {pairs.reference}"
+        cells[title] = pairs.cell(runs, part["algo"].values, indicator)
     numbers = {str(name): variable.values for name, variable in part.data_vars.items()}
     pooled = line(numbers)
-    count = part.sizes["run"]
-    return cells | line_texts(pooled) | {"runs": (f"{count:,}", "")}
+    return cells | line_texts(pooled) | {"runs": (f"{len(runs):,}", "")}
 
 
 def _drift(part: xarray.Dataset, at: tuple[int, ...]) -> dict[str, np.ndarray]:
@@ -113,6 +210,7 @@ def _drift(part: xarray.Dataset, at: tuple[int, ...]) -> dict[str, np.ndarray]:
     drift = part["drift"].values
     if at:
         return {f"D at t={t}": drift[:, t] for t in at}
-    ends = np.isfinite(drift).cumsum(1).argmax(1)
+    # An infinite divergence is one that is known.
+    ends = (~np.isnan(drift)).cumsum(1).argmax(1)
     runs = np.arange(len(drift))
     return {"D at the end": drift[runs, ends]}

@@ -81,20 +81,28 @@ def _threshold(env: Env, diameter: float) -> float:
 
 def _words(record: Record, run: int, episode: int) -> str:
     """The settings that differ between runs, or else the dial, and which rollout of them it is."""
-    settings = {name: record.data[name].values for name in _settings(record)}
-    several = {n: v[run].item() for n, v in settings.items() if len(np.unique(v)) > 1}
-    dial = {n: v[run].item() for n, v in settings.items() if n == "lipschitz"}
-    return "    ".join(
-        part
-        for part in (settings_text((several or dial).items()), f"run {run}", f"episode {episode}")
-        if part
-    )
+    names = _several(record)
+    if not names and "lipschitz" in _settings(record):
+        names = ["lipschitz"]
+    values = {name: record.data[name].values[run].item() for name in names}
+    parts = settings_text(values.items()), f"run {run}", f"episode {episode}"
+    return "    ".join(part for part in parts if part)
 
 
 def _settings(record: Record) -> list[str]:
     """Coordinates along the runs, seeds apart."""
     coords = record.data.coords
-    return [str(n) for n in coords if coords[n].dims == ("run",) and n != "seed"]
+    names = [str(name) for name in coords if coords[name].dims == ("run",)]
+    return [name for name in names if name != "seed"]
+
+
+def _several(record: Record) -> list[str]:
+    """Those of them of which there are several values."""
+    return [name for name in _settings(record) if len(_values(record, name)) > 1]
+
+
+def _values(record: Record, name: str) -> np.ndarray:
+    return np.unique(record.data[name].values)
 
 
 def takes_by(record: Record, by: str, learner: int, episode: int | None = None) -> list[Take]:
@@ -103,20 +111,32 @@ def takes_by(record: Record, by: str, learner: int, episode: int | None = None) 
     Raises:
         ValueError: for a setting of which the Record has no two values.
     """
-    known = _settings(record)
-    several = [name for name in known if len(np.unique(record.data[name].values)) > 1]
+    _require_several(by, _several(record))
+    takes = []
+    for value in _some(_values(record, by)):
+        has_value = record.data[by].values == value
+        runs = np.flatnonzero(has_value).tolist()
+        run, number = typical(record.data, learner, runs, episode)
+        takes.append(take_of(record, run, number))
+    return takes
+
+
+def _require_several(by: str, several: list[str]) -> None:
+    known = ", ".join(several) or "none"
+    flag = several[0] if several else "lipschitz"
     require(
         by in several,
-        f"by: expected a setting of which this record has several values ({', '.join(several) or 'none'}), "
-        f"got {by}; run with several, as in --{several[0] if several else 'lipschitz'} 0.9 1.1",
+        f"by: expected a setting of which this record has several values ({known}), "
+        f"got {by}; run with several, as in --{flag} 0.9 1.1",
     )
-    column = record.data[by].values
-    values = np.unique(column)
+
+
+def _some(values: np.ndarray) -> np.ndarray:
+    """As many of some values as there may be takes, evenly chosen."""
+    last = len(values) - 1
     count = min(len(values), MOST_TAKES)
-    chosen = values[np.linspace(0, len(values) - 1, count).round().astype(int)]
-    groups = [np.flatnonzero(column == value).tolist() for value in chosen]
-    places = [typical(record.data, learner, runs, episode) for runs in groups]
-    return [take_of(record, run, number) for run, number in places]
+    places = np.linspace(0, last, count).round()
+    return values[places.astype(int)]
 
 
 def typical(
@@ -133,12 +153,15 @@ def typical(
     Raises:
         ValueError: when there is no such run or episode.
     """
-    last = data["divergence"].values[learner, :, :, -1]
-    last = np.nan_to_num(last, nan=np.inf, posinf=np.inf)  # (R, E)
-    runs = _numbers("run", run, last.shape[0])
-    episodes = _numbers("episode", episode, last.shape[1])
-    pairs = sorted(itertools.product(runs, episodes), key=lambda pair: last[pair])
-    return pairs[(len(pairs) - 1) // 2]
+    drift = data["divergence"].values[learner]
+    last = np.nan_to_num(drift[..., -1], nan=np.inf, posinf=np.inf)  # (R, E)
+    count, episode_count = last.shape
+    runs = _numbers("run", run, count)
+    episodes = _numbers("episode", episode, episode_count)
+    pairs = itertools.product(runs, episodes)
+    nearest_first = sorted(pairs, key=lambda pair: last[pair])
+    middle = (len(nearest_first) - 1) // 2
+    return nearest_first[middle]
 
 
 def _numbers(name: str, given: int | list[int] | None, count: int) -> list[int]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..core.env import Env
+from ..core.files import write_whole
 from ..core.settings import require
 from ..records.record import Record
 from .encode import write_gif, write_mp4
@@ -29,9 +30,19 @@ class Clip:
     """The film, H.264."""
 
     def save(self, path: str | Path) -> Path:
-        """Write it."""
-        Path(path).write_bytes(self.mp4)
-        return Path(path)
+        """Write it, whole or not at all.
+
+        Raises:
+            ValueError: when it cannot be written there.
+        """
+        place = Path(path)
+        try:
+            write_whole(place, self.mp4)
+        except OSError as error:
+            raise ValueError(
+                f"film: {place} cannot be written ({error.strerror}); name another place"
+            ) from None
+        return place
 
     def _repr_html_(self) -> str:
         text = base64.b64encode(self.mp4).decode()

@@ -13,6 +13,12 @@ def settings_text(settings: Iterable[tuple[str, Any]]) -> str:
     return ", ".join(f"{title_of(name)} = {value_text(value)}" for name, value in settings)
 
 
+def counted(number: int, noun: str) -> str:
+    """How many of something: "1 run", "2 runs"."""
+    ending = "" if number == 1 else "s"
+    return f"{number} {noun}{ending}"
+
+
 def value_text(value: Any) -> str:
     """A value of a setting: a number without idle zeros, nothing where it is unknown, else its text."""
     if not isinstance(value, int | float):

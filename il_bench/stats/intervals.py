@@ -364,9 +364,11 @@ def mean_error(error: np.ndarray, broke: np.ndarray, length: np.ndarray) -> np.n
     (R, E) >= 0) errs infinitely; one that lived no step (`length` (R, E) is 0) has no error, nor has a run of such.
     """
     known = np.nan_to_num(error, nan=np.inf)
-    sizes = np.linalg.norm(known, axis=-1)
+    with np.errstate(over="ignore"):
+        sizes = np.linalg.norm(known, axis=-1)
     alive = np.arange(sizes.shape[-1]) < length[..., None]
-    total = np.where(alive, sizes, 0.0).sum(-1)
+    with np.errstate(over="ignore"):
+        total = np.where(alive, sizes, 0.0).sum(-1)
     means = total / np.maximum(length, 1)
     each = np.where(broke >= 0, np.inf, means)
     lives = (length > 0) | (broke >= 0)

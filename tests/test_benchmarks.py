@@ -1,0 +1,181 @@
+"""Benchmarks: claims are conditions, results say which of them failed, and other seeds are compared claim by claim."""
+
+import ast
+import importlib
+import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "benchmarks"
+SCRIPTS = sorted(FOLDER.glob("*.py"))
+AIDS = {"claims", "publish", "reseed", "vs_imitation_ours", "vs_imitation_peer"}
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """A module of the folder, as a script there imports it; forgotten again."""
+    monkeypatch.syspath_prepend(FOLDER)
+    before = set(sys.modules)
+    yield importlib.import_module
+    for name in {path.stem for path in SCRIPTS} & (set(sys.modules) - before):
+        del sys.modules[name]
+
+
+@pytest.fixture
+def pages(load, monkeypatch, tmp_path):
+    """`publish`, which writes into a folder of the test's, and a page with one marker."""
+    publish = load("publish")
+    page = tmp_path / "results.md"
+    page.write_text("before\n<!-- benchmark: toy -->\n<!-- end -->\nafter\n")
+    monkeypatch.setattr(publish, "HERE", tmp_path)
+    monkeypatch.setattr(publish, "PAGES", (page,))
+    return publish
+
+
+def test_a_claim_that_fails_says_so(load):
+    claim = load("claims").Claim
+    assert str(claim("It grows.", True, "It does not.")) == "It grows."
+    assert str(claim("It grows.", False, "It does not.")) == "**It does not.**"
+    assert str(claim("It grows.", False)) == "**Not borne out:** It grows."
+    assert claim("It grows.", np.False_).entry() == {
+        "holds": False,
+        "sentence": "**Not borne out:** It grows.",
+    }
+
+
+def test_a_goal_that_is_missed_is_said_beside_the_number(load):
+    goal = load("claims").goal
+    assert str(goal("It takes 2 s (goal: 3)", True)) == "It takes 2 s (goal: 3)."
+    assert str(goal("It takes 4 s (goal: 3)", False)) == (
+        "**It takes 4 s (goal: 3); the goal is missed.**"
+    )
+
+
+def test_the_interval_of_a_share_is_exact(load):
+    """At no and at all of n cases the ends are those of (1 - p)^n = 2.5 %."""
+    share = load("claims").share
+    end = 0.025 ** (1 / 64)
+    none, every = share(np.zeros(64, bool)), share(np.ones(64, bool))
+    assert none.ends == pytest.approx((0, 1 - end), rel=1e-9)
+    assert every.ends == pytest.approx((end, 1), rel=1e-9)
+    assert str(none) == "0% [0, 6]"
+    assert str(every) == "100% [94, 100]"
+    assert none.overlaps(share(np.arange(64) < 2))
+    assert not none.overlaps(every)
+
+
+def test_a_mean_tells_its_distance_in_standard_errors(load):
+    claims = load("claims")
+    one = claims.mean(np.array([1.0, 2.0, 3.0]))
+    assert one.value == 2
+    assert one.error == pytest.approx(1 / 3**0.5)
+    assert one.apart(3) == pytest.approx(3**0.5)
+    assert one.text(1) == "2.0 ± 0.6"
+    exact = claims.mean(np.zeros(4))
+    assert (exact.apart(0), exact.apart(1)) == (0, np.inf)
+
+
+def test_what_is_published_names_the_claims_that_fail(load, pages, tmp_path):
+    claim = load("claims").Claim
+    claims = [claim("It grows."), claim("It ends.", False, "It goes on.")]
+    pages.publish("toy", claims, "| a |", "What it is.", numbers=[1, 2])
+    result = json.loads((tmp_path / "toy.json").read_text())
+    assert result["claims"] == [
+        {"holds": True, "sentence": "It grows."},
+        {"holds": False, "sentence": "**It goes on.**"},
+    ]
+    assert result["numbers"] == [1, 2]
+    text = (tmp_path / "results.md").read_text()
+    assert text.startswith("before\n<!-- benchmark: toy -->\n`python benchmarks/toy.py`")
+    assert text.endswith("What it is. It grows. **It goes on.**\n<!-- end -->\nafter\n")
+
+
+@pytest.fixture
+def reseed(load, pages, monkeypatch, tmp_path):
+    """`reseed` over one light benchmark, whose first claim is true below seed 2000."""
+    module, claim = load("reseed"), load("claims").Claim
+    toy = SimpleNamespace(
+        SEEDS=4,
+        results=lambda first, seeds: (first, seeds),
+        claims=lambda results: [
+            claim(f"It begins at {results[0]}.", results[0] < 2000),
+            claim("It has four.", results[1] == 4),
+        ],
+    )
+    monkeypatch.setitem(sys.modules, "toy", toy)
+    monkeypatch.setattr(module, "HERE", tmp_path)
+    monkeypatch.setattr(module, "LIGHT", ("toy",))
+    pages.publish("toy", toy.claims(toy.results(0, 4)), "")
+    return module
+
+
+def test_other_seeds_move_a_sentence_or_change_its_truth(reseed, tmp_path, capsys):
+    reseed.main([])
+    result = json.loads((tmp_path / "reseed.json").read_text())
+    assert result["others"]["toy"]["seeds"] == [1000, 1003]
+    assert result["claims"] == [{"holds": True, "sentence": "`toy`: no claim changes its truth."}]
+    assert "| toy | 1000 to 1003 | 2 | 2 | 2 | 0 |" in result["readme"]
+    assert "toy, moved:\n  first seeds: It begins at 0." in capsys.readouterr().out
+    reseed.main(["toy", "--first", "2000", "--seeds", "3"])
+    result = json.loads((tmp_path / "reseed.json").read_text())
+    assert not result["claims"][0]["holds"]
+    assert "2 of 2 claims change their truth" in result["claims"][0]["sentence"]
+    assert "| toy | 2000 to 2002 | 2 | 2 | 0 | 2 |" in result["readme"]
+    row = "| toy | It begins at 0. | Not borne out: It begins at 2000. | yes |"
+    assert row in result["readme"]
+    assert "toy, CHANGED:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("contents", "words"),
+    [
+        (None, "has no result yet"),
+        ({"claim": "It grows."}, "is old"),
+        ({"claims": []}, "of an earlier script"),
+    ],
+)
+def test_what_cannot_be_compared_says_why(reseed, tmp_path, contents, words):
+    path = tmp_path / "toy.json"
+    path.unlink()
+    if contents is not None:
+        path.write_text(json.dumps(contents))
+    reseed.main([])
+    (claim,) = json.loads((tmp_path / "reseed.json").read_text())["claims"]
+    assert not claim["holds"]
+    assert words in claim["sentence"]
+
+
+@pytest.mark.parametrize("words", [["nobody"], ["--first", "10"]])
+def test_other_seeds_are_others_and_names_are_known(reseed, words, capsys):
+    with pytest.raises(SystemExit):
+        reseed.main(words)
+    assert "expected" in capsys.readouterr().err
+
+
+def functions(path):
+    """Top-level functions by name."""
+    body = ast.parse(path.read_text()).body
+    return {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_every_benchmark_makes_claims_of_its_results(path):
+    """Read, not run: they take minutes."""
+    if path.stem in AIDS:
+        return
+    names = functions(path)
+    assert "claims" in names
+    assert ast.unparse(names["claims"].returns) == "list[Claim]"
+
+
+def test_what_is_repeated_on_other_seeds_takes_them(load):
+    """`results(first, seeds)`, of as many seeds as the constant says."""
+    reseed = load("reseed")
+    for name in (*reseed.LIGHT, *reseed.ON_DEMAND):
+        arguments = functions(FOLDER / f"{name}.py")["results"].args
+        assert [one.arg for one in arguments.args] == ["first", "seeds"], name
+        assert [ast.unparse(one) for one in arguments.defaults] == ["0", "SEEDS"], name
