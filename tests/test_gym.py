@@ -16,7 +16,7 @@ import torch
 from conftest import SMALL
 from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
-from test_run import QUICK, command
+from test_run import QUICK, _no_figure_unless_asked_for, command  # noqa: F401
 
 import il_bench as il
 from il_bench.borders.gymnasium_out import GymEnv, GymVectorEnv

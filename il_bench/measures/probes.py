@@ -35,8 +35,8 @@ def driver(env: Env, who: Policy | Expert) -> Driver:
 
 def dial_coordinates(env: Env, state: torch.Tensor) -> torch.Tensor:
     """Which coordinates (X,) bool of states (R, E, X) the dial acts on: moving one alone makes a distance."""
-    places = range(state.shape[-1])
-    acted_on = [_makes_distance(env, state, place) for place in places]
+    size = state.shape[-1]
+    acted_on = [_makes_distance(env, state, place) for place in range(size)]
     return torch.tensor(acted_on, device=state.device)
 
 
@@ -477,9 +477,11 @@ def _furthest(env: Env, ends: torch.Tensor, twin: torch.Tensor) -> torch.Tensor:
     """Of several ends (n, R, E, X) of each rollout the one (R, E, X) that is furthest from its twin."""
     distances = [env.distance(end, twin) for end in ends]
     apart = torch.stack(distances)
-    furthest = apart.argmax(0)[None, ..., None]
-    rows = furthest.expand(1, *twin.shape)
-    return ends.gather(0, rows)[0]
+    furthest = apart.argmax(0)
+    row = furthest[None, ..., None]
+    rows = row.expand(1, *twin.shape)
+    worst = ends.gather(0, rows)
+    return worst[0]
 
 
 def independent(env: Env, expert: Expert, lead: Rollout, streams: Streams) -> np.ndarray:

@@ -651,6 +651,15 @@ HEADINGS: dict[str, dict[str, Quantity]] = {
 """What is measured, in the order of the table, by what it answers: how far, how fast, why, how bad at most, at what cost."""
 
 
+UNKNOWN: dict[str, str] = {
+    "growth a step, Lyapunov, learner's path": loops.NOT_FREE,
+    "growth a step, Lyapunov, expert's path": loops.NOT_FREE,
+    "kick forgotten after, learner": probes.SWALLOWED,
+    "kick forgotten after, expert": probes.SWALLOWED,
+}
+"""Why some runs may have no number while others have one, by the name of the quantity."""
+
+
 def classes(a: Assessment, runs: np.ndarray) -> dict[str, int]:
     """How many of some runs are of which class of growth, the most frequent first, else whose run comes first."""
     counts = Counter(a.growth[run].kind for run in runs)

@@ -52,7 +52,7 @@ class Measures:
         rows = []
         for row in self.rows:
             values = _plain_values(row["values"])
-            contrasts = {name: _plain_contrast(pair) for name, pair in row["contrasts"].items()}
+            contrasts = _plain_contrasts(row["contrasts"])
             rows.append({**row, "values": values, "contrasts": contrasts})
         errors: Any = self.errors
         if not isinstance(errors, str):
@@ -131,8 +131,12 @@ def _texts(row: Row) -> dict[str, dict[str, str]]:
             texts[heading][name] = _text(name, values[name])
     if row["contrasts"]:
         title = f"against {row['reference']}, run by run"
-        texts[title] = {name: contrast_text(pair) for name, pair in row["contrasts"].items()}
+        texts[title] = _contrast_texts(row["contrasts"])
     return texts
+
+
+def _contrast_texts(contrasts: Mapping[str, Contrast]) -> dict[str, str]:
+    return {name: contrast_text(pair) for name, pair in contrasts.items()}
 
 
 def contrast_text(pair: Contrast) -> str:
@@ -140,8 +144,12 @@ def contrast_text(pair: Contrast) -> str:
     return f"{pair}, {pair.verdict}"
 
 
-def _plain_contrast(pair: Contrast) -> dict[str, Any]:
-    return {**_plain(pair.by), "ratio": pair.ratio, "verdict": pair.verdict}
+def _plain_contrasts(contrasts: Mapping[str, Contrast]) -> dict[str, Any]:
+    plain = {}
+    for name, pair in contrasts.items():
+        numbers = _plain(pair.by)
+        plain[name] = {**numbers, "ratio": pair.ratio, "verdict": pair.verdict}
+    return plain
 
 
 def _under_headings(row: Row) -> dict[str, str]:

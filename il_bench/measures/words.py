@@ -68,7 +68,8 @@ def _furthest_and_least(rows: Sequence[Row], known: Circumstances) -> list[Row]:
     """Who drifted furthest, and who least in the same setting, if there was anybody else."""
     ordered = sorted(rows, key=lambda row: -_distance(row, known).value)
     furthest, *others = ordered
-    beside = [row for row in others if row["settings"] == furthest["settings"]]
+    settings = furthest["settings"]
+    beside = [row for row in others if row["settings"] == settings]
     least = beside[-1:]
     return [furthest, *least]
 
@@ -198,6 +199,7 @@ def _meaning(kind: str, alpha: float) -> str:
         "polynomial": "errors grow or shrink like a power of time",
         "marginal": "errors neither explode nor are forgotten within the horizon",
         "underpowered": "too little to say what becomes of errors",
+        "not linear": "no linear recursion foretells the deviations",
         "none": "there is little that could grow",
     }
     return meanings[kind]

@@ -195,16 +195,26 @@ class Record:
 
     def groups(self) -> dict[tuple[tuple[str, float], ...], np.ndarray]:
         """Runs (indices) by the settings that differ between runs, seeds apart."""
-        settings = dict(self.index.runs)
-        del settings["seed"]
-        varying = [name for name, values in settings.items() if len(set(values)) > 1]
-        names = varying or [name for name in settings if name == "lipschitz"]
+        settings = self._telling_settings()
         groups: dict[tuple[tuple[str, float], ...], list[int]] = {}
         for run in range(self.runs):
-            key = tuple((name, settings[name][run]) for name in names)
+            own = {name: values[run] for name, values in settings.items()}
+            key = tuple(own.items())
             runs = groups.setdefault(key, [])
             runs.append(run)
         return {key: np.array(runs) for key, runs in groups.items()}
+
+    def _telling_settings(self) -> dict[str, list[float]]:
+        """The settings that differ between runs, seeds apart; the dial where none does."""
+        settings = dict(self.index.runs)
+        del settings["seed"]
+        varying = {}
+        for name, values in settings.items():
+            different = set(values)
+            if len(different) > 1:
+                varying[name] = values
+        dial = {name: values for name, values in settings.items() if name == "lipschitz"}
+        return varying or dial
 
     @cached_property
     def indicator(self) -> bool:
@@ -253,8 +263,10 @@ class Record:
 
         NaN where it is not known: of the expert, of a policy that nobody learned here, in Records of earlier versions.
         """
-        shares = self.index.demonstrated.get(self.learners[learner])
-        return np.full(self.runs, np.nan) if shares is None else np.array(shares)
+        name = self.learners[learner]
+        unknown = [math.nan] * self.runs
+        shares = self.index.demonstrated.get(name, unknown)
+        return np.array(shares)
 
     def ceiling(self, run: int) -> float:
         """The deviation of two unrelated states of a run: the certificate's diameter, or else the expert's own spread.

@@ -54,13 +54,18 @@ def _divergence_quantile(part: float, record: Record, learner: int) -> np.ndarra
 
 def _error_off(record: Record, learner: int) -> np.ndarray:
     error = record.arrays["error_off"][learner]
-    broke, length = record.arrays["broke"][0], record.arrays["length"][0]
-    return intervals.mean_error(error, broke, length)
+    return _mean_error(record, error, 0)
 
 
 def _error_on(record: Record, learner: int) -> np.ndarray:
     error = record.arrays["error_on"][learner]
-    broke, length = record.arrays["broke"][learner], record.arrays["length"][learner]
+    return _mean_error(record, error, learner)
+
+
+def _mean_error(record: Record, error: np.ndarray, where: int) -> np.ndarray:
+    """The mean size of errors (R, E, T, U) on the states of some learner."""
+    broke = record.arrays["broke"][where]
+    length = record.arrays["length"][where]
     return intervals.mean_error(error, broke, length)
 
 
@@ -181,8 +186,11 @@ def drift_of(values: np.ndarray, indicator: bool) -> Interval:
 
 def are_indicators(names: Iterable[str]) -> bool:
     """Whether D is 0 or 1 in all environments of these names; a file's, which is not opened for that, counts as none."""
-    classes: list[Any] = [ENVS.get(name) for name in names]
-    return all(cls is not None and cls.indicator for cls in classes)
+    for name in names:
+        cls: Any = ENVS.get(name)
+        if cls is None or not cls.indicator:
+            return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -463,13 +471,17 @@ def _alone(pooled: Any) -> Any:
 
 def cell_texts(row: dict[str, Any]) -> dict[str, Texts]:
     """A row's cells by their titles: value and interval."""
-    texts: dict[str, Texts] = {"learner": (row["learner"], "")}
+    learner: Texts = (row["learner"], "")
+    texts = {"learner": learner}
     for name, value in row["settings"].items():
         title = title_of(name)
         texts[title] = (f"{value:g}", "")
     for t, pooled in row["drift"].items():
-        texts[f"D at t={t}"] = pooled.texts()
-    return texts | _beside_texts(row) | line_texts(row)
+        title = f"D at t={t}"
+        texts[title] = pooled.texts()
+    texts |= _beside_texts(row)
+    texts |= line_texts(row)
+    return texts
 
 
 def _beside_texts(row: dict[str, Any]) -> dict[str, Texts]:
@@ -502,8 +514,11 @@ def _joined(row: Mapping[str, Texts]) -> list[str]:
 
 def _widths(lines: Sequence[Sequence[str]]) -> list[int]:
     """Characters of the longest cell in each column."""
-    columns = zip(*lines, strict=True)
-    return [max(map(len, column)) for column in columns]
+    widths = []
+    for column in zip(*lines, strict=True):
+        longest = max(map(len, column))
+        widths.append(longest)
+    return widths
 
 
 def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:

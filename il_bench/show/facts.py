@@ -177,6 +177,7 @@ def facts_of(record: Record) -> Facts | None:
 
 
 def _share(events: np.ndarray) -> float:
+    """The share of events, or the mean of shares."""
     return float(events.mean())
 
 
@@ -313,8 +314,9 @@ def _elsewhere(record: Record, first: _Rollouts, here: dict[str, float]) -> Else
 def _lost(record: Record, own: _Rollouts, runs: np.ndarray) -> float:
     """Share of rollouts that are lost in some runs; where D is 0 or 1, of those that are apart."""
     # A rollout that became infinite is apart, too.
-    lost = np.minimum(own.drift, 1) if record.indicator else own.lost
-    return float(lost[runs].mean())
+    apart = np.minimum(own.drift, 1)
+    lost = apart if record.indicator else own.lost
+    return _share(lost[runs])
 
 
 def _excitation(record: Record, settings: dict[str, Any]) -> tuple[str, float] | None:

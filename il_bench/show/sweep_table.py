@@ -50,7 +50,11 @@ def lines(
     _require_within(at, data.sizes["time"] - 1)
     names = by or tuple(known)
     pairs = _pairs(data, at)
-    return [_line(data, np.array(runs), names, at, pairs) for runs in _groups(data, names)]
+    rows = []
+    for runs in _groups(data, names):
+        row = _line(data, np.array(runs), names, at, pairs)
+        rows.append(row)
+    return rows
 
 
 def _require_known(by: tuple[str, ...], known: list[str]) -> None:
@@ -95,19 +99,22 @@ def _different(texts: np.ndarray) -> int:
 def _groups(data: xarray.Dataset, names: tuple[str, ...]) -> list[list[int]]:
     """The runs of each line, in the lines' order."""
     columns = [data[name].values.tolist() for name in names]
+    rows = zip(*columns, strict=True)
     lines: dict[tuple[Any, ...], list[int]] = {}
-    for run, values in enumerate(zip(*columns, strict=True)):
+    for run, values in enumerate(rows):
         ranks = tuple(map(_rank, values))
         runs = lines.setdefault(ranks, [])
         runs.append(run)
-    return [lines[ranks] for ranks in sorted(lines)]
+    ordered = sorted(lines)
+    return [lines[ranks] for ranks in ordered]
 
 
 def _rank(value: Any) -> tuple[int, float, str]:
     """Numbers by size, NaN first, texts by letter."""
     if not isinstance(value, int | float):
         return 1, 0, str(value)
-    return 0, -np.inf if value != value else value, ""
+    unknown = value != value
+    return 0, -np.inf if unknown else value, ""
 
 
 @dataclass(frozen=True)
@@ -126,10 +133,13 @@ class Pairs:
 
     def cell(self, runs: np.ndarray, algos: np.ndarray, indicator: bool) -> Texts:
         """How the runs of a line stand to their partners; nothing of the reference itself."""
+        ours = self.ours[runs]
+        theirs = self.theirs[runs]
+        alone = np.isnan(theirs).all()
         own = algos == self.reference
-        if own.any() or np.isnan(self.theirs[runs]).all():
+        if alone or own.any():
             return "", ""
-        pair = against(self.ours[runs], self.theirs[runs], indicator)
+        pair = against(ours, theirs, indicator)
         return contrast_texts(pair)
 
 
@@ -138,8 +148,9 @@ def _pairs(data: xarray.Dataset, at: tuple[int, ...]) -> Pairs | None:
     algos = sorted(set(data["algo"].values.tolist()))
     if len(algos) == 1:
         return None
-    reference = str(USUAL if USUAL in algos else algos[0])
-    *_, last = _drift(data, at).values()
+    reference = USUAL if USUAL in algos else str(algos[0])
+    drift = _drift(data, at)
+    *_, last = drift.values()
     partner = partners(data, reference)
     theirs = np.where(partner < 0, np.nan, last[partner])
     return Pairs(reference, last, theirs)

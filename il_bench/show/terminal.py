@@ -14,8 +14,11 @@ Cells: TypeAlias = dict[str, tuple[str, str]]
 
 def rich_tables(record: Record, width: int) -> list[Any]:
     """The Record's rows for a terminal `width` characters wide: one table, or as many as their columns need."""
-    colours = {name: colour_of(number) for number, name in enumerate(record.learners)}
-    cells = [cell_texts(row) for row in record.rows()]
+    colours = {}
+    for number, name in enumerate(record.learners):
+        colours[name] = colour_of(number)
+    rows = record.rows()
+    cells = [cell_texts(row) for row in rows]
     return tables_of(cells, width, colours)
 
 
