@@ -62,7 +62,8 @@ def joints(x: Any, y: Any) -> Any:
     xp = namespace(x)
     one, two = LINKS
     away = x * x + y * y
-    cosine = (away - one * one - two * two) / (2 * one * two)
+    bent = away - one * one - two * two
+    cosine = bent / (2 * one * two)
     elbow = xp.arccos(cosine)
     # arctan2 rounds the tail of a torch array differently, and a run would depend on its neighbours; y is positive.
     bearing = xp.arctan(x / y)
@@ -149,45 +150,52 @@ class Arm(Env):
         x, y = _hand(turns)
         rest = REST if xp is np else torch.as_tensor(REST, device=phase.device)
         angles = joints(x, y) - rest
-        speeds = xp.diff(angles, 1, -2) / STEP
+        speeds = xp.diff(angles, 1, -2)
+        speeds = speeds / STEP
         now = speeds[..., 0, :]
         then = speeds[..., 1, :]
-        pushes = (then - now) / STEP
-        return angles[..., 0, :], now, pushes
+        gain = then - now
+        return angles[..., 0, :], now, gain / STEP
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """On the star, anywhere along it."""
         chance = streams.uniform("initial", episodes, 1)
         phase = 2 * math.pi * chance
-        angles, speeds, _ = self.reference(phase[..., 0])
+        there = phase[..., 0]
+        angles, speeds, _ = self.reference(there)
         return torch.cat((angles, speeds, phase), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """One step; under position control the speeds are only what came of it."""
-        q = state[..., :2]
-        w = state[..., 2:4]
-        a = action.clip(-1, 1)
         kick = self.per_run(self.tremor, 3) * noise
+        full = action.clip(-1, 1)
         move = self._serve if self.control == "position" else self._push
-        angles, speeds = move(q, w, a, kick)
-        phase = state[..., 4:] + TURN
-        return namespace(state).concatenate((angles, speeds, phase), -1)
+        angles, speeds = move(state, full, kick)
+        phase = state[..., 4:]
+        parts = angles, speeds, phase + TURN
+        return namespace(state).concatenate(parts, -1)
 
-    def _serve(self, q: Any, w: Any, a: Any, kick: Any) -> tuple[Any, Any]:
+    def _serve(self, state: Any, a: Any, kick: Any) -> tuple[Any, Any]:
         """Angles and speeds (R, E, 2) after a step towards commanded angles."""
-        share = self.per_run(self.servo, 3)
+        q = state[..., :2]
         goal = LIMIT * a
+        share = self.per_run(self.servo, 3)
         way = share * (goal - q)
-        reached = q + way + STEP * kick
+        reached = q + way
+        reached = reached + STEP * kick
         angles = reached.clip(-LIMIT, LIMIT)
         speeds = (angles - q) / STEP
         return angles, speeds
 
-    def _push(self, q: Any, w: Any, a: Any, kick: Any) -> tuple[Any, Any]:
+    def _push(self, state: Any, a: Any, kick: Any) -> tuple[Any, Any]:
         """Angles and speeds (R, E, 2) after a step under torques."""
+        q = state[..., :2]
+        w = state[..., 2:4]
         stiffness = self.per_run(self.stiffness, 3)
-        push = TORQUE * a - stiffness * q
-        faster = w + STEP * push + kick
+        push = TORQUE * a
+        push = push - stiffness * q
+        faster = w + STEP * push
+        faster = faster + kick
         further = q + STEP * w
         angles = further.clip(-LIMIT, LIMIT)
         speeds = faster.clip(-SPEED, SPEED)
@@ -207,10 +215,12 @@ class Arm(Env):
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 on the star, 0 or less where a joint is `LIMIT` off."""
-        angles, _, _ = self.reference(next_state[..., 4])
+        phase = next_state[..., 4]
+        angles, _, _ = self.reference(phase)
         apart = next_state[..., :2] - angles
         off = apart / LIMIT
-        return 1 - (off * off).sum(-1)
+        square = off * off
+        return 1 - square.sum(-1)
 
     def terminal(self, state: Any) -> Any:
         """Never."""
@@ -296,28 +306,39 @@ def _hand(turns: Any) -> tuple[Any, Any]:
     lap = turns % (2 * math.pi)
     stroke = lap * STROKES / (2 * math.pi)
     x, y = CORNERS[0]
-    ways = np.diff(CORNERS, axis=0).tolist()
-    for k, (east, north) in enumerate(ways):
-        s = (stroke - k).clip(0, 1)
-        cube = s * s * s
-        bell = cube * (10 - 15 * s + 6 * s * s)
-        x = x + east * bell
-        y = y + north * bell
+    ways = np.diff(CORNERS, axis=0)
+    for k, (east, north) in enumerate(ways.tolist()):
+        share = _bell(stroke - k)
+        x = x + east * share
+        y = y + north * share
     return x, y
+
+
+def _bell(time: Any) -> Any:
+    """How much of a stroke by minimum jerk is done after some share of its time (...)."""
+    s = time.clip(0, 1)
+    cube = s * s * s
+    square = 6 * s * s
+    rest = 10 - 15 * s
+    return cube * (rest + square)
 
 
 def _paint_arm(canvas: Canvas, angles: np.ndarray, paint: str) -> None:
     """Two links and their three pins."""
     at = _at(canvas.size, _pins(angles))
     scale = _scale(canvas.size)
-    for colour, wide in ((DARK, 0.2), (paint, 0.15)):
-        canvas.line(at[:2], colour, wide * scale)
-        canvas.line(at[1:], colour, 0.7 * wide * scale)
+    _links(canvas, at, DARK, 0.2, scale)
+    _links(canvas, at, paint, 0.15, scale)
     pins = (0.13, STEEL), (0.1, STEEL), (0.05, PEN)
     for place, (wide, colour) in zip(at, pins, strict=True):
-        radius = wide * scale
-        canvas.circle(place, radius, DARK)
+        canvas.circle(place, wide * scale, DARK)
         canvas.circle(place, 0.5 * wide * scale, colour)
+
+
+def _links(canvas: Canvas, at: np.ndarray, colour: str, wide: float, scale: float) -> None:
+    """Upper and lower link between pins (3, 2), so many metres wide."""
+    canvas.line(at[:2], colour, wide * scale)
+    canvas.line(at[1:], colour, 0.7 * wide * scale)
 
 
 def _pins(angles: np.ndarray) -> np.ndarray:

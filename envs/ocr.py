@@ -258,7 +258,12 @@ def _box(x: float, y: float, half: float, tall: float) -> list[tuple[float, floa
     right = x + half
     top = y - tall
     foot = y + tall
-    return [(left, top), (right, top), (right, foot), (left, foot)]
+    return [
+        (left, top),
+        (right, top),
+        (right, foot),
+        (left, foot),
+    ]
 
 
 class _Row:
@@ -307,9 +312,10 @@ class _Row:
 
     def handwriting(self, canvas: Canvas, inks: np.ndarray, position: int) -> None:
         """The pictures (letters, pixels) of the word; those to come are fainter."""
+        faint = mix(PAPER, INK, 0.35)
         pictures = inks.reshape(-1, HEIGHT, WIDTH)
         for k, ink in enumerate(pictures):
-            colour = INK if k <= position else mix(PAPER, INK, 0.35)
+            colour = INK if k <= position else faint
             self._letter(canvas, self.x[k], ink, colour)
 
     def _letter(self, canvas: Canvas, middle: float, ink: np.ndarray, colour: Any) -> None:
@@ -350,12 +356,14 @@ class _Row:
 
     def score(self, canvas: Canvas, written: np.ndarray, label: list[int]) -> None:
         """How many of the letters written were wrong."""
-        count = min(len(written), len(label))
-        apart = written[:count] != label[:count]
+        letters_so_far = min(len(written), len(label))
+        apart = written[:letters_so_far] != label[:letters_so_far]
         wrong = int(apart.sum())
-        length = f"a word of {len(label)} letters"
-        words = f"{wrong} of {count} wrong" if count else length
-        at = 0.98 * self.width, self.y(0.05)
+        words = f"a word of {len(label)} letters"
+        if letters_so_far:
+            words = f"{wrong} of {letters_so_far} wrong"
+        right = 0.98 * self.width
+        at = right, self.y(0.05)
         colour = WRONG if wrong else SOFT
         size = max(7, round(0.045 * self.tall))
         canvas.text(words, at, colour, size, part=1.0)

@@ -37,6 +37,7 @@ PACE = 0.4  # of the figure eight, radians a unit of time
 CRASH = 1.2  # an episode ends so far from the eight, metres,
 TILT = math.pi / 2  # or tilted so much, or on the ground
 KEEP = 0.9  # of a gust from step to step
+FRESH = math.sqrt(1 - KEEP**2)  # what is new in it, so that it stays as strong
 COST = 1.0  # R of the regulator, whose Q is the identity
 # Of the picture: half its width and the camera's distance, metres; the ground's row, a share of its height; colours.
 VIEW = 3.0
@@ -122,29 +123,33 @@ class Quad(Env):
         Place gives speed, speed thrust and tilt, tilt spin and torque: one difference of coming places after the other.
         """
         xp = namespace(phase)
-        turn = self._coming(phase)
         h = self.per_run(self.step, 3)
-        x, z = _eight(turn)
+        x, z = _eight(self._coming(phase))
         vx = xp.diff(x) / h
         vz = xp.diff(z) / h
         push = xp.diff(vx) / h
-        lift = xp.diff(vz) / h + 1
+        lift = xp.diff(vz) / h
+        lift = lift + 1
         # arctan2 rounds the tail of a torch array differently: runs would depend on others.
-        tilt = -xp.arctan(push / lift)
+        slope = push / lift
+        tilt = -xp.arctan(slope)
         spin = xp.diff(tilt) / h
         torque = xp.diff(spin) / h
         parts = x, z, tilt, vx, vz, spin
         flight = xp.stack([part[..., 0] for part in parts], -1)
         square = push**2 + lift**2
-        both = square[..., 0] ** 0.5 - 1
+        length = square[..., 0] ** 0.5
+        both = length - 1
         apart = torque[..., 0] / LEVER
-        thrusts = both - apart, both + apart
-        return flight, xp.stack(thrusts, -1)
+        left = both - apart
+        right = both + apart
+        return flight, xp.stack((left, right), -1)
 
     def _coming(self, phase: Any) -> Any:
         """The phase (R, E) and its next four, (R, E, 5)."""
         h = self.per_run(self.step)
-        phases = [phase + k * PACE * h for k in range(5)]
+        turns = [k * PACE * h for k in range(5)]
+        phases = [phase + turn for turn in turns]
         return namespace(phase).stack(phases, -1)
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
@@ -152,8 +157,8 @@ class Quad(Env):
         chance = streams.uniform("initial", episodes, 1)
         phase = 2 * math.pi * chance
         flight, thrusts = self.reference(phase[..., 0])
-        wind = self.per_run(self.wind, 3)
-        gust = wind * streams.normal("gust", episodes, 2)
+        normal = streams.normal("gust", episodes, 2)
+        gust = self.per_run(self.wind, 3) * normal
         return torch.cat((flight, thrusts, gust, phase), -1)
 
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
@@ -161,34 +166,40 @@ class Quad(Env):
         h = self.per_run(self.step, 3)
         pose = state[..., :3]
         speeds = state[..., 3:6]
+        rotors = self._rotors(state, action)
         gust = state[..., 8:10]
-        rotors = self._rotors(state[..., 6:8], action)
-        after = pose + h * speeds, *self._driven(state, rotors, gust)
-        wind = self.per_run(self.wind, 3) * math.sqrt(1 - KEEP**2)
-        blown = KEEP * gust + wind * noise
-        phase = state[..., 10:] + PACE * h
-        parts = *after, rotors, blown, phase
+        place = pose + h * speeds
+        speed, spin = self._driven(state, rotors, gust)
+        fresh = self.per_run(self.wind, 3) * FRESH
+        blown = KEEP * gust
+        blown = blown + fresh * noise
+        phase = state[..., 10:]
+        phase = phase + PACE * h
+        parts = place, speed, spin, rotors, blown, phase
         return namespace(state).concatenate(parts, -1)
 
     def _driven(self, state: Any, rotors: Any, gust: Any) -> tuple[Any, Any]:
         """Speed (R, E, 2) and spin (R, E, 1) after a step in which rotors and a gust push."""
         h = self.per_run(self.step, 3)
-        speed = state[..., 3:5]
-        spin = state[..., 5:6]
+        thrust = 1 + rotors.sum(-1) / 2
+        tilt = state[..., 2]
+        push = _push(tilt, thrust) + gust
+        faster = state[..., 3:5] + h * push
         left = rotors[..., :1]
         right = rotors[..., 1:]
         torque = LEVER * (right - left) / 2
-        thrust = 1 + rotors.sum(-1) / 2
-        push = _push(state[..., 2], thrust) + gust
-        faster = speed + h * push
-        turning = spin + h * torque
-        return faster.clip(-SPEED, SPEED), turning.clip(-SPIN, SPIN)
+        turning = state[..., 5:6] + h * torque
+        speed = faster.clip(-SPEED, SPEED)
+        spin = turning.clip(-SPIN, SPIN)
+        return speed, spin
 
-    def _rotors(self, last: Any, action: Any) -> Any:
+    def _rotors(self, state: Any, action: Any) -> Any:
         """What the rotors give (R, E, 2), beyond hovering, after what they gave last."""
         lag = self.per_run(self.lag, 3)
+        last = state[..., 6:8]
         wish = action.clip(-1, 1)
-        given = lag * last + (1 - lag) * wish
+        given = lag * last
+        given = given + (1 - lag) * wish
         return given.clip(-1, 1)
 
     def observation(self, state: Any) -> Any:
@@ -208,11 +219,11 @@ class Quad(Env):
     def off(self, state: Any) -> Any:
         """Distance (R, E) from where on the eight the drone should be, metres."""
         sin = namespace(state).sin
+        wide, tall = SWING
         phase = state[..., 10]
-        right = state[..., 0]
-        up = state[..., 1]
-        x = right - SWING[0] * sin(phase)
-        z = up - HEIGHT - SWING[1] * sin(2 * phase)
+        x = state[..., 0] - wide * sin(phase)
+        up = state[..., 1] - HEIGHT
+        z = up - tall * sin(2 * phase)
         square = x * x + z * z
         return square**0.5
 
@@ -230,18 +241,19 @@ class Quad(Env):
 
     def difference(self, state: Any, other: Any) -> Any:
         """Of the flight, and of the thrusts as far as the rotors keep them; wind and eight are the same for both."""
-        delta = state[..., :8] - other[..., :8]
+        delta = state - other
         flight = delta[..., :6]
-        lag = self.per_run(self.lag, 3)
-        thrusts = lag * delta[..., 6:]
-        return namespace(state).concatenate((flight, thrusts), -1)
+        thrusts = delta[..., 6:8]
+        kept = self.per_run(self.lag, 3) * thrusts
+        return namespace(state).concatenate((flight, kept), -1)
 
     def linear(self, run: int, thrust: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
         """A (8, 8) of one run at tilt 0 in the coordinates of `difference`, and B (8, 2) of what its rotors give."""
         gravity = self.values("gravity")[run]
         lag = self.values("lag")[run]
         h = STEP * math.sqrt(gravity)
-        a = np.diag([1.0] * 6 + [lag] * 2)
+        kept = [1.0] * 6 + [lag] * 2
+        a = np.diag(kept)
         a[:3, 3:6] = h * np.eye(3)
         a[3, 2] = -h * thrust
         ways = np.array([[1, 1], [-LEVER, LEVER]])

@@ -29,6 +29,7 @@ EDGE = "#8b8272"
 TRAIL = "#e6d3a8"
 MIST = "#cfd7df"
 BOARD = "#fbfcfd"
+SQUARE = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,14 +200,16 @@ def _ridge(canvas: Canvas, stairs: np.ndarray) -> None:
     """The rock with its stairs, and the path to their edge."""
     width, height = canvas.size
     edge, top = stairs[0]
+    _, lowest = stairs[-1]
     x, y = stairs.repeat(2, 0).T
     outline = np.column_stack((x[:-1], y[1:]))
-    last = width, stairs[-1, 1]
-    surface = [*outline, last]
+    surface = [*outline, (width, lowest)]
     left = [(0, height), (0, top)]
-    canvas.polygon([*left, *surface, (width, height)], ROCK)
+    right = [(width, height)]
+    canvas.polygon([*left, *surface, *right], ROCK)
     canvas.line(surface, EDGE, 2)
-    canvas.line([(0, top), (edge, top)], TRAIL, 0.03 * height)
+    path = [(0, top), (edge, top)]
+    canvas.line(path, TRAIL, 0.03 * height)
 
 
 def _foot(stairs: np.ndarray, off: int, size: tuple[int, int]) -> tuple[float, float]:
@@ -224,11 +227,12 @@ def _board(canvas: Canvas, foot: np.ndarray, unit: float, sign: str) -> None:
     """A board on a post that shows the next turn, or nothing in fog."""
     hidden = sign == "?"
     up = np.array([0, unit])
-    canvas.line([foot, foot - 110 * up], EDGE, 12 * unit)
+    top = foot - 110 * up
+    canvas.line([foot, top], EDGE, 12 * unit)
     at = foot - 170 * up
-    square = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
+    half = 75 * unit
     paint = MIST if hidden else BOARD
     ink = SOFT if hidden else INK
-    canvas.polygon(at + 75 * unit * square, paint)
+    canvas.polygon(at + half * SQUARE, paint)
     size = max(9, round(110 * unit))
     canvas.text(sign, at, ink, size, bold=True, part=0.5)

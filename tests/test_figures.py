@@ -103,6 +103,13 @@ def test_nine_learners_have_nine_looks_and_no_crowd_of_bands():
     assert not drawing.axes[0].collections
 
 
+def test_what_only_tells_how_to_set_a_formula_takes_no_room_in_the_legend():
+    formula = r"small gain: $y' = \mathrm{growth}\cdot y + D_1$"
+    assert figure._visible(formula) == "small gain: y' = growth y + D1"
+    plain = figure._legend_width(["small gain: y' = growth y + D1"], 1)
+    assert figure._legend_width([formula], 1) == plain
+
+
 def test_a_notebook_shows_a_figure_that_no_file_holds(record):
     assert il.plot(record)._repr_png_()[1:4] == b"PNG"
 
@@ -147,6 +154,8 @@ def test_a_sweep_over_one_setting_is_a_curve_for_each_learner_and_the_rest_are_p
     drawing = il.plot(grid(lipschitz=[0.9, 1.0, 1.1], noise=[0.0, 0.1]), by=("lipschitz",))
     assert [axis.get_title("left") for axis in drawing.axes] == ["noise = 0", "noise = 0.1"]
     assert [line.get_color() for line in drawing.axes[0].lines] == [colour_of(1), colour_of(2)]
+    said = [text.get_text() for text in drawing.legends[0].texts]
+    assert said == ["bc", "dagger", "interval of the median over runs"]
     assert il.plot(grid()).axes[0].get_xticklabels()[1].get_text() == "dagger"
 
 

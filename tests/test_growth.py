@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ortho_group
 
-from il_bench.stats import growth
+from il_bench.stats import growth, poles
 
 
 def recursion(m, inject, episodes=32, steps=100, seed=0, persistent=False):
@@ -72,11 +72,11 @@ def expected(alpha, kind, steps):
 
 
 def test_the_class_is_right_in_98_of_100_resolvable_recursions():
-    """540 recursions: alpha in [0.5, 1.5], errors aligned or of zero mean, T = 50, 100, 200."""
+    """240 recursions: alpha in [0.5, 1.5], errors aligned or of zero mean, T = 50, 100, 200."""
     right = wrong = said = 0
     for steps in (50, 100, 200):
         for kind in ("aligned", "zero-mean"):
-            for i, alpha in enumerate(np.linspace(0.5, 1.5, 30).tolist() * 2 + [1.0] * 30):
+            for i, alpha in enumerate(np.linspace(0.5, 1.5, 30).tolist() + [1.0] * 10):
                 got, want = scalar(alpha, kind, steps, seed=i), expected(alpha, kind, steps)
                 if want is None or got.kind in ("marginal", "underpowered"):
                     assert (
@@ -85,7 +85,7 @@ def test_the_class_is_right_in_98_of_100_resolvable_recursions():
                     said += want is not None
                 else:
                     right, wrong = right + (got.kind == want), wrong + (got.kind != want)
-    assert right + wrong + said > 500
+    assert right + wrong + said > 220
     assert right >= 0.98 * (right + wrong)
     assert said < 0.05 * (right + wrong)
 
@@ -147,3 +147,123 @@ def test_an_error_that_is_not_finite_counts_for_nothing():
     spoilt[4, 9] = np.inf
     got = growth.fit(delta, spoilt, alive, np.inf)
     assert got.alpha == pytest.approx(0.9, abs=1e-6)
+
+
+# Recursions that one constant map with simple poles, far from a ceiling, does not describe
+
+
+def simulated(step, dims=1, episodes=16, steps=60, seed=0, errors=None, start=0.0):
+    """Deviations of delta' = step(delta, t) + 1e-3 error, whose errors the fit does not know."""
+    rng = np.random.default_rng(seed)
+    draw = errors or rng.standard_normal
+    delta = np.zeros((episodes, steps + 1, dims))
+    delta[:, 0] = start * rng.standard_normal((episodes, dims))
+    for t in range(steps):
+        delta[:, t + 1] = step(delta[:, t], t) + 1e-3 * draw((episodes, dims))
+    return delta
+
+
+def fitted(delta, ceiling=np.inf, resamples=300):
+    episodes, times = delta.shape[:2]
+    unknown = np.zeros((episodes, times - 1, 1))
+    alive = np.ones((episodes, times - 1), dtype=bool)
+    return growth.fit(delta, unknown, alive, ceiling, resamples)
+
+
+def holding(truth, fits):
+    """How many of the fits give no interval that leaves the truth out."""
+    return sum(np.isnan(fit.low) or fit.low <= truth <= fit.high for fit in fits)
+
+
+@pytest.mark.parametrize(("gains", "kind"), [((1.5, 0.6), "saturating"), ((1.6, 0.8), "explosive")])
+def test_a_loop_whose_gain_alternates_has_the_growth_of_its_period(gains, kind):
+    truth = np.prod(gains) ** (1 / len(gains))
+    for seed in range(10):
+        got = fitted(simulated(lambda delta, t: gains[t % 2] * delta, seed=seed, start=0.1))
+        assert got.kind == kind
+        assert got.alpha == pytest.approx(truth, abs=0.05)
+
+
+def test_the_interval_of_a_period_holds_its_growth():
+    gains = (1.4, 0.9, 0.7)
+    fits = [
+        fitted(simulated(lambda delta, t: gains[t % 3] * delta, seed=seed)) for seed in range(20)
+    ]
+    assert holding(np.prod(gains) ** (1 / 3), fits) >= 17
+
+
+@pytest.mark.parametrize("gain", [1.2, 1.5])
+def test_a_map_that_saturates_by_itself_is_no_linear_recursion_and_says_why(gain):
+    for seed in range(10):
+        got = fitted(simulated(lambda delta, t: np.tanh(gain * delta), seed=seed))
+        assert got.kind == "not linear"
+        assert np.isnan(got.low)
+        assert "large deviations grow by" in got.reason or "persist" in got.reason
+
+
+def test_errors_that_persist_and_are_not_known_are_no_linear_recursion():
+    rng = np.random.default_rng(0)
+    bias = rng.choice((-1.0, 1.0), (16, 1)) * rng.uniform(0.5, 2, (16, 1))
+    got = fitted(simulated(lambda delta, t: 0.6 * delta + 0.01 * bias))
+    assert got.kind == "not linear"
+    assert got.reason
+
+
+@pytest.mark.parametrize("pole", [0.9, 1.1])
+def test_the_interval_holds_many_equal_poles(pole):
+    fits = [fitted(simulated(lambda delta, t: pole * delta, 4, seed=seed)) for seed in range(20)]
+    assert holding(pole, fits) >= 18
+    assert all(abs(fit.alpha - pole) < 0.05 for fit in fits)
+
+
+@pytest.mark.parametrize(("pole", "size"), [(0.9, 3), (1.05, 2)])
+def test_the_interval_holds_the_pole_of_a_defective_block(pole, size):
+    block = pole * np.eye(size) + np.eye(size, k=1)
+    fits = [
+        fitted(simulated(lambda delta, t: delta @ block.T, size, seed=seed)) for seed in range(20)
+    ]
+    assert holding(pole, fits) >= 18
+
+
+@pytest.mark.parametrize("alpha", [0.7, 0.9])
+def test_noise_that_carries_deviations_over_the_cut_does_not_bias_the_growth(alpha):
+    """Their usual size is a fifth of the ceiling; leaving out what crosses it would read 0.33 and 0.71."""
+    ceiling = 5e-3 / np.sqrt(1 - alpha**2)
+    fits = [
+        fitted(simulated(lambda delta, t: alpha * delta, seed=seed), ceiling) for seed in range(20)
+    ]
+    assert np.median([fit.alpha for fit in fits]) == pytest.approx(alpha, abs=0.03)
+    assert holding(alpha, fits) >= 17
+
+
+def test_pairs_of_a_strong_stretch_keep_their_later_deviation_below_the_cut():
+    """Beyond the cut the map turns round: none of that is fitted."""
+
+    def turning(delta, t):
+        ahead = 4 * delta
+        return np.where(np.abs(ahead) > 0.3, -ahead / 8, ahead)
+
+    assert fitted(simulated(turning), ceiling=1.0).alpha == pytest.approx(4, rel=0.02)
+
+
+def test_heavy_tails_do_not_break_the_interval():
+    fits = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        errors = lambda shape, rng=rng: rng.standard_t(2, shape)  # noqa: E731
+        fits.append(fitted(simulated(lambda delta, t: 0.8 * delta, seed=seed, errors=errors)))
+    assert holding(0.8, fits) >= 17
+
+
+def test_few_rollouts_and_no_resamples_have_no_interval():
+    delta = simulated(lambda delta, t: 0.8 * delta, episodes=5)
+    assert np.isnan(fitted(delta).low)
+    assert fitted(delta).kind == "underpowered"
+    assert np.isnan(fitted(simulated(lambda delta, t: 0.8 * delta), resamples=0).low)
+
+
+def test_students_quantile_is_scipy_s():
+    from scipy.stats import t as students
+
+    for freedom in (7, 15, 63):
+        assert poles.student(freedom) == pytest.approx(students.ppf(0.975, freedom), rel=2e-3)

@@ -162,6 +162,23 @@ def test_whoever_is_stuck_at_a_clip_has_no_growth():
         assert "clipped, absorbed or over" in table.rows[0]["values"][quantity]
 
 
+def test_where_most_runs_are_stuck_the_row_says_in_how_many_and_why():
+    env = il.make("tube", horizon=30, seeds=3)
+
+    class Partly(il.Expert):
+        """Stuck at the clip in two of three runs, its expert's equal in the third."""
+
+        def act(self, state):
+            action = il.expert(env).act(state)
+            action[:2] = 1.0
+            return action
+
+    row = values(env, Partly())
+    for quantity in (LYAPUNOV, KICK):
+        assert row[quantity].startswith("n/a: in 2 of 3 runs")
+        assert "clipped, absorbed or over" in row[quantity]
+
+
 def test_a_run_that_is_free_at_most_steps_counts_those_alone():
     """On its way to the clip the open loop grows by L, at the clip by nothing: L is what is measured."""
     env = il.make("tube", horizon=10, lipschitz=1.2)

@@ -17,7 +17,7 @@ from pathlib import Path
 from il_bench.jobs.footprint import needed
 
 def peak(name, runs, rollouts, learner):
-    env = il.make(name, seeds=runs, horizon=100)
+    env = il.make(name, seeds=runs, horizon=50)
     expert = il.expert(env)
     il.compare(env, expert, episodes=rollouts, it=learner.learn(env, expert))
     # Of this program alone: getrusage tells the largest size of whoever started it, if that was larger.

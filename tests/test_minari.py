@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import sys
+from typing import ClassVar
 
 import gymnasium
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from conftest import SMALL
 from gymnasium import spaces
+from test_run import _no_figure_unless_asked_for  # noqa: F401
 
 import il_bench as il
 from il_bench import run
@@ -536,3 +538,32 @@ def test_the_command_learns_from_a_file_and_can_repeat_it(capsys):
     said = capsys.readouterr().err
     assert said.startswith("il_bench: minari: no dataset 'theirs/task-v0'")
     assert said.count("\n") == 1
+
+
+class Clocked(gymnasium.Env):
+    """Ends itself after five steps."""
+
+    observation_space: ClassVar = spaces.Box(-1.0, 1.0, (2,), np.float32)
+    action_space: ClassVar = spaces.Box(-1.0, 1.0, (1,), np.float32)
+
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        self._step = 0
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        self._step += 1
+        return np.full(2, self._step / 9, np.float32), 1.0, False, self._step == 5, {}
+
+
+def test_an_environment_that_ends_itself_is_written_without_a_step_more():
+    gymnasium.register("TestClocked-v0", entry_point=f"{__name__}:Clocked")
+    record = il.compare(
+        il.make("TestClocked-v0", horizon=20), lambda obs: 0 * obs[:, :1], episodes=2
+    )
+    held = record.to_minari("test/clocked-v0")
+    for episode in held:
+        assert len(episode) == 5
+        assert episode.truncations.tolist() == [False] * 4 + [True]
+        assert not episode.terminations.any()
+    del gymnasium.registry["TestClocked-v0"]

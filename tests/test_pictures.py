@@ -16,7 +16,7 @@ import xarray
 import il_bench as il
 from il_bench.core.rollout import by_expert, rollout
 from il_bench.paint import actors, camera, canvas
-from il_bench.show import axes, encode, painter, sheet, style, take, video
+from il_bench.show import axes, encode, painter, sheet, style, take, trace, video
 
 SIZE = (80, 60)
 SKY_BLUE, YELLOW = np.array([86, 180, 233]), np.array([242, 183, 5])
@@ -328,6 +328,20 @@ def screen_take(env):
     state[1] += np.array([0, 10, 20, 30])[:, None]
     drift, end = np.abs(state[..., 0]), np.array([4, 4])
     return take.Take(env, "", ("expert", "bc"), state, drift, end, 1.0, bounded=False)
+
+
+def test_a_distance_that_is_0_or_1_is_said_in_words():
+    class Same(Screen):
+        indicator: ClassVar = True
+
+    own = screen_take(Same())
+    size = (300, 224)
+    panel = sheet.Panel(own, 1, painter.Painter(own, size), size)
+    assert [panel._distance(time) for time in (0, 3)] == ["same", "apart"]
+    layout = trace.axes_of([own], [0, 1], sheet.WIDE)
+    assert [words for _, words in layout._values()] == ["same", "apart"]
+    plain = screen_take(Screen())
+    assert sheet.Panel(plain, 1, painter.Painter(plain, size), size)._distance(3) == "D = 30"
 
 
 def test_the_twin_is_laid_over_a_picture_that_cannot_show_it():

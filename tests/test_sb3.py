@@ -17,23 +17,25 @@ import pytest
 import torch
 from conftest import SMALL
 from gymnasium import spaces
-from test_run import QUICK, command, refused
+from test_run import QUICK, _no_figure_unless_asked_for, command, refused  # noqa: F401
 
 import il_bench as il
 from il_bench import measure, sb3, sweep
+from il_bench.borders import resolve
 from il_bench.borders.callables import CallablePolicy
 from il_bench.borders.estimate import estimate
 from il_bench.borders.sb3_zips import load, require_fit
 from il_bench.core.policy import Policy
 from il_bench.core.rollout import by_expert, by_policy, rollout
 from il_bench.core.streams import Streams
+from il_bench.jobs import workers
 from il_bench.measures import contract
 
 mujoco = pytest.mark.skipif(
     importlib.util.find_spec("mujoco") is None,
     reason='MuJoCo is an extra: pip install -e ".[mujoco]"',
 )
-FEW = ["--seeds", "2", "--rollouts", "3", "--horizon", "12"]
+FEW = ["--seeds", "2", "--rollouts", "2", "--horizon", "8"]
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,9 @@ def zips(tmp_path_factory):
     folder = tmp_path_factory.mktemp("zips")
     for kind in (PPO, A2C, SAC, TD3, DDPG, DQN):
         env = "CartPole-v1" if kind is DQN else "Pendulum-v1"
-        small = {"buffer_size": 10} if kind in (SAC, TD3, DDPG, DQN) else {}
+        small = {"policy_kwargs": {"net_arch": [4]}}
+        if kind in (SAC, TD3, DDPG, DQN):
+            small["buffer_size"] = 10
         kind("MlpPolicy", env, seed=3, device="cpu", **small).save(folder / kind.__name__)
     return folder
 
@@ -269,7 +273,7 @@ def test_evaluate_policy_returns_the_harness_s_returns_for_a_foreign_id(zips):
 
 
 def test_a_network_answers_a_run_the_same_alone_and_among_others(zips):
-    env = il.make("Pendulum-v1", horizon=20, seeds=5)
+    env = il.make("Pendulum-v1", horizon=8, seeds=5)
     many = rollout(
         env,
         by_expert(env, il.expert(env, f"sb3:{zips / 'SAC'}.zip", trust=True)),
@@ -290,8 +294,9 @@ def test_a_network_answers_a_run_the_same_alone_and_among_others(zips):
 def test_run_with_a_zip_as_the_expert_and_again(zips, capsys):
     spelling = f"sb3:{zips / 'PPO'}.zip"
     where = ["--env", "Pendulum-v1", "--expert", spelling]
-    assert "add --trust" in refused(capsys, *where, *QUICK)
-    command(*where, "--trust", *QUICK, "--out", "a")
+    quick = ["--algo", "bc", "--hidden", 4, "--updates", 5, "--no-video", *FEW]
+    assert "add --trust" in refused(capsys, *where, *quick)
+    command(*where, "--trust", *quick, "--out", "a")
     assert f"{spelling}: no statistics found beside it" in capsys.readouterr().out
     assert il.load("a").config["expert"] == spelling
     assert f"name it, as in --expert {spelling}" in refused(capsys, "--from", "a")
@@ -303,14 +308,21 @@ def test_run_with_a_zip_as_the_expert_and_again(zips, capsys):
     assert "trust: expected --expert sb3:PATH beside it" in refused(capsys, "--trust", *QUICK)
 
 
-def test_a_sweep_s_cells_open_a_zip_that_is_trusted(zips, capsys):
+def test_a_sweep_s_cells_open_a_zip_that_is_trusted(zips, capsys, monkeypatch):
     spelling = f"sb3:{zips / 'PPO'}.zip"
     sweeping = ["--env", "Pendulum-v1", "--algo", "bc", "--expert", spelling, "--seeds", 2]
     sweeping += ["--rollouts", 2, "--horizon", 8, "--updates", 5, "--hidden", 4, "--episodes", 1]
     assert "add --trust" in refused(capsys, *sweeping, "--jobs", 1, main=sweep.main)
-    command(
-        *sweeping, "--trust", "--jobs", 2, "--batch", 1, main=sweep.main
-    )  # workers of their own
+    # What a worker of its own is sent is all that it knows.
+    compute = workers.compute
+    monkeypatch.setattr(
+        workers,
+        "compute",
+        lambda folder, batch, *rest: compute(
+            folder, cloudpickle.loads(cloudpickle.dumps(batch)), *rest
+        ),
+    )
+    command(*sweeping, "--trust", "--jobs", 1, main=sweep.main)
     assert "2 runs, 0 of them finished before, 2 to do" in capsys.readouterr().out
     assert il.open("results").sizes["run"] == 2
     command(*sweeping, "--trust", "--jobs", 1, main=sweep.main)
@@ -491,15 +503,9 @@ def test_one_of_our_own_is_trained_by_its_short_name(capsys):
         main=sb3.main,
     )
     assert Path("il_bench-Resetcliff-v0-DQN.zip").is_file()
-    command(
-        "--policy",
-        "sb3:il_bench-Resetcliff-v0-DQN.zip",
-        "--trust",
-        "--env",
-        "resetcliff",
-        *FEW,
-        main=measure.main,
-    )
+    env = il.make("resetcliff", horizon=4)
+    agent = resolve.named(env, "sb3:il_bench-Resetcliff-v0-DQN.zip", trust=True)
+    assert il.compare(env, il.expert(env), episodes=2, dqn=agent).learners == ["expert", "dqn"]
 
 
 # Who is to blame, and where.
@@ -548,7 +554,8 @@ def test_the_commands_name_run_and_step_of_what_left_the_finite_numbers(capsys):
     Path("gone.py").write_text(
         "import numpy as np\ndef nan(obs): return np.where(abs(obs[:, :1]) > 0.5, np.nan, 0.0)\n"
     )
-    command("--policy", "gone:nan", "--env", "tube", *FEW, main=measure.main)
+    some = ["--seeds", 2, "--rollouts", 3, "--horizon", 12]
+    command("--policy", "gone:nan", "--env", "tube", *some, main=measure.main)
     said = capsys.readouterr().out
     env = il.make("tube", horizon=12, seeds=2)
     import gone
@@ -565,12 +572,16 @@ def test_the_commands_name_run_and_step_of_what_left_the_finite_numbers(capsys):
         assert np.isinf(record.arrays["divergence"][1, 0, episode, step + 1])
 
 
-def test_run_names_them_too(capsys):
+def test_run_names_them_too():
     from il_bench.records.rows import broken
 
-    command(*QUICK, "--out", "a")
-    assert "finite numbers" not in capsys.readouterr().out
-    record = il.load("a")
+    env = il.make("tube", horizon=4, seeds=2)
+    expert = il.expert(env)
+    policies = {
+        "bc": il.BC(1, SMALL).learn(env, expert),
+        "dagger": il.DAgger(rounds=2, training=SMALL).learn(env, expert),
+    }
+    record = il.compare(env, expert, policies, episodes=2)
     record.arrays["broke"][1, :, 1] = 5
     record.config["budgets"]["dagger"]["broke"] = {"1": 30}
     assert broken(record) == [
@@ -739,17 +750,17 @@ def test_an_expert_that_leaves_the_finite_numbers_is_named_with_run_and_step():
 
 @pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1", "TestPlain-v0"])
 def test_a_foreign_environment_keeps_the_contract_with_its_expert(name):
-    env = il.make(name, seeds=3, horizon=40)
+    env = il.make(name, seeds=3, horizon=12)
     source = (lambda obs: -0.1 * obs[:, :1]) if name.startswith("Test") else None
     assert contract.problems(env, il.expert(env, source)) == []
 
 
 def test_cartpole_is_held_for_all_its_500_steps_and_the_pendulum_upright():
-    env = il.make("CartPole-v1", seeds=4)
-    seen = rollout(env, by_expert(env, il.expert(env)), Streams(env.seeds), 8)
+    env = il.make("CartPole-v1", seeds=2)
+    seen = rollout(env, by_expert(env, il.expert(env)), Streams(env.seeds), 4)
     assert (seen.returns == 500).all()
-    env = il.make("Pendulum-v1", seeds=4)
-    seen = rollout(env, by_expert(env, il.expert(env)), Streams(env.seeds), 16)
+    env = il.make("Pendulum-v1", seeds=2)
+    seen = rollout(env, by_expert(env, il.expert(env)), Streams(env.seeds), 8)
     assert (seen.state[:, :, 150:, 0] > 0.999).all()
 
 

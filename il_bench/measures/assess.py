@@ -19,7 +19,7 @@ from ..records.rows import VARIABLES, broken
 from ..records.twins import compare
 from ..stats.intervals import Contrast, Interval, chance, contrast, interval, mean_error
 from .probes import Unanswerable
-from .quantities import HEADINGS, PROBED, Assessment, Quantity, Reference, classes
+from .quantities import HEADINGS, PROBED, UNKNOWN, Assessment, Quantity, Reference, classes
 from .table import Matrix, Measures, class_text
 from .words import Circumstances, Row
 
@@ -69,7 +69,8 @@ def _rows(a: Assessment, first: str) -> list[Row]:
         values = {}
         for title, answer in answers.items():
             chances = a.record.indicator and title == CHANCE
-            values[title] = _pooled(answer, runs, one, chance if chances else interval)
+            pooled = _pooled(answer, runs, one, chance if chances else interval)
+            values[title] = _or_reason(title, pooled)
         row = {
             "learner": name,
             "settings": dict(setting),
@@ -138,6 +139,16 @@ def _pooled(
     if one:
         return pooled.alone()
     return pooled
+
+
+def _or_reason(title: str, value: Interval | str) -> Interval | str:
+    """The reason instead of a number that fewer than half of the runs have, where it is known."""
+    if isinstance(value, str) or title not in UNKNOWN:
+        return value
+    unknown = value.runs - value.known
+    if 2 * unknown <= value.runs:
+        return value
+    return f"n/a: in {unknown} of {value.runs} runs {UNKNOWN[title]}"
 
 
 def _one_in_all(compared: Record, learner: str) -> str:

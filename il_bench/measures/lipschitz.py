@@ -5,6 +5,7 @@ Only the pair proves anything (L is reached); the searches are lower bounds that
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -65,9 +66,10 @@ def _step(env: Env, state: torch.Tensor, chosen: tuple[float, ...]) -> torch.Ten
     """The next states (R, E, X) under one action for all and no noise."""
     each = state.shape[:2]
     size = action_size(env)
-    action = torch.tensor(chosen, dtype=torch.float64)
+    same = torch.tensor(chosen, dtype=torch.float64)
+    action = same.expand(*each, size)
     noise = no_noise(env, state)
-    return env.transition(state, action.expand(*each, size), noise)
+    return env.transition(state, action, noise)
 
 
 def no_noise(env: Env, state: torch.Tensor) -> torch.Tensor:
@@ -286,9 +288,11 @@ def _led(env: Env, expert: Expert, state: torch.Tensor, noise: torch.Tensor) -> 
     space = env.action_space
     if isinstance(space, spaces.Discrete):
         return end, torch.ones_like(end[..., 0], dtype=torch.bool)
-    low = torch.as_tensor(space.low.ravel(), device=action.device)
-    high = torch.as_tensor(space.high.ravel(), device=action.device)
-    inside = (action > low) & (action < high)
+    low = _bound(env, space.low, math.inf)
+    high = _bound(env, space.high, math.inf)
+    above = action > low
+    below = action < high
+    inside = above & below
     return end, inside.all(-1)
 
 

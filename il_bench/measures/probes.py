@@ -35,8 +35,8 @@ def driver(env: Env, who: Policy | Expert) -> Driver:
 
 def dial_coordinates(env: Env, state: torch.Tensor) -> torch.Tensor:
     """Which coordinates (X,) bool of states (R, E, X) the dial acts on: moving one alone makes a distance."""
-    places = range(state.shape[-1])
-    acted_on = [_makes_distance(env, state, place) for place in places]
+    size = state.shape[-1]
+    acted_on = [_makes_distance(env, state, place) for place in range(size)]
     return torch.tensor(acted_on, device=state.device)
 
 
@@ -243,23 +243,18 @@ class Recovery:
         Raises:
             Unanswerable: where that is so in every run.
         """
+        steps = self.steps.cpu().numpy()
+        recovered = self.recovered.cpu().numpy()
         felt = self.felt.cpu().numpy()
-        if (felt.mean(1) < 0.5).all():
-            raise Unanswerable(SWALLOWED)
-        rows = zip(self.steps.cpu().numpy(), self.recovered.cpu().numpy(), felt, strict=True)
-        medians = [_median_of_the_felt(*row) for row in rows]
-        return np.array(medians)
+        rows = zip(steps, recovered, felt, strict=True)
+        medians = [kaplan_meier_median(time[kick], done[kick]) for time, done, kick in rows]
+        known = felt.mean(1) >= 0.5
+        return where_answerable(np.array(medians), known, SWALLOWED)
 
 
 SWALLOWED = (
     "when it is kicked it is clipped, absorbed or over: the kick is swallowed, not forgotten"
 )
-
-
-def _median_of_the_felt(steps: np.ndarray, recovered: np.ndarray, felt: np.ndarray) -> float:
-    if felt.mean() < 0.5:
-        return math.nan
-    return kaplan_meier_median(steps[felt], recovered[felt])
 
 
 def kaplan_meier_medians(times: np.ndarray, happened: np.ndarray) -> np.ndarray:
@@ -477,9 +472,11 @@ def _furthest(env: Env, ends: torch.Tensor, twin: torch.Tensor) -> torch.Tensor:
     """Of several ends (n, R, E, X) of each rollout the one (R, E, X) that is furthest from its twin."""
     distances = [env.distance(end, twin) for end in ends]
     apart = torch.stack(distances)
-    furthest = apart.argmax(0)[None, ..., None]
-    rows = furthest.expand(1, *twin.shape)
-    return ends.gather(0, rows)[0]
+    furthest = apart.argmax(0)
+    row = furthest[None, ..., None]
+    rows = row.expand(1, *twin.shape)
+    worst = ends.gather(0, rows)
+    return worst[0]
 
 
 def independent(env: Env, expert: Expert, lead: Rollout, streams: Streams) -> np.ndarray:

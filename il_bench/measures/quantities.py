@@ -507,9 +507,12 @@ def _lines(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Slopes (R,) of the straight lines through points (n,) and (R, n), and sums of their squared residuals (R,)."""
     aside = x - x.mean()
     up = y - y.mean(-1, keepdims=True)
-    slopes = (aside * up).sum(-1) / (aside * aside).sum()
+    product = aside * up
+    square = aside * aside
+    slopes = product.sum(-1) / square.sum()
     residuals = up - slopes[:, None] * aside
-    return slopes, (residuals * residuals).sum(-1)
+    squares = residuals * residuals
+    return slopes, squares.sum(-1)
 
 
 def _unexcited_angle(a: Assessment) -> np.ndarray:
@@ -649,6 +652,15 @@ HEADINGS: dict[str, dict[str, Quantity]] = {
     "cost": COST,
 }
 """What is measured, in the order of the table, by what it answers: how far, how fast, why, how bad at most, at what cost."""
+
+
+UNKNOWN: dict[str, str] = {
+    "growth a step, Lyapunov, learner's path": loops.NOT_FREE,
+    "growth a step, Lyapunov, expert's path": loops.NOT_FREE,
+    "kick forgotten after, learner": probes.SWALLOWED,
+    "kick forgotten after, expert": probes.SWALLOWED,
+}
+"""Why some runs may have no number while others have one, by the name of the quantity."""
 
 
 def classes(a: Assessment, runs: np.ndarray) -> dict[str, int]:

@@ -199,6 +199,7 @@ def _meaning(kind: str, alpha: float) -> str:
         "polynomial": "errors grow or shrink like a power of time",
         "marginal": "errors neither explode nor are forgotten within the horizon",
         "underpowered": "too little to say what becomes of errors",
+        "not linear": "no linear recursion foretells the deviations",
         "none": "there is little that could grow",
     }
     return meanings[kind]

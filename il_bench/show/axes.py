@@ -1,4 +1,4 @@
-"""Axes of a divergence over time, painted on a canvas: by decades with a place for zero, or from 0 to 1 for a chance."""
+"""Axes of a divergence over time, painted on a canvas: by decades with a place for zero, or from the same to apart."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Axes:
         size: width and height of the picture, pixels.
         margin: around the axes: left, above, right, below; pixels.
         horizon: the last time.
-        low: power of ten of the lowest decade; None for axes that go from 0 to 1.
+        low: power of ten of the lowest decade; None for a distance that is 0 or 1: the same, or apart.
         high: power of ten at the head.
     """
 
@@ -84,7 +84,7 @@ class Axes:
     def _values(self) -> list[tuple[float, str]]:
         """Values with a rule, and what is written beside it: no more words than there is room for."""
         if self.low is None:
-            return [(0.0, "0"), (0.5, "½"), (1.0, "1")]
+            return [(0.0, "same"), (1.0, "apart")]
         every = 1 + (self.high - self.low) // MOST_WORDS
         values = [(0.0, "0")]
         for power in range(self.low, self.high + 1):

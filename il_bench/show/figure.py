@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -74,9 +75,14 @@ def _legend_width(labels: Sequence[str], columns: int) -> float:
     width = 0.3
     for first in range(0, len(labels), tall):
         column = labels[first : first + tall]
-        longest = max(len(label) for label in column)
+        longest = max(len(_visible(label)) for label in column)
         width += 0.8 + 0.075 * longest
     return width
+
+
+def _visible(label: str) -> str:
+    """A label without what only tells matplotlib how to set it."""
+    return re.sub(r"\\[a-z]+|[${}_^]", "", label)
 
 
 def line_of(learner: int, width: float = 2.0) -> dict[str, Any]:

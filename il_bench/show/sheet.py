@@ -19,10 +19,10 @@ from .axes import Axes
 from .painter import Painter
 from .style import paint_mark
 from .take import Take
-from .trace import HEIGHT, Trace, axes_of
+from .trace import EDGE, HEIGHT, Trace, axes_of
 
-# Pixels: the sheet, its margin, and between its panels. All sizes are even.
-WIDE, EDGE, GAP = 1008, 16, 22
+# Pixels: the sheet, and between its panels. All sizes are even.
+WIDE, GAP = 1008, 22
 HEAD, TITLE, CAPTION = 38, 26, 28  # heights of the parts
 REST = 6  # beneath each row of panels
 LARGEST = 640  # width of a panel
@@ -216,6 +216,7 @@ class Panel:
         self.painter = painter
         self._size = size
         self._drift = take.drift[learner]
+        self._indicator = take.env.indicator
         self._name = _caption(take.names[learner], learner, size[0])
         parted = take.parted(learner)
         end = int(take.end[learner])
@@ -226,10 +227,17 @@ class Panel:
         foot = CAPTION + self._size[1]
         page[:CAPTION] = self._name
         if self.learner:
-            words = f"D = {self._drift[time]:.2g}"
+            words = self._distance(time)
             page[:CAPTION, -ROOM:] = label(words, (ROOM, CAPTION), 13, INK, 1)
         page[CAPTION:foot] = self.painter.picture(self.learner, time)
         page[foot:] = self._banner(time)
+
+    def _distance(self, time: int) -> str:
+        """How far it is from its twin, in words."""
+        drift = self._drift[time]
+        if self._indicator:
+            return "apart" if drift > 0 else "same"
+        return f"D = {drift:.2g}"
 
     def _banner(self, time: int) -> np.ndarray:
         """What has happened last; it stands beneath the picture and hides nothing of it."""

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from ..core.settings import require
 from ..paint.canvas import colour_of
@@ -182,8 +183,17 @@ def _curves(grid: Grid) -> Figure:
     for axis in idle:
         axis.set_visible(False)
     figure.supylabel(_quantity(grid), fontsize=9.5, color=INK)
-    legend(figure, [_handle(name, k) for k, name in enumerate(grid.algos, start=1)])
+    handles = [_handle(name, k) for k, name in enumerate(grid.algos, start=1)]
+    legend(figure, [*handles, _band_handle(grid)])
     return figure
+
+
+def _band_handle(grid: Grid) -> Any:
+    """What the bands are; bars, where there is one place alone."""
+    words = "interval of the median over runs"
+    if len(_places(grid)) == 1:
+        return Line2D([], [], label=words, color="0.5", ls="none", marker="|", ms=12, mew=2)
+    return Patch(color="0.5", alpha=0.25, lw=0, label=words)
 
 
 def _handle(name: str, learner: int) -> Line2D:

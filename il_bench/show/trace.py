@@ -13,7 +13,8 @@ from .style import paint_line
 from .take import Take
 
 HEIGHT = 196
-WIDE_MARGIN, NARROW_MARGIN = (50, 46, 16, 26), (34, 46, 12, 26)  # around the axes
+EDGE = 16  # to the left of the title
+WIDE_MARGIN, NARROW_MARGIN = (50, 46, EDGE, 26), (42, 46, 12, 26)  # around the axes
 WIDE = 600  # pixels from which on there is room for whole sentences
 MOMENTS = 26, 42  # first row of the times of parting, and the one beneath them
 
@@ -124,22 +125,32 @@ def _foot(take: Take, axes: Axes) -> Canvas:
     """Axes, title and threshold of a trace."""
     canvas = Canvas(axes.size)
     axes.paint(canvas)
-    if axes.size[0] > WIDE:
-        _paint_sentences(canvas, take)
-    else:
-        canvas.text("divergence D over t", (0, 10), INK, 13, bold=True)
+    is_wide = axes.size[0] > WIDE
+    left = EDGE if is_wide else 0
+    title = _title(axes, is_wide)
+    canvas.text(title, (left, 10), INK, 13, bold=True)
+    if axes.low is None:
+        return canvas
+    if is_wide:
+        _explain_threshold(canvas, take)
     _paint_threshold(canvas, axes, take.threshold)
     return canvas
 
 
-def _paint_sentences(canvas: Canvas, take: Take) -> None:
-    """What the curves are, and what the dashed line is."""
-    left = 16
-    right = canvas.size[0] - left
-    title = "divergence D from the expert's twin over time t"
+def _title(axes: Axes, is_wide: bool) -> str:
+    """What the curves are."""
+    if axes.low is None:
+        return "the same as the expert's twin, or apart, over time t" if is_wide else "apart over t"
+    if is_wide:
+        return "divergence D from the expert's twin over time t"
+    return "divergence D over t"
+
+
+def _explain_threshold(canvas: Canvas, take: Take) -> None:
+    """What the dashed line is."""
+    right = canvas.size[0] - EDGE
     reason = ", a tenth of the state space's diameter" if take.bounded else ""
     words = f"dashed: parted, D > {take.threshold:.2g}{reason}"
-    canvas.text(title, (left, 10), INK, 13, bold=True)
     canvas.text(words, (right, 10), SOFT, 12, part=1)
 
 

@@ -1,0 +1,222 @@
+"""Foresight: whether a recursion foretells the deviations that it was fitted to, and if not, why.
+
+A fit of one step always looks good; what it says of many steps is what it is for. Three things are asked: whether the
+loop changes with a period; whether large deviations are stretched otherwise than small ones; and whether the recursion,
+run from where the rollouts begin under the errors that are known and under its own residuals with signs drawn at random,
+brings the deviations back. It does where the residuals are noise, and does not where an error that nobody knows persists.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from . import poles
+from .poles import Loop, loop_of
+from .recursion import LEAST, TINY, Moments, Pairs
+
+DRAWS = 6
+"""How often the deviations are foretold."""
+
+APART = math.log(1.5)
+"""How far the logarithms of deviations may be from those foretold, beyond what chance explains."""
+
+CHANCE = 2.5
+"""Standard errors that count as chance."""
+
+LONGEST = 12
+"""Steps of the longest period that is looked for."""
+
+OFTEN = 4
+"""How often a period must come round while deviations are small, to be told from what is passing."""
+
+RARELY = 2.0
+"""Standard errors of a normal variable beyond which a bend is no chance."""
+
+CLEARLY = 0.5
+"""What a period must take off the logarithm of what a constant map leaves unexplained."""
+
+
+def loop_and_reason(pairs: Pairs) -> tuple[Loop, str]:
+    """The recursion that explains the deviations, and why it does not foretell them; "" where it does."""
+    constant = loop_of(pairs)
+    fit = constant.fit()
+    if _exact(constant, fit):
+        return constant, ""
+    period, gained = _period(pairs.by_step(), pairs.columns)
+    reason = _bent(pairs, fit, gained)
+    if reason:
+        return constant, reason
+    loop = loop_of(pairs, period)
+    if _misses(pairs, loop):
+        return loop, "its errors persist: signs drawn at random do not bring the deviations back"
+    return loop, ""
+
+
+def _exact(loop: Loop, fit: np.ndarray) -> bool:
+    """Whether a constant map leaves nothing to explain."""
+    every = np.ones((1, loop.episodes))
+    whole = loop.phases[0].total(every)
+    nothing = 1e-8 * whole.squares + TINY
+    left = whole.residuals(fit)
+    return bool((left <= nothing).all())
+
+
+def _period(steps: Moments, columns: int) -> tuple[int, float]:
+    """The period, of 1 to `LONGEST` steps, that explains most beyond the price of its coefficients.
+
+    And what it takes off the logarithm of what a constant map leaves unexplained.
+    """
+    periods = np.arange(1, _longest(steps) + 1)
+    firsts = np.cumsum(periods) - periods
+    phases = steps.total(_phases(periods, len(steps.counts)))
+    left = phases.residuals(phases.coefficients())
+    by_period = np.add.reduceat(left, firsts)
+    unexplained = np.log(by_period).mean(1)
+    gains = unexplained[0] - unexplained
+    fewest = np.minimum.reduceat(phases.counts, firsts)
+    eligible = (fewest >= LEAST * columns) & (gains > CLEARLY)
+    pairs = steps.counts.sum()
+    price = columns * math.log(pairs) / pairs
+    worth = gains - price * (periods - 1)
+    best = int(np.where(eligible, worth, 0.0).argmax())
+    return int(periods[best]), float(gains[best])
+
+
+def _longest(steps: Moments) -> int:
+    """The longest period that comes round often enough while deviations are small."""
+    often = steps.counts >= steps.counts.max() / 2
+    rounds = int(often.sum()) // OFTEN
+    return max(1, min(LONGEST, rounds))
+
+
+def _phases(periods: np.ndarray, horizon: int) -> np.ndarray:
+    """Which steps (n, T) belong to which step of each period: n rows, 1 + 2 + ... of them."""
+    time = np.arange(horizon)
+    rows = []
+    for period in periods:
+        phase = time % period
+        rows += [phase == number for number in range(period)]
+    return np.array(rows, dtype=float)
+
+
+def _bent(pairs: Pairs, fit: np.ndarray, gained: float) -> str:
+    """Why one constant map does not fit deviations of all sizes; "" where it does, or where a period explains more.
+
+    A score test of one more coefficient, that of M delta times the size of delta (up to its 90 % quantile), whose
+    standard error is over whole rollouts. A bend counts where it makes small deviations of another class than large ones.
+    """
+    share = _share(pairs)
+    slope, explained = _slope(pairs, fit[0], share)
+    if -math.log1p(-explained) < gained:
+        return ""
+    middle = slope * share[pairs.use].mean()
+    radius = poles.radius(fit)
+    small = radius * (1 - middle)
+    large = radius * (1 + slope - middle)
+    band = 1 / pairs.use.shape[1]
+    if _side(small, band) == _side(large, band):
+        return ""
+    return f"large deviations grow by {large:.3g} a step where small ones grow by {small:.3g}"
+
+
+def _share(pairs: Pairs) -> np.ndarray:
+    """Sizes (E, T) of deviations as shares of their 90 % quantile, 1 at most."""
+    size = np.linalg.norm(pairs.delta[:, :-1], axis=-1)
+    usual = np.quantile(size[pairs.use], 0.9)
+    return np.minimum(size / (usual + TINY), 1.0)
+
+
+def _slope(pairs: Pairs, fit: np.ndarray, share: np.ndarray) -> tuple[float, float]:
+    """By how much the growth changes from the smallest deviations to the largest, as a part of it; 0 if by chance.
+
+    And which part it explains of what coefficients (C, D) leave unexplained.
+    """
+    ahead = pairs.regressors[..., : pairs.dims] @ fit[: pairs.dims]
+    bend = _unexplained(pairs, ahead * share[..., None])
+    left = pairs.following - pairs.regressors @ fit
+    scores = (bend * left).sum((1, 2))
+    squares = np.square(bend).sum() + TINY
+    rollouts = len(scores)
+    error = math.sqrt(rollouts) * scores.std(ddof=1) if rollouts > 1 else math.inf
+    total = scores.sum()
+    if abs(total) < poles.student(max(rollouts - 1, 1), RARELY) * error:
+        return 0.0, 0.0
+    explained = total**2 / squares / np.square(left).sum()
+    return float(total / squares), min(float(explained), 1 - 1e-12)
+
+
+def _side(growth: float, band: float) -> int:
+    """Whether a growth is below, about or above 1: -1, 0 or 1."""
+    if growth > 1 + band:
+        return 1
+    return -1 if growth < 1 - band else 0
+
+
+def _unexplained(pairs: Pairs, values: np.ndarray) -> np.ndarray:
+    """What the regressors do not explain of weighted values (E, T, D)."""
+    x = pairs.regressors[pairs.use]
+    y = values[pairs.use]
+    solution, *_ = np.linalg.lstsq(x, y, rcond=1e-12)
+    explained = pairs.regressors @ solution
+    return values - explained
+
+
+def _misses(pairs: Pairs, loop: Loop) -> bool:
+    """Whether deviations are apart from those foretold, beyond chance, in some third of the time."""
+    use = pairs.use.T
+    size = np.linalg.norm(pairs.delta, axis=-1).T
+    expected = np.linalg.norm(_foretold(pairs, loop), axis=-1)
+    usual = np.median(size[1:][use])
+    floor = 1e-6 * usual + TINY
+    logs = np.log(np.maximum(size, floor))
+    foretold = np.log(np.maximum(expected, floor))
+    apart = logs[:, None] - foretold
+    thirds = np.array_split(np.arange(len(use)), 3)
+    return any(_differs(apart[third + 1], use[third]) for third in thirds)
+
+
+def _differs(apart: np.ndarray, use: np.ndarray) -> bool:
+    """Whether log ratios (t, n, E), n of the draws, differ from 0 on average over the pairs used (t, E)."""
+    counts = use.sum(0)
+    begun = counts > 0
+    rollouts = int(begun.sum())
+    if rollouts < 2:
+        return False
+    used = apart * use[:, None]
+    each = used.sum(0)[:, begun] / counts[begun]
+    of_draws = each.mean(1).std()
+    of_rollouts = each.mean(0).std() / math.sqrt(rollouts)
+    chance = math.hypot(of_draws, of_rollouts)
+    return bool(abs(each.mean()) > APART + CHANCE * chance)
+
+
+def _foretold(pairs: Pairs, loop: Loop) -> np.ndarray:
+    """Deviations (T+1, n, E, D) as resampled fits foretell them; where a pair is not used they begin again."""
+    dims = pairs.dims
+    delta = pairs.delta.swapaxes(0, 1)
+    plain = pairs.plain.swapaxes(0, 1)
+    use = pairs.use.T[..., None]
+    phase = np.arange(len(plain)) % loop.period
+    samples = loop.resampled(DRAWS, seed=1)
+    maps = samples[:, phase].swapaxes(0, 1)
+    left = delta[1:] - plain @ loop.fit()[phase]
+    noise = _signs(use) * left[:, None]
+    drivers = plain[:, None, :, dims:]
+    added = drivers @ maps[:, :, dims:] + noise
+    afresh = np.where(use[:, None], added, delta[1:, None])
+    out = np.empty((len(delta), *afresh.shape[1:]))
+    out[0] = delta[0]
+    for t, carry in enumerate(maps[:, :, :dims]):
+        carried = out[t] @ carry
+        out[t + 1] = carried * use[t] + afresh[t]
+    return out
+
+
+def _signs(use: np.ndarray) -> np.ndarray:
+    """Signs (T, n, E, 1) drawn at random, as many draws as are foretold of pairs (T, E, 1)."""
+    steps, episodes, _ = use.shape
+    shape = (steps, DRAWS, episodes, 1)
+    coins = np.random.default_rng(0).integers(2, size=shape)
+    return 2.0 * coins - 1

@@ -1,0 +1,203 @@
+"""Poles: the growth a step of a fitted loop, constant or periodic, and its interval over rollouts.
+
+The growth is the spectral radius of M, or of the product of a period's maps (the monodromy), its root taken. Where poles
+are equal, or nearly, the largest of them is no smooth function of the data: noise parts them, the largest moves up, and
+a resample of the noisy fit parts them further. What noise does not move so is their geometric mean, which lies below the
+largest. Such an interval therefore reaches from the least mean to the greatest radius, and is wider than 95 % asks for.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from .recursion import TINY, Moments, Pairs
+
+NORMAL = 1.959964
+"""Standard errors in a 95 % interval of a normal variable."""
+
+COUPLED = 0.1
+"""Poles are near each other where they mix by this part of what the leading one moves by itself."""
+
+PARTS = 12
+"""Groups of rollouts, left out in turn, from which a periodic loop's interval comes."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A recursion whose map depends on the step of a period alone.
+
+    Attributes:
+        phases: the normal equations of each rollout, for each of the period's steps; one step is a constant map.
+    """
+
+    phases: tuple[Moments, ...]
+
+    @property
+    def period(self) -> int:
+        """Its steps, p."""
+        return len(self.phases)
+
+    @property
+    def episodes(self) -> int:
+        """Rollouts, E."""
+        return len(self.phases[0].counts)
+
+    def coefficients(self, weights: np.ndarray) -> np.ndarray:
+        """M, N and b, transposed, (m, p, C, D), where rollouts count by weights (m, E)."""
+        maps = [phase.total(weights).coefficients() for phase in self.phases]
+        return np.stack(maps, 1)
+
+    def fit(self) -> np.ndarray:
+        """Those (p, C, D) of all rollouts."""
+        every = np.ones((1, self.episodes))
+        return self.coefficients(every)[0]
+
+    def resampled(self, count: int, seed: int) -> np.ndarray:
+        """Those (count, p, C, D) of rollouts drawn with replacement."""
+        episodes = self.episodes
+        chances = np.full(episodes, 1 / episodes)
+        rng = np.random.default_rng(seed)
+        weights = rng.multinomial(episodes, chances, size=count)
+        return self.coefficients(weights)
+
+
+def loop_of(pairs: Pairs, period: int = 1) -> Loop:
+    """The loop of a period, not yet fitted."""
+    times = [slice(first, None, period) for first in range(period)]
+    phases = map(pairs.by_rollout, times)
+    return Loop(tuple(phases))
+
+
+def moduli(coefficients: np.ndarray) -> np.ndarray:
+    """Growths a step (m, D) along the loop's own directions, the largest first, of coefficients (m, p, C, D)."""
+    dims = coefficients.shape[-1]
+    first, *later = coefficients[:, :, :dims].swapaxes(0, 1)
+    if not later:
+        return _ordered_moduli(first)
+    whole = first
+    logs = np.zeros((len(first), 1))
+    for step in later:
+        whole = whole @ step
+        size = np.linalg.norm(whole, axis=(1, 2), keepdims=True)
+        size += TINY
+        whole = whole / size
+        logs += np.log(size[..., 0])
+    logs = logs + np.log(_ordered_moduli(whole) + TINY)
+    period = 1 + len(later)
+    return np.exp(logs / period)
+
+
+def _ordered_moduli(maps: np.ndarray) -> np.ndarray:
+    """Moduli (m, D) of the eigenvalues of maps (m, D, D), the largest first."""
+    eigenvalues = np.linalg.eigvals(maps)
+    ascending = np.sort(np.abs(eigenvalues), axis=-1)
+    return ascending[:, ::-1]
+
+
+def interval(loop: Loop, resamples: int, seed: int) -> tuple[float, float]:
+    """The 95 % interval of a loop's growth over rollouts."""
+    if loop.period > 1:
+        return _left_out(loop)
+    fit = loop.fit()
+    samples = loop.resampled(resamples, seed)
+    radii = moduli(samples)
+    own = moduli(fit[None])[0]
+    low, high = _ends(own, radii, loop.episodes)
+    overlapping = int((high >= low[0]).sum())
+    close = max(overlapping, _coupled(fit, samples))
+    mean = _mean(own[:close])
+    means = _mean(radii[:, :close])
+    least, _ = _ends(mean, means, loop.episodes)
+    return max(0.0, float(least)), float(high[0])
+
+
+def _ends(own: np.ndarray, samples: np.ndarray, rollouts: int) -> np.ndarray:
+    """Ends (2, ...) of the interval about a number by its resamples (m, ...).
+
+    From few rollouts it is wider than they spread: by Student's quantile, and a degree of freedom that they lack.
+    """
+    ends = np.quantile(samples, (0.025, 0.975), axis=0)
+    freedom = rollouts - 1
+    wider = student(freedom) / NORMAL * math.sqrt(rollouts / freedom)
+    scaled: np.ndarray = own + wider * (ends - own)
+    return scaled
+
+
+def student(freedom: int, z: float = NORMAL) -> float:
+    """The quantile of Student's distribution that is `z` of the normal one, to three digits from 7 degrees of freedom on."""
+    # Cornish & Fisher's expansion in 1 / freedom.
+    first = np.polyval((1, 0, 1, 0), z) / 4
+    second = np.polyval((5, 0, 16, 0, 3, 0), z) / 96
+    third = np.polyval((3, 0, 19, 0, 17, 0, -15, 0), z) / 384
+    terms = (third, second, first, z)
+    return float(np.polyval(terms, 1 / freedom))
+
+
+def _mean(radii: np.ndarray) -> np.ndarray:
+    """Geometric means over the last axis."""
+    logarithms = np.log(np.maximum(radii, TINY))
+    return np.exp(logarithms.mean(-1))
+
+
+def _coupled(fit: np.ndarray, samples: np.ndarray) -> int:
+    """How many of the leading poles noise can mix: those of a term of second order that is not small beside the first's.
+
+    Args:
+        fit: coefficients (1, C, D).
+        samples: those (m, 1, C, D) of resampled rollouts.
+    """
+    dims = fit.shape[-1]
+    own = fit[0, :dims].T
+    moved = samples[:, 0, :dims].swapaxes(-1, -2) - own
+    values, vectors = np.linalg.eig(own)
+    order = np.argsort(-np.abs(values))
+    vectors = vectors[:, order]
+    within = np.linalg.pinv(vectors) @ moved @ vectors
+    gaps = np.abs(values[order] - values[order[0]])
+    least = 1e-9 * gaps.max() + TINY
+    mixed = within[:, 0, :] * within[:, :, 0]
+    second = np.abs(mixed) / np.maximum(gaps, least)
+    first = np.abs(within[:, 0, 0])
+    near = second.mean(0) > COUPLED * first.mean()
+    near[0] = True
+    return 1 + int(np.flatnonzero(near)[-1])
+
+
+def _left_out(loop: Loop) -> tuple[float, float]:
+    """The interval of a periodic loop, from fits that leave groups of rollouts out in turn (a jackknife)."""
+    logs, centre = _leave_out(loop)
+    freedom = len(logs) - 1
+    error = math.sqrt(freedom) * float(logs.std())
+    half = student(freedom) * error
+    return math.exp(centre - half), math.exp(centre + half)
+
+
+def _leave_out(loop: Loop) -> tuple[np.ndarray, float]:
+    """Logarithms of the growth without each group of rollouts, and their estimate without its bias."""
+    count = min(PARTS, loop.episodes)
+    numbers = np.arange(count)[:, None]
+    group = np.arange(loop.episodes) % count
+    every = np.ones((1, loop.episodes))
+    weights = np.concatenate((every, group != numbers))
+    radii = moduli(loop.coefficients(weights))[:, 0]
+    whole, *parts = np.log(radii + TINY)
+    logs = np.array(parts)
+    centre = count * whole - (count - 1) * logs.mean()
+    return logs, float(centre)
+
+
+def growth(loop: Loop) -> float:
+    """The growth a step of all rollouts; of a periodic loop without the bias of its logarithm."""
+    if loop.period == 1:
+        return radius(loop.fit())
+    _, centre = _leave_out(loop)
+    return math.exp(centre)
+
+
+def radius(coefficients: np.ndarray) -> float:
+    """The spectral radius of a constant M, of coefficients (1, C, D)."""
+    largest = moduli(coefficients[None])[0]
+    return float(largest[0])
