@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from claims import Claim
 from publish import publish, table
 
 from il_bench.stats import growth
@@ -158,19 +159,16 @@ def wrong(row: dict[str, Any]) -> float:
     return float(1 - row["holds"] - row["none"])
 
 
-def claim(rows: list[dict[str, Any]]) -> str:
-    """What the table shows, or which rows it fails."""
-    failed = [row for row in rows if wrong(row) > 1 - GOAL]
+def claims(rows: list[dict[str, Any]]) -> list[Claim]:
+    """What the table shows, and which rows fail it."""
+    worst = max(map(wrong, rows))
     said = (
         f"Over {REPETITIONS} repetitions of {HORIZON} steps an interval is given and does not hold the growth in "
-        f"{max(map(wrong, rows)):.1%} of them at most (goal: {1 - GOAL:.0%}; 5 % is what it says)."
+        f"{worst:.1%} of them at most (goal: {1 - GOAL:.0%}; 5 % is what it says)."
     )
-    if not failed:
-        return said
-    names = "; ".join(
-        f"{row['recursion']} at {row['rollouts']} rollouts {wrong(row):.0%}" for row in failed
-    )
-    return f"{said} Beyond the goal: {names}."
+    failed = [row for row in rows if wrong(row) > 1 - GOAL]
+    names = [f"{row['recursion']}, {row['rollouts']}: {wrong(row):.0%}" for row in failed]
+    return [Claim(said, not failed, f"Wrong in more than {1 - GOAL:.0%}: {'; '.join(names)}.")]
 
 
 def main() -> None:
@@ -180,7 +178,8 @@ def main() -> None:
     for row in rows:
         if math.isnan(row["width"]):
             row["width"] = None
-    publish("growth_coverage", claim(rows), table(header, [cells(row) for row in rows]), rows=rows)
+    lines = table(header, [cells(row) for row in rows])
+    publish("growth_coverage", claims(rows), lines, rows=rows)
 
 
 if __name__ == "__main__":
