@@ -130,7 +130,8 @@ def clause_of(said, name):
 
 
 def has_the_direction_of_the_paired_verdict(record, facts, said):
-    words = {"better": "(less|later)", "worse": "(more|sooner)"}
+    runs = r"in \d+ of \d+ runs"
+    words = {"better": f"(less|later|nearer {runs})", "worse": f"(more|sooner|farther {runs})"}
     for one in facts.others[:3]:
         clause = clause_of(said, one.copy.learner)
         single = one.copy.one and facts.first.one
@@ -243,6 +244,14 @@ def test_where_three_of_eight_copies_are_fine_that_is_said():
     said = sentence(record_of(drift))
     assert "copy0 has drifted 10 from its expert and is lost in all of its rollouts" in said
     assert "copy1 has drifted 10 [0.010, 10] and is lost in 62 %" in said
+
+
+def test_who_is_nearer_in_every_run_is_said_though_few_runs_cannot_tell_the_shares_lost():
+    drift = np.full((2, 8, 4), 10.0)
+    drift[0, 0] = 1.0
+    drift[1] = 0.01
+    said = sentence(record_of(drift))
+    assert "copy1 has drifted 0.010 and is lost in none: nearer in 8 of 8 runs than copy0" in said
 
 
 def test_a_loss_at_a_small_distance_is_a_loss():

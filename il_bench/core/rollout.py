@@ -25,7 +25,7 @@ from .policy import Log, Policy
 from .streams import Streams
 from .threads import few_threads
 
-Answer: TypeAlias = tuple[torch.Tensor, Any]
+Answer: TypeAlias = "tuple[torch.Tensor, Any]"
 """Actions (R, E, U), and the memory to hand back at the next step."""
 
 

@@ -22,8 +22,9 @@ FAR = 0.5
 MOST = 0.5
 """From this share of rollouts lost on, D tells where they were stopped, and not how they drift."""
 
-Yardstick = Literal["drift", "lost", "time"]
-"""By what two learners are compared: D at the horizon, the share of rollouts lost, or the step at which they part."""
+Yardstick = Literal["drift", "lost", "time", "order"]
+"""By what two learners are compared: D at the horizon, the share of rollouts lost, the step at which they part, or
+only which of two D is smaller, where one of them tells where rollouts were stopped."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +72,13 @@ class Comparison:
         copy: who is compared.
         yardstick: by what.
         contrast: of it and the first learner: "better" is nearer, fewer lost, or parting later.
+        agreeing: in how many runs its D is the smaller one where it is nearer, the larger one where it is farther.
     """
 
     copy: Copy
     yardstick: Yardstick
     contrast: Contrast
+    agreeing: int
 
 
 @dataclass(frozen=True)
@@ -284,17 +287,26 @@ def _compared(
     chance: bool,
 ) -> Comparison:
     """A learner beside the first one, by the yardstick that holds for the two."""
+    our_drift, their_drift = ours.drift[runs], theirs.drift[runs]
+    by_drift = contrast(our_drift, their_drift, False if chance else None)
+    nearer = our_drift < their_drift
+    farther = our_drift > their_drift
+    agreeing = int(np.sum(farther if by_drift.verdict == "worse" else nearer))
     if max(first.lost, copy.lost) < MOST:
-        ratio = False if chance else None
-        apart = contrast(ours.drift[runs], theirs.drift[runs], ratio)
-        return Comparison(copy, "drift", apart)
-    lost = contrast(ours.lost[runs], theirs.lost[runs], ratio=False)
-    if lost.verdict in ("better", "worse") or min(first.lost, copy.lost) < MOST:
-        return Comparison(copy, "lost", lost)
+        return Comparison(copy, "drift", by_drift, agreeing)
+    by_loss = contrast(ours.lost[runs], theirs.lost[runs], ratio=False)
+    if by_loss.verdict in ("better", "worse"):
+        return Comparison(copy, "lost", by_loss, agreeing)
+    if min(first.lost, copy.lost) < MOST:
+        fewer = "better" if copy.lost < first.lost else "worse"
+        agree = by_drift.verdict == fewer
+        way: Yardstick = "order" if agree else "lost"
+        return Comparison(copy, way, by_drift if agree else by_loss, agreeing)
     our_time = np.median(ours.parted[runs], axis=1)
     their_time = np.median(theirs.parted[runs], axis=1)
     # Who parts later has the larger number, and does better.
-    return Comparison(copy, "time", contrast(their_time, our_time, ratio=False))
+    by_time = contrast(their_time, our_time, ratio=False)
+    return Comparison(copy, "time", by_time, agreeing)
 
 
 def _elsewhere(record: Record, first: _Rollouts, here: dict[str, float]) -> Elsewhere | None:

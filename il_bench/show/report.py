@@ -179,6 +179,8 @@ def _difference(one: Comparison, facts: Facts) -> str:
     """By how much a learner is nearer or farther, lost more or less often, sooner or later."""
     contrast = one.contrast
     better = contrast.verdict == "better"
+    if one.yardstick == "order":
+        return _order(one, better)
     if contrast.ratio:
         return _factor(contrast.by, better)
     sign = -1 if better else 1
@@ -191,6 +193,12 @@ def _difference(one: Comparison, facts: Facts) -> str:
     what = "lost" if one.yardstick == "lost" else "apart"
     points = apart.scaled(100)
     return f"{what} {points} points {word} often"
+
+
+def _order(one: Comparison, better: bool) -> str:
+    """In how many runs a learner is nearer, or farther; by how much, a D that was stopped does not tell."""
+    word = "nearer" if better else "farther"
+    return f"{word} in {one.agreeing} of {one.copy.runs} runs"
 
 
 def _factor(ratio: Interval, better: bool) -> str:
