@@ -88,18 +88,21 @@ def _lit(paint: str, light: float) -> list[float]:
 
 def _windows() -> Faces:
     left, right = _sides()
-    panes = left[2:6], right[5:1:-1], _across()[2]
+    rear = _across()[2]
+    panes = left[2:6], right[5:1:-1], rear
     return [(_within(pane), GLASS) for pane in panes]
 
 
 def _within(face: np.ndarray) -> np.ndarray:
     """A face (n, 3) a little smaller."""
     middle = face.mean(0)
-    return face + 0.17 * (middle - face)
+    inwards = middle - face
+    return face + 0.17 * inwards
 
 
 def _wheels() -> Faces:
-    disc = 0.28 * np.insert(circle(20), 1, 0, axis=1)
+    plane = circle(20)
+    disc = 0.28 * np.insert(plane, 1, 0, axis=1)
     faces: Faces = []
     for side, x in itertools.product((1, -1), (-0.82, 0.8)):
         hub = np.array([x, 0.71 * side, 0.28])
@@ -125,8 +128,10 @@ def _rear() -> Faces:
 def upright(camera: Camera, points: Any) -> np.ndarray:
     """Pixels (n, 2) of points (n, 2), metres to the right and up, in the upright plane through the origin."""
     right, up = np.transpose(points)
-    plane = np.stack((0 * right, -right, up), -1)
-    return camera.project(plane)[:, :2]
+    ahead = 0 * right
+    plane = np.stack((ahead, -right, up), -1)
+    spots = camera.project(plane)
+    return spots[:, :2]
 
 
 def paint_walker(
@@ -139,7 +144,8 @@ def paint_walker(
     neck = y - 2.2 * reach
     head = y - 2.1 * reach
     with canvas.layer(alpha):
-        canvas.polygon([(left, y), (right, y), (x, neck)], paint)
+        cloak = [(left, y), (right, y), (x, neck)]
+        canvas.polygon(cloak, paint)
         canvas.circle((x, head), 0.6 * reach, paint)
 
 
@@ -174,9 +180,11 @@ class Drone:
         """Pixels (n, 2) of points of its own: metres to its right, and up; its rotors do not reach into the ground."""
         x, height = self.place
         axes = self.axes
-        lowest = 0.17 + ARM * abs(axes[0, 1])
+        drop = abs(axes[0, 1])
+        lowest = 0.17 + ARM * drop
         middle = x, max(height, lowest)
-        return upright(self.camera, np.array(points) @ axes + middle)
+        turned = np.array(points) @ axes
+        return upright(self.camera, turned + middle)
 
 
 def paint_drone(
@@ -197,7 +205,8 @@ def paint_drone(
     _drone_shadow(canvas, drone, 0.3 * alpha)
     around = drone.at((-0.7, -1.2), (0.7, -1.2), (0.7, 0.3), (-0.7, 0.3))
     with canvas.layer(alpha, around):
-        _rotors(canvas, drone, (0, 0) if thrusts is None else thrusts)
+        shown = (0, 0) if thrusts is None else thrusts
+        _rotors(canvas, drone, shown)
         _hull(canvas, drone, paint)
     if thrusts is None:
         _smoke(canvas, drone, 0.5 * alpha)
@@ -206,7 +215,8 @@ def paint_drone(
 def _drone_shadow(canvas: Canvas, drone: Drone, alpha: float) -> None:
     x, _ = drone.place
     (middle,) = upright(drone.camera, [(x, 0)])
-    oval = circle(24) * drone.metre * (1.2 * ARM, 0.06)
+    disc = circle(24) * drone.metre
+    oval = disc * (1.2 * ARM, 0.06)
     shadow = middle + oval
     with canvas.layer(alpha, shadow):
         canvas.polygon(shadow, "#000000")
@@ -214,13 +224,15 @@ def _drone_shadow(canvas: Canvas, drone: Drone, alpha: float) -> None:
 
 def _rotors(canvas: Canvas, drone: Drone, thrusts: Iterable[float]) -> None:
     blades = circle(24) * (0.25, 0.025)
-    for side, thrust in zip((-ARM, ARM), thrusts, strict=True):
+    sides = -ARM, ARM
+    for side, thrust in zip(sides, thrusts, strict=True):
         if thrust > 0:
             _flames(canvas, drone, side, thrust)
         hub = side, 0.15
-        turning = drone.at(*(blades + hub))
+        turning = blades + hub
+        disc = drone.at(*turning)
         mast = drone.at((side, -0.04), hub)
-        canvas.polygon(turning, RIM)
+        canvas.polygon(disc, RIM)
         canvas.line(mast, GLASS, 0.07 * drone.metre)
 
 
@@ -229,7 +241,8 @@ def _flames(canvas: Canvas, drone: Drone, side: float, thrust: float) -> None:
         left = side - wide, 0
         right = side + wide, 0
         tip = side, -0.06 - long * thrust
-        canvas.polygon(drone.at(left, right, tip), colour)
+        flame = drone.at(left, right, tip)
+        canvas.polygon(flame, colour)
 
 
 def _hull(canvas: Canvas, drone: Drone, paint: Any) -> None:
@@ -239,7 +252,8 @@ def _hull(canvas: Canvas, drone: Drone, paint: Any) -> None:
     for side in (-0.14, 0.14):
         hip = 0.6 * side, 0
         toe = 1.4 * side, -0.2
-        canvas.line(drone.at(hip, toe), GLASS, 0.035 * metre)
+        leg = drone.at(hip, toe)
+        canvas.line(leg, GLASS, 0.035 * metre)
     oval = circle(24) * (0.2, 0.12)
     hull = drone.at(*oval)
     canvas.polygon(hull, paint)
@@ -253,7 +267,11 @@ def _smoke(canvas: Canvas, drone: Drone, alpha: float) -> None:
     for number in range(PUFFS):
         right = 0.12 * np.sin(2 * number)
         down = -0.05 - 0.25 * number
-        puff = source + metre * np.array([right, down])
-        size = (0.1 + 0.05 * number) * metre
-        with canvas.layer(alpha, (puff - size, puff + size)):
+        way = np.array([right, down])
+        puff = source + metre * way
+        width = 0.1 + 0.05 * number
+        size = width * metre
+        first = puff - size
+        last = puff + size
+        with canvas.layer(alpha, (first, last)):
             canvas.circle(puff, size, SMOKE)

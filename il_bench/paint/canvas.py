@@ -223,7 +223,9 @@ class Canvas:
         within = np.clip([first, last], 0, self.size)
         fine = within.astype(int) * FINE
         (left, top), (right, bottom) = fine.tolist()
-        return _pygame().Rect(left, top, right - left, bottom - top)
+        width = right - left
+        height = bottom - top
+        return _pygame().Rect(left, top, width, height)
 
     def polygon(self, points: Any, colour: Any) -> None:
         """A filled polygon with corners (n, 2)."""
@@ -257,7 +259,9 @@ class Canvas:
         """A filled disc."""
         x, y = centre
         at = x * FINE, y * FINE
-        area = _pygame().draw.circle(self._surface, colour, at, radius * FINE)
+        fine = radius * FINE
+        draw = _pygame().draw
+        area = draw.circle(self._surface, colour, at, fine)
         self._stale.append(area)
 
     def text(
@@ -289,7 +293,9 @@ class Canvas:
         x = max(left, 0) * FINE
         y = max(top, 0) * FINE
         rows, columns = inner.shape
-        area = self._pixels()[y : y + rows * FINE, x : x + columns * FINE]
+        foot = y + rows * FINE
+        end = x + columns * FINE
+        area = self._pixels()[y:foot, x:end]
         tall, wide = area.shape
         visible = inner[: tall // FINE, : wide // FINE]
         _magnify(visible, area)
@@ -299,15 +305,20 @@ class Canvas:
     def inset(self, pixels: np.ndarray, words: str, colour: str) -> None:
         """A small RGB picture (height, width, 3), magnified in a frame in the upper right corner, words beneath it."""
         width, _ = self.size
-        zoom = max(1, round(0.23 * width / pixels.shape[1]))
-        large = pixels.repeat(zoom, 0).repeat(zoom, 1)
+        columns = pixels.shape[1]
+        share = round(0.23 * width / columns)
+        zoom = max(1, share)
+        high = pixels.repeat(zoom, 0)
+        large = high.repeat(zoom, 1)
         picture = _framed(large, colour)
         tall, wide, _ = picture.shape
         right = width - 6
         top = BANNER + 6
         foot = top + tall
-        self.picture(picture, (right - wide, top))
-        self.text(words, (right, foot + 8), colour, 10, part=1)
+        left = right - wide
+        row = foot + 8
+        self.picture(picture, (left, top))
+        self.text(words, (right, row), colour, 10, part=1)
 
     def solid(self, camera: Camera, solid: Solid, pose: Any, roll: float, alpha: float) -> None:
         """A solid's faces, in their order, those that look away left out.
@@ -320,7 +331,8 @@ class Canvas:
             alpha: how opaque it is, 0 to 1.
         """
         *place, angle = pose
-        turned = solid.corners @ _turn(angle, roll).T
+        turn = _turn(angle, roll)
+        turned = solid.corners @ turn.T
         spots = camera.project(turned + place)
         pixels = spots[:, :2]
         fine = (pixels * FINE).tolist()
@@ -347,13 +359,16 @@ class Canvas:
         part = left * FINE, top * FINE, wide * FINE, tall * FINE
         fine = self._surface.subsurface(part)
         small = _pygame().transform.smoothscale(fine, (wide, tall))
-        _unpack(_packed_pixels(small), self._shown[top:bottom, left:right])
+        numbers = _packed_pixels(small)
+        shown = self._shown[top:bottom, left:right]
+        _unpack(numbers, shown)
         self._stale = []
 
     def _stale_part(self) -> tuple[int, int, int, int]:
         """Left, top, right and bottom of what has been painted on, in whole pixels."""
         first, *others = self._stale
-        area = first.unionall(others).clip(self._surface.get_rect())
+        whole = self._surface.get_rect()
+        area = first.unionall(others).clip(whole)
         left = area.x // FINE
         top = area.y // FINE
         right = -(-area.right // FINE)

@@ -19,7 +19,9 @@ TWIN = 1.35  # how much larger the expert's twin is, so that it shows where both
 def ball(canvas: Canvas, at: np.ndarray, radius: float, paint: str, alpha: float) -> None:
     """A body as a disc, its centre at `at` (2,); the expert's twin, which is faint, larger."""
     size = radius if alpha == 1 else TWIN * radius
-    with canvas.layer(alpha, (at - size, at + size)):
+    first = at - size
+    last = at + size
+    with canvas.layer(alpha, (first, last)):
         canvas.circle(at, size, paint)
 
 
@@ -30,14 +32,18 @@ def balls(
     radius: float | None = None,
 ) -> None:
     """Each of `bodies` as a disc where `place` puts its state; of a size that suits the panel unless a radius is given."""
-    usual = 0.022 * canvas.size[1] + 3
+    _, height = canvas.size
+    usual = 0.022 * height + 3
+    size = radius or usual
     for state, paint, alpha in drawn:
-        ball(canvas, place(state), radius or usual, paint, alpha)
+        middle = place(state)
+        ball(canvas, middle, size, paint, alpha)
 
 
 def lettering(canvas: Canvas) -> int:
     """The size of small letters that suits the panel."""
-    return 9 if canvas.size[0] < 260 else 10
+    width, _ = canvas.size
+    return 9 if width < 260 else 10
 
 
 def headline(canvas: Canvas, words: str) -> None:
@@ -48,13 +54,16 @@ def headline(canvas: Canvas, words: str) -> None:
 
 def note(canvas: Canvas, words: str, at: Any, colour: str = SOFT, part: float = 0) -> float:
     """Small words, with `part` of their width to the left of `at`; returns their width."""
-    return canvas.text(words, at, colour, lettering(canvas), part=part)
+    size = lettering(canvas)
+    return canvas.text(words, at, colour, size, part=part)
 
 
 def footnote(canvas: Canvas, words: str) -> None:
     """Small words in the middle of the last line."""
     width, height = canvas.size
-    note(canvas, words, (width / 2, height - 12), INK, part=0.5)
+    middle = width / 2
+    row = height - 12
+    note(canvas, words, (middle, row), INK, part=0.5)
 
 
 def key(canvas: Canvas, at: tuple[float, float], strokes: Iterable[tuple[str, str]]) -> None:
@@ -62,26 +71,30 @@ def key(canvas: Canvas, at: tuple[float, float], strokes: Iterable[tuple[str, st
     left, row = at
     step = lettering(canvas) + 4
     for words, colour in strokes:
-        stroke(canvas, (left + 5, row), 5, colour, 3)
-        note(canvas, words, (left + 15, row), INK)
+        middle = left + 5, row
+        start = left + 15, row
+        stroke(canvas, middle, 5, colour, 3)
+        note(canvas, words, start, INK)
         row += step
 
 
 def scaled(value: Any) -> Any:
     """Numbers on a scale from -1 to 1: logarithmic on both sides of zero, at its end from 10 on; NaN is at its end."""
     known = np.nan_to_num(value, nan=LIMIT)
-    return squeezed(known.clip(-LIMIT, LIMIT), UNIT, LIMIT)
+    shown = known.clip(-LIMIT, LIMIT)
+    return squeezed(shown, UNIT, LIMIT)
 
 
 def marks(canvas: Canvas) -> tuple[float, ...]:
     """The numbers beside such a scale: fewer on a low panel."""
-    is_low = canvas.size[1] <= 200
+    _, height = canvas.size
+    is_low = height <= 200
     return LOW_MARKS if is_low else MARKS
 
 
 def rows(canvas: Canvas, value: Any, foot: float) -> Any:
     """Rows of numbers on an upright scale, which ends at TOP and `foot` rows above the panel's lower edge."""
-    height = canvas.size[1]
+    _, height = canvas.size
     reach = (height - foot - TOP) / 2
     down = 1 - scaled(value)
     return TOP + reach * down
@@ -93,8 +106,10 @@ def ladder(canvas: Canvas, left: float, right: float, foot: float) -> None:
     for mark in marks(canvas):
         row = rows(canvas, mark, foot)
         colour = RULE if mark else SOFT
-        canvas.line([(left, row), (right, row)], colour)
-        canvas.text(f"{mark:g}", (beside, row), SOFT, 9, part=1)
+        ends = [(left, row), (right, row)]
+        canvas.line(ends, colour)
+        number = f"{mark:g}"
+        canvas.text(number, (beside, row), SOFT, 9, part=1)
 
 
 class Dial(NamedTuple):
@@ -108,7 +123,8 @@ class Dial(NamedTuple):
         right = np.cos(angle)
         down = -np.sin(angle)
         way = np.stack((right, down), -1)
-        return self.middle + part * self.reach * way
+        length = part * self.reach
+        return self.middle + length * way
 
 
 def dial(canvas: Canvas) -> Dial:
@@ -143,7 +159,8 @@ def stroke(canvas: Canvas, middle: Any, half: float, colour: str, width: float =
     column, row = middle
     left = column - half
     right = column + half
-    canvas.line([(left, row), (right, row)], colour, width)
+    ends = [(left, row), (right, row)]
+    canvas.line(ends, colour, width)
 
 
 def arrow(canvas: Canvas, tip: Any, way: tuple[float, float], colour: str = SOFT) -> None:

@@ -66,27 +66,33 @@ def paint_road(
     corners = _pieces(camera, way, known.halves)
     # The widest strip hides the others where it is not seen; the farthest pieces come first.
     widest = corners[0]
-    shown = np.flatnonzero(_may_show(camera, widest))[::-1]
+    is_shown = _may_show(camera, widest)
+    nearest_first = np.flatnonzero(is_shown)
+    shown = nearest_first[::-1]
     depth = camera.depth(way[shown])
-    own = _metre_colours(metres, known)[:, shown]
-    colours = packed(faded(own, depth, clear))
+    own = _metre_colours(metres, known)
+    tones = faded(own[:, shown], depth, clear)
+    colours = packed(tones).ravel()
     spots = corners[:, shown, :, :2]
-    canvas.polygons(spots.reshape(-1, 4, 2), colours.ravel().tolist())
+    shapes = spots.reshape(-1, 4, 2)
+    canvas.polygons(shapes, colours.tolist())
 
 
 @lru_cache(maxsize=8)
 def _strips(rows: tuple[Any, ...]) -> Strips:
     widths, odd, even = zip(*rows, strict=True)
-    halves = np.array(widths)[:, None]
-    odd_tones = palette(odd)[:, None]
-    even_tones = palette(even)[:, None]
-    return Strips(halves, odd_tones, even_tones)
+    halves = np.array(widths)
+    odd_tones = palette(odd)
+    even_tones = palette(even)
+    return Strips(halves[:, None], odd_tones[:, None], even_tones[:, None])
 
 
 def _metre_colours(metres: np.ndarray, strips: Strips) -> np.ndarray:
     """Colours (strip, piece, 3) of the pieces between some metres of a road, without haze."""
-    is_short = np.diff(metres) < 2
-    is_even = metres[:-1] % 2 < 1
+    lengths = np.diff(metres)
+    is_short = lengths < 2
+    starts = metres[:-1]
+    is_even = starts % 2 < 1
     share = np.where(is_short, is_even, 0.5)
     return mix(strips.odd, strips.even, share)
 
@@ -95,11 +101,13 @@ def _pieces(camera: Camera, way: np.ndarray, halves: np.ndarray) -> np.ndarray:
     """Column, row and depth (strip, piece, corner, 3) of the pieces of strips along a way."""
     left = beside(way, halves)
     right = beside(way, -halves)
-    edges = np.stack(_cut(camera, left, right))
+    ends = _cut(camera, left, right)
+    edges = np.stack(ends)
     spots = camera.project(edges)
     near_left, near_right = spots[:, :, :-1]
     far_left, far_right = spots[:, :, 1:]
-    return np.stack((near_left, near_right, far_right, far_left), 2)
+    corners = near_left, near_right, far_right, far_left
+    return np.stack(corners, 2)
 
 
 def _cut(camera: Camera, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -111,31 +119,40 @@ def _cut(camera: Camera, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarra
     over_left = camera.depth(left) - nearest
     over_right = camera.depth(right) - nearest
     crosses = over_left * over_right < 0
-    width = np.where(crosses, over_left - over_right, 1)
-    share = np.where(crosses, over_left / width, 0)
+    fall = over_left - over_right
+    width = np.where(crosses, fall, 1)
+    part = over_left / width
+    share = np.where(crosses, part, 0)
     across = right - left
     border = left + share[..., None] * across
-    cuts_left = crosses & (over_left < 0)
-    cuts_right = crosses & (over_right < 0)
-    new_left = np.where(cuts_left[..., None], border, left)
-    new_right = np.where(cuts_right[..., None], border, right)
+    is_under_left = over_left < 0
+    is_under_right = over_right < 0
+    cuts_left = (crosses & is_under_left)[..., None]
+    cuts_right = (crosses & is_under_right)[..., None]
+    new_left = np.where(cuts_left, border, left)
+    new_right = np.where(cuts_right, border, right)
     return new_left, new_right
 
 
 def _nearest(camera: Camera) -> float:
     """Depth of ground a little nearer than the picture's last row shows, metres."""
-    below = camera.size[1] - camera.horizon
+    _, height = camera.size
+    below = height - camera.horizon
     return 0.85 * camera.focal * camera.height / below
 
 
 def _may_show(camera: Camera, shapes: np.ndarray) -> np.ndarray:
     """Which shapes (n, corner, 3) lie before the camera and may touch its picture."""
     width, height = camera.size
-    right = shapes[..., 0].max(1)
+    columns = shapes[..., 0]
+    right = columns.max(1)
     left, high, nearest = shapes.min(1).T
-    across = (right > -1) & (left < width + 1)
+    after_left = right > -1
+    before_right = left < width + 1
     above_foot = high < height + 1
-    return across & above_foot & (nearest > NEAR)
+    is_ahead = nearest > NEAR
+    across = after_left & before_right
+    return across & above_foot & is_ahead
 
 
 class Upright(NamedTuple):
@@ -159,12 +176,17 @@ def paint_trees(
     x, y, ahead = spots.T
     depth = np.maximum(ahead, NEAR)
     sizes = tall * camera.focal / depth
-    shown = _off_road(places, road) & (ahead > NEAR) & inside(camera, spots, sizes)
+    is_ahead = ahead > NEAR
+    is_inside = inside(camera, spots, sizes)
+    shown = _off_road(places, road) & is_ahead & is_inside
     farthest_first = np.argsort(-depth)
     order = farthest_first[shown[farthest_first]]
-    tones = faded(_TREE, depth[order, None], clear)
-    feet = np.stack((x, y, sizes), -1)[order]
-    for foot, colours in zip(feet.tolist(), packed(tones).tolist(), strict=True):
+    distances = depth[order, None]
+    tones = faded(_TREE, distances, clear)
+    colours_of_each = packed(tones).tolist()
+    feet = np.stack((x, y, sizes), -1)
+    in_order = feet[order].tolist()
+    for foot, colours in zip(in_order, colours_of_each, strict=True):
         _tree(canvas, Upright(*foot), colours)
 
 

@@ -44,8 +44,10 @@ class Hills:
         """How high they rise at some bearings: 0 and more, in units of their size."""
         height: Any = 0
         for number, wave in enumerate(self.waves):
-            turn = wave * bearing + self.phase * wave * wave
-            height = height + np.sin(turn) / (number + 1.5)
+            shift = self.phase * wave * wave
+            turn = wave * bearing + shift
+            share = number + 1.5
+            height = height + np.sin(turn) / share
         return np.maximum(1 + height, 0)
 
 
@@ -65,7 +67,9 @@ def faded(colours: Any, depth: Any, clear: float) -> np.ndarray:
 def scattered(numbers: np.ndarray) -> np.ndarray:
     """Three numbers from 0 to 1 (3, n) for each of n whole numbers, without order but always the same."""
     rows = np.array([[1], [2], [3]])
-    wave = np.sin(numbers * 12.9898 + rows * 78.233)
+    start = rows * 78.233
+    turn = numbers * 12.9898 + start
+    wave = np.sin(turn)
     return wave * 43758.5453 % 1
 
 
@@ -73,14 +77,17 @@ def scattered(numbers: np.ndarray) -> np.ndarray:
 def circle(count: int) -> np.ndarray:
     """Points (n, 2) on the unit circle, the last one the first again; not to be written on."""
     turn = np.linspace(0, 2 * np.pi, count)
-    points = np.stack((np.cos(turn), np.sin(turn)), -1)
+    right = np.cos(turn)
+    up = np.sin(turn)
+    points = np.stack((right, up), -1)
     points.flags.writeable = False
     return points
 
 
 def inside(camera: Camera, spots: np.ndarray, margin: Any) -> np.ndarray:
     """Which spots (n, 3) lie in the picture, or within some pixels of it."""
-    middle = np.array(camera.size) / 2
+    size = np.array(camera.size)
+    middle = size / 2
     pixels = spots[:, :2]
     from_middle = abs(pixels - middle)
     beyond = np.reshape(margin, (-1, 1))
@@ -95,28 +102,34 @@ def landscape(
     """The sky, hills that turn with the camera, and the ground in squares of two colours."""
     _sky(canvas, camera)
     first = int(np.ceil(camera.horizon))
-    rows = np.arange(first, camera.size[1])
+    _, height = camera.size
+    rows = np.arange(first, height)
     below = rows + 0.5 - camera.horizon
     depth = camera.focal * camera.height / below
     both = [faded(colour, depth, clear) for colour in colours]
-    tones = packed(np.stack(both, 1))
+    pairs = np.stack(both, 1)
+    tones = packed(pairs).ravel()
     # The colours of each row stand side by side: of its even squares, then of its odd ones.
     which = _odd_squares(camera, depth, cell)
     starts = 2 * np.arange(len(rows), dtype=np.int32)
     which += starts[:, None]
-    ground = tones.ravel().take(which)
+    ground = tones.take(which)
     canvas.picture(ground, (0, first))
 
 
 def _odd_squares(camera: Camera, depth: np.ndarray, cell: float) -> np.ndarray:
     """Where the squares of the ground are odd (height, width), 1 or 0, in rows that look as far as `depth`."""
     x, y, _ = camera.place
-    width = camera.size[0]
+    width, _ = camera.size
     cos, sin = camera.way
-    side = (width / 2 - 0.5 - np.arange(width)) / camera.focal
+    middle = width / 2 - 0.5
+    left = middle - np.arange(width)
+    side = left / camera.focal
     ahead = _light(depth / cell)
-    column = np.multiply.outer(ahead, _light(cos - sin * side))
-    row = np.multiply.outer(ahead, _light(sin + cos * side))
+    east = _light(cos - sin * side)
+    north = _light(sin + cos * side)
+    column = np.multiply.outer(ahead, east)
+    row = np.multiply.outer(ahead, north)
     # Far from zero, so that truncating to integers rounds down everywhere.
     column += 1e4 + x / cell
     row += 1e4 + y / cell
@@ -132,40 +145,49 @@ def _light(numbers: np.ndarray) -> np.ndarray:
 
 
 def _sky(canvas: Canvas, camera: Camera) -> None:
-    width = camera.size[0]
+    width, _ = camera.size
     above = int(np.ceil(camera.horizon))
-    blue = _blue(above)[:, None]
-    canvas.picture(np.broadcast_to(blue, (above, width)))
+    blue = _blue(above)
+    air = np.broadcast_to(blue[:, None], (above, width))
+    canvas.picture(air)
     below = above + 1
     foot = [(width, below), (0, below)]
     column = np.linspace(0, width, 65)
-    left = (width / 2 - column) / camera.focal
+    from_middle = width / 2 - column
+    left = from_middle / camera.focal
     _, _, angle = camera.place
     bearing = angle + np.arctan(left)
     for hills in HILLS:
         tall = camera.focal * hills.size
-        row = camera.horizon - tall * hills.rise(bearing)
+        rise = tall * hills.rise(bearing)
+        row = camera.horizon - rise
         ridge = np.stack((column, row), -1)
-        canvas.polygon(np.vstack((ridge, foot)), hills.colour)
+        corners = np.vstack((ridge, foot))
+        canvas.polygon(corners, hills.colour)
 
 
 @lru_cache(maxsize=8)
 def _blue(rows: int) -> np.ndarray:
     """The sky from above down to the horizon, packed (rows,)."""
     down = np.linspace(0, 1, rows)
-    return packed(mix(*SKY, down**1.3))
+    share = down**1.3
+    colours = mix(*SKY, share)
+    return packed(colours)
 
 
 def space(canvas: Canvas, camera: Camera) -> None:
     """Night on all sides: a glow along the horizon, stars that turn with the camera, and a planet with a ring."""
     width, height = camera.size
-    night = _night(height, camera.horizon)[:, None]
-    canvas.picture(np.broadcast_to(night, (height, width)))
+    night = _night(height, camera.horizon)
+    air = np.broadcast_to(night[:, None], (height, width))
+    canvas.picture(air)
     _stars(canvas, camera)
-    x, y, depth = _far(camera, BEARING, RISE).tolist()
+    spot = _far(camera, BEARING, RISE)
+    x, y, depth = spot.tolist()
     if depth > 0.2:
         at = np.array([x, y])
-        _planet(canvas, at, 0.08 * camera.focal)
+        size = 0.08 * camera.focal
+        _planet(canvas, at, size)
 
 
 @lru_cache(maxsize=8)
@@ -174,19 +196,26 @@ def _night(rows: int, horizon: float) -> np.ndarray:
     from_horizon = np.arange(rows) - horizon
     share = from_horizon / (0.3 * rows)
     light = np.exp(-(share**2))
-    return packed(mix(NIGHT, GLOW, light))
+    colours = mix(NIGHT, GLOW, light)
+    return packed(colours)
 
 
 def _stars(canvas: Canvas, camera: Camera) -> None:
-    around, rise, light = scattered(np.arange(STARS))
-    spots = _far(camera, 2 * np.pi * around, 1.5 * rise - 0.9)
-    ahead = spots[:, 2] > 0.2
-    shown = ahead & inside(camera, spots, 2)
-    light = light[shown]
-    tones = mix(GLOW, STAR, 0.3 + 0.7 * light)
+    numbers = np.arange(STARS)
+    around, up, strength = scattered(numbers)
+    bearing = 2 * np.pi * around
+    rise = 1.5 * up - 0.9
+    spots = _far(camera, bearing, rise)
+    depth = spots[:, 2]
+    is_ahead = depth > 0.2
+    shown = is_ahead & inside(camera, spots, 2)
+    light = strength[shown]
+    share = 0.3 + 0.7 * light
+    tones = mix(GLOW, STAR, share)
     colours = packed(tones).tolist()
     places = spots[shown, :2].tolist()
-    sizes = (0.5 + light**4).tolist()
+    radii = 0.5 + light**4
+    sizes = radii.tolist()
     for at, size, colour in zip(places, sizes, colours, strict=True):
         canvas.circle(at, size, colour)
 
@@ -203,10 +232,13 @@ def _far(camera: Camera, bearing: Any, rise: Any) -> np.ndarray:
 
 def _planet(canvas: Canvas, at: np.ndarray, size: float) -> None:
     shade, lit = PLANET
-    ring = at + size * circle(40) @ TILT
-    behind, before = ring[19:], ring[:20]
+    around = size * circle(40)
+    ring = at + around @ TILT
+    behind = ring[19:]
+    before = ring[:20]
     thick = 0.1 * size
     canvas.line(behind, RING, thick)
     canvas.circle(at, size, shade)
-    canvas.circle(at - 0.14 * size, 0.82 * size, lit)
+    sunlit = at - 0.14 * size
+    canvas.circle(sunlit, 0.82 * size, lit)
     canvas.line(before, RING, thick)
