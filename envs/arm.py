@@ -250,7 +250,10 @@ class Arm(Env):
         ahead = STEP / UNIT
         gone = 1 - POLE
         pull = -(gone**2) / ahead
-        return np.array([[1, ahead], [pull, 1 - 2 * gone]])
+        kept = 1 - 2 * gone
+        angle = [1, ahead]
+        speed = [pull, kept]
+        return np.array([angle, speed])
 
     def certificate(self) -> Certificate:
         """L, attained by every pair along the top singular vector of the shoulder's transition, off the stops."""
@@ -258,16 +261,19 @@ class Arm(Env):
         each = self.jacobians()
         zero = torch.zeros(self.runs, 1, 5, dtype=torch.float64)
         fastest = torque * (UNIT * SPEED) ** 2
-        spread = 2 * math.sqrt(2 * (LIMIT**2 + fastest))
+        square = LIMIT**2 + fastest
+        spread = 2 * math.sqrt(2 * square)
+        norms = [np.linalg.norm(a, 2) for a in each]
+        loop = float(np.linalg.norm(self.loop(), 2))
         poles = [np.linalg.eigvals(a) for a in each]
         radius = tuple(float(abs(pole).max()) for pole in poles)
         over = "Euclidean over angles"
         return Certificate(
-            value=tuple(float(np.linalg.norm(a, 2)) for a in each),
+            value=tuple(float(norm) for norm in norms),
             metric=over + " and speeds, rad and rad per third of a second" * torque,
             kind="exact",
             pair=(zero, self._apart(each)),
-            closed_loop=(float(np.linalg.norm(self.loop(), 2)),) * self.runs if torque else radius,
+            closed_loop=(loop,) * self.runs if torque else radius,
             radius=radius,
             loop_radius=(POLE,) * self.runs if torque else radius,
             diameter=(spread,) * self.runs,
@@ -277,11 +283,13 @@ class Arm(Env):
     def _apart(self, jacobians: list[np.ndarray]) -> torch.Tensor:
         """States (R, 1, 5) off rest along the top singular vectors of the shoulder's transition."""
         vectors = [np.linalg.svd(a)[2][0] for a in jacobians]
-        tops = torch.from_numpy(np.stack(vectors))
+        stacked = np.stack(vectors)
+        tops = torch.from_numpy(stacked)
         state = torch.zeros(self.runs, 1, 5, dtype=torch.float64)
         if self.control == "torque":
             units = torch.tensor([1, UNIT])
-            state[:, 0, :4:2] = 0.1 * (tops / units)
+            lean = tops / units
+            state[:, 0, :4:2] = 0.1 * lean
         else:
             state[:, 0, :1] = 0.1 * tops
         return state
@@ -295,9 +303,11 @@ class Arm(Env):
     ) -> np.ndarray:
         """The arm at a board with the star in dots, the twin behind it."""
         canvas = _scene(tuple(size)).copy()
-        for who, paint, alpha in bodies(state, ghost, colour or PAINT):
+        own = colour or PAINT
+        for who, paint, alpha in bodies(state, ghost, own):
+            angles = who[:2]
             with canvas.layer(alpha):
-                _paint_arm(canvas, who[:2], paint)
+                _paint_arm(canvas, angles, paint)
         return canvas.image()
 
 
@@ -325,27 +335,37 @@ def _bell(time: Any) -> Any:
 
 def _paint_arm(canvas: Canvas, angles: np.ndarray, paint: str) -> None:
     """Two links and their three pins."""
-    at = _at(canvas.size, _pins(angles))
+    pins = _pins(angles)
+    at = _at(canvas.size, pins)
     scale = _scale(canvas.size)
     _links(canvas, at, DARK, 0.2, scale)
     _links(canvas, at, paint, 0.15, scale)
-    pins = (0.13, STEEL), (0.1, STEEL), (0.05, PEN)
-    for place, (wide, colour) in zip(at, pins, strict=True):
-        canvas.circle(place, wide * scale, DARK)
-        canvas.circle(place, 0.5 * wide * scale, colour)
+    discs = (0.13, STEEL), (0.1, STEEL), (0.05, PEN)
+    for place, (wide, colour) in zip(at, discs, strict=True):
+        outer = wide * scale
+        inner = 0.5 * wide * scale
+        canvas.circle(place, outer, DARK)
+        canvas.circle(place, inner, colour)
 
 
 def _links(canvas: Canvas, at: np.ndarray, colour: str, wide: float, scale: float) -> None:
     """Upper and lower link between pins (3, 2), so many metres wide."""
-    canvas.line(at[:2], colour, wide * scale)
-    canvas.line(at[1:], colour, 0.7 * wide * scale)
+    upper = at[:2]
+    lower = at[1:]
+    thick = wide * scale
+    thin = 0.7 * wide * scale
+    canvas.line(upper, colour, thick)
+    canvas.line(lower, colour, thin)
 
 
 def _pins(angles: np.ndarray) -> np.ndarray:
     """Shoulder, elbow and hand (3, 2), metres to the right and up from the shoulder."""
     turns = np.cumsum(angles + REST)
-    ways = np.stack((-np.sin(turns), np.cos(turns)), -1)
-    links = np.array(LINKS)[:, None] * ways
+    east = -np.sin(turns)
+    north = np.cos(turns)
+    ways = np.stack((east, north), -1)
+    lengths = np.array(LINKS)
+    links = lengths[:, None] * ways
     shoulder = np.zeros((1, 2))
     joined = np.concatenate((shoulder, links))
     return joined.cumsum(0)
@@ -379,16 +399,21 @@ def _scene(size: tuple[int, int]) -> Canvas:
     canvas = Canvas(size)
     fade = np.linspace(0, 1, height)
     wall = packed(mix(*WALL, fade))
-    canvas.picture(np.broadcast_to(wall[:, None], (height, width)))
+    column = wall[:, None]
+    picture = np.broadcast_to(column, (height, width))
+    canvas.picture(picture)
     _board(canvas, 0.04, STEEL)
     _board(canvas, 0, BOARD)
     radius = 0.014 * _scale(size) + 0.2
     for one, two in itertools.pairwise(CORNERS):
+        way = two - one
         for share in np.linspace(0, 1, 19):
-            dot = _at(size, one + share * (two - one))
+            point = one + share * way
+            dot = _at(size, point)
             canvas.circle(dot, radius, DOTS)
     stand = [(-0.28, -0.9), (0.28, -0.9), (0.16, 0.05), (-0.16, 0.05)]
-    canvas.polygon(_at(size, stand), SOFT)
+    outline = _at(size, stand)
+    canvas.polygon(outline, SOFT)
     return canvas
 
 
@@ -399,4 +424,5 @@ def _board(canvas: Canvas, grow: float, colour: str) -> None:
     top = 1.8 + grow
     foot = 0.45 - grow
     corners = [(left, top), (right, top), (right, foot), (left, foot)]
-    canvas.polygon(_at(canvas.size, corners), colour)
+    outline = _at(canvas.size, corners)
+    canvas.polygon(outline, colour)

@@ -158,16 +158,20 @@ class Pair(Env):
         top = [np.linalg.svd(matrix)[2][0] for matrix in matrices]
         zero = torch.zeros(self.runs, 1, 3, dtype=torch.float64)
         other = zero.clone()
-        other[:, 0, :2] = torch.from_numpy(np.stack(top))
+        directions = np.stack(top)
+        other[:, 0, :2] = torch.from_numpy(directions)
         across = 2 * CLIP * math.sqrt(2)
+        mus = self.values("mu")
+        radius = tuple(1 - mu / 2 for mu in mus)
+        loop_radius = tuple(1 - 2 * mu for mu in mus)
         return Certificate(
             value=_norms(matrices),
             metric="Euclidean over (x1, x2)",
             kind="exact",
             pair=(zero, other),
             closed_loop=_norms(expert),
-            radius=tuple(1 - mu / 2 for mu in self.values("mu")),
-            loop_radius=tuple(1 - 2 * mu for mu in self.values("mu")),
+            radius=radius,
+            loop_radius=loop_radius,
             diameter=(across,) * self.runs,
             note="the context is exogenous and excluded",
         )
@@ -182,22 +186,25 @@ class Pair(Env):
         """The plane of x, the line that demonstrations keep to, and two futures: who looks at x2 alone is lost."""
         canvas = Canvas(size)
         _plane(canvas)
-        self._futures(canvas, state[:2])
-        drawn = bodies(state, ghost, colour or colour_of(1), faint=0.6)
+        x = state[:2]
+        self._futures(canvas, x)
+        paint = colour or colour_of(1)
+        drawn = bodies(state, ghost, paint, faint=0.6)
         balls(canvas, drawn, lambda one: _place(canvas, one[:2]))
         _legend(canvas)
         system = self.values("system")[0]
-        headline(canvas, f"system {system:g},  x1 = {state[0]:.2g}")
+        headline(canvas, f"system {system:g},  x1 = {x[0]:.2g}")
         return canvas.image()
 
     def _futures(self, canvas: Canvas, x: np.ndarray) -> None:
         """The next steps of x (2,) under a copy that acts by x2 alone, and under the expert."""
         blind = self.matrices()[0]
         blind[0, 1] = 0.0
-        lost = _path(blind, x)
-        home = _path(_by_expert(blind), x)
-        trail(canvas, _place(canvas, lost), INK)
-        trail(canvas, _place(canvas, home), colour_of(0))
+        sighted = _by_expert(blind)
+        lost = _place(canvas, _path(blind, x))
+        home = _place(canvas, _path(sighted, x))
+        trail(canvas, lost, INK)
+        trail(canvas, home, colour_of(0))
 
 
 def _matrix(mu: float, system: float) -> np.ndarray:
@@ -205,8 +212,12 @@ def _matrix(mu: float, system: float) -> np.ndarray:
     kept = 1 - 2 * mu
     cross = 1.5 * mu
     if system == 1:
-        return np.array([[1 + mu, cross], [-1.5 * mu, kept]])
-    return np.array([[mu / 2 - 1, cross], [0.0, kept]])
+        first = [1 + mu, cross]
+        second = [-1.5 * mu, kept]
+    else:
+        first = [mu / 2 - 1, cross]
+        second = [0.0, kept]
+    return np.array([first, second])
 
 
 def _by_expert(matrix: np.ndarray) -> np.ndarray:
@@ -216,7 +227,8 @@ def _by_expert(matrix: np.ndarray) -> np.ndarray:
 
 def _norms(matrices: list[np.ndarray]) -> tuple[float, ...]:
     """Spectral norms."""
-    return tuple(float(np.linalg.norm(matrix, 2)) for matrix in matrices)
+    norms = [np.linalg.norm(matrix, 2) for matrix in matrices]
+    return tuple(float(norm) for norm in norms)
 
 
 def _path(loop: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -245,9 +257,12 @@ def _plane(canvas: Canvas) -> None:
     for mark in marks(canvas):
         _cross(canvas, mark)
     right, top = _place(canvas, [[CLIP, 0], [0, CLIP]])
-    note(canvas, "x1", right - (2, 8), part=1)
-    note(canvas, "x2", top - (8, -7), part=1)
-    note(canvas, "all demonstrations", top - (-8, -7), colour_of(0))
+    below = right - (2, 8)
+    left = top - (8, -7)
+    beside = top - (-8, -7)
+    note(canvas, "x1", below, part=1)
+    note(canvas, "x2", left, part=1)
+    note(canvas, "all demonstrations", beside, colour_of(0))
 
 
 def _cross(canvas: Canvas, mark: float) -> None:
@@ -276,6 +291,7 @@ def _legend(canvas: Canvas) -> None:
     column = 10 + note(canvas, "from here:", (10, row))
     names = {"expert": colour_of(0), "copy blind to x1": INK}
     for words, colour in names.items():
-        canvas.circle((column + 12, row), 4, colour)
+        middle = column + 12, row
+        canvas.circle(middle, 4, colour)
         column += 20
         column += note(canvas, words, (column, row), INK)

@@ -256,7 +256,9 @@ class Quad(Env):
         a = np.diag(kept)
         a[:3, 3:6] = h * np.eye(3)
         a[3, 2] = -h * thrust
-        ways = np.array([[1, 1], [-LEVER, LEVER]])
+        lift = [1, 1]
+        torque = [-LEVER, LEVER]
+        ways = np.array([lift, torque])
         b = np.zeros((8, 2))
         b[4:6] = h / 2 * ways
         # Without lag the last thrusts do not exist in the metric.
@@ -272,7 +274,8 @@ class Quad(Env):
         r = COST * np.eye(2)
         cost = solve_discrete_are(a, b, np.eye(6), r)
         pull = b.T @ cost
-        gain = np.linalg.solve(r + pull @ b, pull @ a)
+        weight = r + pull @ b
+        gain = np.linalg.solve(weight, pull @ a)
         loop = a - b @ gain
         poles = np.linalg.eigvals(loop)
         return gain, float(abs(poles).max())
@@ -281,20 +284,27 @@ class Quad(Env):
         """L, attained at full thrust between hovering and a small step along the top singular vector."""
         runs = range(self.runs)
         full = [self.linear(run, 2.0)[0] for run in runs]
-        tops = [np.linalg.svd(a[:6, :6])[2][0] for a in full]
+        flights = [a[:6, :6] for a in full]
+        tops = [np.linalg.svd(flight)[2][0] for flight in flights]
+        directions = np.stack(tops)
         other = torch.zeros(self.runs, 1, 11, dtype=torch.float64)
-        other[:, 0, :6] = 1e-6 * torch.from_numpy(np.stack(tops))
-        across = 2 * math.sqrt(CRASH**2 + TILT**2 + 2 * SPEED**2 + SPIN**2)
+        other[:, 0, :6] = 1e-6 * torch.from_numpy(directions)
+        place = CRASH**2 + TILT**2
+        speed = 2 * SPEED**2
+        square = place + speed + SPIN**2
+        across = 2 * math.sqrt(square)
+        norms = [np.linalg.norm(a, 2) for a in full]
+        left = [self.regulator(run)[1] for run in runs]
         # With lag a supremum, at the edge of what rotors give.
         lags = max(self.values("lag")) > 0
         return Certificate(
-            value=tuple(float(np.linalg.norm(a, 2)) for a in full),
+            value=tuple(float(norm) for norm in norms),
             metric="Euclidean over (m, rad) and their speeds, time in sqrt(1 m / g)",
             kind="upper" if lags else "exact",
             pair=(torch.zeros_like(other), other),
             action=(1.0, 1.0),
             radius=(1.0,) * self.runs,
-            loop_radius=tuple(self.regulator(run)[1] for run in runs),
+            loop_radius=tuple(left),
             diameter=(across,) * self.runs,
             note="the radii are about hovering; eight and wind are exogenous and excluded",
         )
@@ -309,11 +319,15 @@ class Quad(Env):
         """The eight before hills, the drone, what its rotors give, its twin; dashes in the air show a gust."""
         scene, camera = _scene(tuple(size))
         canvas = scene.copy()
-        _blow(canvas, camera, state[8:10], state[10])
-        for who, paint, alpha in bodies(state, ghost, colour or PAINT):
+        gust = state[8:10]
+        phase = state[10]
+        _blow(canvas, camera, gust, phase)
+        own = colour or PAINT
+        for who, paint, alpha in bodies(state, ghost, own):
             crashed = self.terminal(who)
             thrusts = None if crashed else 1 + who[6:8]
-            paint_drone(canvas, camera, who[:3], thrusts, paint, alpha)
+            pose = who[:3]
+            paint_drone(canvas, camera, pose, thrusts, paint, alpha)
         return canvas.image()
 
 
@@ -339,11 +353,14 @@ def _blow(canvas: Canvas, camera: Camera, gust: np.ndarray, phase: float) -> Non
     if not np.any(gust):
         return
     for number in range(9):
-        right = (number * 2.9 + 4 * phase) % 8 - 4
-        up = 0.5 + (number * 1.7) % 4
+        along = number * 2.9 + 4 * phase
+        right = along % 8 - 4
+        above = number * 1.7
+        up = 0.5 + above % 4
         start = np.array([right, up])
         end = start + 9 * gust
-        canvas.line(upright(camera, (start, end)), PAPER, 1)
+        dash = upright(camera, (start, end))
+        canvas.line(dash, PAPER, 1)
 
 
 @lru_cache(maxsize=4)
@@ -353,12 +370,16 @@ def _scene(size: tuple[int, int]) -> tuple[Canvas, Camera]:
     scale = _scale(size)
     ground = GROUND * size[1]
     horizon = ground - 1.1 * scale
-    camera = Camera(size, (-FAR, 0, 0), 1.1, scale * FAR, horizon)
+    place = -FAR, 0, 0
+    focus = scale * FAR
+    camera = Camera(size, place, 1.1, focus, horizon)
     landscape(canvas, camera, GRASS, 1.5, 40)
-    phases = np.linspace(0, 2 * math.pi, 73)[:-1]
+    lap = np.linspace(0, 2 * math.pi, 73)
+    phases = lap[:-1]
     eight = np.stack(_eight(phases), -1)
+    radius = 0.03 * scale
     for dot in upright(camera, eight):
-        canvas.circle(dot, 0.03 * scale, DOTS)
+        canvas.circle(dot, radius, DOTS)
     return canvas, camera
 
 

@@ -167,12 +167,17 @@ class Recover(Env):
         _ridge(canvas, stairs)
         way = "↱" if turn else "↰"
         post = np.array([0.09 * width, stairs[0, 1]])
-        _board(canvas, post, 0.001 * height, "?" if fog else way)
-        for who, paint, alpha in bodies(state, ghost, colour or colour_of(1)):
+        sign = "?" if fog else way
+        unit = 0.001 * height
+        _board(canvas, post, unit, sign)
+        own = colour or colour_of(1)
+        for who, paint, alpha in bodies(state, ghost, own):
             step = round(float(who[0]))
             foot = _foot(stairs, step, size)
             paint_walker(canvas, foot, 0.045 * height, paint, alpha)
-        _caption(canvas, round(float(off)), len(stairs) - 1)
+        steps = round(float(off))
+        most = len(stairs) - 1
+        _caption(canvas, steps, most)
         return canvas.image()
 
     def _stairs(self, size: tuple[int, int]) -> np.ndarray:
@@ -192,7 +197,8 @@ def _caption(canvas: Canvas, off: int, most: int) -> None:
     words = f"{off} of {most} steps off the path" if off else "on the path"
     ink = INK if off else SOFT
     at = 0.97 * width, BANNER + 0.07 * height
-    canvas.text(words, at, ink, 13, bold=off > 0, part=1)
+    bold = off > 0
+    canvas.text(words, at, ink, 13, bold=bold, part=1)
 
 
 def _ridge(canvas: Canvas, stairs: np.ndarray) -> None:
@@ -201,7 +207,9 @@ def _ridge(canvas: Canvas, stairs: np.ndarray) -> None:
     edge, top = stairs[0]
     _, lowest = stairs[-1]
     x, y = stairs.repeat(2, 0).T
-    outline = np.column_stack((x[:-1], y[1:]))
+    across = x[:-1]
+    down = y[1:]
+    outline = np.column_stack((across, down))
     surface = [*outline, (width, lowest)]
     left = [(0, height), (0, top)]
     right = [(width, height)]
@@ -232,6 +240,7 @@ def _board(canvas: Canvas, foot: np.ndarray, unit: float, sign: str) -> None:
     half = 75 * unit
     paint = MIST if hidden else BOARD
     ink = SOFT if hidden else INK
-    canvas.polygon(at + half * SQUARE, paint)
+    corners = at + half * SQUARE
+    canvas.polygon(corners, paint)
     size = max(9, round(110 * unit))
     canvas.text(sign, at, ink, size, bold=True, part=0.5)

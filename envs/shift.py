@@ -151,7 +151,8 @@ class Shift(Env):
 
     def certificate(self) -> Certificate:
         """L, attained by every pair whose images stay off the clip; the expert changes the radius alone, to 0."""
-        zero = torch.zeros(self.runs, 1, self.size + 1, dtype=torch.float64)
+        numbers = self.size + 1
+        zero = torch.zeros(self.runs, 1, numbers, dtype=torch.float64)
         other = zero.clone()
         other[..., 0] = 0.5
         dials = self.values("lipschitz")
@@ -172,7 +173,8 @@ class Shift(Env):
     def reach(self) -> tuple[float, ...]:
         """What may leave the last place and still be taken away by the expert at any phase, (R,); at CLIP, everything."""
         dials = zip(self.values("lipschitz"), self.values("pull"), strict=True)
-        most = [(GAIN - sum(PULL) * pull) / big for big, pull in dials]
+        most_pull = sum(PULL)
+        most = [(GAIN - most_pull * pull) / big for big, pull in dials]
         return tuple(min(CLIP, reach) for reach in most)
 
     def draw(
@@ -188,12 +190,15 @@ class Shift(Env):
         half = 0.24 * size[0] / self.size
         _boxes(canvas, columns, half)
         if ghost is not None:
-            _levels(canvas, columns, half, ghost[:-1], colour_of(0))
-        _bars(canvas, columns, half, state[:-1], colour or colour_of(1))
+            others = ghost[:-1]
+            _levels(canvas, columns, half, others, colour_of(0))
+        paint = colour or colour_of(1)
+        places = state[:-1]
+        _bars(canvas, columns, half, places, paint)
         _way(canvas, columns, half)
         _action(canvas)
         big = self.values("lipschitz")[0]
-        length = np.linalg.norm(state[:-1])
+        length = np.linalg.norm(places)
         footnote(canvas, f"each step: one place on, × {big:g}; last to first")
         headline(canvas, f"{self.size} places,  |s| = {length:.2g}")
         return canvas.image()
@@ -250,8 +255,10 @@ def _way(canvas: Canvas, columns: np.ndarray, half: float) -> None:
     levels = middle, middle, below, below, middle, middle
     back = np.column_stack((turns, levels))
     canvas.line(back, PIPE, 2)
-    arrow(canvas, (width / 2, below), (-7, 0))
-    between = (columns[1:] + columns[:-1]) / 2
+    halfway = width / 2, below
+    arrow(canvas, halfway, (-7, 0))
+    pairs = columns[1:] + columns[:-1]
+    between = pairs / 2
     starts = first - 18, *between
     for column in starts:
         arrow(canvas, (column + 4, middle), (7, 0))
@@ -263,6 +270,8 @@ def _action(canvas: Canvas) -> None:
     middle = rows(canvas, 0, FOOT)
     start = np.array([column, TOP + 14])
     end = np.array([column, middle])
-    note(canvas, "action", start - (0, 9), INK, part=0.5)
-    canvas.line([start, end - (0, 6)], INK, 2)
+    above = start - (0, 9)
+    tail = end - (0, 6)
+    note(canvas, "action", above, INK, part=0.5)
+    canvas.line([start, tail], INK, 2)
     arrow(canvas, end, (0, 7), INK)
