@@ -14,7 +14,7 @@ from il_bench.measures.assess import _asked
 from il_bench.measures.quantities import HEADINGS, Assessment, Reference
 from il_bench.records import rows
 
-CLAIMS = ("value", "closed_loop", "radius", "diameter")
+CLAIMS = ("value", "closed_loop", "radius", "loop_radius", "diameter")
 TRAINING = il.Training(hidden=(4,), updates=4, batch=8)
 
 

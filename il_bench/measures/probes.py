@@ -243,23 +243,18 @@ class Recovery:
         Raises:
             Unanswerable: where that is so in every run.
         """
+        steps = self.steps.cpu().numpy()
+        recovered = self.recovered.cpu().numpy()
         felt = self.felt.cpu().numpy()
-        if (felt.mean(1) < 0.5).all():
-            raise Unanswerable(SWALLOWED)
-        rows = zip(self.steps.cpu().numpy(), self.recovered.cpu().numpy(), felt, strict=True)
-        medians = [_median_of_the_felt(*row) for row in rows]
-        return np.array(medians)
+        rows = zip(steps, recovered, felt, strict=True)
+        medians = [kaplan_meier_median(time[kick], done[kick]) for time, done, kick in rows]
+        known = felt.mean(1) >= 0.5
+        return where_answerable(np.array(medians), known, SWALLOWED)
 
 
 SWALLOWED = (
     "when it is kicked it is clipped, absorbed or over: the kick is swallowed, not forgotten"
 )
-
-
-def _median_of_the_felt(steps: np.ndarray, recovered: np.ndarray, felt: np.ndarray) -> float:
-    if felt.mean() < 0.5:
-        return math.nan
-    return kaplan_meier_median(steps[felt], recovered[felt])
 
 
 def kaplan_meier_medians(times: np.ndarray, happened: np.ndarray) -> np.ndarray:

@@ -507,9 +507,12 @@ def _lines(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Slopes (R,) of the straight lines through points (n,) and (R, n), and sums of their squared residuals (R,)."""
     aside = x - x.mean()
     up = y - y.mean(-1, keepdims=True)
-    slopes = (aside * up).sum(-1) / (aside * aside).sum()
+    product = aside * up
+    square = aside * aside
+    slopes = product.sum(-1) / square.sum()
     residuals = up - slopes[:, None] * aside
-    return slopes, (residuals * residuals).sum(-1)
+    squares = residuals * residuals
+    return slopes, squares.sum(-1)
 
 
 def _unexcited_angle(a: Assessment) -> np.ndarray:

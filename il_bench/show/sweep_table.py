@@ -166,7 +166,7 @@ def partners(data: xarray.Dataset, reference: str) -> np.ndarray:
     columns = [data[name].values for name in data.coords if name not in OWN]
     partner = np.full(data.sizes["run"], -1)
     for run in range(len(partner)):
-        fits = np.ones(len(theirs), dtype=bool)
+        fits: np.ndarray = np.ones(len(theirs), dtype=bool)
         for column in columns:
             values = column[theirs]
             fits &= (values == column[run]) | _unknown(values)

@@ -129,9 +129,9 @@ def _ends(own: np.ndarray, samples: np.ndarray, rollouts: int) -> np.ndarray:
 def student(freedom: int, z: float = NORMAL) -> float:
     """The quantile of Student's distribution that is `z` of the normal one, to three digits from 7 degrees of freedom on."""
     # Cornish & Fisher's expansion in 1 / freedom.
-    first = np.polyval((1, 0, 1, 0), z) / 4
-    second = np.polyval((5, 0, 16, 0, 3, 0), z) / 96
-    third = np.polyval((3, 0, 19, 0, 17, 0, -15, 0), z) / 384
+    first = float(np.polyval((1, 0, 1, 0), z)) / 4
+    second = float(np.polyval((5, 0, 16, 0, 3, 0), z)) / 96
+    third = float(np.polyval((3, 0, 19, 0, 17, 0, -15, 0), z)) / 384
     terms = (third, second, first, z)
     return float(np.polyval(terms, 1 / freedom))
 
