@@ -133,18 +133,36 @@ def _slope(pairs: Pairs, fit: np.ndarray, share: np.ndarray) -> tuple[float, flo
 
     And which part it explains of what coefficients (C, D) leave unexplained.
     """
-    ahead = pairs.regressors[..., : pairs.dims] @ fit[: pairs.dims]
-    bend = _unexplained(pairs, ahead * share[..., None])
+    bend = _bend(pairs, fit, share)
     left = pairs.following - pairs.regressors @ fit
-    scores = (bend * left).sum((1, 2))
-    squares = np.square(bend).sum() + TINY
-    rollouts = len(scores)
-    error = math.sqrt(rollouts) * scores.std(ddof=1) if rollouts > 1 else math.inf
-    total = scores.sum()
-    if abs(total) < poles.student(max(rollouts - 1, 1), RARELY) * error:
+    products = bend * left
+    scores = products.sum((1, 2))
+    total = float(scores.sum())
+    if abs(total) < _chance(scores):
         return 0.0, 0.0
-    explained = total**2 / squares / np.square(left).sum()
-    return float(total / squares), min(float(explained), 1 - 1e-12)
+    squares = float(np.square(bend).sum()) + TINY
+    unexplained = float(np.square(left).sum())
+    explained = total**2 / squares / unexplained
+    return total / squares, min(explained, 1 - 1e-12)
+
+
+def _bend(pairs: Pairs, fit: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """M delta times the size of delta (E, T, D), as far as the regressors do not explain it."""
+    dims = pairs.dims
+    deviations = pairs.regressors[..., :dims]
+    ahead = deviations @ fit[:dims]
+    sizes = share[..., None]
+    return _unexplained(pairs, ahead * sizes)
+
+
+def _chance(scores: np.ndarray) -> float:
+    """The sum that scores of rollouts (E,) reach by chance; infinite for one rollout."""
+    rollouts = len(scores)
+    if rollouts < 2:
+        return math.inf
+    spread = float(scores.std(ddof=1))
+    error = math.sqrt(rollouts) * spread
+    return poles.student(rollouts - 1, RARELY) * error
 
 
 def _side(growth: float, band: float) -> int:
@@ -166,15 +184,26 @@ def _unexplained(pairs: Pairs, values: np.ndarray) -> np.ndarray:
 def _misses(pairs: Pairs, loop: Loop) -> bool:
     """Whether deviations are apart from those foretold, beyond chance, in some third of the time."""
     use = pairs.use.T
+    apart = _log_ratios(pairs, loop)
+    time = np.arange(len(use))
+    for third in np.array_split(time, 3):
+        ratios = apart[third + 1]
+        if _differs(ratios, use[third]):
+            return True
+    return False
+
+
+def _log_ratios(pairs: Pairs, loop: Loop) -> np.ndarray:
+    """Logarithms (T+1, n, E) of deviations, as multiples of what each of n draws foretells."""
     size = np.linalg.norm(pairs.delta, axis=-1).T
-    expected = np.linalg.norm(_foretold(pairs, loop), axis=-1)
-    usual = np.median(size[1:][use])
+    foretold = _foretold(pairs, loop)
+    expected = np.linalg.norm(foretold, axis=-1)
+    later = size[1:]
+    usual = np.median(later[pairs.use.T])
     floor = 1e-6 * usual + TINY
-    logs = np.log(np.maximum(size, floor))
-    foretold = np.log(np.maximum(expected, floor))
-    apart = logs[:, None] - foretold
-    thirds = np.array_split(np.arange(len(use)), 3)
-    return any(_differs(apart[third + 1], use[third]) for third in thirds)
+    logs: np.ndarray = np.log(np.maximum(size, floor))
+    expected_logs = np.log(np.maximum(expected, floor))
+    return logs[:, None] - expected_logs
 
 
 def _differs(apart: np.ndarray, use: np.ndarray) -> bool:
@@ -185,33 +214,48 @@ def _differs(apart: np.ndarray, use: np.ndarray) -> bool:
     if rollouts < 2:
         return False
     used = apart * use[:, None]
-    each = used.sum(0)[:, begun] / counts[begun]
-    of_draws = each.mean(1).std()
-    of_rollouts = each.mean(0).std() / math.sqrt(rollouts)
+    sums = used.sum(0)
+    each = sums[:, begun] / counts[begun]
+    by_draw = each.mean(1)
+    by_rollout = each.mean(0)
+    of_draws = by_draw.std()
+    of_rollouts = by_rollout.std() / math.sqrt(rollouts)
     chance = math.hypot(of_draws, of_rollouts)
-    return bool(abs(each.mean()) > APART + CHANCE * chance)
+    bound = APART + CHANCE * chance
+    return abs(float(each.mean())) > bound
 
 
 def _foretold(pairs: Pairs, loop: Loop) -> np.ndarray:
     """Deviations (T+1, n, E, D) as resampled fits foretell them; where a pair is not used they begin again."""
-    dims = pairs.dims
     delta = pairs.delta.swapaxes(0, 1)
-    plain = pairs.plain.swapaxes(0, 1)
     use = pairs.use.T[..., None]
-    phase = np.arange(len(plain)) % loop.period
-    samples = loop.resampled(DRAWS, seed=1)
-    maps = samples[:, phase].swapaxes(0, 1)
-    left = delta[1:] - plain @ loop.fit()[phase]
-    noise = _signs(use) * left[:, None]
-    drivers = plain[:, None, :, dims:]
-    added = drivers @ maps[:, :, dims:] + noise
-    afresh = np.where(use[:, None], added, delta[1:, None])
-    out = np.empty((len(delta), *afresh.shape[1:]))
+    carries, added = _carried_and_added(pairs, loop)
+    later = delta[1:, None]
+    afresh = np.where(use[:, None], added, later)
+    draws = afresh.shape[1:]
+    out = np.empty((len(delta), *draws))
     out[0] = delta[0]
-    for t, carry in enumerate(maps[:, :, :dims]):
+    for t, carry in enumerate(carries):
         carried = out[t] @ carry
         out[t + 1] = carried * use[t] + afresh[t]
     return out
+
+
+def _carried_and_added(pairs: Pairs, loop: Loop) -> tuple[np.ndarray, np.ndarray]:
+    """The maps (T, n, D, D) of resampled fits, and what a step adds (T, n, E, D): by the errors, and residuals as noise."""
+    dims = pairs.dims
+    delta = pairs.delta.swapaxes(0, 1)
+    plain = pairs.plain.swapaxes(0, 1)
+    phase = np.arange(len(plain)) % loop.period
+    fits = loop.fit()[phase]
+    samples = loop.resampled(DRAWS, seed=1)
+    maps = samples[:, phase].swapaxes(0, 1)
+    left = delta[1:] - plain @ fits
+    signs = _signs(pairs.use.T[..., None])
+    noise = signs * left[:, None]
+    drivers = plain[:, None, :, dims:]
+    added = drivers @ maps[:, :, dims:] + noise
+    return maps[:, :, :dims], added
 
 
 def _signs(use: np.ndarray) -> np.ndarray:
