@@ -56,11 +56,13 @@ def loop_and_reason(pairs: Pairs) -> tuple[Loop, str]:
 
 def _exact(loop: Loop, fit: np.ndarray) -> bool:
     """Whether a constant map leaves nothing to explain."""
+    constant = loop.phases[0]
     every = np.ones((1, loop.episodes))
-    whole = loop.phases[0].total(every)
+    whole = constant.total(every)
     nothing = 1e-8 * whole.squares + TINY
     left = whole.residuals(fit)
-    return bool((left <= nothing).all())
+    explained = left <= nothing
+    return bool(explained.all())
 
 
 def _period(steps: Moments, columns: int) -> tuple[int, float]:
@@ -68,27 +70,40 @@ def _period(steps: Moments, columns: int) -> tuple[int, float]:
 
     And what it takes off the logarithm of what a constant map leaves unexplained.
     """
-    periods = np.arange(1, _longest(steps) + 1)
+    longest = _longest(steps)
+    periods = np.arange(1, longest + 1)
+    gains, fewest = _gains(steps, periods)
+    enough = fewest >= LEAST * columns
+    eligible = enough & (gains > CLEARLY)
+    pairs = steps.counts.sum()
+    price = columns * math.log(pairs) / pairs
+    worth = gains - price * (periods - 1)
+    worth[~eligible] = 0.0
+    best = int(worth.argmax())
+    return int(periods[best]), float(gains[best])
+
+
+def _gains(steps: Moments, periods: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What each period takes off the logarithm of the unexplained, and the pairs of its rarest step."""
     firsts = np.cumsum(periods) - periods
-    phases = steps.total(_phases(periods, len(steps.counts)))
-    left = phases.residuals(phases.coefficients())
+    rows = _phases(periods, len(steps.counts))
+    phases = steps.total(rows)
+    fits = phases.coefficients()
+    left = phases.residuals(fits)
     by_period = np.add.reduceat(left, firsts)
     unexplained = np.log(by_period).mean(1)
     gains = unexplained[0] - unexplained
     fewest = np.minimum.reduceat(phases.counts, firsts)
-    eligible = (fewest >= LEAST * columns) & (gains > CLEARLY)
-    pairs = steps.counts.sum()
-    price = columns * math.log(pairs) / pairs
-    worth = gains - price * (periods - 1)
-    best = int(np.where(eligible, worth, 0.0).argmax())
-    return int(periods[best]), float(gains[best])
+    return gains, fewest
 
 
 def _longest(steps: Moments) -> int:
     """The longest period that comes round often enough while deviations are small."""
-    often = steps.counts >= steps.counts.max() / 2
+    counts = steps.counts
+    often = counts >= counts.max() / 2
     rounds = int(often.sum()) // OFTEN
-    return max(1, min(LONGEST, rounds))
+    allowed = min(LONGEST, rounds)
+    return max(1, allowed)
 
 
 def _phases(periods: np.ndarray, horizon: int) -> np.ndarray:
@@ -97,8 +112,9 @@ def _phases(periods: np.ndarray, horizon: int) -> np.ndarray:
     rows = []
     for period in periods:
         phase = time % period
-        rows += [phase == number for number in range(period)]
-    return np.array(rows, dtype=float)
+        numbers = np.arange(period)
+        rows.append(phase == numbers[:, None])
+    return np.concatenate(rows).astype(float)
 
 
 def _bent(pairs: Pairs, fit: np.ndarray, gained: float) -> str:
@@ -109,13 +125,17 @@ def _bent(pairs: Pairs, fit: np.ndarray, gained: float) -> str:
     """
     share = _share(pairs)
     slope, explained = _slope(pairs, fit[0], share)
-    if -math.log1p(-explained) < gained:
+    gain = -math.log1p(-explained)
+    if gain < gained:
         return ""
-    middle = slope * share[pairs.use].mean()
+    use = pairs.use
+    usual = share[use].mean()
+    middle = slope * usual
     radius = poles.radius(fit)
     small = radius * (1 - middle)
     large = radius * (1 + slope - middle)
-    band = 1 / pairs.use.shape[1]
+    steps = use.shape[1]
+    band = 1 / steps
     if _side(small, band) == _side(large, band):
         return ""
     return f"large deviations grow by {large:.3g} a step where small ones grow by {small:.3g}"
@@ -123,9 +143,11 @@ def _bent(pairs: Pairs, fit: np.ndarray, gained: float) -> str:
 
 def _share(pairs: Pairs) -> np.ndarray:
     """Sizes (E, T) of deviations as shares of their 90 % quantile, 1 at most."""
-    size = np.linalg.norm(pairs.delta[:, :-1], axis=-1)
-    usual = np.quantile(size[pairs.use], 0.9)
-    return np.minimum(size / (usual + TINY), 1.0)
+    earlier = pairs.delta[:, :-1]
+    size = np.linalg.norm(earlier, axis=-1)
+    used = size[pairs.use]
+    usual = np.quantile(used, 0.9) + TINY
+    return np.minimum(size / usual, 1.0)
 
 
 def _slope(pairs: Pairs, fit: np.ndarray, share: np.ndarray) -> tuple[float, float]:
@@ -174,8 +196,9 @@ def _side(growth: float, band: float) -> int:
 
 def _unexplained(pairs: Pairs, values: np.ndarray) -> np.ndarray:
     """What the regressors do not explain of weighted values (E, T, D)."""
-    x = pairs.regressors[pairs.use]
-    y = values[pairs.use]
+    use = pairs.use
+    x = pairs.regressors[use]
+    y = values[use]
     solution, *_ = np.linalg.lstsq(x, y, rcond=1e-12)
     explained = pairs.regressors @ solution
     return values - explained
@@ -246,21 +269,23 @@ def _carried_and_added(pairs: Pairs, loop: Loop) -> tuple[np.ndarray, np.ndarray
     dims = pairs.dims
     delta = pairs.delta.swapaxes(0, 1)
     plain = pairs.plain.swapaxes(0, 1)
-    phase = np.arange(len(plain)) % loop.period
+    time = np.arange(len(plain))
+    phase = time % loop.period
     fits = loop.fit()[phase]
     samples = loop.resampled(DRAWS, seed=1)
     maps = samples[:, phase].swapaxes(0, 1)
+    carry, drive = np.split(maps, [dims], axis=2)
     left = delta[1:] - plain @ fits
-    signs = _signs(pairs.use.T[..., None])
-    noise = signs * left[:, None]
+    noise = _signs(pairs.use.T) * left[:, None]
     drivers = plain[:, None, :, dims:]
-    added = drivers @ maps[:, :, dims:] + noise
-    return maps[:, :, :dims], added
+    added = drivers @ drive + noise
+    return carry, added
 
 
 def _signs(use: np.ndarray) -> np.ndarray:
-    """Signs (T, n, E, 1) drawn at random, as many draws as are foretold of pairs (T, E, 1)."""
-    steps, episodes, _ = use.shape
+    """Signs (T, n, E, 1) drawn at random, as many draws as are foretold of pairs (T, E)."""
+    steps, episodes = use.shape
     shape = (steps, DRAWS, episodes, 1)
-    coins = np.random.default_rng(0).integers(2, size=shape)
+    rng = np.random.default_rng(0)
+    coins = rng.integers(2, size=shape)
     return 2.0 * coins - 1
