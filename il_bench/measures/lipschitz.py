@@ -199,7 +199,8 @@ def _picked(pool: torch.Tensor, streams: Streams, pairs: int) -> torch.Tensor:
     """States (R, pairs, X) drawn from a pool (R, n, X)."""
     _, states, size = pool.shape
     pick = streams.integers("pick", states, pairs)
-    rows = pick[..., None].expand(-1, -1, size)
+    column = pick[..., None]
+    rows = column.expand(-1, -1, size)
     return pool.gather(1, rows)
 
 
@@ -333,7 +334,8 @@ def _led(env: Env, expert: Expert, state: torch.Tensor, noise: torch.Tensor) -> 
 
 def many_pairs(env: Env, pairs: int, block: int = 20_000) -> torch.Tensor:
     """`largest_stretch` of many pairs, in blocks that fit into the cache."""
-    blocks = max(1, pairs // block)
+    whole = pairs // block
+    blocks = max(1, whole)
     each = min(pairs, block)
     return largest_stretch(env, each, blocks)
 
@@ -388,8 +390,9 @@ def _uphill(stretch: torch.Tensor, state: torch.Tensor, way: torch.Tensor) -> Pa
     slope, turn = torch.autograd.grad(whole, (state, way), allow_unused=True)
     state = _moved(state, slope)
     way = _moved(way, turn)
-    length = way.norm(dim=-1, keepdim=True)
-    return state, way / length.clamp_min(1e-9)
+    norm = way.norm(dim=-1, keepdim=True)
+    length = norm.clamp_min(1e-9)
+    return state, way / length
 
 
 def _moved(place: torch.Tensor, slope: torch.Tensor | None) -> torch.Tensor:

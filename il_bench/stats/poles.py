@@ -127,10 +127,12 @@ def interval(loop: Loop, resamples: int, seed: int) -> tuple[float, float]:
     own = moduli(fit[None])[0]
     low, high = _ends(own, radii, episodes)
     overlapping = high >= low[0]
+    count = int(overlapping.sum())
     coupled = _coupled(fit, samples)
-    close = max(int(overlapping.sum()), coupled)
+    close = max(count, coupled)
+    leading = radii[:, :close]
     mean = _mean(own[:close])
-    means = _mean(radii[:, :close])
+    means = _mean(leading)
     least, _ = _ends(mean, means, episodes)
     return max(0.0, float(least)), float(high[0])
 
@@ -178,9 +180,11 @@ def _coupled(fit: np.ndarray, samples: np.ndarray) -> int:
     gaps = np.abs(values - values[0])
     least = 1e-9 * gaps.max() + TINY
     mixed = within[:, 0, :] * within[:, :, 0]
-    second = np.abs(mixed) / np.maximum(gaps, least)
+    distances = np.maximum(gaps, least)
+    second = np.abs(mixed) / distances
     first = np.abs(within[:, 0, 0])
-    near = second.mean(0) > COUPLED * first.mean()
+    small = COUPLED * first.mean()
+    near = second.mean(0) > small
     others = np.flatnonzero(near[1:])
     return 2 + int(others[-1]) if len(others) else 1
 
@@ -188,8 +192,10 @@ def _coupled(fit: np.ndarray, samples: np.ndarray) -> int:
 def _eigenpairs(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues (D,) of a matrix (D, D), the largest first, and their eigenvectors as columns."""
     values, vectors = np.linalg.eig(matrix)
-    order = np.argsort(-np.abs(values))
-    return values[order], vectors[:, order]
+    sizes = np.abs(values)
+    order = np.argsort(-sizes)
+    columns = vectors[:, order]
+    return values[order], columns
 
 
 def _left_out(loop: Loop) -> tuple[float, float]:
@@ -199,7 +205,9 @@ def _left_out(loop: Loop) -> tuple[float, float]:
     spread = float(logs.std())
     error = math.sqrt(freedom) * spread
     half = student(freedom) * error
-    return math.exp(centre - half), math.exp(centre + half)
+    low = math.exp(centre - half)
+    high = math.exp(centre + half)
+    return low, high
 
 
 def _leave_out(loop: Loop) -> tuple[np.ndarray, float]:
@@ -215,7 +223,8 @@ def _leave_out(loop: Loop) -> tuple[np.ndarray, float]:
     radii = moduli(fits)[:, 0]
     whole, *parts = np.log(radii + TINY)
     logs = np.array(parts)
-    centre = count * whole - (count - 1) * logs.mean()
+    mean = logs.mean()
+    centre = count * whole - (count - 1) * mean
     return logs, float(centre)
 
 
