@@ -160,7 +160,9 @@ def _stretches(env: Env, pool: torch.Tensor, streams: Streams, pairs: int) -> Pa
     action = random_actions(env, streams, pairs)
     end_one = env.transition(one, action, noise)
     end_two = env.transition(two, action, noise)
-    return _measured(env, (one, two), (end_one, end_two))
+    starts = (one, two)
+    ends = (end_one, end_two)
+    return _measured(env, starts, ends)
 
 
 def _measured(env: Env, starts: Pair, ends: Pair) -> Pair:
@@ -292,19 +294,32 @@ def _loop_stretch(env: Env, expert: Expert, pairs: int, block: int = 20_000) -> 
     streams = Streams(env.seeds, env.device)
     pool = _met(env, expert, streams)
     largest = torch.zeros(env.runs, dtype=torch.float64)
-    blocks = max(1, pairs // block)
+    whole = pairs // block
+    blocks = max(1, whole)
     each = min(pairs, block)
     for i in range(blocks):
         draws = streams.fork("loop", i)
-        one, two, noise = _random_pairs(env, pool, draws, each)
-        end_one, free_one = _led(env, expert, one, noise)
-        end_two, free_two = _led(env, expert, two, noise)
-        stretch, clear = _measured(env, (one, two), (end_one, end_two))
-        counts = clear & free_one & free_two
-        counted = stretch.masked_fill(~counts, 0.0)
-        longest = counted.amax(1)
+        stretch = _loop_stretches(env, expert, pool, draws, each)
+        longest = stretch.amax(1)
         largest = torch.maximum(largest, longest.cpu())
     return largest
+
+
+def _loop_stretches(
+    env: Env, expert: Expert, pool: torch.Tensor, streams: Streams, pairs: int
+) -> torch.Tensor:
+    """Ratios of distances after and before a step under the expert (R, pairs); 0 on its bounds, or where none is measured.
+
+    Arguments as in `_stretches`.
+    """
+    one, two, noise = _random_pairs(env, pool, streams, pairs)
+    end_one, free_one = _led(env, expert, one, noise)
+    end_two, free_two = _led(env, expert, two, noise)
+    starts = (one, two)
+    ends = (end_one, end_two)
+    stretch, clear = _measured(env, starts, ends)
+    counts = clear & free_one & free_two
+    return stretch.masked_fill(~counts, 0.0)
 
 
 def _met(env: Env, expert: Expert, streams: Streams) -> torch.Tensor:

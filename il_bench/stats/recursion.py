@@ -161,13 +161,14 @@ def pairs_of(
     if dims == 0 or use.sum() < LEAST * columns:
         return None
     moved = delta[..., moving]
+    following = moved[:, 1:]
     drivers = error[..., driving]
     constant = np.ones((*use.shape, 1))
     regressors = np.concatenate((moved[:, :-1], drivers, constant), -1)
     weight = _weights(size[:, :-1], use)
     return Pairs(
         regressors=_weighted(regressors, weight),
-        following=_weighted(moved[:, 1:], weight),
+        following=_weighted(following, weight),
         weight=weight,
         delta=moved,
     )
@@ -225,8 +226,10 @@ def _weights(size: np.ndarray, use: np.ndarray) -> np.ndarray:
     where the path's own derivative says 1.14. Weighted by 1 / |delta| alone, pairs near zero would count for nothing
     but the errors that no regressor explains.
     """
-    begun = use[:, 1:2]
-    first = size[:, 1:2][begun] if begun.any() else size[use]
+    second_step = slice(1, 2)
+    begun = use[:, second_step]
+    second = size[:, second_step]
+    first = second[begun] if begun.any() else size[use]
     moved = first[first > 0]
     floor = np.median(moved) if len(moved) else 1.0
     weight = use / np.hypot(size, floor)
