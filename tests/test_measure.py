@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import math
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,8 +17,8 @@ from il_bench import measure
 from il_bench.core.rollout import by_expert, by_policy, rollout
 from il_bench.core.streams import Streams
 from il_bench.measures import assess, loops, probes, table, words
-from il_bench.measures.quantities import HEADINGS, Assessment, Reference, classes
-from il_bench.stats.growth import NONE
+from il_bench.measures.quantities import HEADINGS, Assessment, Reference, classes, why_not_linear
+from il_bench.stats.growth import NONE, Growth
 from il_bench.stats.intervals import Interval, contrast, interval
 
 
@@ -487,6 +489,18 @@ def test_a_chance_is_its_mean_over_runs():
 KNOWN = words.Circumstances(horizon=100, indicator=False, counted=False)
 
 
+def test_the_table_says_why_a_run_is_not_linear():
+    linear = Growth("saturating", 0.9, 0.8, 0.95, 0.1, 1.0, 0.0)
+    bent = dataclasses.replace(linear, kind="not linear", reason="its errors persist")
+    fits = SimpleNamespace(growth=[linear, bent, linear])
+    row = row_with({"saturating": 2, "not linear": 1})
+    row["why_not_linear"] = why_not_linear(fits, np.arange(3))
+    printed = str(table.Measures([row], "none", [], KNOWN))
+    assert re.search(r"not linear, because +its errors persist \(run 1\)\n", printed)
+    row["why_not_linear"] = why_not_linear(fits, np.array([0, 2]))
+    assert "because" not in str(table.Measures([row], "none", [], KNOWN))
+
+
 def row_with(classes=None, settings=None, learner="bc", **changes):
     """A row of the table in which everything is as it should be, but for the changes: numbers of eight runs."""
     values = dict.fromkeys((name for part in HEADINGS.values() for name in part), 1.0)
@@ -501,6 +515,7 @@ def row_with(classes=None, settings=None, learner="bc", **changes):
         "settings": settings or {},
         "class": table.class_text(classes),
         "classes": classes,
+        "why_not_linear": "",
         "values": pooled,
         "reference": "",
         "contrasts": {},

@@ -19,7 +19,16 @@ from ..records.rows import VARIABLES, broken
 from ..records.twins import compare
 from ..stats.intervals import Contrast, Interval, chance, contrast, interval, mean_error
 from .probes import Unanswerable
-from .quantities import HEADINGS, PROBED, UNKNOWN, Assessment, Quantity, Reference, classes
+from .quantities import (
+    HEADINGS,
+    PROBED,
+    UNKNOWN,
+    Assessment,
+    Quantity,
+    Reference,
+    classes,
+    why_not_linear,
+)
 from .table import Matrix, Measures, class_text
 from .words import Circumstances, Row
 
@@ -76,6 +85,7 @@ def _rows(a: Assessment, first: str) -> list[Row]:
             "settings": dict(setting),
             "class": class_text(kinds),
             "classes": kinds,
+            "why_not_linear": why_not_linear(a, runs),
             "values": values,
             "reference": first,
             "contrasts": _contrasts(a, first, runs) if first else {},

@@ -20,6 +20,9 @@ from ..core.settings import require
 from ..core.streams import Streams
 from ..core.threads import few_threads
 
+Pair: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
+"""Two arrays of the same runs and episodes, such as two states (R, E, X)."""
+
 EPISODES = 3
 """Rollouts whose states the searches begin from."""
 
@@ -62,20 +65,27 @@ def explore(env: Env) -> Rollout:
     return rollout(env, drive, streams, EPISODES)
 
 
+def _explored(env: Env) -> torch.Tensor:
+    """The states (R, n, X) of those rollouts."""
+    path = explore(env)
+    return path.state.flatten(1, 2)
+
+
 def _step(env: Env, state: torch.Tensor, chosen: tuple[float, ...]) -> torch.Tensor:
     """The next states (R, E, X) under one action for all and no noise."""
-    each = state.shape[:2]
+    runs, episodes, _ = state.shape
     size = action_size(env)
     same = torch.tensor(chosen, dtype=torch.float64)
-    action = same.expand(*each, size)
+    action = same.expand(runs, episodes, size)
     noise = no_noise(env, state)
     return env.transition(state, action, noise)
 
 
 def no_noise(env: Env, state: torch.Tensor) -> torch.Tensor:
     """Zeros (R, E, W) beside states (R, E, X)."""
-    each = state.shape[:2]
-    return torch.zeros(*each, env.noise_size, dtype=torch.float64)
+    runs, episodes, _ = state.shape
+    size = env.noise_size
+    return torch.zeros(runs, episodes, size, dtype=torch.float64)
 
 
 def attained(env: Env, certificate: Certificate) -> Iterator[str]:
@@ -85,22 +95,32 @@ def attained(env: Env, certificate: Certificate) -> Iterator[str]:
     if certificate.pair is None:
         yield "certificate: says exact without a pair that attains it; give one, or say upper"
         return
-    one, two = certificate.pair
-    end_one = _step(env, one, certificate.action)
-    end_two = _step(env, two, certificate.action)
-    stretch = env.distance(end_one, end_two) / env.distance(one, two)
+    ratios = _stretch_of(env, certificate.pair, certificate.action)
     for run, value in enumerate(certificate.value):
-        ratio = float(stretch[run, 0])
-        if not ratio >= value * (1 - 1e-9):
+        ratio = ratios[run]
+        reached = ratio >= value * (1 - 1e-9)
+        if not reached:
             yield f"certificate: the attaining pair of run {run} is stretched by {ratio:.12g}, not by L = {value:.12g}"
+
+
+def _stretch_of(env: Env, pair: Pair, action: tuple[float, ...]) -> list[float]:
+    """The stretch of each run's pair in a step under one action."""
+    ends = [_step(env, state, action) for state in pair]
+    before = env.distance(*pair)
+    after = env.distance(*ends)
+    stretch = after / before
+    ratios: list[float] = stretch[:, 0].tolist()
+    return ratios
 
 
 def exceeded(env: Env, stretch: torch.Tensor) -> Iterator[str]:
     """What refutes the certificate in the largest stretches (R,) that were found."""
-    claimed = env.certificate().value
-    for run, value in enumerate(claimed):
-        ratio = float(stretch[run])
-        if ratio > value * (1 + 1e-7):
+    certificate = env.certificate()
+    ratios: list[float] = stretch.tolist()
+    for run, value in enumerate(certificate.value):
+        ratio = ratios[run]
+        limit = value * (1 + 1e-7)
+        if ratio > limit:
             yield f"certificate: a pair of run {run} is stretched by {ratio:.9g}, more than L = {value:.9g}"
 
 
@@ -110,24 +130,24 @@ def largest_stretch(env: Env, pairs: int, rounds: int = 1) -> torch.Tensor:
 
     States lie around those of random rollouts; partners at log-uniform separations from 1e-6 to 100 times their scale.
     """
-    largest = torch.zeros(env.runs, dtype=torch.float64)
-    usable = torch.zeros(env.runs, dtype=torch.bool)
-    pool = explore(env).state.flatten(1, 2)
+    runs = env.runs
+    largest = torch.zeros(runs, dtype=torch.float64)
+    usable = torch.zeros(runs, dtype=torch.bool)
+    pool = _explored(env)
     streams = Streams(env.seeds, env.device)
     for i in range(rounds):
         draws = streams.fork("pairs", i)
         stretch, clear = _stretches(env, pool, draws, pairs)
-        longest = stretch.amax(1).cpu()
-        largest = torch.maximum(largest, longest)
-        usable |= clear.any(1).cpu()
+        longest = stretch.amax(1)
+        some = clear.any(1)
+        largest = torch.maximum(largest, longest.cpu())
+        usable |= some.cpu()
     everywhere = bool(usable.all())
     require(everywhere, "transition: no random pair came out finite; nothing can be certified so")
     return largest
 
 
-def _stretches(
-    env: Env, pool: torch.Tensor, streams: Streams, pairs: int
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _stretches(env: Env, pool: torch.Tensor, streams: Streams, pairs: int) -> Pair:
     """Ratios of distances after and before a step (R, pairs), and which of them are measured and not rounding.
 
     Args:
@@ -140,43 +160,50 @@ def _stretches(
     action = random_actions(env, streams, pairs)
     end_one = env.transition(one, action, noise)
     end_two = env.transition(two, action, noise)
-    return _measured(env, (one, two), (end_one, end_two))
+    starts = (one, two)
+    ends = (end_one, end_two)
+    return _measured(env, starts, ends)
 
 
-Pair: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
-"""Two arrays of the same runs and episodes, such as two states (R, E, X)."""
-
-
-def _measured(env: Env, starts: Pair, ends: Pair) -> tuple[torch.Tensor, torch.Tensor]:
+def _measured(env: Env, starts: Pair, ends: Pair) -> Pair:
     """Ratios (R, E) of the distances of ends and starts, and which of them are measured and not rounding."""
     before = env.distance(*starts)
     after = env.distance(*ends)
-    clear = measurable(before, *starts) & torch.isfinite(after)
-    nothing = torch.zeros_like(before)
-    stretch = torch.where(clear, after / before, nothing)
-    return stretch, clear
+    long_enough = measurable(before, *starts)
+    clear = long_enough & after.isfinite()
+    ratio = after / before
+    return ratio.masked_fill(~clear, 0.0), clear
 
 
 def _random_pairs(
     env: Env, pool: torch.Tensor, streams: Streams, pairs: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Pairs of states (R, pairs, X) each, and the noise (R, pairs, W) of their step."""
-    _, states, size = pool.shape
+    size = pool.shape[-1]
     sizes = (size, size, size, 1, env.noise_size)
-    draw = streams.normal("states", 1, pairs, sum(sizes))[:, 0]
-    base, coin, way, length, noise = draw.split(sizes, -1)
-    pick = streams.integers("pick", states, pairs)
-    rows = pick[..., None].expand(-1, -1, size)
-    met = pool.gather(1, rows)
+    draws = streams.normal("states", 1, pairs, sum(sizes))
+    base, coin, way, length, noise = draws[:, 0].split(sizes, -1)
+    met = _picked(pool, streams, pairs)
     scale = pool.std(1, keepdim=True) + 1e-3
     # Half of them are states of the rollouts themselves, half lie beside one.
     beside = coin[..., :1] > 0
     one = met + scale * base * beside
     share = torch.special.ndtr(length)
-    far = 10 ** (share * 8 - 6)
-    step = scale * way * far / way.norm(dim=-1, keepdim=True)
+    exponent = share * 8 - 6
+    far = 10**exponent
+    norm = way.norm(dim=-1, keepdim=True)
+    step = scale * way * far / norm
     two = neighbour(env, one, step)
     return one, two, noise
+
+
+def _picked(pool: torch.Tensor, streams: Streams, pairs: int) -> torch.Tensor:
+    """States (R, pairs, X) drawn from a pool (R, n, X)."""
+    _, states, size = pool.shape
+    pick = streams.integers("pick", states, pairs)
+    column = pick[..., None]
+    rows = column.expand(-1, -1, size)
+    return pool.gather(1, rows)
 
 
 def measurable(separation: torch.Tensor, one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
@@ -187,7 +214,8 @@ def measurable(separation: torch.Tensor, one: torch.Tensor, two: torch.Tensor) -
     size_of_one = one.abs().amax(-1)
     size_of_two = two.abs().amax(-1)
     sizes = size_of_one + size_of_two
-    return separation > 1e-7 * (1 + sizes)
+    least = 1e-7 * (1 + sizes)
+    return separation > least
 
 
 def neighbour(env: Env, state: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
@@ -247,9 +275,11 @@ def loop_exceeded(env: Env, expert: Any, pairs: int) -> Iterator[str]:
         return
     who = resolve.expert(env, expert)
     stretches = _loop_stretch(env, who, pairs)
+    ratios: list[float] = stretches.tolist()
     for run, value in enumerate(claimed):
-        ratio = float(stretches[run])
-        if ratio > value * (1 + 1e-7) + ROUNDING:
+        ratio = ratios[run]
+        limit = value * (1 + 1e-7) + ROUNDING
+        if ratio > limit:
             yield f"certificate: under the expert a pair of run {run} is stretched by {ratio:.9g}, more than {value:.9g}"
 
 
@@ -262,23 +292,43 @@ ROUNDING = 1e-7
 def _loop_stretch(env: Env, expert: Expert, pairs: int, block: int = 20_000) -> torch.Tensor:
     """The largest ratio of distances after and before a step under the expert (R,), where it is off its bounds."""
     streams = Streams(env.seeds, env.device)
-    drive = by_expert(env, expert)
-    own = rollout(env, drive, streams, EPISODES)
-    states = torch.cat((explore(env).state, own.state), 2)
-    pool = states.flatten(1, 2)
+    pool = _met(env, expert, streams)
     largest = torch.zeros(env.runs, dtype=torch.float64)
-    blocks = max(1, pairs // block)
+    whole = pairs // block
+    blocks = max(1, whole)
     each = min(pairs, block)
     for i in range(blocks):
         draws = streams.fork("loop", i)
-        one, two, noise = _random_pairs(env, pool, draws, each)
-        end_one, free_one = _led(env, expert, one, noise)
-        end_two, free_two = _led(env, expert, two, noise)
-        stretch, clear = _measured(env, (one, two), (end_one, end_two))
-        counts = clear & free_one & free_two
-        longest = stretch.masked_fill(~counts, 0.0).amax(1)
+        stretch = _loop_stretches(env, expert, pool, draws, each)
+        longest = stretch.amax(1)
         largest = torch.maximum(largest, longest.cpu())
     return largest
+
+
+def _loop_stretches(
+    env: Env, expert: Expert, pool: torch.Tensor, streams: Streams, pairs: int
+) -> torch.Tensor:
+    """Ratios of distances after and before a step under the expert (R, pairs); 0 on its bounds, or where none is measured.
+
+    Arguments as in `_stretches`.
+    """
+    one, two, noise = _random_pairs(env, pool, streams, pairs)
+    end_one, free_one = _led(env, expert, one, noise)
+    end_two, free_two = _led(env, expert, two, noise)
+    starts = (one, two)
+    ends = (end_one, end_two)
+    stretch, clear = _measured(env, starts, ends)
+    counts = clear & free_one & free_two
+    return stretch.masked_fill(~counts, 0.0)
+
+
+def _met(env: Env, expert: Expert, streams: Streams) -> torch.Tensor:
+    """The states (R, n, X) of rollouts under random actions and under the expert."""
+    drive = by_expert(env, expert)
+    random = explore(env)
+    own = rollout(env, drive, streams, EPISODES)
+    states = torch.cat((random.state, own.state), 2)
+    return states.flatten(1, 2)
 
 
 def _led(env: Env, expert: Expert, state: torch.Tensor, noise: torch.Tensor) -> Pair:
@@ -287,7 +337,8 @@ def _led(env: Env, expert: Expert, state: torch.Tensor, noise: torch.Tensor) -> 
     end = env.transition(state, action, noise)
     space = env.action_space
     if isinstance(space, spaces.Discrete):
-        return end, torch.ones_like(end[..., 0], dtype=torch.bool)
+        first = end[..., 0]
+        return end, torch.ones_like(first, dtype=torch.bool)
     low = _bound(env, space.low, math.inf)
     high = _bound(env, space.high, math.inf)
     above = action > low
@@ -298,7 +349,8 @@ def _led(env: Env, expert: Expert, state: torch.Tensor, noise: torch.Tensor) -> 
 
 def many_pairs(env: Env, pairs: int, block: int = 20_000) -> torch.Tensor:
     """`largest_stretch` of many pairs, in blocks that fit into the cache."""
-    blocks = max(1, pairs // block)
+    whole = pairs // block
+    blocks = max(1, whole)
     each = min(pairs, block)
     return largest_stretch(env, each, blocks)
 
@@ -309,9 +361,9 @@ def steepest(env: Env, starts: int = 100, steps: int = 50) -> torch.Tensor:
     state = _starts(env, starts)
     runs, pairs, _ = state.shape
     noise = no_noise(env, state)
-    action = random_actions(env, Streams(env.seeds), pairs)
-    generator = torch.Generator().manual_seed(0)
-    way = torch.randn(state.shape, generator=generator, dtype=torch.float64)
+    streams = Streams(env.seeds)
+    action = random_actions(env, streams, pairs)
+    way = _ways(state)
     largest = torch.zeros(runs, dtype=torch.float64)
     for _ in range(steps):
         state = state.detach().requires_grad_()
@@ -321,8 +373,9 @@ def steepest(env: Env, starts: int = 100, steps: int = 50) -> torch.Tensor:
         end = env.transition(state, action, noise)
         other_end = env.transition(other, action, noise)
         stretch = env.distance(end, other_end) / before
-        clear = torch.where(measurable(before, state, other), stretch, 0.0)
-        longest = clear.detach().nan_to_num(0.0).amax(1)
+        clear = measurable(before, state, other)
+        counted = torch.where(clear, stretch, 0.0).detach()
+        longest = counted.nan_to_num(0.0).amax(1)
         largest = torch.maximum(largest, longest)
         if not stretch.requires_grad:
             return largest
@@ -332,21 +385,29 @@ def steepest(env: Env, starts: int = 100, steps: int = 50) -> torch.Tensor:
 
 def _starts(env: Env, starts: int) -> torch.Tensor:
     """States (R, n, X) all along random rollouts, about as many as wanted and not more."""
-    pool = explore(env).state.flatten(1, 2)
-    every = max(1, pool.shape[1] // starts)
+    pool = _explored(env)
+    states = pool.shape[1]
+    every = max(1, states // starts)
     spread = pool[:, ::every]
     return spread[:, :starts].clone()
 
 
-def _uphill(
-    stretch: torch.Tensor, state: torch.Tensor, way: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _ways(state: torch.Tensor) -> torch.Tensor:
+    """Directions at random, one at each state (R, n, X)."""
+    generator = torch.Generator()
+    generator.manual_seed(0)
+    return torch.randn(state.shape, generator=generator, dtype=torch.float64)
+
+
+def _uphill(stretch: torch.Tensor, state: torch.Tensor, way: torch.Tensor) -> Pair:
     """States and directions a step further up the gradient of their stretch, directions of length one."""
-    slopes = torch.autograd.grad(stretch.sum(), (state, way), allow_unused=True)
-    state = _moved(state, slopes[0])
-    way = _moved(way, slopes[1])
-    length = way.norm(dim=-1, keepdim=True)
-    return state, way / length.clamp_min(1e-9)
+    whole = stretch.sum()
+    slope, turn = torch.autograd.grad(whole, (state, way), allow_unused=True)
+    state = _moved(state, slope)
+    way = _moved(way, turn)
+    norm = way.norm(dim=-1, keepdim=True)
+    length = norm.clamp_min(1e-9)
+    return state, way / length
 
 
 def _moved(place: torch.Tensor, slope: torch.Tensor | None) -> torch.Tensor:

@@ -36,6 +36,9 @@ from .probes import (
 Act: TypeAlias = "Callable[[torch.Tensor], torch.Tensor]"
 """Actions (R, E, U) as a function of states (R, E, X)."""
 
+Pair: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
+"""Two arrays of the same runs and episodes, such as two states (R, E, X)."""
+
 EVERY = 10
 """Of the steps of a path one in so many is looked at for the largest slopes."""
 
@@ -60,17 +63,19 @@ def lyapunov(env: Env, who: Policy | Expert, path: Rollout, streams: Streams) ->
             where every run is clipped, absorbed or over at most of its steps.
     """
     require_smooth(env)
-    total = torch.zeros(path.length.shape, dtype=torch.float64, device=path.state.device)
+    length = path.length
+    total = torch.zeros(length.shape, dtype=torch.float64, device=path.state.device)
     counted = torch.zeros_like(total)
     forgets = torch.zeros_like(total, dtype=torch.bool)
     nothing = torch.zeros_like(total)
-    for t, (stretch, clipped) in enumerate(_stretches(env, who, path, streams)):
-        free = (t < path.length) & ~clipped
+    steps = _stretches(env, who, path, streams)
+    for t, (stretch, clipped) in enumerate(steps):
+        free = (t < length) & ~clipped
         logarithm = stretch.clamp_min(TINY).log()
         total += torch.where(free, logarithm, nothing)
         counted += free
         forgets |= free & (stretch < FORGOTTEN)
-    lived = path.length.sum(1).clamp_min(1)
+    lived = length.sum(1).clamp_min(1)
     share = counted.sum(1) / lived
     known = share > FREE
     if not known.any():
@@ -86,26 +91,26 @@ def _geometric_mean(
     goes_on = ~forgets
     logarithms = total * goes_on
     steps = counted * goes_on
-    mean = logarithms.sum(1) / steps.sum(1).clamp_min(1)
+    counts = steps.sum(1).clamp_min(1)
+    mean = logarithms.sum(1) / counts
     share = forgets.double().mean(1)
     mostly = share > 0.5
-    return mean.exp().masked_fill(mostly, 0.0)
+    stretch = mean.exp()
+    return stretch.masked_fill(mostly, 0.0)
 
 
-def _stretches(
-    env: Env, who: Policy | Expert, path: Rollout, streams: Streams
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def _stretches(env: Env, who: Policy | Expert, path: Rollout, streams: Streams) -> Iterator[Pair]:
     """At each step the stretch (R, E) of a tangent vector that is carried along, and whether the plant is clipped."""
     act = acting(env, who)
-    _, episodes, horizon, _ = path.action.shape
+    states = path.state
+    _, episodes, moments, size = states.shape
     noise = noise_of(env, streams, episodes)
-    keep = dial_coordinates(env, path.state[:, :, 0])
+    keep = dial_coordinates(env, states[:, :, 0])
     passes = reacts(env)
-    size = path.state.shape[-1]
-    start = streams.fork("tangent").normal("start", episodes, size)
-    way = start * keep
-    for t in range(horizon):
-        state = path.state[:, :, t]
+    tangents = streams.fork("tangent")
+    way = tangents.normal("start", episodes, size) * keep
+    for t in range(moments - 1):
+        state = states[:, :, t]
         way = of_length_one(env, state, way)
         above = state + STEP * way
         below = state - STEP * way
@@ -125,17 +130,20 @@ def action_gain(env: Env, path: Rollout) -> torch.Tensor:
     """L_a (R,): the largest stretch from an action to the next state that is met along a path."""
     require_smooth(env)
     state = _looked_at(path)
-    action = path.action[:, :, ::EVERY].flatten(1, 2)
+    actions = path.action[:, :, ::EVERY]
+    action = actions.flatten(1, 2)
     runs, steps, size = action.shape
-    noise = torch.zeros(runs, steps, env.noise_size, dtype=torch.float64, device=state.device)
+    shape = (runs, steps, env.noise_size)
+    noise = torch.zeros(shape, dtype=torch.float64, device=state.device)
     end = env.transition(state, action, noise)
     columns = []
     for place in range(size):
         moved = _inwards(action, place)
         moved_end = env.transition(state, moved, noise)
-        shift = (moved - action)[..., place]
+        shifts = moved - action
+        shift = shifts[..., place, None]
         change = env.difference(moved_end, end)
-        columns.append(change / shift[..., None])
+        columns.append(change / shift)
     return _largest_norm(columns, path)
 
 
@@ -162,20 +170,21 @@ def sensitivity(env: Env, act: Act, path: Rollout) -> torch.Tensor:
     columns = []
     for place in _acted_on(env, state):
         above, below = _beside(state, place)
-        apart = env.distance(above, below)[..., None]
+        apart = env.distance(above, below).clamp_min(TINY)
         change = act(above) - act(below)
-        columns.append(change / apart.clamp_min(TINY))
+        columns.append(change / apart[..., None])
     return _largest_norm(columns, path)
 
 
 def _acted_on(env: Env, state: torch.Tensor) -> list[int]:
     """The places of the coordinates on which the dial acts."""
-    places = dial_coordinates(env, state).nonzero()
+    moving = dial_coordinates(env, state)
+    places = moving.nonzero()
     numbers: list[int] = places[:, 0].tolist()
     return numbers
 
 
-def _beside(state: torch.Tensor, place: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _beside(state: torch.Tensor, place: int) -> Pair:
     """States a step above and below in one coordinate."""
     shift = torch.zeros_like(state)
     shift[..., place] = STEP
@@ -186,8 +195,10 @@ def _largest_norm(columns: list[torch.Tensor], path: Rollout) -> torch.Tensor:
     """The largest spectral norm (R,) of the Jacobians (R, n, D, columns) at every tenth step that a path lived."""
     jacobians = torch.stack(columns, -1)
     norms = torch.linalg.matrix_norm(jacobians, 2)
-    alive = path.alive[:, :, ::EVERY].flatten(1, 2)
-    return norms.masked_fill(~alive, 0.0).amax(1)
+    looked_at = path.alive[:, :, ::EVERY]
+    over = ~looked_at.flatten(1, 2)
+    of_living = norms.masked_fill(over, 0.0)
+    return of_living.amax(1)
 
 
 FOLLOWED, STARTS = 2, 5
@@ -260,10 +271,11 @@ def _rates(longest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(1), np.ones(1)
     least = max(rates.min(), 1e-3 * largest)
     rho = np.geomspace(least, largest, RATES)
-    decay = steps * np.log(rho)[:, None]
-    lasting = (logs - decay).max(1)
-    constant = np.exp(lasting.clip(0, 300))
-    return rho, constant
+    log_rates = np.log(rho)
+    decay = steps * log_rates[:, None]
+    left = logs - decay
+    lasting = left.max(1).clip(0, 300)
+    return rho, np.exp(lasting)
 
 
 def _logarithms(longest: np.ndarray) -> np.ndarray:
@@ -277,8 +289,9 @@ def _logarithms(longest: np.ndarray) -> np.ndarray:
     after = known[1:]
     drops = after / before < FORGOTTEN
     forgotten = np.logical_or.accumulate(drops)
+    left = np.where(forgotten, 0.0, after)
     with np.errstate(divide="ignore"):
-        return np.log(np.where(forgotten, 0.0, after))
+        return np.log(left)
 
 
 @torch.no_grad()
@@ -295,26 +308,31 @@ def contraction(env: Env, who: Policy | Expert, path: Rollout, streams: Streams)
     jacobians = _jacobians(env, act, path, streams)
     runs, _, horizon = jacobians.shape[:3]
     length = path.length[:, :FOLLOWED]
+    longest = np.full((runs, 1 + horizon), np.nan)
+    longest[:, 0] = 1
     every = math.ceil(horizon / STARTS)
     starts = range(0, horizon, every)
-    unmet = np.full((runs, horizon), np.nan)
-    longest = np.column_stack((np.ones(runs), unmet))
     products: list[torch.Tensor] = []
     for t, jacobian in enumerate(jacobians.unbind(2)):
         products = [_bounded(jacobian @ product) for product in products]
         if t in starts:
-            products.append(_bounded(jacobian))
-        norms = torch.linalg.matrix_norm(torch.stack(products), 2)
-        lived = norms.masked_fill(t >= length, torch.nan).cpu().numpy()
+            first = _bounded(jacobian)
+            products.append(first)
+        together = torch.stack(products)
+        norms = torch.linalg.matrix_norm(together, 2)
+        of_living = norms.masked_fill(t >= length, torch.nan)
+        lived = of_living.cpu().numpy()
         for start, norm in zip(starts, lived, strict=False):
-            steps = t + 1 - start
-            longest[:, steps] = np.fmax(longest[:, steps], np.fmax.reduce(norm, 1))
+            met = longest[:, t + 1 - start]
+            largest = np.fmax.reduce(norm, 1)
+            np.fmax(met, largest, out=met)
     return Contraction(longest)
 
 
 def _bounded(product: torch.Tensor) -> torch.Tensor:
     """A product whose norm can be taken."""
-    return product.nan_to_num(LARGEST).clamp(-LARGEST, LARGEST)
+    numbers = product.nan_to_num(LARGEST)
+    return numbers.clamp(-LARGEST, LARGEST)
 
 
 def _jacobians(env: Env, act: Act, path: Rollout, streams: Streams) -> torch.Tensor:
@@ -334,6 +352,8 @@ def _jacobians(env: Env, act: Act, path: Rollout, streams: Streams) -> torch.Ten
         change = env.difference(end_above, end_below)
         before.append(shift / (2 * STEP))
         after.append(change / (2 * STEP))
-    inverse = torch.linalg.pinv(torch.stack(before, -1))
-    flat = torch.stack(after, -1) @ inverse
+    shifts = torch.stack(before, -1)
+    changes = torch.stack(after, -1)
+    inverse = torch.linalg.pinv(shifts)
+    flat = changes @ inverse
     return flat.unflatten(1, (episodes, horizon))

@@ -45,7 +45,8 @@ def _makes_distance(env: Env, state: torch.Tensor, place: int) -> bool:
     moved = state.clone()
     moved[..., place] += 1e-3
     distance = env.distance(state, moved)
-    return bool((distance > 0).any())
+    apart = distance > 0
+    return bool(apart.any())
 
 
 def where_answerable(numbers: np.ndarray, answerable: np.ndarray, reason: str) -> np.ndarray:
@@ -93,7 +94,8 @@ def acting(env: Env, who: Policy | Expert) -> Callable[[torch.Tensor], torch.Ten
         return who.act
 
     def act(state: torch.Tensor) -> torch.Tensor:
-        action, memory = who.act(env.observation(state))
+        seen = env.observation(state)
+        action, memory = who.act(seen)
         if memory is not None:
             raise Unanswerable(forgetful)
         return action
@@ -114,7 +116,9 @@ FORGOTTEN = 1e-8
 
 def reacts(env: Env) -> torch.Tensor:
     """Whether a run's plant lets a deviation pass at all, (R, 1) bool: one whose dial is 0 forgets by nature."""
-    return torch.tensor(env.certificate().value, device=env.device)[:, None] > 0
+    certificate = env.certificate()
+    dial = torch.tensor(certificate.value, device=env.device)
+    return dial[:, None] > 0
 
 
 def merges(
@@ -162,7 +166,8 @@ def recoverability(
     wrong = _any_action(env, streams, samples)
     value = _return(env, expert, start, left, noise, None)
     after_wrong = _return(env, expert, start, left, noise, wrong)
-    return torch.quantile(value - after_wrong, 0.95, dim=1)
+    cost = value - after_wrong
+    return torch.quantile(cost, 0.95, dim=1)
 
 
 def _visited(path: Rollout, streams: Streams, samples: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -205,10 +210,11 @@ def _return(
     env: Env, expert: Expert, state: torch.Tensor, left: torch.Tensor, noise: Any, opening: Any
 ) -> torch.Tensor:
     """The expert's return (R, n) over the `left` steps from `state`, after an opening action where one is given."""
-    total = torch.zeros(state.shape[:2], dtype=torch.float64, device=state.device)
-    nothing = torch.zeros_like(total)
     over = ended(env, state)
-    for t in range(int(left.max())):
+    total = torch.zeros_like(over, dtype=torch.float64)
+    nothing = torch.zeros_like(total)
+    longest = int(left.max())
+    for t in range(longest):
         opens = t == 0 and opening is not None
         action = opening if opens else expert.act(state).to(torch.float64)
         following = env.transition(state, action, noise[t])
@@ -248,8 +254,9 @@ class Recovery:
         felt = self.felt.cpu().numpy()
         rows = zip(steps, recovered, felt, strict=True)
         medians = [kaplan_meier_median(time[kick], done[kick]) for time, done, kick in rows]
+        numbers = np.array(medians)
         known = felt.mean(1) >= 0.5
-        return where_answerable(np.array(medians), known, SWALLOWED)
+        return where_answerable(numbers, known, SWALLOWED)
 
 
 SWALLOWED = (
@@ -271,7 +278,8 @@ def kaplan_meier_median(times: np.ndarray, happened: np.ndarray) -> float:
     if not happened.any():
         return math.inf
     censored = ~happened
-    data = CensoredData.right_censored(times.astype(float), censored)
+    numbers = times.astype(float)
+    data = CensoredData.right_censored(numbers, censored)
     curve = ecdf(data).sf
     below = curve.probabilities <= 0.5
     if not below.any():
@@ -308,7 +316,8 @@ def kick(
     state = calm.state[:, :, at]
     _, episodes, coordinates = state.shape
     draw = streams.fork("kick").normal("way", episodes, coordinates)
-    way = of_length_one(env, state, draw * dial_coordinates(env, state))
+    acted_on = dial_coordinates(env, state)
+    way = of_length_one(env, state, draw * acted_on)
     noise = noise_of(env, streams, episodes)
     sizes = torch.as_tensor(size, device=state.device).reshape(-1, 1, 1)
     kicked = state + sizes * way
@@ -316,9 +325,11 @@ def kick(
     small = (length > 0) & (length < 2 * sizes[..., 0])
     if not small.all():
         raise Unanswerable("needs states that can be a little apart; here there is nothing between")
-    swallowed = merges(env, kicked, state, calm.action[:, :, at], noise[at])
+    action = calm.action[:, :, at]
+    swallowed = merges(env, kicked, state, action, noise[at])
     deviations = list(_apart(env, who, kicked, calm, noise, at))
-    quiet = torch.stack(deviations, -1) < 0.1 * sizes
+    apart = torch.stack(deviations, -1)
+    quiet = apart < 0.1 * sizes
     felt = (at < calm.length) & ~(swallowed & reacts(env))
     return _recovery(quiet, felt)
 
@@ -364,7 +375,8 @@ def _memory(drive: Driver, calm: Rollout, at: int) -> Any:
     """What a driver remembers at step `at` of its own path."""
     memory = None
     for t in range(at):
-        _, memory = drive(t, calm.state[:, :, t], memory)
+        state = calm.state[:, :, t]
+        _, memory = drive(t, state, memory)
     return memory
 
 
@@ -428,11 +440,13 @@ def response(
     if way == "adversarial":
         end = _worst_end(env, expert, lead, streams, size)
     else:
-        shifted = Shifted(env, expert, size, way, streams.fork("probe"))
+        signs = streams.fork("probe")
+        shifted = Shifted(env, expert, size, way, signs)
         end = _shifted_end(env, shifted, lead, streams)
     twin = lead.state[:, :, -1]
     apart = env.distance(end, twin)
-    return apart.median(1).values / size
+    middle = apart.median(1)
+    return middle.values / size
 
 
 def _shifted_end(env: Env, shifted: Shifted, lead: Rollout, streams: Streams) -> torch.Tensor:
@@ -462,7 +476,8 @@ def _worst_end(
         label = expert.act(state).to(torch.float64)
         ends = [env.transition(state, label + error, noise[t]) for error in errors]
         twin = lead.state[:, :, t + 1]
-        worst = _furthest(env, torch.stack(ends), twin)
+        candidates = torch.stack(ends)
+        worst = _furthest(env, candidates, twin)
         state = torch.where(over[..., None], state, worst)
         over = over | ended(env, state)
     return state
@@ -493,7 +508,8 @@ def independent(env: Env, expert: Expert, lead: Rollout, streams: Streams) -> np
     """
     require_pure(env)
     episodes = lead.state.shape[1]
-    noise = noise_of(env, streams.fork("independent"), episodes)
+    others = streams.fork("independent")
+    noise = noise_of(env, others, episodes)
     start = lead.state[:, :, 0]
     *_, last = _apart(env, expert, start, lead, noise)
     apart = last.cpu().numpy()

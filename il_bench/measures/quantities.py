@@ -667,3 +667,12 @@ def classes(a: Assessment, runs: np.ndarray) -> dict[str, int]:
     """How many of some runs are of which class of growth, the most frequent first, else whose run comes first."""
     counts = Counter(a.growth[run].kind for run in runs)
     return dict(counts.most_common())
+
+
+def why_not_linear(a: Assessment, runs: np.ndarray) -> str:
+    """Why no linear recursion foretells the deviations, in the first of some runs where none does; "" without one."""
+    for run in runs:
+        reason = a.growth[run].reason
+        if reason:
+            return f"{reason} (run {run})"
+    return ""

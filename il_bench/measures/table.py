@@ -29,6 +29,7 @@ class Measures:
 
     Attributes:
         rows: for each learner and setting "learner", "settings", "classes" of growth with their runs, "class" in words,
+            "why_not_linear": the reason of a run that is of that class, else "",
             "values": quantity to interval or reason, and "contrasts" with the first learner, "reference": quantity to contrast.
         errors: the action error matrix, or the reason why there is none.
         broken: who became NaN or infinite, in which run and at which step, a sentence each.
@@ -126,6 +127,8 @@ def _texts(row: Row) -> dict[str, dict[str, str]]:
     values = row["values"]
     texts: dict[str, dict[str, str]] = {heading: {} for heading in HEADINGS}
     texts["growth"]["growth class"] = row["class"]
+    if row["why_not_linear"]:
+        texts["growth"]["not linear, because"] = row["why_not_linear"]
     for heading, quantities in HEADINGS.items():
         for name in quantities:
             texts[heading][name] = _text(name, values[name])

@@ -56,11 +56,13 @@ def loop_and_reason(pairs: Pairs) -> tuple[Loop, str]:
 
 def _exact(loop: Loop, fit: np.ndarray) -> bool:
     """Whether a constant map leaves nothing to explain."""
+    constant = loop.phases[0]
     every = np.ones((1, loop.episodes))
-    whole = loop.phases[0].total(every)
+    whole = constant.total(every)
     nothing = 1e-8 * whole.squares + TINY
     left = whole.residuals(fit)
-    return bool((left <= nothing).all())
+    explained = left <= nothing
+    return bool(explained.all())
 
 
 def _period(steps: Moments, columns: int) -> tuple[int, float]:
@@ -68,27 +70,40 @@ def _period(steps: Moments, columns: int) -> tuple[int, float]:
 
     And what it takes off the logarithm of what a constant map leaves unexplained.
     """
-    periods = np.arange(1, _longest(steps) + 1)
+    longest = _longest(steps)
+    periods = np.arange(1, longest + 1)
+    gains, fewest = _gains(steps, periods)
+    enough = fewest >= LEAST * columns
+    eligible = enough & (gains > CLEARLY)
+    pairs = steps.counts.sum()
+    price = columns * math.log(pairs) / pairs
+    worth = gains - price * (periods - 1)
+    worth[~eligible] = 0.0
+    best = int(worth.argmax())
+    return int(periods[best]), float(gains[best])
+
+
+def _gains(steps: Moments, periods: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What each period takes off the logarithm of the unexplained, and the pairs of its rarest step."""
     firsts = np.cumsum(periods) - periods
-    phases = steps.total(_phases(periods, len(steps.counts)))
-    left = phases.residuals(phases.coefficients())
+    rows = _phases(periods, len(steps.counts))
+    phases = steps.total(rows)
+    fits = phases.coefficients()
+    left = phases.residuals(fits)
     by_period = np.add.reduceat(left, firsts)
     unexplained = np.log(by_period).mean(1)
     gains = unexplained[0] - unexplained
     fewest = np.minimum.reduceat(phases.counts, firsts)
-    eligible = (fewest >= LEAST * columns) & (gains > CLEARLY)
-    pairs = steps.counts.sum()
-    price = columns * math.log(pairs) / pairs
-    worth = gains - price * (periods - 1)
-    best = int(np.where(eligible, worth, 0.0).argmax())
-    return int(periods[best]), float(gains[best])
+    return gains, fewest
 
 
 def _longest(steps: Moments) -> int:
     """The longest period that comes round often enough while deviations are small."""
-    often = steps.counts >= steps.counts.max() / 2
+    counts = steps.counts
+    often = counts >= counts.max() / 2
     rounds = int(often.sum()) // OFTEN
-    return max(1, min(LONGEST, rounds))
+    allowed = min(LONGEST, rounds)
+    return max(1, allowed)
 
 
 def _phases(periods: np.ndarray, horizon: int) -> np.ndarray:
@@ -97,8 +112,9 @@ def _phases(periods: np.ndarray, horizon: int) -> np.ndarray:
     rows = []
     for period in periods:
         phase = time % period
-        rows += [phase == number for number in range(period)]
-    return np.array(rows, dtype=float)
+        numbers = np.arange(period)
+        rows.append(phase == numbers[:, None])
+    return np.concatenate(rows).astype(float)
 
 
 def _bent(pairs: Pairs, fit: np.ndarray, gained: float) -> str:
@@ -109,13 +125,17 @@ def _bent(pairs: Pairs, fit: np.ndarray, gained: float) -> str:
     """
     share = _share(pairs)
     slope, explained = _slope(pairs, fit[0], share)
-    if -math.log1p(-explained) < gained:
+    gain = -math.log1p(-explained)
+    if gain < gained:
         return ""
-    middle = slope * share[pairs.use].mean()
+    use = pairs.use
+    usual = share[use].mean()
+    middle = slope * usual
     radius = poles.radius(fit)
     small = radius * (1 - middle)
     large = radius * (1 + slope - middle)
-    band = 1 / pairs.use.shape[1]
+    steps = use.shape[1]
+    band = 1 / steps
     if _side(small, band) == _side(large, band):
         return ""
     return f"large deviations grow by {large:.3g} a step where small ones grow by {small:.3g}"
@@ -123,9 +143,11 @@ def _bent(pairs: Pairs, fit: np.ndarray, gained: float) -> str:
 
 def _share(pairs: Pairs) -> np.ndarray:
     """Sizes (E, T) of deviations as shares of their 90 % quantile, 1 at most."""
-    size = np.linalg.norm(pairs.delta[:, :-1], axis=-1)
-    usual = np.quantile(size[pairs.use], 0.9)
-    return np.minimum(size / (usual + TINY), 1.0)
+    earlier = pairs.delta[:, :-1]
+    size = np.linalg.norm(earlier, axis=-1)
+    used = size[pairs.use]
+    usual = np.quantile(used, 0.9) + TINY
+    return np.minimum(size / usual, 1.0)
 
 
 def _slope(pairs: Pairs, fit: np.ndarray, share: np.ndarray) -> tuple[float, float]:
@@ -133,18 +155,36 @@ def _slope(pairs: Pairs, fit: np.ndarray, share: np.ndarray) -> tuple[float, flo
 
     And which part it explains of what coefficients (C, D) leave unexplained.
     """
-    ahead = pairs.regressors[..., : pairs.dims] @ fit[: pairs.dims]
-    bend = _unexplained(pairs, ahead * share[..., None])
+    bend = _bend(pairs, fit, share)
     left = pairs.following - pairs.regressors @ fit
-    scores = (bend * left).sum((1, 2))
-    squares = np.square(bend).sum() + TINY
-    rollouts = len(scores)
-    error = math.sqrt(rollouts) * scores.std(ddof=1) if rollouts > 1 else math.inf
-    total = scores.sum()
-    if abs(total) < poles.student(max(rollouts - 1, 1), RARELY) * error:
+    products = bend * left
+    scores = products.sum((1, 2))
+    total = float(scores.sum())
+    if abs(total) < _chance(scores):
         return 0.0, 0.0
-    explained = total**2 / squares / np.square(left).sum()
-    return float(total / squares), min(float(explained), 1 - 1e-12)
+    squares = float(np.square(bend).sum()) + TINY
+    unexplained = float(np.square(left).sum())
+    explained = total**2 / squares / unexplained
+    return total / squares, min(explained, 1 - 1e-12)
+
+
+def _bend(pairs: Pairs, fit: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """M delta times the size of delta (E, T, D), as far as the regressors do not explain it."""
+    dims = pairs.dims
+    deviations = pairs.regressors[..., :dims]
+    ahead = deviations @ fit[:dims]
+    sizes = share[..., None]
+    return _unexplained(pairs, ahead * sizes)
+
+
+def _chance(scores: np.ndarray) -> float:
+    """The sum that scores of rollouts (E,) reach by chance; infinite for one rollout."""
+    rollouts = len(scores)
+    if rollouts < 2:
+        return math.inf
+    spread = float(scores.std(ddof=1))
+    error = math.sqrt(rollouts) * spread
+    return poles.student(rollouts - 1, RARELY) * error
 
 
 def _side(growth: float, band: float) -> int:
@@ -156,8 +196,9 @@ def _side(growth: float, band: float) -> int:
 
 def _unexplained(pairs: Pairs, values: np.ndarray) -> np.ndarray:
     """What the regressors do not explain of weighted values (E, T, D)."""
-    x = pairs.regressors[pairs.use]
-    y = values[pairs.use]
+    use = pairs.use
+    x = pairs.regressors[use]
+    y = values[use]
     solution, *_ = np.linalg.lstsq(x, y, rcond=1e-12)
     explained = pairs.regressors @ solution
     return values - explained
@@ -166,15 +207,26 @@ def _unexplained(pairs: Pairs, values: np.ndarray) -> np.ndarray:
 def _misses(pairs: Pairs, loop: Loop) -> bool:
     """Whether deviations are apart from those foretold, beyond chance, in some third of the time."""
     use = pairs.use.T
+    apart = _log_ratios(pairs, loop)
+    time = np.arange(len(use))
+    for third in np.array_split(time, 3):
+        ratios = apart[third + 1]
+        if _differs(ratios, use[third]):
+            return True
+    return False
+
+
+def _log_ratios(pairs: Pairs, loop: Loop) -> np.ndarray:
+    """Logarithms (T+1, n, E) of deviations, as multiples of what each of n draws foretells."""
     size = np.linalg.norm(pairs.delta, axis=-1).T
-    expected = np.linalg.norm(_foretold(pairs, loop), axis=-1)
-    usual = np.median(size[1:][use])
+    foretold = _foretold(pairs, loop)
+    expected = np.linalg.norm(foretold, axis=-1)
+    later = size[1:]
+    usual = np.median(later[pairs.use.T])
     floor = 1e-6 * usual + TINY
-    logs = np.log(np.maximum(size, floor))
-    foretold = np.log(np.maximum(expected, floor))
-    apart = logs[:, None] - foretold
-    thirds = np.array_split(np.arange(len(use)), 3)
-    return any(_differs(apart[third + 1], use[third]) for third in thirds)
+    logs: np.ndarray = np.log(np.maximum(size, floor))
+    expected_logs = np.log(np.maximum(expected, floor))
+    return logs[:, None] - expected_logs
 
 
 def _differs(apart: np.ndarray, use: np.ndarray) -> bool:
@@ -185,38 +237,55 @@ def _differs(apart: np.ndarray, use: np.ndarray) -> bool:
     if rollouts < 2:
         return False
     used = apart * use[:, None]
-    each = used.sum(0)[:, begun] / counts[begun]
-    of_draws = each.mean(1).std()
-    of_rollouts = each.mean(0).std() / math.sqrt(rollouts)
+    sums = used.sum(0)
+    each = sums[:, begun] / counts[begun]
+    by_draw = each.mean(1)
+    by_rollout = each.mean(0)
+    of_draws = by_draw.std()
+    of_rollouts = by_rollout.std() / math.sqrt(rollouts)
     chance = math.hypot(of_draws, of_rollouts)
-    return bool(abs(each.mean()) > APART + CHANCE * chance)
+    bound = APART + CHANCE * chance
+    return abs(float(each.mean())) > bound
 
 
 def _foretold(pairs: Pairs, loop: Loop) -> np.ndarray:
     """Deviations (T+1, n, E, D) as resampled fits foretell them; where a pair is not used they begin again."""
-    dims = pairs.dims
     delta = pairs.delta.swapaxes(0, 1)
-    plain = pairs.plain.swapaxes(0, 1)
     use = pairs.use.T[..., None]
-    phase = np.arange(len(plain)) % loop.period
-    samples = loop.resampled(DRAWS, seed=1)
-    maps = samples[:, phase].swapaxes(0, 1)
-    left = delta[1:] - plain @ loop.fit()[phase]
-    noise = _signs(use) * left[:, None]
-    drivers = plain[:, None, :, dims:]
-    added = drivers @ maps[:, :, dims:] + noise
-    afresh = np.where(use[:, None], added, delta[1:, None])
-    out = np.empty((len(delta), *afresh.shape[1:]))
+    carries, added = _carried_and_added(pairs, loop)
+    later = delta[1:, None]
+    afresh = np.where(use[:, None], added, later)
+    draws = afresh.shape[1:]
+    out = np.empty((len(delta), *draws))
     out[0] = delta[0]
-    for t, carry in enumerate(maps[:, :, :dims]):
+    for t, carry in enumerate(carries):
         carried = out[t] @ carry
         out[t + 1] = carried * use[t] + afresh[t]
     return out
 
 
+def _carried_and_added(pairs: Pairs, loop: Loop) -> tuple[np.ndarray, np.ndarray]:
+    """The maps (T, n, D, D) of resampled fits, and what a step adds (T, n, E, D): by the errors, and residuals as noise."""
+    dims = pairs.dims
+    delta = pairs.delta.swapaxes(0, 1)
+    plain = pairs.plain.swapaxes(0, 1)
+    time = np.arange(len(plain))
+    phase = time % loop.period
+    fits = loop.fit()[phase]
+    samples = loop.resampled(DRAWS, seed=1)
+    maps = samples[:, phase].swapaxes(0, 1)
+    carry, drive = np.split(maps, [dims], axis=2)
+    left = delta[1:] - plain @ fits
+    noise = _signs(pairs.use.T) * left[:, None]
+    drivers = plain[:, None, :, dims:]
+    added = drivers @ drive + noise
+    return carry, added
+
+
 def _signs(use: np.ndarray) -> np.ndarray:
-    """Signs (T, n, E, 1) drawn at random, as many draws as are foretold of pairs (T, E, 1)."""
-    steps, episodes, _ = use.shape
+    """Signs (T, n, E, 1) drawn at random, as many draws as are foretold of pairs (T, E)."""
+    steps, episodes = use.shape
     shape = (steps, DRAWS, episodes, 1)
-    coins = np.random.default_rng(0).integers(2, size=shape)
+    rng = np.random.default_rng(0)
+    coins = rng.integers(2, size=shape)
     return 2.0 * coins - 1

@@ -80,8 +80,11 @@ class Interval:
 
     def changed(self, change: Callable[[float], float]) -> Interval:
         """The interval of a monotonic function of what this is of."""
-        ends = [change(self.low), change(self.high)]
-        return dataclasses.replace(self, value=change(self.value), low=min(ends), high=max(ends))
+        value = change(self.value)
+        one = change(self.low)
+        other = change(self.high)
+        low, high = min(one, other), max(one, other)
+        return dataclasses.replace(self, value=value, low=low, high=high)
 
     def scaled(self, factor: float) -> Interval:
         """The interval of so many times what this is of."""
@@ -132,13 +135,16 @@ def interval(values: np.ndarray) -> Interval:
     values = np.asarray(values, dtype=float)
     unknown = np.isnan(values)
     ordered = np.sort(values[~unknown])
-    known, runs = len(ordered), len(values)
+    known = len(ordered)
+    runs = len(values)
     if known == 0:
         return Interval(np.nan, np.nan, np.nan, 0, runs)
     first, last = order_statistics(known)
     low = float(ordered[first])
     high = float(ordered[last])
-    return Interval(_middle(ordered), low, high, known, runs, median_level(known))
+    middle = _middle(ordered)
+    level = median_level(known)
+    return Interval(middle, low, high, known, runs, level)
 
 
 def _middle(ordered: np.ndarray) -> float:
@@ -165,8 +171,11 @@ def chance(shares: np.ndarray) -> Interval:
         return dataclasses.replace(pooled, value=mean)
     from scipy.special import stdtrit
 
-    width = float(stdtrit(pooled.known - 1, (1 + LEVEL) / 2))
-    width *= float(known.std(ddof=1)) / math.sqrt(pooled.known)
+    runs = pooled.known
+    quantile = (1 + LEVEL) / 2
+    width = float(stdtrit(runs - 1, quantile))
+    spread = float(known.std(ddof=1))
+    width *= spread / math.sqrt(runs)
     low = max(mean - width, 0.0)
     high = min(mean + width, 1.0)
     return dataclasses.replace(pooled, value=mean, low=low, high=high, level=LEVEL)
@@ -219,10 +228,12 @@ def _chance_of_at_least(count: int, of: int, chance: float) -> float:
 @lru_cache
 def _log_ways(of: int) -> np.ndarray:
     """Logarithms (of + 1,) of the number of ways to choose 0, 1, ... of so many."""
-    gammas = map(math.lgamma, range(1, of + 2))
-    factorials = np.array(list(gammas))
+    arguments = range(1, of + 2)
+    gammas = [math.lgamma(argument) for argument in arguments]
+    factorials = np.array(gammas)
     others = factorials[::-1]
-    return factorials[-1] - factorials - others
+    whole = factorials[-1]
+    return whole - factorials - others
 
 
 @dataclass(frozen=True)
@@ -281,10 +292,13 @@ def contrast(
     by_ratio = _positive(ours, theirs) if ratio is None else ratio
     if by_ratio:
         factor = ALIKE if margin is None else margin
-        logs = interval(_log_ratios(ours, theirs))
+        ratios = _log_ratios(ours, theirs)
+        logs = interval(ratios)
         said = _verdict(logs, math.log(factor))
-        return Contrast(_exponential(logs), True, said)
-    apart = interval(_differences(ours, theirs))
+        by = _exponential(logs)
+        return Contrast(by, True, said)
+    differences = _differences(ours, theirs)
+    apart = interval(differences)
     said = _verdict(apart, margin or 0.0)
     return Contrast(apart, False, said)
 
@@ -311,7 +325,9 @@ def _verdict(apart: Interval, margin: float) -> Verdict:
 def _log_ratios(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     """log(ours / theirs) (R,), where equals are alike, two zeros and two infinities too."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.log(ours) - np.log(theirs)
+        our_logs = np.log(ours)
+        their_logs = np.log(theirs)
+        ratios = our_logs - their_logs
     alike = ours == theirs
     return np.where(alike, 0.0, ratios)
 
@@ -326,9 +342,10 @@ def _differences(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 
 def _exponential(logs: Interval) -> Interval:
     """The interval of what these are the logarithms of."""
+    logarithms = (logs.value, logs.low, logs.high)
     with np.errstate(over="ignore"):
-        ends = np.exp((logs.value, logs.low, logs.high))
-    value, low, high = ends.tolist()
+        numbers = np.exp(logarithms)
+    value, low, high = numbers.tolist()
     return dataclasses.replace(logs, value=value, low=low, high=high)
 
 
@@ -339,7 +356,8 @@ def short(value: float, digits: int = 2) -> str:
     further = digits - 1
     scientific = f"{value:.{further}e}"
     size = abs(float(scientific))
-    power = int(np.floor(np.log10(size)))
+    order = np.log10(size)
+    power = int(np.floor(order))
     if not -2 <= power < 5:
         return scientific.replace("e-0", "e-").replace("e+0", "e")
     decimals = max(further - power, 0)
@@ -366,14 +384,19 @@ def mean_error(error: np.ndarray, broke: np.ndarray, length: np.ndarray) -> np.n
     known = np.nan_to_num(error, nan=np.inf)
     with np.errstate(over="ignore"):
         sizes = np.linalg.norm(known, axis=-1)
-    alive = np.arange(sizes.shape[-1]) < length[..., None]
+    horizon = sizes.shape[-1]
+    time = np.arange(horizon)
+    alive = time < length[..., None]
+    lived = np.where(alive, sizes, 0.0)
     with np.errstate(over="ignore"):
-        total = np.where(alive, sizes, 0.0).sum(-1)
+        total = lived.sum(-1)
     means = total / np.maximum(length, 1)
-    each = np.where(broke >= 0, np.inf, means)
-    lives = (length > 0) | (broke >= 0)
+    broken = broke >= 0
+    each = np.where(broken, np.inf, means)
+    lives = (length > 0) | broken
+    counted = np.where(lives, each, 0.0)
     count = lives.sum(1)
-    mean = np.where(lives, each, 0.0).sum(1) / np.maximum(count, 1)
+    mean = counted.sum(1) / np.maximum(count, 1)
     return np.where(count > 0, mean, np.nan)
 
 

@@ -25,6 +25,14 @@ PARTS = 12
 """Groups of rollouts, left out in turn, from which a periodic loop's interval comes."""
 
 
+CORNISH_FISHER = (
+    ((3, 0, 19, 0, 17, 0, -15, 0), 384),
+    ((5, 0, 16, 0, 3, 0), 96),
+    ((1, 0, 1, 0), 4),
+)
+"""Polynomials in z and their divisors: Student's quantile as a power series in 1 / freedom, the third order first."""
+
+
 @dataclass(frozen=True)
 class Loop:
     """A recursion whose map depends on the step of a period alone.
@@ -47,13 +55,17 @@ class Loop:
 
     def coefficients(self, weights: np.ndarray) -> np.ndarray:
         """M, N and b, transposed, (m, p, C, D), where rollouts count by weights (m, E)."""
-        maps = [phase.total(weights).coefficients() for phase in self.phases]
+        maps = []
+        for phase in self.phases:
+            moments = phase.total(weights)
+            maps.append(moments.coefficients())
         return np.stack(maps, 1)
 
     def fit(self) -> np.ndarray:
         """Those (p, C, D) of all rollouts."""
         every = np.ones((1, self.episodes))
-        return self.coefficients(every)[0]
+        fits = self.coefficients(every)
+        return fits[0]
 
     def resampled(self, count: int, seed: int) -> np.ndarray:
         """Those (count, p, C, D) of rollouts drawn with replacement."""
@@ -74,26 +86,33 @@ def loop_of(pairs: Pairs, period: int = 1) -> Loop:
 def moduli(coefficients: np.ndarray) -> np.ndarray:
     """Growths a step (m, D) along the loop's own directions, the largest first, of coefficients (m, p, C, D)."""
     dims = coefficients.shape[-1]
-    first, *later = coefficients[:, :, :dims].swapaxes(0, 1)
-    if not later:
-        return _ordered_moduli(first)
-    whole = first
-    logs = np.zeros((len(first), 1))
+    maps = coefficients[:, :, :dims].swapaxes(0, 1)
+    if len(maps) == 1:
+        return _ordered_moduli(maps[0])
+    whole, logs = _product(maps)
+    own = _ordered_moduli(whole) + TINY
+    logs = logs + np.log(own)
+    return np.exp(logs / len(maps))
+
+
+def _product(maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The product (m, D, D) of a period's maps (p, m, D, D), of length one, and the logarithm (m, 1) of its length."""
+    whole, *later = maps
+    logs = np.zeros((len(whole), 1))
     for step in later:
         whole = whole @ step
         size = np.linalg.norm(whole, axis=(1, 2), keepdims=True)
         size += TINY
         whole = whole / size
         logs += np.log(size[..., 0])
-    logs = logs + np.log(_ordered_moduli(whole) + TINY)
-    period = 1 + len(later)
-    return np.exp(logs / period)
+    return whole, logs
 
 
 def _ordered_moduli(maps: np.ndarray) -> np.ndarray:
     """Moduli (m, D) of the eigenvalues of maps (m, D, D), the largest first."""
     eigenvalues = np.linalg.eigvals(maps)
-    ascending = np.sort(np.abs(eigenvalues), axis=-1)
+    sizes = np.abs(eigenvalues)
+    ascending = np.sort(sizes, axis=-1)
     return ascending[:, ::-1]
 
 
@@ -103,14 +122,18 @@ def interval(loop: Loop, resamples: int, seed: int) -> tuple[float, float]:
         return _left_out(loop)
     fit = loop.fit()
     samples = loop.resampled(resamples, seed)
+    episodes = loop.episodes
     radii = moduli(samples)
     own = moduli(fit[None])[0]
-    low, high = _ends(own, radii, loop.episodes)
-    overlapping = int((high >= low[0]).sum())
-    close = max(overlapping, _coupled(fit, samples))
+    low, high = _ends(own, radii, episodes)
+    overlapping = high >= low[0]
+    count = int(overlapping.sum())
+    coupled = _coupled(fit, samples)
+    close = max(count, coupled)
+    leading = radii[:, :close]
     mean = _mean(own[:close])
-    means = _mean(radii[:, :close])
-    least, _ = _ends(mean, means, loop.episodes)
+    means = _mean(leading)
+    least, _ = _ends(mean, means, episodes)
     return max(0.0, float(least)), float(high[0])
 
 
@@ -121,24 +144,23 @@ def _ends(own: np.ndarray, samples: np.ndarray, rollouts: int) -> np.ndarray:
     """
     ends = np.quantile(samples, (0.025, 0.975), axis=0)
     freedom = rollouts - 1
-    wider = student(freedom) / NORMAL * math.sqrt(rollouts / freedom)
+    lacking = math.sqrt(rollouts / freedom)
+    wider = student(freedom) / NORMAL * lacking
     scaled: np.ndarray = own + wider * (ends - own)
     return scaled
 
 
 def student(freedom: int, z: float = NORMAL) -> float:
     """The quantile of Student's distribution that is `z` of the normal one, to three digits from 7 degrees of freedom on."""
-    # Cornish & Fisher's expansion in 1 / freedom.
-    first = float(np.polyval((1, 0, 1, 0), z)) / 4
-    second = float(np.polyval((5, 0, 16, 0, 3, 0), z)) / 96
-    third = float(np.polyval((3, 0, 19, 0, 17, 0, -15, 0), z)) / 384
-    terms = (third, second, first, z)
+    terms = [float(np.polyval(odd, z)) / divisor for odd, divisor in CORNISH_FISHER]
+    terms.append(z)
     return float(np.polyval(terms, 1 / freedom))
 
 
 def _mean(radii: np.ndarray) -> np.ndarray:
     """Geometric means over the last axis."""
-    logarithms = np.log(np.maximum(radii, TINY))
+    positive = np.maximum(radii, TINY)
+    logarithms = np.log(positive)
     return np.exp(logarithms.mean(-1))
 
 
@@ -151,41 +173,58 @@ def _coupled(fit: np.ndarray, samples: np.ndarray) -> int:
     """
     dims = fit.shape[-1]
     own = fit[0, :dims].T
-    moved = samples[:, 0, :dims].swapaxes(-1, -2) - own
-    values, vectors = np.linalg.eig(own)
-    order = np.argsort(-np.abs(values))
-    vectors = vectors[:, order]
-    within = np.linalg.pinv(vectors) @ moved @ vectors
-    gaps = np.abs(values[order] - values[order[0]])
+    resampled = samples[:, 0, :dims].swapaxes(-1, -2)
+    values, vectors = _eigenpairs(own)
+    inverse = np.linalg.pinv(vectors)
+    within = inverse @ (resampled - own) @ vectors
+    gaps = np.abs(values - values[0])
     least = 1e-9 * gaps.max() + TINY
     mixed = within[:, 0, :] * within[:, :, 0]
-    second = np.abs(mixed) / np.maximum(gaps, least)
+    distances = np.maximum(gaps, least)
+    second = np.abs(mixed) / distances
     first = np.abs(within[:, 0, 0])
-    near = second.mean(0) > COUPLED * first.mean()
-    near[0] = True
-    return 1 + int(np.flatnonzero(near)[-1])
+    small = COUPLED * first.mean()
+    near = second.mean(0) > small
+    others = np.flatnonzero(near[1:])
+    return 2 + int(others[-1]) if len(others) else 1
+
+
+def _eigenpairs(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Eigenvalues (D,) of a matrix (D, D), the largest first, and their eigenvectors as columns."""
+    values, vectors = np.linalg.eig(matrix)
+    sizes = np.abs(values)
+    order = np.argsort(-sizes)
+    columns = vectors[:, order]
+    return values[order], columns
 
 
 def _left_out(loop: Loop) -> tuple[float, float]:
     """The interval of a periodic loop, from fits that leave groups of rollouts out in turn (a jackknife)."""
     logs, centre = _leave_out(loop)
     freedom = len(logs) - 1
-    error = math.sqrt(freedom) * float(logs.std())
+    spread = float(logs.std())
+    error = math.sqrt(freedom) * spread
     half = student(freedom) * error
-    return math.exp(centre - half), math.exp(centre + half)
+    low = math.exp(centre - half)
+    high = math.exp(centre + half)
+    return low, high
 
 
 def _leave_out(loop: Loop) -> tuple[np.ndarray, float]:
     """Logarithms of the growth without each group of rollouts, and their estimate without its bias."""
-    count = min(PARTS, loop.episodes)
-    numbers = np.arange(count)[:, None]
-    group = np.arange(loop.episodes) % count
-    every = np.ones((1, loop.episodes))
-    weights = np.concatenate((every, group != numbers))
-    radii = moduli(loop.coefficients(weights))[:, 0]
+    episodes = loop.episodes
+    count = min(PARTS, episodes)
+    numbers = np.arange(count)
+    group = np.arange(episodes) % count
+    others = group != numbers[:, None]
+    every = np.ones((1, episodes))
+    weights = np.concatenate((every, others))
+    fits = loop.coefficients(weights)
+    radii = moduli(fits)[:, 0]
     whole, *parts = np.log(radii + TINY)
     logs = np.array(parts)
-    centre = count * whole - (count - 1) * logs.mean()
+    mean = logs.mean()
+    centre = count * whole - (count - 1) * mean
     return logs, float(centre)
 
 

@@ -48,12 +48,14 @@ class Moments:
     def coefficients(self) -> np.ndarray:
         """M, N and b of each part, transposed, (n, C, D), whatever the scales of the columns."""
         squares = np.einsum("nii->ni", self.gram)
-        size = np.sqrt(np.maximum(squares, TINY))
+        positive = np.maximum(squares, TINY)
+        size = np.sqrt(positive)
         rows = size[:, :, None]
         columns = size[:, None, :]
         unit = self.gram / rows / columns
         inverse = np.linalg.pinv(unit, rcond=1e-12, hermitian=True)
-        return inverse @ (self.cross / rows) / rows
+        cross = self.cross / rows
+        return inverse @ cross / rows
 
     def residuals(self, coefficients: np.ndarray) -> np.ndarray:
         """Squares (n, D) that coefficients (n or 1, C, D) leave; no less than rounding lets one see."""
@@ -99,16 +101,19 @@ class Pairs:
     @property
     def plain(self) -> np.ndarray:
         """The regressors (E, T, C) without their weights; zero where a pair is not used."""
-        return self.regressors / np.maximum(self.weight, TINY)
+        weight = np.maximum(self.weight, TINY)
+        return self.regressors / weight
 
     def tell_apart(self) -> bool:
         """Whether the deviations move apart from what drives them: without that no M can be told."""
         design = self.regressors[self.use]
+        dims = self.dims
         lengths = np.linalg.norm(design, axis=0)
         unit = design / np.maximum(lengths, TINY)
-        rank = np.linalg.matrix_rank(unit, tol=1e-7)
-        drivers = np.linalg.matrix_rank(unit[:, self.dims :], tol=1e-7)
-        return bool(rank >= drivers + self.dims)
+        drivers = unit[:, dims:]
+        whole_rank = np.linalg.matrix_rank(unit, tol=1e-7)
+        rank = np.linalg.matrix_rank(drivers, tol=1e-7)
+        return bool(whole_rank >= rank + dims)
 
     def by_rollout(self, times: slice = slice(None)) -> Moments:
         """The normal equations of each rollout, E parts, at some of the times."""
@@ -125,8 +130,10 @@ class Pairs:
 
     def injection(self, coefficients: np.ndarray) -> float:
         """Median length of what a step adds, |N error + b|, of coefficients (C, D)."""
-        drivers = self.plain[self.use][:, self.dims :]
-        added = drivers @ coefficients[self.dims :]
+        dims = self.dims
+        used = self.plain[self.use]
+        drivers = used[:, dims:]
+        added = drivers @ coefficients[dims:]
         lengths = np.linalg.norm(added, axis=-1)
         return float(np.median(lengths))
 
@@ -145,27 +152,42 @@ def pairs_of(
 ) -> Pairs | None:
     """The pairs of one run's deviations, see `growth.fit`; None where they are too few, or nothing moves."""
     size = np.linalg.norm(delta, axis=-1)
-    finite = np.isfinite(size)
-    use = alive & finite[:, :-1] & finite[:, 1:]
-    use &= np.isfinite(error).all(-1)
-    use &= size[:, :-1] < _room(size, use, ceiling)
-    moving = (delta[:, :-1][use] != 0).any(0)
-    driving = (error[use] != 0).any(0)
+    use = _used(size, error, alive, ceiling)
+    earlier = delta[:, :-1]
+    moving = _at_all(earlier[use])
+    driving = _at_all(error[use])
     dims = int(moving.sum())
     columns = dims + int(driving.sum()) + 1
     if dims == 0 or use.sum() < LEAST * columns:
         return None
     moved = delta[..., moving]
+    following = moved[:, 1:]
+    drivers = error[..., driving]
     constant = np.ones((*use.shape, 1))
-    drivers = (error[..., driving], constant)
-    regressors = np.concatenate((moved[:, :-1], *drivers), -1)
+    regressors = np.concatenate((moved[:, :-1], drivers, constant), -1)
     weight = _weights(size[:, :-1], use)
     return Pairs(
         regressors=_weighted(regressors, weight),
-        following=_weighted(moved[:, 1:], weight),
+        following=_weighted(following, weight),
         weight=weight,
         delta=moved,
     )
+
+
+def _used(size: np.ndarray, error: np.ndarray, alive: np.ndarray, ceiling: float) -> np.ndarray:
+    """Which pairs (E, T) of deviations of sizes (E, T+1) are finite and have room to grow."""
+    finite = np.isfinite(size)
+    use: np.ndarray = alive & finite[:, :-1] & finite[:, 1:]
+    use &= np.isfinite(error).all(-1)
+    room = _room(size, use, ceiling)
+    use &= size[:, :-1] < room
+    return use
+
+
+def _at_all(values: np.ndarray) -> np.ndarray:
+    """Which columns of values (n, D) are not zero throughout."""
+    nonzero = values != 0
+    return nonzero.any(0)
 
 
 def _room(size: np.ndarray, use: np.ndarray, ceiling: float) -> float:
@@ -184,8 +206,10 @@ def _room(size: np.ndarray, use: np.ndarray, ceiling: float) -> float:
         return limit
     then = size[:, 1:]
     noise = np.median(then[tiny]) if tiny.any() else 0.0
-    ahead = max(np.median(then[near]) ** 2 - noise**2, 0.0)
-    stretch = math.sqrt(ahead) / float(np.median(now[near]))
+    before = float(np.median(now[near]))
+    after = np.median(then[near])
+    ahead = max(after**2 - noise**2, 0.0)
+    stretch = math.sqrt(ahead) / before
     return limit / max(1.0, stretch)
 
 
@@ -202,8 +226,10 @@ def _weights(size: np.ndarray, use: np.ndarray) -> np.ndarray:
     where the path's own derivative says 1.14. Weighted by 1 / |delta| alone, pairs near zero would count for nothing
     but the errors that no regressor explains.
     """
-    begun = use[:, 1:2]
-    first = size[:, 1:2][begun] if begun.any() else size[use]
+    second_step = slice(1, 2)
+    begun = use[:, second_step]
+    second = size[:, second_step]
+    first = second[begun] if begun.any() else size[use]
     moved = first[first > 0]
     floor = np.median(moved) if len(moved) else 1.0
     weight = use / np.hypot(size, floor)
