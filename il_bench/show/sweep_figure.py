@@ -239,7 +239,7 @@ def _curve(axis: Any, learner: int, row: list[Interval], infinity: float) -> Non
     points = [(point.low, point.value, point.high) for point in row]
     low, middle, high = np.minimum(points, infinity).T
     if len(row) == 1:
-        spread = [middle - low, high - middle]
+        spread = [(middle - low).tolist(), (high - middle).tolist()]
         look = {**line_of(learner), "ls": "none"}
         axis.errorbar([learner - 1], middle, spread, marker="o", capsize=4, **look)
         return
