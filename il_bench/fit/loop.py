@@ -31,7 +31,7 @@ class Gradient(Protocol):
     def steps(
         self, x: torch.Tensor, y: torch.Tensor, share: torch.Tensor, losses: torch.Tensor
     ) -> Iterator[None]:
-        """Leave the gradient of one minibatch after the other in `adam.grad`; the weights may move in between.
+        """Leave the gradient of one minibatch after the other in `optimiser.grad`; the weights may move in between.
 
         Args:
             x: observations (R, S, B, O), float32.
@@ -77,8 +77,8 @@ def descend(block: Block, start: Descent, updates: int) -> tuple[Optimiser, torc
     """Descend for so many updates: the optimiser with the parameters, and the losses (R, updates)."""
     training, data = block.training, block.data
     rule = (training.lr, training.clip, training.ema, training.optimiser, training.epsilon)
-    adam = Optimiser(start.layers, *rule)
-    gradient = start.gradient(adam)
+    optimiser = Optimiser(start.layers, *rule)
+    gradient = start.gradient(optimiser)
     losses = torch.empty(len(data.obs), updates, device=data.obs.device)
     batches = minibatches(data, training.batch, updates, block.streams, start.scaling)
     done = 0
@@ -88,10 +88,10 @@ def descend(block: Block, start: Descent, updates: int) -> tuple[Optimiser, torc
             end = done + share.shape[1]
             own = losses[:, done:end]
             for _ in gradient.steps(x, y, share, own):
-                adam.step()
+                optimiser.step()
             done = end
             block.report(done / updates, f"loss {own[:, -1].median():.2e}")
-    return adam, losses
+    return optimiser, losses
 
 
 def in_blocks(size: int, lesson: Lesson) -> Iterator[Block]:
@@ -132,22 +132,23 @@ class Autograd:
     """Gradients of R networks by torch's autograd: the reference, on every device.
 
     Args:
-        adam: whose layers make the network, and whose `grad` is to hold their gradient.
+        optimiser: whose layers make the network, and whose `grad` is to hold their gradient.
         loss: of each run.
     """
 
-    def __init__(self, adam: Optimiser, loss: Loss):
-        self.adam, self.loss = adam, loss
+    def __init__(self, optimiser: Optimiser, loss: Loss):
+        self.optimiser = optimiser
+        self.loss = loss
 
     def steps(
         self, x: torch.Tensor, y: torch.Tensor, share: torch.Tensor, losses: torch.Tensor
     ) -> Iterator[None]:
         """See `Gradient.steps`."""
-        layers = self.adam.layers
+        layers = self.optimiser.layers
         for step in range(x.shape[1]):
             loss = self.loss(layers, x[:, step], y[:, step], share[:, step])
             slopes = torch.autograd.grad(loss.sum(), layers)
-            for place, slope in zip(self.adam.slopes, slopes, strict=True):
+            for place, slope in zip(self.optimiser.slopes, slopes, strict=True):
                 place.copy_(slope)
             losses[:, step] = loss.detach()
             yield

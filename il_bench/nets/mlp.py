@@ -193,8 +193,8 @@ class MLP:
         for block in in_blocks(side, lesson):
             layers = _first_layers(lesson, block, sizes)
             descent = _descent(block, sizes, space, layers)
-            adam, loss = descend(block, descent, lesson.updates)
-            policy = MLPPolicy(adam.average(), descent.scaling, space, adam.last())
+            optimiser, loss = descend(block, descent, lesson.updates)
+            policy = MLPPolicy(optimiser.average(), descent.scaling, space, optimiser.last())
             policies.append(policy)
             losses.append(loss)
         sign(lesson, losses)
@@ -261,16 +261,16 @@ def _scaling(block: Block, logits: int | None) -> Arrays:
     return scaling
 
 
-def _tape(sizes: list[int], batch: int, discrete: bool, adam: Optimiser) -> Gradient:
+def _tape(sizes: list[int], batch: int, discrete: bool, optimiser: Optimiser) -> Gradient:
     """The gradient by the fast engine."""
-    return _mlp_engine.Tape(adam.flat, adam.grad, sizes, batch, discrete)
+    return _mlp_engine.Tape(optimiser.flat, optimiser.grad, sizes, batch, discrete)
 
 
-def _autograd(sizes: list[int], batch: int, discrete: bool, adam: Optimiser) -> Gradient:
+def _autograd(sizes: list[int], batch: int, discrete: bool, optimiser: Optimiser) -> Gradient:
     """The gradient by autograd."""
     criterion = cross_entropy if discrete else squared_error
 
     def loss(layers: Layers, x: torch.Tensor, y: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         return criterion(mlp(layers, x), y, share)
 
-    return Autograd(adam, loss)
+    return Autograd(optimiser, loss)
