@@ -116,7 +116,8 @@ def require_counts(settings: Any, *names: str) -> None:
     """Refuse numbers of things that are not whole or less than one; all settings come to hold Python's own numbers."""
     in_plain_numbers(settings)
     for name in names:
-        for value in as_tuple(getattr(settings, name)):
+        setting = getattr(settings, name)
+        for value in as_tuple(setting):
             require_count(name, value)
 
 
@@ -135,7 +136,8 @@ def combinations(settings: dict[str, Any], many: list[str], seeds: Any) -> dict[
     several = {name: as_tuple(value) for name, value in settings.items() if name in many}
     empty = [name for name, values in several.items() if len(values) == 0]
     wanted = "expected one number or several, got none; give such as 1.2"
-    require(not empty, f"{', '.join(empty)}: {wanted}")
+    names = ", ".join(empty)
+    require(not empty, f"{names}: {wanted}")
     single = {name: value for name, value in settings.items() if name not in many}
     axes = {}
     for name, values in several.items():
@@ -145,7 +147,8 @@ def combinations(settings: dict[str, Any], many: list[str], seeds: Any) -> dict[
             single[name] = values[0]
     axes["seed"] = numbers
     rows = itertools.product(*axes.values())
-    columns = dict(zip(axes, zip(*rows, strict=True), strict=True))
+    values_of_runs = zip(*rows, strict=True)
+    columns = dict(zip(axes, values_of_runs, strict=True))
     # In the order in which they came: whoever writes them down writes the same every time.
     return {name: single[name] for name in settings if name in single} | columns
 
@@ -188,7 +191,8 @@ def parts(cls: type, chosen: Mapping[str, Any] | None = None) -> Iterator[type]:
     for field in dataclasses.fields(cls):
         default = default_of(field, chosen)
         if dataclasses.is_dataclass(default):
-            yield from parts(type(default), chosen)
+            inner = type(default)
+            yield from parts(inner, chosen)
 
 
 def plugs(cls: type) -> dict[str, Any]:
@@ -255,7 +259,8 @@ def build(cls: type, values: Mapping[str, Any]) -> Any:
         name = field.name
         default = default_of(field, values)
         if dataclasses.is_dataclass(default):
-            chosen[name] = build(type(default), values)
+            inner = type(default)
+            chosen[name] = build(inner, values)
         elif name in values:
             chosen[name] = values[name]
     return cls(**chosen)
