@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -162,17 +163,29 @@ def partners(data: xarray.Dataset, reference: str) -> np.ndarray:
     Partners agree in the seed and in every coordinate that the reference's run has; what only the other learner has,
     its rounds, is no difference.
     """
-    theirs = np.flatnonzero(data["algo"].values == reference)
+    theirs = np.flatnonzero(data["algo"].values == reference).tolist()
     columns = [data[name].values for name in data.coords if name not in OWN]
-    partner = np.full(data.sizes["run"], -1)
-    for run in range(len(partner)):
-        fits: np.ndarray = np.ones(len(theirs), dtype=bool)
-        for column in columns:
-            values = column[theirs]
-            fits &= (values == column[run]) | _unknown(values)
-        if fits.sum() == 1:
-            partner[run] = theirs[fits][0]
+    known = np.stack([~_unknown(column) for column in columns], 1)
+    rows = list(zip(*(column.tolist() for column in columns), strict=True))
+    # What the reference's runs have, and under its values the runs that have them: one look for each run.
+    alike: dict[tuple[bool, ...], dict[tuple[Any, ...], list[int]]] = {}
+    for run in theirs:
+        has = tuple(known[run].tolist())
+        places = alike.setdefault(has, {})
+        places.setdefault(_taken(rows[run], has), []).append(run)
+    partner = np.full(len(rows), -1)
+    for run, row in enumerate(rows):
+        fits = []
+        for has, places in alike.items():
+            fits += places.get(_taken(row, has), [])
+        if len(fits) == 1:
+            partner[run] = fits[0]
     return partner
+
+
+def _taken(row: tuple[Any, ...], which: tuple[bool, ...]) -> tuple[Any, ...]:
+    """Some of the values of a row."""
+    return tuple(itertools.compress(row, which))
 
 
 def _unknown(values: np.ndarray) -> np.ndarray:
