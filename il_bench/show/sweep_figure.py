@@ -29,6 +29,7 @@ from .figure import (
     panels,
     without_nan,
 )
+from .sweep_table import last_divergence
 from .words import counted, settings_text, value_text
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def grid_of(data: xarray.Dataset, by: tuple[str, ...] = ()) -> Grid:
     axes = wanted or tuple(most_first[:2])
     facets = tuple(name for name in several if name not in (*axes, "algo"))
     algos = tuple(str(name) for name in _values(data, "algo"))
-    grid = Grid(data, _last(data), axes, facets, algos)
+    grid = Grid(data, without_nan(last_divergence(data)), axes, facets, algos)
     _require_room(grid)
     return grid
 
@@ -148,15 +149,6 @@ def _values(data: xarray.Dataset, name: str) -> list[Any]:
     values = set(data[name].values.tolist())
     known = [value for value in values if value == value and value != ""]
     return sorted(known)
-
-
-def _last(data: xarray.Dataset) -> np.ndarray:
-    """The divergence of each run at its own last time, (R,)."""
-    drift = data["drift"].values
-    runs, times = drift.shape
-    known = np.where(np.isnan(drift), 0, np.arange(times))
-    ends = known.argmax(1)
-    return without_nan(drift[np.arange(runs), ends])
 
 
 def _equal(values: np.ndarray, value: Any) -> np.ndarray:

@@ -223,7 +223,12 @@ def _drift(part: xarray.Dataset, at: tuple[int, ...]) -> dict[str, np.ndarray]:
     drift = part["drift"].values
     if at:
         return {f"D at t={t}": drift[:, t] for t in at}
-    # An infinite divergence is one that is known.
-    ends = (~np.isnan(drift)).cumsum(1).argmax(1)
-    runs = np.arange(len(drift))
-    return {"D at the end": drift[runs, ends]}
+    return {"D at the end": last_divergence(part)}
+
+
+def last_divergence(data: xarray.Dataset) -> np.ndarray:
+    """The divergence of each run (R,) at its own last time; an infinite one is known."""
+    drift = data["drift"].values
+    known = ~np.isnan(drift)
+    ends = known.cumsum(1).argmax(1)
+    return drift[np.arange(len(drift)), ends]
