@@ -139,12 +139,21 @@ def _is_known(growth: Interval) -> bool:
 
 
 def _band(record: Record, learner: int, runs: np.ndarray) -> np.ndarray:
-    """10 %, 50 % and 90 % from t = 1 on, (3, T): of all rollouts; of each run's mean under 0/1."""
+    """10 %, the middle and 90 % from t = 1 on, (3, T): the median of all rollouts; under 0/1 the chance, of runs."""
     own = record.arrays["divergence"][learner, runs]
     drift = without_nan(own[..., 1:])
-    horizon = drift.shape[-1]
-    each = drift.mean(1) if record.indicator else drift.reshape(-1, horizon)
-    return np.quantile(each, QUANTILES, axis=0, method="inverted_cdf")
+    if not record.indicator:
+        return _quantiles(drift.reshape(-1, drift.shape[-1]))
+    each = drift.mean(1)
+    band = _quantiles(each)
+    # No median tells of a chance: table and sentence give its mean, too.
+    band[1] = each.mean(0)
+    return band
+
+
+def _quantiles(values: np.ndarray) -> np.ndarray:
+    """The three of values (n, T)."""
+    return np.quantile(values, QUANTILES, axis=0, method="inverted_cdf")
 
 
 def _ceiling(record: Record, runs: np.ndarray) -> float:
