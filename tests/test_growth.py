@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import ortho_group
 
-from il_bench.stats import growth, poles
+from il_bench.stats import foresight, growth, poles
+from il_bench.stats.recursion import pairs_of
 
 
 def recursion(m, inject, episodes=32, steps=100, seed=0, persistent=False):
@@ -206,7 +207,17 @@ def test_errors_that_persist_and_are_not_known_are_no_linear_recursion():
     bias = rng.choice((-1.0, 1.0), (16, 1)) * rng.uniform(0.5, 2, (16, 1))
     got = fitted(simulated(lambda delta, t: 0.6 * delta + 0.01 * bias))
     assert got.kind == "not linear"
-    assert got.reason
+    assert "persist" in got.reason
+
+
+def test_a_recursion_whose_noise_is_noise_foretells_the_deviations_and_no_other():
+    rng = np.random.default_rng(0)
+    bias = rng.choice((-1.0, 1.0), (16, 1)) * rng.uniform(0.5, 2, (16, 1))
+    for persistent, misses in ((0.0, False), (0.01, True)):
+        delta = simulated(lambda delta, t, own=persistent * bias: 0.6 * delta + own)
+        unknown = np.zeros((16, 60, 1))
+        pairs = pairs_of(delta, unknown, np.ones((16, 60), dtype=bool), np.inf)
+        assert foresight._misses(pairs, poles.loop_of(pairs)) == misses
 
 
 @pytest.mark.parametrize("pole", [0.9, 1.1])
