@@ -210,14 +210,18 @@ def test_errors_that_persist_and_are_not_known_are_no_linear_recursion():
     assert "persist" in got.reason
 
 
-def test_a_recursion_whose_noise_is_noise_foretells_the_deviations_and_no_other():
-    rng = np.random.default_rng(0)
-    bias = rng.choice((-1.0, 1.0), (16, 1)) * rng.uniform(0.5, 2, (16, 1))
-    for persistent, misses in ((0.0, False), (0.01, True)):
-        delta = simulated(lambda delta, t, own=persistent * bias: 0.6 * delta + own)
-        unknown = np.zeros((16, 60, 1))
-        pairs = pairs_of(delta, unknown, np.ones((16, 60), dtype=bool), np.inf)
-        assert foresight._misses(pairs, poles.loop_of(pairs)) == misses
+def misses(size, seed):
+    """Whether the forecast misses deviations under errors of each rollout's own, so large, that nobody recorded."""
+    rng = np.random.default_rng(seed)
+    bias = size * rng.choice((-1.0, 1.0), (16, 1)) * rng.uniform(0.5, 2, (16, 1))
+    delta = simulated(lambda delta, t: 0.6 * delta + bias, seed=seed)
+    pairs = pairs_of(delta, np.zeros((16, 60, 1)), np.ones((16, 60), dtype=bool), np.inf)
+    return foresight._misses(pairs, poles.loop_of(pairs))
+
+
+def test_the_forecast_holds_under_noise_and_misses_about_half_of_what_persists():
+    assert not any(misses(0.0, seed) for seed in range(16))
+    assert sum(misses(0.03, seed) for seed in range(16)) >= 4
 
 
 @pytest.mark.parametrize("pole", [0.9, 1.1])
