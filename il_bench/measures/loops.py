@@ -19,6 +19,7 @@ from ..core.policy import Policy
 from ..core.rollout import Rollout
 from ..core.streams import Streams
 from ..stats.theory import envelope
+from .lipschitz import Pair
 from .probes import (
     FORGOTTEN,
     STEP,
@@ -35,9 +36,6 @@ from .probes import (
 
 Act: TypeAlias = "Callable[[torch.Tensor], torch.Tensor]"
 """Actions (R, E, U) as a function of states (R, E, X)."""
-
-Pair: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
-"""Two arrays of the same runs and episodes, such as two states (R, E, X)."""
 
 EVERY = 10
 """Of the steps of a path one in so many is looked at for the largest slopes."""
