@@ -116,7 +116,7 @@ class Policy(ABC):
         return (out[0] if obs.ndim == 1 else out), memory
 
 
-SPENT = ("labels", "asked", "steps", "collected", "falls")
+SPENT = ("labels", "asked", "derivatives", "steps", "collected", "falls")
 """What a log counts for each run."""
 
 
@@ -131,6 +131,7 @@ class Log:
     Attributes:
         labels: answers of the expert that were learned from, for each run (R,) or one number.
         asked: questions that the expert was asked, likewise; more than labels where an answer was not used.
+        derivatives: of the expert's actions that were learned from, likewise; one for each label and direction.
         steps: environment steps taken while learning, likewise.
         episodes: how many episodes of each run those steps make.
         collected: their returns, summed, for each run (R,): what it costs to let a learner drive while it learns.
@@ -148,6 +149,7 @@ class Log:
 
     labels: Any = 0
     asked: Any = 0
+    derivatives: Any = 0
     steps: Any = 0
     episodes: int = 0
     collected: Any = 0.0
