@@ -330,7 +330,7 @@ def test_each_run_can_have_its_own_beta():
     [("all", [24, 48, 72, 96]), ("last", [24] * 4), ("window", [24, 48, 48, 48])],
 )
 def test_what_is_aggregated(aggregate, samples, monkeypatch):
-    from il_bench.learners import dagger as module
+    from il_bench.fit import rounds as module
 
     seen, fit = [], module.fit
     monkeypatch.setattr(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import torch
 
+from ..core.disturbance import Disturbance, by_disturbed
 from ..core.env import Env, Expert
 from ..core.policy import Log
 from ..core.rollout import (
     Driver,
     Rollout,
+    Witness,
     both,
     by_expert,
     count_labels,
@@ -58,6 +60,33 @@ def demonstrate(env: Env, expert: Expert, streams: Streams, episodes: int, log: 
     """The samples of the expert's own rollouts, see `expert_rollouts`."""
     visits = expert_rollouts(env, expert, streams, episodes, log)
     return dataset(env, visits, visits.action)
+
+
+def demonstrate_disturbed(
+    env: Env,
+    expert: Expert,
+    disturb: Disturbance,
+    streams: Streams,
+    episodes: int,
+    log: Log,
+    clean: bool = True,
+) -> Dataset:
+    """The expert's rollouts under a disturbance of its actions; asked once, at each step.
+
+    Args:
+        env: the environment, R runs.
+        expert: who drives and labels.
+        disturb: what becomes of its actions before they are executed.
+        streams: start and noise.
+        episodes: of each run, E.
+        log: labels, steps and what collecting cost are counted here.
+        clean: the labels are what the expert chose; what was executed otherwise.
+    """
+    witness = Witness(expert)
+    drive = by_disturbed(by_expert(env, witness), disturb)
+    visits = roll_in(env, drive, streams, episodes, log)
+    labels = label(env, witness, visits, log)
+    return dataset(env, visits, labels if clean else visits.action)
 
 
 def demonstrate_labels(
