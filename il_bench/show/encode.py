@@ -42,7 +42,7 @@ def write_mp4(path: Path, frames: Iterable[np.ndarray], fps: float, size: tuple[
     options = f"{pictures} {CODED} {QUALITY} {COLOURS}"
     with _whole(path) as draft, _encoder([*options.split(), str(draft)]) as pipe:
         for frame in frames:
-            pipe.write(np.ascontiguousarray(frame))
+            pipe.write(np.ascontiguousarray(frame).data)
 
 
 def write_gif(path: Path, film: Path, fps: float, widths: tuple[int, ...], limit: int) -> None:
