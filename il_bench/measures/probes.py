@@ -16,7 +16,7 @@ from gymnasium import spaces
 
 from ..core.env import Env, Expert, RecurrentExpert
 from ..core.policy import Policy
-from ..core.rollout import Driver, Rollout, action_size, by_expert, by_policy, ended, rollout
+from ..core.rollout import Driver, Rollout, action_size, by_expert, by_policy, ended, rest, rollout
 from ..core.settings import require
 from ..core.streams import Streams
 from ..stats.intervals import typical
@@ -164,8 +164,9 @@ def recoverability(
     left = path.action.shape[2] - time
     noise = noise_of(env, streams, samples)
     wrong = _any_action(env, streams, samples)
-    value = _return(env, expert, start, left, noise, None)
-    after_wrong = _return(env, expert, start, left, noise, wrong)
+    drive = by_expert(env, expert)
+    value, _ = rest(env, drive, start, left, noise)
+    after_wrong, _ = rest(env, drive, start, left, noise, wrong)
     cost = value - after_wrong
     return torch.quantile(cost, 0.95, dim=1)
 
@@ -203,27 +204,6 @@ def _cut_off(bound: np.ndarray, draw: torch.Tensor) -> torch.Tensor:
     """A bound of a Box (U,), where it has one."""
     finite = np.clip(bound, -LARGEST_ACTION, LARGEST_ACTION)
     return torch.as_tensor(finite, device=draw.device)
-
-
-@torch.no_grad()
-def _return(
-    env: Env, expert: Expert, state: torch.Tensor, left: torch.Tensor, noise: Any, opening: Any
-) -> torch.Tensor:
-    """The expert's return (R, n) over the `left` steps from `state`, after an opening action where one is given."""
-    over = ended(env, state)
-    total = torch.zeros_like(over, dtype=torch.float64)
-    nothing = torch.zeros_like(total)
-    longest = int(left.max())
-    for t in range(longest):
-        opens = t == 0 and opening is not None
-        action = opening if opens else expert.act(state).to(torch.float64)
-        following = env.transition(state, action, noise[t])
-        live = ~over & (t < left)
-        reward = env.reward(state, action, following)
-        total += torch.where(live, reward, nothing)
-        state = torch.where(live[..., None], following, state)
-        over = over | ended(env, state)
-    return total
 
 
 @dataclass(frozen=True)
