@@ -127,6 +127,11 @@ def by_policy(
     return drive
 
 
+def by_learner(env: Env, policy: Policy, streams: Streams, episodes: int) -> Driver:
+    """A policy drives while it learns: by chance where that is the environment's nature, deterministic elsewhere."""
+    return by_policy(env, policy, streams if env.by_chance else None, episodes)
+
+
 def by_mixture(
     env: Env,
     expert: Expert,
@@ -143,11 +148,11 @@ def by_mixture(
     coin = streams.uniform("beta", episodes, env.horizon)
     heads = (coin < beta[..., None])[..., None].unbind(2)
     size = action_size(env)
+    by_own = by_learner(env, policy, streams, episodes)
 
     def drive(step: int, state: torch.Tensor, memory: Any) -> Answer:
         own_memory, its_memory = memory or (None, None)
-        obs = observe(env, state)
-        own, own_memory = policy.act(obs, own_memory)
+        own, own_memory = by_own(step, state, own_memory)
         label, its_memory = ask_on(env, expert, state, its_memory, size)
         memory = own_memory, its_memory
         if average:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from ..core.chance import bound
 from ..core.disturbance import Disturbance, by_disturbed
 from ..core.env import Env, Expert
 from ..core.policy import Log
@@ -41,7 +42,7 @@ def collect(
         log: labels, steps and what collecting cost are counted here.
     """
     visits = roll_in(env, drive, streams, episodes, log)
-    return dataset(env, visits, label(env, expert, visits, log))
+    return dataset(env, visits, label(env, expert, visits, log), expert)
 
 
 def demonstrate(env: Env, expert: Expert, streams: Streams, episodes: int, log: Log) -> Dataset:
@@ -50,9 +51,10 @@ def demonstrate(env: Env, expert: Expert, streams: Streams, episodes: int, log: 
     Raises:
         ValueError: when an action of the expert is not finite.
     """
+    expert = bound(env, expert, streams, episodes)
     visits = roll_in(env, by_expert(env, expert), streams, episodes, log)
     log.asked = log.asked + visits.questions.sum(1)
-    return _own_labels(env, visits, log)
+    return _own_labels(env, expert, visits, log)
 
 
 def demonstrate_disturbed(
@@ -75,11 +77,11 @@ def demonstrate_disturbed(
         log: labels, steps and what collecting cost are counted here.
         clean: the labels are what the expert chose; what was executed otherwise.
     """
-    witness = Witness(expert)
+    witness = Witness(bound(env, expert, streams, episodes))
     drive = by_disturbed(by_expert(env, witness), disturb)
     visits = roll_in(env, drive, streams, episodes, log)
     labels = label(env, witness, visits, log)
-    return dataset(env, visits, labels if clean else visits.action)
+    return dataset(env, visits, labels if clean else visits.action, witness)
 
 
 def demonstrate_labels(
@@ -97,25 +99,30 @@ def demonstrate_labels(
     used = first_steps(visits, wanted)
     log.steps = log.steps + used.length.sum(1)
     log.asked = log.asked + visits.questions.sum(1)
-    return _own_labels(env, used, log)
+    return _own_labels(env, expert, used, log)
 
 
 def _visits_of(
     env: Env, expert: Expert, streams: Streams, wanted: torch.Tensor, episodes: int
 ) -> Rollout:
     """The expert's rollouts, of `episodes` and then of twice as many until they hold what is wanted, or for long enough."""
-    drive = by_expert(env, expert)
-    visits = rollout(env, drive, streams, episodes)
+    visits = _driven(env, expert, streams, episodes)
     for _ in range(DOUBLINGS - 1):
         if (visits.length.sum(1) >= wanted).all():
             break
-        more = rollout(env, drive, streams.later(episodes), episodes)
+        more = _driven(env, expert, streams.later(episodes), episodes)
         visits = both(visits, more)
         episodes *= 2
     return visits
 
 
-def _own_labels(env: Env, visits: Rollout, log: Log) -> Dataset:
+def _driven(env: Env, expert: Expert, streams: Streams, episodes: int) -> Rollout:
+    """The expert's rollouts."""
+    drive = by_expert(env, bound(env, expert, streams, episodes))
+    return rollout(env, drive, streams, episodes)
+
+
+def _own_labels(env: Env, expert: Expert, visits: Rollout, log: Log) -> Dataset:
     """What the driver did, as labels; the step at which an action was not finite is no step of a living episode."""
     finite = visits.action.isfinite().all(-1)
     broken = (~finite).nonzero()
@@ -129,4 +136,4 @@ def _own_labels(env: Env, visits: Rollout, log: Log) -> Dataset:
             "in every state that it can reach",
         )
     count_labels(visits, log)
-    return dataset(env, visits, visits.action)
+    return dataset(env, visits, visits.action, expert)

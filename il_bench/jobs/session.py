@@ -328,7 +328,7 @@ def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOp
     imitated = demos[0] if demos else registry.name_of(expert)
     verb = "imitates" if len(names) == 1 else "imitate"
     runs = f"{env.runs} run{'s' * (env.runs > 1)}"
-    chance = "sampled" if options.sample else "deterministic"
+    chance = "sampled" if options.sample or env.by_chance else "deterministic"
     rest = (
         f"  L = {dial} ({certificate.kind}, {certificate.metric}), T = {env.horizon}, {runs}; "
         f"{' and '.join(names)} {verb} {imitated}; {chance} evaluation"
