@@ -38,7 +38,9 @@ class Automaton:
         wanted = f"following: expected (N, V) = ({nodes}, {symbols}) as in chances, got {shape}"
         require(shape == (nodes, symbols), wanted)
         inside = (self.following >= 0) & (self.following < nodes)
-        require(bool(inside.all()), f"following: expected nodes from 0 to {nodes - 1}; number them so")
+        require(
+            bool(inside.all()), f"following: expected nodes from 0 to {nodes - 1}; number them so"
+        )
         _require_distribution("chances", self.chances)
         _require_distribution("start", self.start)
 
@@ -122,4 +124,6 @@ def _require_distribution(name: str, chances: torch.Tensor) -> None:
     fits = bool((chances >= 0).all()) and bool(off <= ROUNDING)
     least = chances.min().item()
     problem = f"a sum of {sums.flatten()[0].item():.6g} and a smallest one of {least:.3g}"
-    require(fits, f"{name}: expected rows of chances that sum to 1, got {problem}; divide by the sum")
+    require(
+        fits, f"{name}: expected rows of chances that sum to 1, got {problem}; divide by the sum"
+    )

@@ -191,7 +191,7 @@ class MLP:
         policies: list[MLPPolicy] = []
         losses: Layers = []
         for block in in_blocks(side, lesson):
-            layers = _first_layers(lesson, block, sizes)
+            layers = first_layers(lesson, block, sizes)
             descent = _descent(block, sizes, space, layers)
             optimiser, loss = descend(block, descent, lesson.updates)
             policy = MLPPolicy(optimiser.average(), descent.scaling, space, optimiser.last())
@@ -228,7 +228,7 @@ def _runs_at_once(lesson: Lesson, sizes: list[int]) -> int:
     return lesson.runs
 
 
-def _first_layers(lesson: Lesson, block: Block, sizes: list[int]) -> Layers:
+def first_layers(lesson: Lesson, block: Block, sizes: list[int]) -> Layers:
     """The weights with which the training of some runs begins, on the device of its data."""
     start = lesson.start
     if isinstance(start, MLPPolicy):
@@ -243,13 +243,13 @@ def _descent(block: Block, sizes: list[int], space: Any, layers: Layers) -> Desc
     """Where the training of some runs begins, and who computes its gradient."""
     discrete = isinstance(space, spaces.Discrete)
     logits = sizes[-1] if discrete else None
-    scaling = _scaling(block, logits)
+    scaling = scaling_of(block, logits)
     make = _tape if _mlp_engine.suits(block.data.obs) else _autograd
     gradient = partial(make, sizes, block.training.batch, discrete)
     return Descent(layers, scaling, gradient)
 
 
-def _scaling(block: Block, logits: int | None) -> Arrays:
+def scaling_of(block: Block, logits: int | None) -> Arrays:
     """The scales of some runs, those of actions where they are asked for."""
     training = block.training
     floor = as_tuple(training.std_floor)

@@ -24,7 +24,8 @@ class TablePolicy(Policy):
         action_space: Gymnasium's Discrete space of actions.
         sizes: of the vocabulary (O,), where observations are numbers of one; else they are one-hot.
 
-    Observations are one-hot (R, E, S), or numbers (R, E, O) whose place among all is the state. Memory counts the steps, so that each step finds its table.
+    Observations are one-hot (R, E, S), or numbers (R, E, O) whose place among all is the state. Memory counts the
+    steps, so that each step finds its table.
     """
 
     action_space: spaces.Discrete

@@ -95,4 +95,3 @@ def _cell(
     size = int(min(max(0.5 * inner, 6), 15))
     middle = corner + np.array([0.5 * inner, 0.5 * inner - 0.62 * size])
     canvas.text(word, middle, INK if inner > 9 else SOFT, size, part=0.5)
-
