@@ -11,15 +11,17 @@ from torch.autograd.functional import jacobian
 import il_bench as il
 from il_bench.core.policy import Log
 from il_bench.fit.collect import expert_rollouts
+from il_bench.fit.course import Course
 from il_bench.fit.loop import squared_error
 from il_bench.fit.slopes import slopes
 from il_bench.nets._mlp_slopes import along, sobolev
 from il_bench.nets.mlp import initial_layers, mlp
 
 
-def along_the_path(env, expert, step=0.0, log=None):
-    visits = expert_rollouts(env, expert, il.Streams(env.seeds), 2, Log())
-    return visits, slopes(env, expert, visits, step, log or Log())
+def along_the_path(env, expert, step=0.0):
+    course = Course.begun(env, expert, None, None)
+    visits = expert_rollouts(env, expert, course.streams, 2, course.log)
+    return visits, slopes(course, visits, step)
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,11 @@ from typing import TypeAlias
 
 import torch
 
-from ..core.env import Env, Expert, RecurrentExpert
-from ..core.policy import Log
+from ..core.env import Env, Expert
 from ..core.rollout import Rollout, ask
 from ..core.settings import require
-from ..core.streams import Streams
 from ..core.threads import few_threads
+from .course import Course
 
 PROBES = 8
 """First states at which an expert has to show that it has derivatives."""
@@ -43,20 +42,20 @@ class Slopes:
     action: torch.Tensor
 
 
-def require_slopes(env: Env, expert: Expert, streams: Streams, step: float) -> None:
+def require_slopes(course: Course, step: float) -> None:
     """Refuse an expert, or an observation, that has no derivatives, before anything is collected.
 
     Args:
-        env: the environment, R runs.
-        expert: whose actions are differentiated.
-        streams: where the states come from at which it is tried.
+        course: in which environment, and whose actions are differentiated.
         step: of differences; 0 asks torch for the derivatives.
 
     Raises:
         ValueError: saying why.
     """
+    course.require_forgetful()
+    env, expert = course.env, course.expert
+    streams = course.streams.fork("probe")
     state = env.initial(streams, PROBES)
-    _require_forgetful(expert, state)
     name = type(expert).__name__
     try:
         way, action = _along_all(env, expert, state, step)
@@ -77,36 +76,27 @@ def require_slopes(env: Env, expert: Expert, streams: Streams, step: float) -> N
     )
 
 
-def _require_forgetful(expert: Expert, state: torch.Tensor) -> None:
-    """Refuse an expert whose action is no function of the state alone."""
-    if isinstance(expert, RecurrentExpert):
-        memory = expert.go_on(state, None)[1]
-        wanted = "expected one without memory, who is a function of the state alone"
-        name = type(expert).__name__
-        require(memory is None, f"expert: {wanted}, got {name}; use bc")
-
-
 @few_threads
-def slopes(env: Env, expert: Expert, visits: Rollout, step: float, log: Log) -> Slopes:
+def slopes(course: Course, visits: Rollout, step: float) -> Slopes:
     """The slopes along a rollout (N = E T samples), counted.
 
     Args:
-        env: the environment, R runs.
-        expert: whose actions are differentiated; without a memory.
+        course: whose actions are differentiated. Its log counts a derivative for each living step and coordinate, and
+            the questions of differences.
         visits: where.
         step: half the distance of two states of which the differences are taken; 0 asks torch for the derivatives.
-        log: derivatives are counted here, one for each living step and coordinate, and questions of differences.
 
     Raises:
         ValueError: for an expert without derivatives, or one that is not finite where an episode lives.
     """
     states = visits.lived.flatten(1, 2)
-    way, action = _along_all(env, expert, states, step)
+    way, action = _along_all(course.env, course.expert, states, step)
     alive = visits.alive.flatten(1, 2)
     finite = action.isfinite().all(-1).all(-1)
     wanted = "expected finite derivatives of its actions"
     require(bool((finite | ~alive).all()), f"expert: {wanted}, got NaN or infinite ones; use bc")
     count = visits.length.sum(1) * states.shape[2]
+    log = course.log
     log.derivatives = log.derivatives + count
     if step:
         log.asked = log.asked + 2 * count

@@ -22,6 +22,7 @@ from ..core.registry import NETS
 from ..core.settings import Values, require, require_counts
 from ..core.streams import Streams
 from ..fit.collect import expert_rollouts
+from ..fit.course import Course
 from ..fit.dataset import dataset
 from ..fit.slopes import require_slopes, slopes
 from ..fit.training import Lesson, Training, require_positive
@@ -54,19 +55,17 @@ class TaSIL:
     ) -> Policy:
         """See `Learner.learn`. The expert drives; every visited state is labelled, with its derivatives."""
         self._require_possible(env)
-        streams = streams or Streams(env.seeds, env.device)
-        log = log or Log()
-        expert = resolve.expert(env, expert)
-        require_slopes(env, expert, streams.fork("probe"), self.differences)
-        own = streams.fork("demonstrations")
-        visits = expert_rollouts(env, expert, own, self.episodes, log)
+        course = Course.begun(env, resolve.expert(env, expert), streams, log)
+        require_slopes(course, self.differences)
+        own = course.streams.fork("demonstrations")
+        visits = expert_rollouts(env, course.expert, own, self.episodes, course.log)
         data = dataset(env, visits, visits.action)
-        steep = slopes(env, expert, visits, self.differences, log)
-        own = streams.fork("fit")
-        lesson = Lesson(data, self.training, env, own, log, self.training.updates)
+        steep = slopes(course, visits, self.differences)
+        own = course.streams.fork("fit")
+        lesson = Lesson(data, self.training, env, own, course.log, self.training.updates)
         policy = fit_slopes(lesson, steep, self.jacobian)
-        log.iterate(0, policy)
-        return log.close(self, policy)
+        course.log.iterate(0, policy)
+        return course.log.close(self, policy)
 
     def _require_possible(self, env: Env) -> None:
         """Refuse actions, and nets, that have no derivative to match."""
