@@ -94,12 +94,8 @@ class Golden(TokenEnv):
         ghost: np.ndarray | None = None,
         colour: str | None = None,
     ) -> np.ndarray:
-        """See `Env.draw`."""
-        twin = None if ghost is None else self._text(ghost)
-        return ribbons(size, self._text(state), twin, self.horizon, colour)
-
-    def _text(self, path: np.ndarray) -> Text:
-        """What is written, REC by its name."""
-        symbols, outside, costs = self.spelled(path)
-        names = ["REC" if symbol == REC else str(symbol) for symbol in symbols]
-        return Text(tuple(names), outside, costs)
+        """The texts, REC by its first letter; see `Env.draw`."""
+        names = ["R", *(str(number) for number in range(1, self.vocabulary))]
+        twin = None if ghost is None else Text.of(*self.spelled(ghost), names=names)
+        own = Text.of(*self.spelled(state), names=names)
+        return ribbons(size, own, twin, self.horizon, colour)

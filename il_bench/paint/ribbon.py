@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,18 @@ class Text(NamedTuple):
     symbols: tuple[str, ...]
     outside: np.ndarray
     costs: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        symbols: Sequence[int],
+        outside: np.ndarray,
+        costs: np.ndarray,
+        names: Sequence[str] = (),
+    ) -> Text:
+        """A text of numbered symbols, shown by their names where they have some."""
+        shown = [names[symbol] if names else str(symbol) for symbol in symbols]
+        return cls(tuple(shown), outside, costs)
 
 
 def ribbons(
@@ -93,5 +106,5 @@ def _cell(
     closed = [*square, square[0]]
     canvas.line(closed, edge, 2 if outside else 1)
     size = int(min(max(0.5 * inner, 6), 15))
-    middle = corner + np.array([0.5 * inner, 0.5 * inner - 0.62 * size])
+    middle = corner + np.array([0.5 * inner, 0.5 * inner - 0.58 * size])
     canvas.text(word, middle, INK if inner > 9 else SOFT, size, part=0.5)
