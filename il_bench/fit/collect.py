@@ -48,9 +48,21 @@ def demonstrate(env: Env, expert: Expert, streams: Streams, episodes: int, log: 
     Raises:
         ValueError: when an action of the expert is not finite.
     """
+    visits = watch(env, expert, streams, episodes, log)
+    return dataset(env, visits, visits.action)
+
+
+def watch(env: Env, expert: Expert, streams: Streams, episodes: int, log: Log) -> Rollout:
+    """The expert's own rollouts, for those who learn from more than its labels; counted like these.
+
+    Raises:
+        ValueError: when an action of the expert is not finite.
+    """
     visits = roll_in(env, by_expert(env, expert), streams, episodes, log)
     log.asked = log.asked + visits.questions.sum(1)
-    return _own_labels(env, visits, log)
+    _require_own_labels(visits)
+    count_labels(visits, log)
+    return visits
 
 
 def demonstrate_labels(
@@ -68,7 +80,9 @@ def demonstrate_labels(
     used = first_steps(visits, wanted)
     log.steps = log.steps + used.length.sum(1)
     log.asked = log.asked + visits.questions.sum(1)
-    return _own_labels(env, used, log)
+    _require_own_labels(used)
+    count_labels(used, log)
+    return dataset(env, used, used.action)
 
 
 def _visits_of(
@@ -86,8 +100,8 @@ def _visits_of(
     return visits
 
 
-def _own_labels(env: Env, visits: Rollout, log: Log) -> Dataset:
-    """What the driver did, as labels; the step at which an action was not finite is no step of a living episode."""
+def _require_own_labels(visits: Rollout) -> None:
+    """Refuse a driver whose actions are no labels; the step at which one was not finite is no step of a living episode."""
     finite = visits.action.isfinite().all(-1)
     broken = (~finite).nonzero()
     if len(broken):
@@ -99,5 +113,3 @@ def _own_labels(env: Env, visits: Rollout, log: Log) -> Dataset:
             f"expert: expected finite actions, got {action} at run {run}, episode {episode}, step {step}; let it answer "
             "in every state that it can reach",
         )
-    count_labels(visits, log)
-    return dataset(env, visits, visits.action)
