@@ -319,4 +319,4 @@ def test_an_ensemble_of_discrete_actions_is_a_sentence():
 
 def test_another_net_is_a_sentence():
     with pytest.raises(ValueError, match=r"chunk: expected net mlp, .* got ridge"):
-        il.Chunk(training=il.Training("ridge"))
+        il.Chunk(training=il.Training("ridge")).learn(tiny("lane"), None)

@@ -121,7 +121,7 @@ def _spent(log: Log) -> dict[str, Any]:
 def _set_spent(log: Log, spent: dict[str, Any], device: str) -> None:
     """The way back from `_spent`."""
     for name in SPENT:
-        counts = np.array(spent[name])
+        counts = np.array(spent.get(name, 0))  # one of an earlier version counted less
         setattr(log, name, torch.from_numpy(counts).to(device))
     log.updates = spent["updates"]
     log.episodes = spent["episodes"]

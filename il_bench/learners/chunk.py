@@ -49,22 +49,19 @@ class Chunk:
         """Refuse settings that no learner can have."""
         require_counts(self, "episodes")
         require(min(as_tuple(self.labels)) >= 0, f"labels: expected at least 0, got {self.labels}")
-        own = name_of(self.training.net)
-        plain = isinstance(self.training.net, MLP)
-        wanted = "expected net mlp, whose hidden layers it takes"
-        require(plain, f"chunk: {wanted}, got {own}; leave --net out, or use --algo bc --net {own}")
         self.net()
 
     def net(self) -> Chunks:
-        """What is fitted."""
-        hidden: tuple[int, ...] = getattr(self.training.net, "hidden")  # noqa: B009
+        """What is fitted, with the hidden layers of the training's net."""
+        net = self.training.net
+        hidden = net.hidden if isinstance(net, MLP) else MLP().hidden
         return Chunks(hidden, self.chunk, self.execute, self.ensemble, self.decay)
 
     def learn(
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The expert drives, every visited state is labelled with what it does from there on."""
-        require_horizon("chunk", self.chunk, env.horizon)
+        self._require_possible(env)
         course = Course.begun(env, resolve.expert(env, expert), streams, log)
         own = course.streams.fork("demonstrations")
         data = demonstrate_budget(env, course.expert, own, self.episodes, self.labels, course.log)
@@ -72,3 +69,11 @@ class Chunk:
         policy = fit(data, training, env, course.streams.fork("fit"), course.log)
         course.log.iterate(0, policy)
         return course.log.close(self, policy)
+
+    def _require_possible(self, env: Env) -> None:
+        """Refuse plans longer than an episode, and nets that have no plans."""
+        require_horizon("chunk", self.chunk, env.horizon)
+        net = self.training.net
+        wanted = "expected net mlp, whose hidden layers it takes"
+        reason = f"{wanted}, got {name_of(net)}"
+        require(isinstance(net, MLP), f"chunk: {reason}; use --net mlp, or bc with that net")

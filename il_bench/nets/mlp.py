@@ -200,7 +200,7 @@ def train(
     sizes: list[int],
     scaling: Scaling,
     steepness: Steepness,
-    start: MLPPolicy | None = None,
+    start: Policy | None = None,
 ) -> Networks:
     """Tanh networks trained on a lesson, as many runs side by side as are fastest.
 
@@ -209,13 +209,13 @@ def train(
         sizes: widths from inputs to outputs.
         scaling: of what the minibatches hold.
         steepness: who computes the gradient.
-        start: whose weights to begin with; new ones otherwise.
+        start: an MLPPolicy whose weights to begin with; new ones otherwise.
     """
     side = _runs_at_once(lesson, sizes)
     parts: list[Networks] = []
     losses: Layers = []
     for block in in_blocks(side, lesson):
-        layers = _first_layers(start, block, sizes)
+        layers = first_layers(start, block, sizes)
         descent = Descent(layers, scaling(block), steepness(block))
         optimiser, loss = descend(block, descent, lesson.updates)
         part = Networks(optimiser.average(), optimiser.last(), descent.scaling)
@@ -245,8 +245,7 @@ class MLP:
         logits = sizes[-1] if isinstance(space, spaces.Discrete) else None
         scaling = partial(scaling_of, logits=logits)
         steepness = partial(steepness_of, sizes=sizes, discrete=logits is not None)
-        start = lesson.start if isinstance(lesson.start, MLPPolicy) else None
-        networks = train(lesson, sizes, scaling, steepness, start)
+        networks = train(lesson, sizes, scaling, steepness, lesson.start)
         return MLPPolicy(networks.layers, networks.scaling, space, networks.trained)
 
     def widths(self, data: Dataset, env: Env) -> list[int]:
@@ -277,12 +276,12 @@ def _runs_at_once(lesson: Lesson, sizes: list[int]) -> int:
     return lesson.runs
 
 
-def _first_layers(start: MLPPolicy | None, block: Block, sizes: list[int]) -> Layers:
+def first_layers(start: Policy | None, block: Block, sizes: list[int]) -> Layers:
     """The weights with which the training of some runs begins, on the device of its data."""
-    if start is None:
-        layers = initial_layers(sizes, block.streams)
-    else:
+    if isinstance(start, MLPPolicy):
         layers = [layer[block.runs] for layer in start.trained]
+    else:
+        layers = initial_layers(sizes, block.streams)
     device = block.data.obs.device
     return [layer.to(device) for layer in layers]
 
