@@ -29,6 +29,8 @@ TASKS = {
     "discrete": ("resetcliff", SMALL),
     "ridge": ("lane", dataclasses.replace(SMALL, net="ridge")),
     "table": ("resetcliff", dataclasses.replace(SMALL, net="table-per-step")),
+    "chunk": ("lane", dataclasses.replace(SMALL, net="chunk", hidden=(16,), chunk=3)),
+    "chunk of discrete": ("resetcliff", dataclasses.replace(SMALL, net="chunk", chunk=3)),
     "svm": ("ocr", dataclasses.replace(SMALL, net="svm", normalise="zscore", std_floor=0.1)),
 }
 
