@@ -59,11 +59,9 @@ def test_a_picture_that_fails_costs_the_film_alone(monkeypatch, capsys, answer):
     assert not [path for path in Path("a").iterdir() if path.name.startswith(".")]
 
 
-# The encoder's library leaves its pipe to the garbage collector when the other end has died.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_encoder_that_dies_costs_the_film_alone(monkeypatch, capsys):
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/bin/false")
-    assert "rollout.mp4 is missing: " in finished(capsys)
+    assert "rollout.mp4 is missing: film: the encoder failed (" in finished(capsys)
     gc.collect()
 
 

@@ -34,6 +34,10 @@ REFUSAL = r"\w+: expected (Box actions|Discrete actions|net \w+), got .*; use "
 """How a learner says that it is not for such actions, or for such a net: contract enough for that task."""
 
 
+THOSE_WHO_LEARN = [name for name, one in learners().items() if hasattr(one, "training")]
+"""All but the probes, of which tests/test_probes.py speaks."""
+
+
 def home(name):
     """An environment whose actions a learner can learn."""
     discrete = getattr(il.LEARNERS[name], "actions", "Box") == "Discrete"
@@ -41,9 +45,7 @@ def home(name):
 
 
 def learn(name, env, training, **changes):
-    learner = learners()[name]
-    if "training" in {f.name for f in dataclasses.fields(learner)}:
-        learner = dataclasses.replace(learner, training=training, **changes)
+    learner = dataclasses.replace(learners()[name], training=training, **changes)
     log = Log()
     try:
         return learner.learn(env, il.expert(env), None, log), log
@@ -54,7 +56,7 @@ def learn(name, env, training, **changes):
 
 
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("name", il.LEARNERS)
+@pytest.mark.parametrize("name", THOSE_WHO_LEARN)
 def test_run_2_of_4_is_run_2_alone_bit_for_bit(name, task):
     env_name, training = TASKS[task]
     if task == "svm":
@@ -72,7 +74,7 @@ def test_run_2_of_4_is_run_2_alone_bit_for_bit(name, task):
     assert torch.equal(seen.action[2], lone.action[0])
 
 
-@pytest.mark.parametrize("name", il.LEARNERS)
+@pytest.mark.parametrize("name", THOSE_WHO_LEARN)
 def test_the_number_of_runs_beside_it_does_not_matter_either(name):
     env = tiny("tube", seeds=9, lipschitz=(0.9, 1.2))
     many = learn(name, env, SMALL)[0]
@@ -81,7 +83,7 @@ def test_the_number_of_runs_beside_it_does_not_matter_either(name):
         assert torch.equal(array[9:12], few.arrays()[key]), key
 
 
-@pytest.mark.parametrize("name", il.LEARNERS)
+@pytest.mark.parametrize("name", THOSE_WHO_LEARN)
 def test_a_learner_signs_its_policy_with_what_it_cost(name):
     env = tiny(home(name), seeds=2)
     policy, log = learn(name, env, SMALL)
@@ -93,7 +95,7 @@ def test_a_learner_signs_its_policy_with_what_it_cost(name):
     assert policy.runs == 2
 
 
-@pytest.mark.parametrize("name", il.LEARNERS)
+@pytest.mark.parametrize("name", THOSE_WHO_LEARN)
 def test_a_log_counts_what_was_driven_to_learn_from(name, monkeypatch):
     driven = []
     real = rolling.rollout
@@ -135,7 +137,7 @@ def test_every_setting_of_a_learner_is_documented(name):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-@pytest.mark.parametrize("name", il.LEARNERS)
+@pytest.mark.parametrize("name", THOSE_WHO_LEARN)
 def test_cuda_learns_what_the_cpu_learns(name):
     results = []
     for device in ("cpu", "cuda"):

@@ -31,6 +31,7 @@ class Policy(ABC):
         runs: how many policies, R.
         log: what it cost to learn, where a learner signed it.
         shared: whether one policy acts in all the runs, so that they are no independent evidence about a learner.
+        sees_state: whether it is shown states, as experts are, where others are shown observations.
     """
 
     action_space: spaces.Box | spaces.Discrete
@@ -38,6 +39,7 @@ class Policy(ABC):
     device: str = "cpu"
     log: Log | None = None
     shared: bool = False
+    sees_state: bool = False
 
     @property
     def kind(self) -> str:
@@ -95,6 +97,10 @@ class Policy(ABC):
         require(
             self.runs == 1,
             f"predict: expected the policy of one run, got {self.runs}; pick one with policy[r]",
+        )
+        require(
+            not self.sees_state,
+            "predict: this policy is shown states, not observations; drive it with il.compare",
         )
         obs = np.asarray(observation, dtype=np.float32)
         batch = torch.from_numpy(np.atleast_2d(obs).copy())[None].to(self.device)

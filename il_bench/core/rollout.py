@@ -95,6 +95,11 @@ def observe(env: Env, state: torch.Tensor) -> torch.Tensor:
     return env.observation(state).to(torch.float32)
 
 
+def view(env: Env, policy: Policy, state: torch.Tensor) -> torch.Tensor:
+    """What a policy is shown of states (R, E, X): observations, unless it sees states."""
+    return state if policy.sees_state else observe(env, state)
+
+
 def truncated(env: Env, state: Any) -> Any:
     """Whether the environment cut the episode off by a clock of its own before `state`, (R, E) bool."""
     over = env.terminal(state)
@@ -121,8 +126,8 @@ def by_policy(
 
     def drive(step: int, state: torch.Tensor, memory: Any) -> Answer:
         draw = None if draws is None else draws[..., step]
-        obs = observe(env, state)
-        return policy.act(obs, memory, draw)
+        sight = view(env, policy, state)
+        return policy.act(sight, memory, draw)
 
     return drive
 
@@ -146,8 +151,8 @@ def by_mixture(
 
     def drive(step: int, state: torch.Tensor, memory: Any) -> Answer:
         own_memory, its_memory = memory or (None, None)
-        obs = observe(env, state)
-        own, own_memory = policy.act(obs, own_memory)
+        sight = view(env, policy, state)
+        own, own_memory = policy.act(sight, own_memory)
         label, its_memory = ask_on(env, expert, state, its_memory, size)
         memory = own_memory, its_memory
         if average:

@@ -263,10 +263,20 @@ class Record:
 
         NaN where it is not known: of the expert, of a policy that nobody learned here, in Records of earlier versions.
         """
+        return self._shares(self.index.demonstrated, learner)
+
+    def uncoupled(self, learner: int) -> np.ndarray:
+        """Share of each run's rollouts (R,) whose twins had the same seed and, from some step on, not the same noise.
+
+        NaN where it is not known: of the expert, in Records of earlier versions.
+        """
+        return self._shares(self.index.uncoupled, learner)
+
+    def _shares(self, by_name: dict[str, list[float]], learner: int) -> np.ndarray:
+        """Shares of a learner's runs (R,); NaN where they are not known."""
         name = self.learners[learner]
         unknown = [math.nan] * self.runs
-        shares = self.index.demonstrated.get(name, unknown)
-        return np.array(shares)
+        return np.array(by_name.get(name, unknown))
 
     def ceiling(self, run: int) -> float:
         """The deviation of two unrelated states of a run: the certificate's diameter, or else the expert's own spread.

@@ -114,6 +114,8 @@ class Index:
     """Whether the divergence is 0 or 1, where it is said."""
     demonstrated: dict[str, list[float]] = field(default_factory=dict)
     """By learner, each run's share (R,) of evaluated episodes that began where one that was learned from began."""
+    uncoupled: dict[str, list[float]] = field(default_factory=dict)
+    """By learner, each run's share (R,) of rollouts whose twins had the same seed and not the same noise."""
     options: dict[str, Any] | None = None
     """What the run command was asked for."""
     warnings: list[str] = field(default_factory=list)
@@ -244,6 +246,7 @@ OPTIONAL: dict[str, Callable[[Any], bool]] = {
     "sample": _flag,
     "indicator": _flag,
     "demonstrated": _lists_by_name,
+    "uncoupled": _lists_by_name,
     "options": _object,
     "warnings": lambda value: isinstance(value, list) and _names(value),
 }
@@ -273,8 +276,9 @@ def _uneven_runs(index: Index) -> Iterator[str]:
     """What the index says of another number of runs than it has seeds."""
     runs = len(index.runs["seed"])
     rows: dict[str, Sequence[Any]] = {"diameter": index.diameter, **index.runs}
-    shares = index.demonstrated.items()
-    rows |= {f"demonstrated of {learner}": share for learner, share in shares}
+    for title in ("demonstrated", "uncoupled"):
+        shares: dict[str, list[float]] = getattr(index, title)
+        rows |= {f"{title} of {learner}": share for learner, share in shares.items()}
     for learner, budget in index.budgets.items():
         for name in SPENT:
             rows[f"{name} of {learner}"] = getattr(budget, name)
