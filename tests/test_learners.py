@@ -42,6 +42,12 @@ THOSE_WHO_LEARN = [name for name, one in learners().items() if hasattr(one, "tra
 """All but the probes, of which tests/test_probes.py speaks."""
 
 
+def home(name):
+    """An environment whose actions a learner can learn."""
+    discrete = getattr(il.LEARNERS[name], "actions", "Box") == "Discrete"
+    return "resetcliff" if discrete else "lane"
+
+
 def learn(name, env, training, **changes):
     learner = dataclasses.replace(learners()[name], training=training, **changes)
     log = Log()
@@ -96,7 +102,7 @@ def test_the_number_of_runs_beside_it_does_not_matter_either(name):
 
 @pytest.mark.parametrize("name", THOSE_WHO_LEARN)
 def test_a_learner_signs_its_policy_with_what_it_cost(name):
-    env = tiny("lane", seeds=2)
+    env = tiny(home(name), seeds=2)
     policy, log = learn(name, env, SMALL)
     assert policy.log is log
     learner = learners()[name]
@@ -115,7 +121,7 @@ def test_a_log_counts_what_was_driven_to_learn_from(name, monkeypatch):
     monkeypatch.setattr(rolling, "rollout", lambda *args: driven.append(real(*args)) or driven[-1])
     students = []
     monkeypatch.setattr(Student, "close", lambda student: students.append(student))
-    env = il.make("lane", horizon=60, seeds=3)
+    env = il.make(home(name), horizon=60, seeds=3)
     log = learn(name, env, SMALL)[1]
 
     def practised(what):
