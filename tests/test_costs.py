@@ -14,8 +14,9 @@ from test_chains import agrees, losses
 import il_bench as il
 from il_bench.core.policy import SPENT, Log
 from il_bench.core.rollout import ask, by_expert, rollout
-from il_bench.fit.costs import Exact, Follower, Trial, costs, visits_of
+from il_bench.fit.costs import costs, visits_of
 from il_bench.fit.course import Course
+from il_bench.fit.judges import Exact, Follower, Trial
 from il_bench.fit.tables import choices, tables
 from il_bench.jobs.checkpoint import Checkpoint
 from il_bench.stats import theory

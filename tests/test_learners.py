@@ -29,6 +29,8 @@ TASKS = {
     "discrete": ("resetcliff", SMALL),
     "ridge": ("lane", dataclasses.replace(SMALL, net="ridge")),
     "table": ("resetcliff", dataclasses.replace(SMALL, net="table-per-step")),
+    "chunk": ("lane", dataclasses.replace(SMALL, net="chunk", hidden=(16,), chunk=3)),
+    "chunk of discrete": ("resetcliff", dataclasses.replace(SMALL, net="chunk", chunk=3)),
     "svm": ("ocr", dataclasses.replace(SMALL, net="svm", normalise="zscore", std_floor=0.1)),
 }
 
@@ -38,6 +40,12 @@ REFUSAL = r"\w+: expected (Box actions|Discrete actions|net \w+), got .*; use "
 
 THOSE_WHO_LEARN = [name for name, one in learners().items() if hasattr(one, "training")]
 """All but the probes, of which tests/test_probes.py speaks."""
+
+
+def home(name):
+    """An environment whose actions a learner can learn."""
+    discrete = getattr(il.LEARNERS[name], "actions", "Box") == "Discrete"
+    return "resetcliff" if discrete else "lane"
 
 
 def learn(name, env, training, **changes):
@@ -94,7 +102,7 @@ def test_the_number_of_runs_beside_it_does_not_matter_either(name):
 
 @pytest.mark.parametrize("name", THOSE_WHO_LEARN)
 def test_a_learner_signs_its_policy_with_what_it_cost(name):
-    env = tiny("lane", seeds=2)
+    env = tiny(home(name), seeds=2)
     policy, log = learn(name, env, SMALL)
     assert policy.log is log
     learner = learners()[name]
@@ -113,7 +121,7 @@ def test_a_log_counts_what_was_driven_to_learn_from(name, monkeypatch):
     monkeypatch.setattr(rolling, "rollout", lambda *args: driven.append(real(*args)) or driven[-1])
     students = []
     monkeypatch.setattr(Student, "close", lambda student: students.append(student))
-    env = il.make("lane", horizon=60, seeds=3)
+    env = il.make(home(name), horizon=60, seeds=3)
     log = learn(name, env, SMALL)[1]
 
     def practised(what):
