@@ -107,12 +107,13 @@ class TokenEnv(Env):
     @final
     def written(self, chosen: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """The symbols (R, E) that are written where symbols (R, E) were chosen, under normal noise (R, E, 4)."""
-        # exp(-(x**2 + y**2) / 2) of two normal numbers is uniform (Box & Muller 1958).
-        coin = (-0.5 * noise[..., :2].square().sum(-1)).exp()
-        place = (-0.5 * noise[..., 2:].square().sum(-1)).exp()
+        coin = _uniform(noise[..., :2])
+        place = _uniform(noise[..., 2:])
         symbols = self.automaton.symbols
-        other = (symbols * place).floor().clamp_max(symbols - 1)
-        return torch.where(coin < self.per_run(self.slip), other, chosen)
+        number = (symbols * place).floor()
+        other = number.clamp_max(symbols - 1)
+        slips = coin < self.per_run(self.slip)
+        return torch.where(slips, other, chosen)
 
     @final
     def observation(self, state: Any) -> Any:
@@ -122,10 +123,12 @@ class TokenEnv(Env):
     @final
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """Log-likelihood of what was written under the smoothed oracle, nats: a text's return is minus its NLL."""
-        symbol = next_state[..., LAST].long()
-        its = self.automaton.at(state[..., NODE]).gather(-1, symbol[..., None])[..., 0]
+        symbol = next_state[..., LAST:][..., :1].long()
+        chances = self.oracle(state)
+        its = chances.gather(-1, symbol)[..., 0]
+        exact = (1 - self.smooth) * its
         uniform = self.smooth / self.automaton.symbols
-        return ((1 - self.smooth) * its + uniform).log()
+        return (exact + uniform).log()
 
     @final
     def oracle(self, state: torch.Tensor) -> torch.Tensor:
@@ -154,6 +157,12 @@ class TokenEnv(Env):
         """Never."""
         first = state[..., NODE]
         return first != first
+
+
+def _uniform(pair: torch.Tensor) -> torch.Tensor:
+    """A uniform number (...) of two normal ones (..., 2): exp(-(x**2 + y**2) / 2) is one (Box & Muller 1958)."""
+    square = pair.square().sum(-1)
+    return (-0.5 * square).exp()
 
 
 def apart(state: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

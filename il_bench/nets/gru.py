@@ -49,9 +49,13 @@ def cell(layers: Layers, entering: torch.Tensor, state: State) -> State:
     recurrent, bias = layers[-4:-2]
     product = affine(bias, state, recurrent)
     size = state.shape[-1]
-    gates = (entering[..., : 2 * size] + product[..., : 2 * size]).sigmoid()
+    widths = [2 * size, size]
+    for_gates, for_content = entering.split(widths, -1)
+    by_gates, by_content = product.split(widths, -1)
+    gates = (for_gates + by_gates).sigmoid()
     reset, keep = gates.split(size, -1)
-    new = (entering[..., 2 * size :] + reset * product[..., 2 * size :]).tanh()
+    content = for_content + reset * by_content
+    new = content.tanh()
     return new + keep * (state - new)
 
 
