@@ -181,6 +181,25 @@ def test_a_sweep_keeps_and_shows_what_a_record_shows(record):
     assert shown | rows.line_texts(pooled) == shown
 
 
+def test_learners_are_compared_by_a_measure_that_is_named_and_by_falls_where_there_are_some():
+    record = compared(lipschitz=1.1, seeds=6)
+    ended = np.zeros_like(record.arrays["terminated"])
+
+    def cells():
+        arrays = record.arrays | {"terminated": ended}
+        changed = dataclasses.replace(record, arrays=arrays)
+        return [rows.cell_texts(row) for row in changed.rows(at=(3, 5))]
+
+    first, second = cells()
+    assert first["D at t=5, against bc"] == ("", "")
+    assert second["D at t=5, against bc"] != ("", "")
+    assert "falls, against bc" not in second
+    ended[1] = True
+    first, second = cells()
+    assert first["falls, against bc"] == ("", "")
+    assert second["falls, against bc"] == ("-1.0", "better")
+
+
 def test_growth_is_fitted_once_for_each_learner_and_run(monkeypatch, tmp_path):
     fits, fit = [], growth.fit
 
