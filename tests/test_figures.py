@@ -13,6 +13,7 @@ from il_bench import table
 from il_bench.cli import complaints
 from il_bench.cli.plain import forgive
 from il_bench.paint.canvas import colour_of
+from il_bench.records import rows
 from il_bench.records.record import Record
 from il_bench.show import figure, record_figure, sweep_figure, sweep_table, terminal, words
 
@@ -186,6 +187,45 @@ def test_the_table_of_a_sweep_has_its_picture(monkeypatch, capsys):
     table.main(["results", "--plot", "grid.png"])
     assert Path("grid.png").stat().st_size > 1000
     assert str(Path("grid.png").absolute()) in capsys.readouterr().out
+
+
+def of_several_noises(**axes):
+    """Results in which dagger's twins did not always share their noise."""
+    data = grid(lipschitz=[0.9, 1.0], **axes)
+    share = np.where(data["algo"].values == "dagger", 0.25, 0.0)
+    return data.assign(uncoupled=("run", share))
+
+
+@pytest.mark.parametrize("noise", [[0.0], [0.0, 0.1]])
+def test_the_picture_of_a_sweep_says_whose_twins_shared_no_noise(noise):
+    drawing = il.plot(of_several_noises(noise=noise))
+    note = drawing.legends[0].get_title().get_text()
+    assert note.startswith("dagger: same seed, not same noise, in 25% of its rollouts: tube draws")
+    assert "bc:" not in note
+    assert drawing._repr_png_()
+
+
+def test_the_table_of_a_sweep_says_whose_twins_shared_no_noise(monkeypatch, capsys):
+    monkeypatch.setattr("il_bench.jobs.store.open", lambda path: of_several_noises())
+    monkeypatch.setattr(sweep_table, "_line", lambda *args: {"algo": ("bc", ""), "D at": ("1", "")})
+    table.main(["results"])
+    assert "dagger: same seed, not same noise, in 25%" in capsys.readouterr().out
+    assert sweep_table.remarks(grid()) == []
+    assert "in less than 1% of" in rows.not_same_noise("tube", "bc", 0.001)
+
+
+def test_of_many_remarks_a_picture_says_how_many_are_left_out():
+    note = figure._note([f"learner {i}: is odd" for i in range(5)], 8.0)
+    assert note.splitlines()[2:] == [
+        "learner 2: is odd",
+        "2 more of these stand beneath the table.",
+    ]
+
+
+def test_a_strangers_environment_is_not_opened_to_ask_for_its_metric():
+    assert not rows.are_indicators(["gymnasium.envs.classic_control:PendulumEnv"])
+    assert not rows.are_indicators(["parity", "tube"])
+    assert rows.are_indicators(["parity", "trap"])
 
 
 def test_an_axis_has_few_labels_whatever_it_spans():

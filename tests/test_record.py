@@ -322,10 +322,29 @@ def test_a_record_goes_where_it_can(record, tmp_path, place):
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(files.DRAFT)]
 
 
-def test_a_link_to_nothing_is_a_sentence(record, tmp_path):
-    (tmp_path / "out").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match=r"out: .* is a link to nothing; name a new folder"):
+def test_a_link_to_nothing_gets_what_it_names(record, tmp_path):
+    (tmp_path / "out").symlink_to(tmp_path / "new" / "place")
+    record.save(tmp_path / "out")
+    assert il.load(tmp_path / "new" / "place").learners == record.learners
+
+
+def test_a_link_to_itself_is_a_sentence(record, tmp_path):
+    (tmp_path / "out").symlink_to(tmp_path / "out")
+    with pytest.raises(ValueError, match=r"out: .*(is no folder|cannot be written)"):
         record.save(tmp_path / "out")
+
+
+def test_a_limit_of_a_file_s_size_is_a_sentence_and_leaves_nothing(record, tmp_path):
+    """The library of the arrays has an error of its own for it."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512, before[1]))
+    try:
+        with pytest.raises(ValueError, match=r"out: .* cannot be written \(File too large\)"):
+            record.save(tmp_path / "new" / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_holds_something_is_not_touched(record, saved):

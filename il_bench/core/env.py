@@ -277,6 +277,19 @@ class DrawingEnv(Env):
         """Where the generators of each episode under way stand, (n,) int64: a number that differs when they do."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class FiniteEnv(Env):
+    """An environment that can list its states, and what chance may do in a step: what actions cost is then exact."""
+
+    @abstractmethod
+    def all_states(self) -> torch.Tensor:
+        """Every state (R, S, X) in which an episode may go on, each of them once."""
+
+    @abstractmethod
+    def all_noise(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Noise (R, N, W) that stands for all that may happen in a step, and the chance (R, N) of each."""
+
+
 class Expert(ABC):
     """A scripted expert: it may see the whole state; its labels are counted where they are asked for.
 

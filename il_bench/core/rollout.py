@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -416,6 +416,50 @@ def _by_name(rollouts: list[Rollout]) -> dict[str, list[torch.Tensor]]:
     return {name: [getattr(one, name) for one in rollouts] for name in names}
 
 
+@few_threads
+@torch.no_grad()
+def rest(
+    env: Env,
+    drive: Driver,
+    state: torch.Tensor,
+    left: torch.Tensor,
+    noise: Iterable[torch.Tensor],
+    opening: torch.Tensor | None = None,
+    memory: Any = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What is still earned from given states on, (R, n), and in how many steps, (R, n).
+
+    Args:
+        env: one that can be put into a state.
+        drive: who acts.
+        state: where n episodes of each run go on, (R, n, X).
+        left: steps until the horizon, (R, n).
+        noise: (R, n, W) of each step to come.
+        opening: the first action (R, n, U), where the driver does not choose it.
+        memory: what the driver remembers.
+    """
+    over = ended(env, state)
+    total = torch.zeros_like(over, dtype=torch.float64)
+    nothing = torch.zeros_like(total)
+    steps = torch.zeros_like(left)
+    shown = state
+    longest = int(left.max())
+    for t, disturbance in zip(range(longest), noise, strict=False):
+        action = opening
+        if t > 0 or opening is None:
+            action, memory = drive(t, shown, memory)
+        exact = action.to(torch.float64)
+        following = env.transition(state, exact, disturbance)
+        live = ~over & (t < left)
+        reward = env.reward(state, exact, following)
+        total += torch.where(live, reward, nothing)
+        steps += live
+        state = torch.where(live[..., None], following, state)
+        over = over | ended(env, state)
+        shown = torch.where(over[..., None], shown, state)
+    return total, steps
+
+
 def both(one: Rollout, two: Rollout) -> Rollout:
     """The episodes of two rollouts of the same runs, side by side."""
     pairs = _by_name([one, two])
@@ -478,9 +522,12 @@ def _require_finite(labels: torch.Tensor, seen: Rollout) -> None:
         )
 
 
-def count_labels(seen: Rollout, log: Log) -> None:
-    """Count the labels of a rollout, and keep where its episodes begin; one without a step begins nowhere."""
-    log.labels = log.labels + seen.length.sum(1)
+def count_labels(seen: Rollout, log: Log, count: torch.Tensor | None = None) -> None:
+    """Count the labels of a rollout, and keep where its episodes begin; one without a step begins nowhere.
+
+    Each step has one, unless the `count` (R,) of labels is given.
+    """
+    log.labels = log.labels + (seen.length.sum(1) if count is None else count)
     never = seen.length == 0
     first = seen.state[:, :, 0]
     log.starts.append(first.masked_fill(never[..., None], torch.nan))

@@ -19,7 +19,7 @@ from ..core.rollout import (
     roll_in,
     rollout,
 )
-from ..core.settings import require
+from ..core.settings import Values, as_tuple, require
 from ..core.streams import Streams
 from .dataset import Dataset, dataset
 
@@ -44,15 +44,22 @@ def collect(
     return dataset(env, visits, label(env, expert, visits, log))
 
 
-def demonstrate(env: Env, expert: Expert, streams: Streams, episodes: int, log: Log) -> Dataset:
-    """The expert's own rollouts: what it did is its label, so that it is asked once.
+def expert_rollouts(env: Env, expert: Expert, streams: Streams, episodes: int, log: Log) -> Rollout:
+    """The expert's own rollouts, counted: what it did is its label, so that it is asked once.
 
     Raises:
         ValueError: when an action of the expert is not finite.
     """
     visits = roll_in(env, by_expert(env, expert), streams, episodes, log)
     log.asked = log.asked + visits.questions.sum(1)
-    return _own_labels(env, visits, log)
+    _count_own_labels(visits, log)
+    return visits
+
+
+def demonstrate(env: Env, expert: Expert, streams: Streams, episodes: int, log: Log) -> Dataset:
+    """The samples of the expert's own rollouts, see `expert_rollouts`."""
+    visits = expert_rollouts(env, expert, streams, episodes, log)
+    return dataset(env, visits, visits.action)
 
 
 def demonstrate_disturbed(
@@ -97,7 +104,23 @@ def demonstrate_labels(
     used = first_steps(visits, wanted)
     log.steps = log.steps + used.length.sum(1)
     log.asked = log.asked + visits.questions.sum(1)
-    return _own_labels(env, used, log)
+    _count_own_labels(used, log)
+    return dataset(env, used, used.action)
+
+
+def demonstrate_budget(
+    env: Env, expert: Expert, streams: Streams, episodes: int, labels: Values, log: Log
+) -> Dataset:
+    """The expert's own rollouts: so many episodes, or as many as hold each run's number of `labels`, if that is not 0.
+
+    Raises:
+        ValueError: when its episodes end too early for so many.
+    """
+    numbers = as_tuple(labels)
+    if max(numbers) == 0:
+        return demonstrate(env, expert, streams, episodes, log)
+    wanted = torch.tensor(numbers, device=env.device).round().long().expand(env.runs)
+    return demonstrate_labels(env, expert, streams, wanted, log)
 
 
 def _visits_of(
@@ -115,8 +138,8 @@ def _visits_of(
     return visits
 
 
-def _own_labels(env: Env, visits: Rollout, log: Log) -> Dataset:
-    """What the driver did, as labels; the step at which an action was not finite is no step of a living episode."""
+def _count_own_labels(visits: Rollout, log: Log) -> None:
+    """Count what the driver did as labels; the step at which an action was not finite is no step of a living episode."""
     finite = visits.action.isfinite().all(-1)
     broken = (~finite).nonzero()
     if len(broken):
@@ -129,4 +152,3 @@ def _own_labels(env: Env, visits: Rollout, log: Log) -> Dataset:
             "in every state that it can reach",
         )
     count_labels(visits, log)
-    return dataset(env, visits, visits.action)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 import os
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,7 +24,7 @@ from ..cli.options import RunOptions
 from ..cli.progress import Report, progress
 from ..core import registry
 from ..core.env import Env, Expert
-from ..core.files import reserve
+from ..core.files import next_reservation, reservation
 from ..core.policy import Log, Policy
 from ..core.registry import short_name
 from ..core.rollout import ask
@@ -69,11 +71,10 @@ def execute(
     expert = _expert(env, options)
     headline = _headline(env, learners, expert, options)
     memory = _memory(env, learners, options)
-    out = _reserved(options)
-    console.print(headline, memory, sep="\n", highlight=False)
-    if note := resolve.note(expert):
-        console.print(note, highlight=False, markup=False, soft_wrap=True)
-    with _leaving_no_empty(out), threads(options.threads):
+    with _reserved(options) as out, threads(options.threads):
+        console.print(headline, memory, sep="\n", highlight=False)
+        if note := resolve.note(expert):
+            console.print(note, highlight=False, markup=False, soft_wrap=True)
         comparison = _compared(env, expert, learners, options, out, console)
     pictures = _draw(comparison, options, console)
     _tell(comparison, pictures, original, console)
@@ -89,19 +90,6 @@ def _expert(env: Env, options: RunOptions) -> Expert:
         alone = dataclasses.replace(env, device="cpu")
         check(alone, resolve.expert(alone, options.expert, options.trust))
     return expert
-
-
-@contextlib.contextmanager
-def _leaving_no_empty(folder: Path) -> Iterator[None]:
-    """A reserved folder goes away again when nothing was written into it."""
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-            if folder.parent == Path("runs").absolute():
-                folder.parent.rmdir()
-        raise
 
 
 def _compared(
@@ -136,7 +124,7 @@ def _compared(
             notes=_notes(learners, options),
         )
         report(1, "")
-        comparison.save(out)
+        _save(comparison, out)
     for checkpoint in rounds.values():
         checkpoint.clear()
     return comparison
@@ -295,27 +283,36 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _reserved(options: RunOptions) -> Path:
+def _reserved(options: RunOptions) -> AbstractContextManager[Path]:
     """The folder of the Record, made before the work: the one that was named, or the next free one."""
     if options.out is not None:
-        return reserve(options.out)
+        return reservation(options.out)
     words = f"{options.env}-{'-'.join(options.algo)}"
     stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in words)
-    parent = Path("runs")
-    numbers = [path.name.rpartition("-")[2] for path in parent.glob(f"{stem}-*")]
-    last = max((int(number) for number in numbers if number.isdigit()), default=0)
+    return next_reservation(Path("runs"), stem)
+
+
+def _save(comparison: record.Record, out: Path) -> None:
+    """Write the Record; where its folder can no longer be written, beside it or in a temporary one, and say so."""
     try:
-        parent.mkdir(exist_ok=True)
-        for number in itertools.count(last + 1):
-            folder = parent / f"{stem}-{number:03d}"
-            with contextlib.suppress(FileExistsError):  # another run has just taken it
-                folder.mkdir()
-                return reserve(folder)
-    except OSError as error:
-        raise ValueError(
-            f"out: {parent.absolute()} cannot be written ({error.strerror}); name a folder with --out"
-        ) from None
-    raise AssertionError("numbers do not end")
+        comparison.save(out)
+    except ValueError as error:
+        if not _saved_elsewhere(comparison, out):
+            raise
+        words = f"{error}; the Record is in {comparison.path} instead"
+        print(f"il_bench: {words}", file=sys.stderr)
+
+
+def _saved_elsewhere(comparison: record.Record, out: Path) -> bool:
+    """Whether the Record could be written under the next free number, or else where temporary files go."""
+    for parent in (out.parent, Path(tempfile.gettempdir())):
+        with (
+            contextlib.suppress(ValueError, OSError),
+            next_reservation(parent, out.name) as place,
+        ):
+            comparison.save(place)
+            return True
+    return False
 
 
 def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOptions) -> str:
@@ -386,8 +383,8 @@ def _checkpoint(env: Env, expert: Expert, learner: Any, options: RunOptions) -> 
     """Where the rounds of exactly this training are kept until it is over: its sources and settings are its name."""
     things = {"env": env, "learner": learner}
     settings = {k: {"name": registry.name_of(v), **nested(v)} for k, v in things.items()}
-    sources = digest.code_of(env, learner, expert)
-    identity = {**settings, "expert": registry.name_of(expert), "code": sources}
+    code = digest.code_of(env, learner, expert).address
+    identity = {**settings, "expert": registry.name_of(expert), "code": code}
     folder = Path("runs") / ".rounds" / digest.key(identity)
     return Checkpoint(folder, options.checkpoint_every)
 

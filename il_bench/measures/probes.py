@@ -17,7 +17,7 @@ from gymnasium import spaces
 from ..core.disturbance import anywhere
 from ..core.env import Env, Expert, RecurrentExpert
 from ..core.policy import Policy
-from ..core.rollout import Driver, Rollout, action_size, by_expert, by_policy, ended, rollout
+from ..core.rollout import Driver, Rollout, action_size, by_expert, by_policy, ended, rest, rollout
 from ..core.settings import require
 from ..core.shifted import Shifted
 from ..core.streams import Streams
@@ -167,8 +167,9 @@ def recoverability(
     noise = noise_of(env, streams, samples)
     draw = streams.uniform("action", samples, action_size(env))
     wrong = anywhere(env, draw)
-    value = _return(env, expert, start, left, noise, None)
-    after_wrong = _return(env, expert, start, left, noise, wrong)
+    drive = by_expert(env, expert)
+    value, _ = rest(env, drive, start, left, noise)
+    after_wrong, _ = rest(env, drive, start, left, noise, wrong)
     cost = value - after_wrong
     return torch.quantile(cost, 0.95, dim=1)
 
@@ -185,27 +186,6 @@ def _visited(path: Rollout, streams: Streams, samples: int) -> tuple[torch.Tenso
     time = torch.minimum(drawn, last)
     state = path.state[run, episode, time]
     return state, time
-
-
-@torch.no_grad()
-def _return(
-    env: Env, expert: Expert, state: torch.Tensor, left: torch.Tensor, noise: Any, opening: Any
-) -> torch.Tensor:
-    """The expert's return (R, n) over the `left` steps from `state`, after an opening action where one is given."""
-    over = ended(env, state)
-    total = torch.zeros_like(over, dtype=torch.float64)
-    nothing = torch.zeros_like(total)
-    longest = int(left.max())
-    for t in range(longest):
-        opens = t == 0 and opening is not None
-        action = opening if opens else expert.act(state).to(torch.float64)
-        following = env.transition(state, action, noise[t])
-        live = ~over & (t < left)
-        reward = env.reward(state, action, following)
-        total += torch.where(live, reward, nothing)
-        state = torch.where(live[..., None], following, state)
-        over = over | ended(env, state)
-    return total
 
 
 @dataclass(frozen=True)

@@ -558,14 +558,14 @@ def _budget(name: str) -> Quantity:
     return measure
 
 
-def _driven_episodes(a: Assessment) -> int:
-    """Episodes that were driven to learn from.
+def _driven_episodes(a: Assessment) -> np.ndarray:
+    """Episodes that were driven to learn from, one number or one for each run (R,).
 
     Raises:
         Unanswerable: where nobody drove, since the demonstrations were there before.
     """
-    episodes = int(_budget_of(a)["episodes"])
-    if not episodes:
+    episodes = np.asarray(_budget_of(a)["episodes"])
+    if not episodes.all():
         raise Unanswerable("no episodes were driven to learn from")
     return episodes
 

@@ -162,8 +162,16 @@ VARIABLES: dict[str, Variable] = {
     "expert_ended": Variable(_experts_ended, "that of the expert's twins", late=True),
     "ceiling": Variable(_ceiling, "the deviation of two unrelated states"),
     "broke": Variable(_broke, "rollouts that became NaN or infinite"),
+    "uncoupled": Variable(
+        lambda record, learner: record.uncoupled(learner),
+        "share of rollouts whose twins had the same seed and not the same noise",
+        late=True,
+    ),
     "labels": Variable(partial(_spent, "labels"), "expert labels"),
     "asked": Variable(partial(_spent, "asked"), "questions to the expert", late=True),
+    "derivatives": Variable(
+        partial(_spent, "derivatives"), "derivatives of the expert's actions", late=True
+    ),
     "steps": Variable(partial(_spent, "steps"), "environment steps while learning"),
     "updates": Variable(partial(_spent, "updates"), "gradient updates"),
     "seconds": Variable(
@@ -186,11 +194,8 @@ def drift_of(values: np.ndarray, indicator: bool) -> Interval:
 
 def are_indicators(names: Iterable[str]) -> bool:
     """Whether D is 0 or 1 in all environments of these names; a file's, which is not opened for that, counts as none."""
-    for name in names:
-        cls: Any = ENVS.get(name)
-        if cls is None or not cls.indicator:
-            return False
-    return True
+    registered = [ENVS.known(name) for name in names]
+    return all(getattr(cls, "indicator", False) for cls in registered)
 
 
 @dataclass(frozen=True)
@@ -526,6 +531,22 @@ def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
     padded = [cell.ljust(width) for cell, width in pairs]
     line = "  ".join(padded)
     return line.rstrip()
+
+
+def not_same_noise(env: str, who: str, share: float, first: str = "") -> str:
+    """That a share of a learner's twins drew differently, and what that does to D.
+
+    Args:
+        env: name of the environment.
+        who: name of the learner.
+        share: of its rollouts, above 0.
+        first: where that happened first, in words.
+    """
+    part = "less than 1%" if share < 0.01 else f"{share:.0%}"
+    return (
+        f"{who}: same seed, not same noise, in {part} of its rollouts{first}: {env} draws more or fewer numbers where "
+        "it takes other actions than its expert, so that D is in part the noise's."
+    )
 
 
 def remarks(record: Record) -> list[str]:

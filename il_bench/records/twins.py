@@ -124,6 +124,7 @@ class _Twins:
 
     Attributes:
         warnings: of learners whose twins came apart by more than their actions, a sentence each.
+        uncoupled: by learner, in what share of each run's rollouts (R,) they did.
     """
 
     env: Env
@@ -132,6 +133,7 @@ class _Twins:
     episodes: int
     sample: bool
     warnings: list[str] = field(default_factory=list)
+    uncoupled: dict[str, list[float]] = field(default_factory=dict)
     _places: np.ndarray | None = None
 
     def rollout(self, drive: Driver) -> tuple[Rollout, np.ndarray | None]:
@@ -176,11 +178,13 @@ class _Twins:
     def _note_uncoupled(
         self, name: str, own: Rollout, lead: Rollout, places: np.ndarray | None
     ) -> None:
-        """Keep a sentence where the generators of a learner's twins came apart while both lived."""
+        """Keep where the generators of a learner's twins came apart while both lived, and a sentence that says so."""
+        self.uncoupled[name] = [0.0] * self.env.runs
         if places is None or self._places is None:
             return
         both = (own.alive & lead.alive).cpu().numpy()
         parted = (places != self._places) & both
+        self.uncoupled[name] = parted.any(-1).mean(-1).tolist()
         sentence = coupling.uncoupled(self.env, name, parted)
         if sentence:
             self.warnings.append(sentence)
@@ -267,6 +271,7 @@ def _index(twins: _Twins, policies: Mapping[str, Who], lead: Rollout) -> dict[st
             for name, log in logs.items()
             if log.starts
         },
+        "uncoupled": twins.uncoupled,
         "streams": _drawn(twins.streams),
         "warnings": twins.warnings,
         "versions": _versions(),

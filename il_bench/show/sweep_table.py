@@ -17,6 +17,7 @@ from ..records.rows import (
     drift_of,
     line,
     line_texts,
+    not_same_noise,
     title_of,
 )
 from .words import value_text
@@ -89,6 +90,20 @@ def pooled(data: xarray.Dataset, by: tuple[str, ...]) -> dict[str, int]:
             counts = [_different(texts[runs]) for runs in groups]
             most[name] = max(counts)
     return {name: count for name, count in most.items() if count > 1}
+
+
+def remarks(data: xarray.Dataset) -> list[str]:
+    """Of which learners the twins shared no noise, a sentence for each environment and learner."""
+    sentences: list[str] = []
+    if "uncoupled" not in data:
+        return sentences
+    share = np.nan_to_num(data["uncoupled"].values)
+    for runs in _groups(data, ("env", "algo")):
+        env, algo = (str(data[name].values[runs[0]]) for name in ("env", "algo"))
+        part = float(share[runs].mean())
+        if part > 0:
+            sentences.append(not_same_noise(env, algo, part))
+    return sentences
 
 
 def _different(texts: np.ndarray) -> int:
