@@ -16,6 +16,7 @@ from il_bench.fit.loop import squared_error
 from il_bench.fit.slopes import slopes
 from il_bench.nets._mlp_slopes import along, sobolev
 from il_bench.nets.mlp import initial_layers, mlp
+from il_bench.show.report import sentence
 
 
 def along_the_path(env, expert, step=0.0):
@@ -185,3 +186,15 @@ def test_each_run_has_its_own_weight():
         alone = il.TaSIL(1, jacobian=weight, training=SMALL).learn(env[run], il.expert(env[run]))
         for key, array in many.arrays().items():
             assert torch.equal(array[run : run + 1], alone.arrays()[key]), key
+
+
+@pytest.mark.parametrize("order", [("bc", "tasil"), ("tasil", "bc")])
+def test_the_sentence_says_who_was_given_derivatives(order):
+    env = tiny("lane", seeds=2)
+    expert = il.expert(env)
+    learners = {"bc": il.BC(2, training=SMALL), "tasil": il.TaSIL(2, training=SMALL)}
+    policies = {name: learners[name].learn(env, expert) for name in order}
+    said = sentence(il.compare(env, expert, episodes=2, **policies))
+    words = {"tasil": "with 48 derivatives besides", "bc": "without 48 derivatives"}
+    size = env.initial(il.Streams(env.seeds), 1).shape[2]
+    assert words[order[1]].replace("48", str(24 * size)) in said
