@@ -13,6 +13,7 @@ from il_bench.borders.resolve import named
 from il_bench.core import files
 from il_bench.core.streams import Streams
 from il_bench.fit.fitting import restore
+from il_bench.measures.assess import measures
 from il_bench.records import rows
 from il_bench.records.record import ARRAYS
 from il_bench.records.schema import DIMS, INDEX, OPTIONAL, SHAPE, Index
@@ -102,6 +103,18 @@ def test_a_record_of_an_earlier_version_has_no_optional_entries(record, saved):
     old = il.load(saved)
     assert old.table() == record.table()
     assert sentence(old)
+
+
+def test_a_record_of_an_earlier_version_counted_no_derivatives(record, saved):
+    budgets = json.loads((saved / INDEX).read_text())["budgets"]
+    for budget in budgets.values():
+        del budget["derivatives"]
+    old = il.load(edited(saved, budgets=budgets))
+    assert old.table() == record.table()
+    for budget in old.index.budgets.values():
+        assert budget.derivatives == [0] * old.runs
+    (bc, *_) = measures(old, old.env, il.expert(old.env), old.policies()).rows
+    assert bc["values"]["derivatives of the expert"].value == 0
 
 
 def test_what_ran_is_written_down_whole(saved):

@@ -1,6 +1,7 @@
 """TaSIL: the expert's Jacobian is recovered, matched, and counted; who has none is refused before any work."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from il_bench.fit.loop import squared_error
 from il_bench.fit.slopes import slopes
 from il_bench.nets._mlp_slopes import along, sobolev
 from il_bench.nets.mlp import initial_layers, mlp
+from il_bench.show.report import _budget
 
 
 def along_the_path(env, expert, step=0.0):
@@ -185,3 +187,12 @@ def test_each_run_has_its_own_weight():
         alone = il.TaSIL(1, jacobian=weight, training=SMALL).learn(env[run], il.expert(env[run]))
         for key, array in many.arrays().items():
             assert torch.equal(array[run : run + 1], alone.arrays()[key]), key
+
+
+def test_a_sentence_of_equal_budgets_says_who_was_given_derivatives():
+    first, copy = (SimpleNamespace(labels=24, updates=60, derivatives=n) for n in (0, 96))
+    assert (
+        _budget(copy, first) == ", on the same labels and updates and with 96 derivatives besides"
+    )
+    assert _budget(first, copy) == ", on the same labels and updates and without 96 derivatives"
+    assert _budget(first, first) == ", on the same labels and updates"
