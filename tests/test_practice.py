@@ -208,7 +208,6 @@ def test_half_of_every_batch_is_the_expert_s_and_pays():
     (shown,) = transitions(env, visits)
     assert len(shown) == 18
     assert np.array_equal(shown.following[:8], shown.obs[1:9])
-    assert shown.first.tolist() == ([True] + [False] * 8) * 2
     assert not shown.over.any()
     settings = {"replay_buffer_kwargs": {"shown": shown}, "buffer_size": 8, "learning_starts": 99}
     model = DQN("MlpPolicy", "CartPole-v1", replay_buffer_class=HalfExpert, **settings)

@@ -104,9 +104,7 @@ def test_the_table_of_demonstrations_is_their_counts(name):
 def test_numbers_have_places_and_vectors():
     numbers = torch.tensor([[[2.0, 1.0], [0.0, 3.0]]])
     assert ids.place(numbers, (3, 4)).tolist() == [[9, 3]]
-    assert ids.one_hot(numbers, (3, 4)).tolist() == [
-        [[0, 0, 1, 0, 1, 0, 0], [1, 0, 0, 0, 0, 0, 1]]
-    ]
+    assert ids.one_hot(numbers, (3, 4)).tolist() == [[[0, 0, 1, 0, 1, 0, 0], [1, 0, 0, 0, 0, 0, 1]]]
 
 
 def test_what_is_no_automaton_is_refused():

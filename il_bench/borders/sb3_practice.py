@@ -88,8 +88,10 @@ class Stage(gymnasium.Wrapper[Any, Any, Any, Any]):
         following, reward, over, cut, info = self.env.step(action)
         step = Step(self._obs, action, following, float(reward), over)
         self._obs = following
-        self._count(step, over or cut)
-        return following, self._pay(step), over, cut, info
+        last = over or cut
+        self._count(step, last)
+        paid = self._pay(step)
+        return following, paid, over, cut, info
 
     def _count(self, step: Step, last: bool) -> None:
         self.steps += 1

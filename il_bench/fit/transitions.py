@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from gymnasium import spaces
 
-from ..core.env import Env
+from ..core.env import Env, Expert
+from ..core.policy import Log
 from ..core.rollout import Rollout, observe
+from ..core.streams import Streams
+from .collect import expert_rollouts
 
 
 @dataclass(frozen=True)
@@ -20,17 +23,23 @@ class Transitions:
         action: actions (n, U) within their space; float32, int64 where they are Discrete.
         following: observations (n, O) after each step, float32.
         over: (n,) bool, whether the environment ended the episode with this step.
-        first: (n,) bool, whether an episode began with it.
     """
 
     obs: np.ndarray
     action: np.ndarray
     following: np.ndarray
     over: np.ndarray
-    first: np.ndarray
 
     def __len__(self) -> int:
         return len(self.obs)
+
+
+def demonstrated(
+    env: Env, expert: Expert, streams: Streams, episodes: int, log: Log
+) -> list[Transitions]:
+    """The steps of the expert's own rollouts, for each run (R,), counted in the learner's budget."""
+    visits = expert_rollouts(env, expert, streams, episodes, log)
+    return transitions(env, visits)
 
 
 def transitions(env: Env, visits: Rollout) -> list[Transitions]:
@@ -43,11 +52,10 @@ def transitions(env: Env, visits: Rollout) -> list[Transitions]:
     step = np.arange(times - 1)
     last = step == visits.length[..., None].cpu().numpy() - 1
     over = last & visits.terminated[..., None].cpu().numpy()
-    first = np.broadcast_to(step == 0, alive.shape)
     before = obs[:, :, :-1]
     after = obs[:, :, 1:]
     return [
-        Transitions(*(part[run][alive[run]] for part in (before, action, after, over, first)))
+        Transitions(*(part[run][alive[run]] for part in (before, action, after, over)))
         for run in range(runs)
     ]
 

@@ -23,9 +23,8 @@ from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import require, require_choice, require_counts
 from ..core.streams import Streams
-from ..fit.collect import expert_rollouts
 from ..fit.training import require_positive
-from ..fit.transitions import Transitions, transitions
+from ..fit.transitions import Transitions, demonstrated
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,8 @@ class SQIL:
         log = log or Log()
         engine = self._engine(env)
         expert = resolve.expert(env, expert)
-        visits = expert_rollouts(env, expert, streams.fork("demonstrations"), self.episodes, log)
-        shown = transitions(env, visits)
+        own = streams.fork("demonstrations")
+        shown = demonstrated(env, expert, own, self.episodes, log)
 
         def enrol(run: int, seed: int) -> Student:
             make = partial(self._model, engine, shown[run])
