@@ -19,6 +19,7 @@ from .core.registry import LEARNERS, NETS, register_with_gymnasium
 if TYPE_CHECKING:  # the same names, for editors and type checkers
     from .borders.resolve import expert, make
     from .borders.sb3_policies import from_sb3, to_sb3
+    from .borders.sb3_ppo import Practice
     from .core.arrays import affine, column, coordinates, namespace
     from .core.env import Certificate, Env, Expert, FiniteEnv
     from .core.policy import Log, Policy
@@ -49,6 +50,7 @@ __version__ = "0.4.0"
 _HOMES = {
     "borders.resolve": "expert make",
     "borders.sb3_policies": "from_sb3 to_sb3",
+    "borders.sb3_ppo": "Practice",
     "core.arrays": "affine column coordinates namespace",
     "core.env": "Certificate Env Expert FiniteEnv",
     "core.policy": "Log Policy",

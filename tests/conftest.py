@@ -16,6 +16,7 @@ import pytest
 import torch
 
 import il_bench as il  # before torch: it asks MKL for reproducible products
+from il_bench.borders.sb3_ppo import Practice
 from il_bench.datasets import letters
 from il_bench.fit.training import Training
 
@@ -58,6 +59,17 @@ SMALL = Training(hidden=(16,), updates=60, batch=16)
 """Enough training to tell right from wrong, not to be good."""
 
 
+BRIEF = {"steps": 18, "rollout": 6, "minibatch": 6}
+"""Practice in three rounds of a few steps."""
+PRACTISING = {
+    **BRIEF,
+    "practice": Practice(**BRIEF, copies=2, epochs=1),
+    "warmup": 6,
+    "hidden": (8,),
+}
+"""Settings of learners that practise."""
+
+
 def tiny(name: str, **settings):
     """A registered environment, small enough for a test."""
     settings = {"horizon": 12, **settings}
@@ -66,7 +78,7 @@ def tiny(name: str, **settings):
 
 def learners():
     """Every registered learner with settings small enough for a test, by name and net."""
-    small = {"episodes": 2, "rounds": 3, "validation": 2, "training": SMALL}
+    small = {"episodes": 2, "rounds": 3, "validation": 2, "training": SMALL, **PRACTISING}
     out = {}
     for name, cls in il.LEARNERS.items():
         known = {f.name for f in dataclasses.fields(cls)}

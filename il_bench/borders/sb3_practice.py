@@ -153,20 +153,48 @@ def numbers(streams: Streams) -> list[int]:
     return [int(number) for number in drawn.tolist()]
 
 
-def together(env: Env, students: Sequence[Student]) -> Policy:
-    """What the students of all runs would do now, as one policy of R runs on the environment's device."""
-    return joined([from_sb3(student.model) for student in students], env.device)
+def enrolled(env: Env, streams: Streams, enrol: Callable[[int, int], Student]) -> list[Student]:
+    """One student for each run, made of the run's number and a seed of its own."""
+    return [enrol(run, seed) for run, seed in enumerate(numbers(streams))]
 
 
-def sign(log: Log, students: Sequence[Student], updates: int) -> None:
-    """Count in the log what practice came to: each run's own steps and episodes, and every run's updates."""
+def practised(
+    env: Env,
+    students: Sequence[Student],
+    rounds: int,
+    one: Callable[[Student, int], None],
+    log: Log,
+) -> Policy:
+    """What the students have learned after so many rounds, as one policy of R runs on the environment's device.
+
+    Args:
+        env: of R runs.
+        students: one for each run; closed in any case.
+        rounds: how many.
+        one: what one student does in one round.
+        log: is told of each round, and counts what all of it came to.
+    """
+    try:
+        for i in range(rounds):
+            for student in students:
+                one(student, i)
+            now = [from_sb3(student.model) for student in students]
+            policy = joined(now, env.device)
+            log.iterate(i, policy)
+            log.report((i + 1) / rounds, f"round {i + 1} of {rounds}")
+    finally:
+        for student in students:
+            student.close()
+    _count(log, students)
+    return policy
+
+
+def _count(log: Log, students: Sequence[Student]) -> None:
+    """Count in the log what practice came to, run by run."""
     for name in ("steps", "episodes", "collected", "falls"):
         spent = [student.spent(name) for student in students]
         before = torch.as_tensor(getattr(log, name)).cpu()
         setattr(log, name, before + torch.tensor(spent))
-    log.updates += updates
-    for student in students:
-        student.close()
 
 
 def require_actions(who: str, env: Env, kind: type[spaces.Space[Any]]) -> None:

@@ -203,7 +203,10 @@ def _ends(values: Any) -> float | tuple[float, float]:
 
 
 class Learner(Protocol):
-    """A frozen dataclass: its fields are its hyperparameters, each documented; one verb."""
+    """A frozen dataclass: its fields are its hyperparameters, each documented; one verb.
+
+    One that learns actions of one kind alone says which, `actions: ClassVar = "Box"` or `"Discrete"`, and refuses others.
+    """
 
     def learn(
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None

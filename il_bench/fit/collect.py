@@ -19,7 +19,7 @@ from ..core.rollout import (
     roll_in,
     rollout,
 )
-from ..core.settings import require
+from ..core.settings import Values, as_tuple, require
 from ..core.streams import Streams
 from .dataset import Dataset, dataset
 
@@ -106,6 +106,21 @@ def demonstrate_labels(
     log.asked = log.asked + visits.questions.sum(1)
     _count_own_labels(used, log)
     return dataset(env, used, used.action)
+
+
+def demonstrate_budget(
+    env: Env, expert: Expert, streams: Streams, episodes: int, labels: Values, log: Log
+) -> Dataset:
+    """The expert's own rollouts: so many episodes, or as many as hold each run's number of `labels`, if that is not 0.
+
+    Raises:
+        ValueError: when its episodes end too early for so many.
+    """
+    numbers = as_tuple(labels)
+    if max(numbers) == 0:
+        return demonstrate(env, expert, streams, episodes, log)
+    wanted = torch.tensor(numbers, device=env.device).round().long().expand(env.runs)
+    return demonstrate_labels(env, expert, streams, wanted, log)
 
 
 def _visits_of(

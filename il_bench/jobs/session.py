@@ -383,8 +383,8 @@ def _checkpoint(env: Env, expert: Expert, learner: Any, options: RunOptions) -> 
     """Where the rounds of exactly this training are kept until it is over: its sources and settings are its name."""
     things = {"env": env, "learner": learner}
     settings = {k: {"name": registry.name_of(v), **nested(v)} for k, v in things.items()}
-    sources = digest.code_of(env, learner, expert)
-    identity = {**settings, "expert": registry.name_of(expert), "code": sources}
+    code = digest.code_of(env, learner, expert).address
+    identity = {**settings, "expert": registry.name_of(expert), "code": code}
     folder = Path("runs") / ".rounds" / digest.key(identity)
     return Checkpoint(folder, options.checkpoint_every)
 

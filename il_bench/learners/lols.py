@@ -21,18 +21,10 @@ from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import Values, as_tuple, require, require_choice, require_counts
 from ..core.streams import Streams
-from ..fit.costs import (
-    Follower,
-    Judge,
-    Source,
-    costs,
-    drive_in,
-    judge,
-    require_discrete,
-    visits_of,
-)
+from ..fit.costs import costs, drive_in, require_discrete, visits_of
 from ..fit.course import Course
 from ..fit.dataset import Dataset
+from ..fit.judges import Follower, Judge, Source, judge
 from ..fit.rounds import Aggregate, All, Last, in_rounds, require_updates, shared, warm
 from ..fit.training import Training
 
