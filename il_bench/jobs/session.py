@@ -28,7 +28,7 @@ from ..core.files import next_reservation, reservation
 from ..core.policy import Log, Policy
 from ..core.registry import short_name
 from ..core.rollout import ask
-from ..core.settings import build, flatten, nested, require
+from ..core.settings import nested, require
 from ..core.streams import Streams
 from ..core.threads import threads
 from ..measures.contract import check
@@ -414,6 +414,12 @@ class Again:
     """Threads of torch."""
     video: bool = True
     """Make the film."""
+    tensorboard: Path | None = None
+    """Folder for TensorBoard."""
+
+
+OWN = ("out", "device", "threads", "video", "trust", "tensorboard")
+"""What is asked for anew: a Record does not say where to write, or whom to trust."""
 
 
 def repeated(args: list[str]) -> tuple[RunOptions, Env, dict[str, Any], record.Record]:
@@ -434,7 +440,7 @@ def repeated(args: list[str]) -> tuple[RunOptions, Env, dict[str, Any], record.R
     env = dataclasses.replace(original.env, device=again.device)
     names = options["algo"]
     algos = (names,) if isinstance(names, str) else tuple(names)  # one, in earlier versions
-    chosen = {name: getattr(again, name) for name in ("out", "device", "threads", "video", "trust")}
+    chosen = {name: getattr(again, name) for name in OWN}
     chosen |= {"expert": again.expert or expert, "algo": algos}
     learners = {short_name(name): _repeated_learner(original, short_name(name)) for name in algos}
     return RunOptions(**{**options, **chosen}), env, learners, original
@@ -445,13 +451,7 @@ def _repeated_learner(original: record.Record, name: str) -> Any:
     algorithm = original.index.algorithms.get(name)
     if algorithm is None:
         raise ValueError(f"record: {original.path} holds no learner {name!r}; repeat it in Python")
-    require(
-        ":" not in algorithm.name,
-        f"record: its learner {algorithm.name!r} is a file's; run it with --algo instead",
-    )
-    settings = flatten(algorithm.settings)
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-    return build(registry.LEARNERS[algorithm.name], values)
+    return resolve.recorded_learner(algorithm.name, algorithm.settings)
 
 
 def _same(original: record.Record, repetition: record.Record) -> str:
