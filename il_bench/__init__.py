@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
     from .core.tokens import TokenEnv, apart, zero_or_one
     from .fit.fitting import load_policy
     from .fit.training import Training
+    from .jobs.matched import matched
     from .jobs.store import open
     from .learners.bc import BC
     from .learners.dagger import DAgger
@@ -64,6 +65,7 @@ _HOMES = {
     "fit.fitting": "load_policy",
     "fit.training": "Training",
     "jobs.store": "open",
+    "jobs.matched": "matched",
     "measures.assess": "assess",
     "measures.contract": "check",
     "measures.lipschitz": "assert_lipschitz",
