@@ -52,6 +52,8 @@ def main(args: list[str]) -> None:
     _show(cells)
     for sentence in remarks(data):
         print(sentence)
+    if bad := store.failures(options.results):
+        print(f"{len(bad):,} runs failed and are not in the table; sweep --retry tries them again")
     if several := pooled(data, by):
         counts = [f"{count} values of {name}" for name, count in several.items()]
         words = ", ".join(counts)

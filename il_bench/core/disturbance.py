@@ -55,8 +55,7 @@ def replacing(env: Env, chance: torch.Tensor, streams: Streams, episodes: int) -
     """With a chance (R,) the Discrete action is replaced by one of all, each alike."""
     draw = streams.uniform("disturbance", episodes, env.horizon, 2)
     coin, place = draw.unbind(-1)
-    space: Any = env.action_space
-    others = (place * int(space.n)).floor()
+    others = anywhere(env, place)
     replaced = coin < chance[:, None, None]
 
     def disturb(step: int, action: torch.Tensor) -> torch.Tensor:
@@ -64,6 +63,27 @@ def replacing(env: Env, chance: torch.Tensor, streams: Streams, episodes: int) -
         return torch.where(replaced[:, :, step, None], other, action)
 
     return disturb
+
+
+LARGEST_ACTION = 1e3
+"""Where a Box without a bound is cut off to draw actions from it."""
+
+
+def anywhere(env: Env, draw: torch.Tensor) -> torch.Tensor:
+    """Actions (..., U) anywhere in their space, each alike, for uniform numbers (..., U)."""
+    space = env.action_space
+    if isinstance(space, spaces.Discrete):
+        actions = int(space.n)
+        return (draw * actions).floor()
+    low = _cut_off(space.low, draw)
+    high = _cut_off(space.high, draw)
+    return low + (high - low) * draw
+
+
+def _cut_off(bound: np.ndarray, draw: torch.Tensor) -> torch.Tensor:
+    """A bound of a Box (U,), where it has one."""
+    finite = np.clip(bound.ravel(), -LARGEST_ACTION, LARGEST_ACTION)
+    return torch.as_tensor(finite, device=draw.device)
 
 
 def is_discrete(env: Env) -> bool:

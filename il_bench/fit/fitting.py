@@ -95,6 +95,14 @@ def load_policy(path: str | Path) -> Policy:
     return restore(*policy_file.read(path))
 
 
+def joined(policies: list[Any], device: str) -> Policy:
+    """One policy of all the runs of several policies of one kind, in order, on a device."""
+    first, *_ = policies
+    parts = [policy.arrays() for policy in policies]
+    arrays = {name: torch.cat([part[name] for part in parts]).to(device) for name in parts[0]}
+    return restore(first.kind, arrays, first.action_space)
+
+
 def assemble(policies: list[Any], choice: list[int]) -> Policy:
     """One policy of R runs that takes run r from `policies[choice[r]]`."""
     parts = [policies[pick].arrays() for pick in choice]

@@ -542,11 +542,10 @@ def _budget_of(a: Assessment) -> dict[str, Any]:
         Unanswerable: where the policy was trained elsewhere.
     """
     name = a.record.learners[a.learner]
-    budgets = a.record.config["budgets"]
-    budget = budgets.get(name)
+    budget = a.record.index.budgets.get(name)
     if budget is None:
         raise Unanswerable("the policy was trained elsewhere")
-    return dict(budget)
+    return vars(budget)
 
 
 def _budget(name: str) -> Quantity:
@@ -558,14 +557,14 @@ def _budget(name: str) -> Quantity:
     return measure
 
 
-def _driven_episodes(a: Assessment) -> int:
-    """Episodes that were driven to learn from.
+def _driven_episodes(a: Assessment) -> np.ndarray:
+    """Episodes that were driven to learn from, one number or one for each run (R,).
 
     Raises:
         Unanswerable: where nobody drove, since the demonstrations were there before.
     """
-    episodes = int(_budget_of(a)["episodes"])
-    if not episodes:
+    episodes = np.asarray(_budget_of(a)["episodes"])
+    if not episodes.all():
         raise Unanswerable("no episodes were driven to learn from")
     return episodes
 
@@ -637,6 +636,7 @@ COST: dict[str, Quantity] = {
     "cost gap": lambda a: a.gap,
     "horizon exponent of the cost gap": lambda a: horizon_law(a)[0],
     "labels": _budget("labels"),
+    "derivatives of the expert": _budget("derivatives"),
     "environment steps": _budget("steps"),
     "return lost an episode while collecting": _lost_collecting,
     "episodes ended early while collecting": _early_ends,

@@ -169,6 +169,9 @@ VARIABLES: dict[str, Variable] = {
     ),
     "labels": Variable(partial(_spent, "labels"), "expert labels"),
     "asked": Variable(partial(_spent, "asked"), "questions to the expert", late=True),
+    "derivatives": Variable(
+        partial(_spent, "derivatives"), "derivatives of the expert's actions", late=True
+    ),
     "steps": Variable(partial(_spent, "steps"), "environment steps while learning"),
     "updates": Variable(partial(_spent, "updates"), "gradient updates"),
     "seconds": Variable(

@@ -71,6 +71,7 @@ class Budget:
 
     labels: list[int]
     asked: list[int]
+    derivatives: list[int]
     steps: list[int]
     collected: list[float]
     falls: list[int]
@@ -128,7 +129,7 @@ class Index:
         typed = {
             "env": _made(Named, config["env"]),
             "algorithms": {name: _made(Named, values) for name, values in algorithms},
-            "budgets": {name: _made(Budget, _with_asked(values)) for name, values in budgets},
+            "budgets": {name: _made(Budget, _up_to_date(values)) for name, values in budgets},
         }
         return _made(cls, config | typed)
 
@@ -142,9 +143,11 @@ def _made(cls: type[Any], values: dict[str, Any]) -> Any:
     return cls(**known)
 
 
-def _with_asked(budget: dict[str, Any]) -> dict[str, Any]:
-    """A budget, in earlier versions of which the labels were the questions asked."""
-    return {"asked": budget.get("labels"), **budget}
+def _up_to_date(budget: dict[str, Any]) -> dict[str, Any]:
+    """A budget, in earlier versions of which the labels were the questions asked, and no derivatives were."""
+    labels = budget.get("labels")
+    none = [0] * len(labels) if isinstance(labels, list) else None
+    return {"asked": labels, "derivatives": none, **budget}
 
 
 def _number(value: Any) -> bool:
@@ -198,7 +201,7 @@ def _runs(value: Any) -> bool:
 def _budget(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
-    whole = _with_asked(value)
+    whole = _up_to_date(value)
     spent = all(_numbers(whole.get(name)) for name in SPENT)
     counted = all(_number(value.get(name)) for name in ("episodes", "updates", "seconds"))
     return spent and counted and _numbers_by_name(value.get("broke", {}))

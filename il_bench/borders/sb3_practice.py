@@ -1,0 +1,213 @@
+"""Practice: reinforcement learning by stable-baselines3 within a learner, its steps counted in the learner's budget.
+
+Its models know one run only, so that runs are not side by side but one after the other. Each has generators of its own,
+keyed by its seed: what a run learns does not depend on its neighbours, and the process's generators stay as they were.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from ..core.env import Env
+from ..core.policy import Log, Policy
+from ..core.settings import require
+from ..core.streams import Streams
+from ..core.threads import few_threads
+from ..fit.fitting import joined
+from .gymnasium_out import GymEnv
+from .sb3_chance import Chance
+from .sb3_policies import from_sb3
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happened in one step.
+
+    Attributes:
+        obs: observation (O,) before it.
+        action: what was done, as the environment takes it.
+        following: observation (O,) after it.
+        reward: the environment's own.
+        over: whether the environment ended the episode.
+    """
+
+    obs: np.ndarray
+    action: Any
+    following: np.ndarray
+    reward: float
+    over: bool
+
+
+Pay: TypeAlias = "Callable[[Step], float]"
+"""What a step is worth to the model."""
+
+Make: TypeAlias = "Callable[[Any, int], Any]"
+"""(stable-baselines3's VecEnv, seed) -> a model of its."""
+
+
+class Stage(gymnasium.Wrapper[Any, Any, Any, Any]):
+    """One copy of an environment at practice: each step is counted, and pays what the learner says.
+
+    Args:
+        env: of one run.
+        pay: what a step is worth.
+
+    Attributes:
+        steps: taken.
+        episodes: that have ended.
+        collected: their returns in the environment's own reward, summed.
+        falls: how many of them the environment ended early.
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, Any], pay: Pay):
+        gymnasium.Wrapper.__init__(self, env)
+        self._pay = pay
+        self._obs = np.empty(0)
+        self._return = 0.0
+        self.steps = self.episodes = self.falls = 0
+        self.collected = 0.0
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """See Gymnasium."""
+        self._obs, info = self.env.reset(seed=seed, options=options)
+        self._return = 0.0
+        return self._obs, info
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """See Gymnasium."""
+        following, reward, over, cut, info = self.env.step(action)
+        step = Step(self._obs, action, following, float(reward), over)
+        self._obs = following
+        last = over or cut
+        self._count(step, last)
+        paid = self._pay(step)
+        return following, paid, over, cut, info
+
+    def _count(self, step: Step, last: bool) -> None:
+        self.steps += 1
+        self._return += step.reward
+        if last:
+            self.episodes += 1
+            self.falls += int(step.over)
+            self.collected += self._return
+
+
+class Student:
+    """One run at practice.
+
+    Args:
+        env: of one run.
+        seed: of everything that the model draws.
+        make: who makes the model.
+        pay: what a step is worth to it.
+        copies: of the environment, which it steps side by side; one where no second can exist.
+
+    Attributes:
+        stages: the copies.
+        model: what practises, of stable-baselines3.
+    """
+
+    def __init__(self, env: Env, seed: int, make: Make, pay: Pay, copies: int = 1):
+        from stable_baselines3.common.logger import Logger
+        from stable_baselines3.common.vec_env import DummyVecEnv
+
+        count = 1 if env.in_turn else copies
+        self._tasks = [dataclasses.replace(env, device="cpu") for _ in range(count)]
+        self.stages = [Stage(GymEnv(task), pay) for task in self._tasks]
+        waiting = iter(self.stages)
+        world = DummyVecEnv([lambda: next(waiting)] * count)
+        self._chance = Chance(seed)
+        with self._chance.lent():
+            self.model = make(world, seed)
+        self.model.set_logger(Logger(None, []))
+
+    @few_threads
+    def practise(self, steps: int, callback: Any = None) -> None:
+        """Go on for so many steps, and as many more as a rollout that has begun takes."""
+        with self._chance.lent():
+            self.model.learn(steps, callback, reset_num_timesteps=False)
+
+    def spent(self, name: str) -> float:
+        """Steps, episodes, returns or falls of all copies together."""
+        return sum(getattr(stage, name) for stage in self.stages)
+
+    def close(self) -> None:
+        """Close what the environments keep open."""
+        for task in self._tasks:
+            close = getattr(task, "close", None)
+            if close is not None:
+                close()
+
+
+def numbers(streams: Streams) -> list[int]:
+    """One seed for each run's model, below 2**31, as stable-baselines3 takes them."""
+    drawn = streams.integers("stable-baselines3", 2**31)
+    return [int(number) for number in drawn.tolist()]
+
+
+def enrolled(env: Env, streams: Streams, enrol: Callable[[int, int], Student]) -> list[Student]:
+    """One student for each run, made of the run's number and a seed of its own."""
+    return [enrol(run, seed) for run, seed in enumerate(numbers(streams))]
+
+
+def practised(
+    env: Env,
+    students: Sequence[Student],
+    rounds: int,
+    one: Callable[[Student, int], None],
+    log: Log,
+) -> Policy:
+    """What the students have learned after so many rounds, as one policy of R runs on the environment's device.
+
+    Args:
+        env: of R runs.
+        students: one for each run; closed in any case.
+        rounds: how many.
+        one: what one student does in one round.
+        log: is told of each round, and counts what all of it came to.
+    """
+    try:
+        for i in range(rounds):
+            for student in students:
+                one(student, i)
+            now = [from_sb3(student.model) for student in students]
+            policy = joined(now, env.device)
+            log.iterate(i, policy)
+            log.report((i + 1) / rounds, f"round {i + 1} of {rounds}")
+    finally:
+        for student in students:
+            student.close()
+    _count(log, students)
+    return policy
+
+
+def _count(log: Log, students: Sequence[Student]) -> None:
+    """Count in the log what practice came to, run by run."""
+    for name in ("steps", "episodes", "collected", "falls"):
+        spent = [student.spent(name) for student in students]
+        before = torch.as_tensor(getattr(log, name)).cpu()
+        setattr(log, name, before + torch.tensor(spent))
+
+
+def require_actions(who: str, env: Env, kind: type[spaces.Space[Any]]) -> None:
+    """Refuse actions that a learner cannot choose from.
+
+    Raises:
+        ValueError: in one sentence.
+    """
+    names = {spaces.Box: "continuous (Box)", spaces.Discrete: "Discrete"}
+    space = env.action_space
+    require(
+        isinstance(space, kind),
+        f"{who}: expected {names[kind]} actions, got {space}; choose another engine or another learner",
+    )
