@@ -319,7 +319,7 @@ def main() -> None:
         table(header, [line.cells() for line in lines]),
         f"An expert plus an error of {EPSILON:g}.",
         t=list(range(0, HORIZON + 1, HORIZON // 20)),
-        lines=[line.entry() for line in lines],
+        loops=[line.entry() for line in lines],
     )
 
 

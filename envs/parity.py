@@ -16,9 +16,12 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench import Certificate, Env, Streams, Values, coordinates, namespace, require
+from il_bench import Certificate, FiniteEnv, Streams, Values, coordinates, namespace, require
 from il_bench.paint.canvas import BANNER, INK, PAPER, SOFT, Canvas, colour_of
 
+FAR = 40.0  # a number so large that the chance made of it is 0
+# Noise that stands for a bit that is 1 and 0, without fog and in it.
+OUTCOMES = (-1.0, 0.0, 0.0), (1.0, 0.0, 0.0), (-1.0, FAR, 0.0), (1.0, FAR, 0.0)
 SYMBOLS = 6  # what is seen: the last symbol, 0 or 1, with a bit that is 0, 1 or unreadable
 # Of the picture.
 LIT = "#ffd54a"
@@ -30,7 +33,7 @@ MIST = "#cfd7df"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parity(Env):
+class Parity(FiniteEnv):
     """y_t = y_{t-1} xor bit_t: one wrong symbol makes all later ones wrong, until another makes them right."""
 
     horizon: int = 100
@@ -75,6 +78,20 @@ class Parity(Env):
         is_one = (bit < 0.5) * one
         is_fog = (fog < self.per_run(self.fog)) * one
         return torch.stack((first, first, is_one, is_fog), -1)
+
+    def all_states(self) -> torch.Tensor:
+        """Two symbols said, two true ones, two bits, fog or none."""
+        ends = torch.arange(2.0, dtype=torch.float64)
+        states = torch.cartesian_prod(ends, ends, ends, ends)
+        return states.to(self.device).expand(self.runs, -1, -1)
+
+    def all_noise(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """A bit, 0 as likely as 1, in fog or not."""
+        fog = self.per_run(self.values("fog"))
+        clear = 1 - fog
+        chance = torch.cat((clear, clear, fog, fog), 1)
+        noise = torch.tensor(OUTCOMES, dtype=torch.float64, device=self.device)
+        return noise.expand(self.runs, -1, -1), chance / 2
 
     def answer(self, state: Any) -> Any:
         """The true next symbol, truth xor bit, (R, E)."""

@@ -16,11 +16,14 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench import Certificate, Env, Streams, Values, coordinates, namespace, require
+from il_bench import Certificate, FiniteEnv, Streams, Values, coordinates, namespace, require
 from il_bench.paint.actors import paint_walker
 from il_bench.paint.canvas import BANNER, INK, SOFT, Canvas, bodies, colour_of
 
 BACK = 2  # the action that leads back; 0 and 1 are the turns
+FAR = 40.0  # a number so large that the chance made of it is 0
+# Noise that stands for left and right, without fog and in it.
+OUTCOMES = (-1.0, 0.0, 0.0), (1.0, 0.0, 0.0), (-1.0, FAR, 0.0), (1.0, FAR, 0.0)
 SYMBOLS = 4  # what is seen: on the path left, right, unreadable; off the path
 # Of the picture.
 SKY = "#eaf2fb"
@@ -33,7 +36,7 @@ SQUARE = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recover(Env):
+class Recover(FiniteEnv):
     """A path with turns, k steps beside it for every error, and a way back: the dial is how long it takes."""
 
     horizon: int = 80
@@ -82,6 +85,22 @@ class Recover(Env):
         is_right = (turn < 0.5) * one
         is_fog = (fog < self.per_run(self.fog)) * one
         return torch.stack((0 * one, is_right, is_fog), -1)
+
+    def all_states(self) -> torch.Tensor:
+        """As many steps off the path as the largest k, two turns, fog or none."""
+        ends = torch.arange(2.0, dtype=torch.float64)
+        most = max(self.values("k"))
+        off = torch.arange(most + 1, dtype=torch.float64)
+        states = torch.cartesian_prod(off, ends, ends)
+        return states.to(self.device).expand(self.runs, -1, -1)
+
+    def all_noise(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Left or right, each as likely as not, in fog or not."""
+        fog = self.per_run(self.values("fog"))
+        clear = 1 - fog
+        chance = torch.cat((clear, clear, fog, fog), 1)
+        noise = torch.tensor(OUTCOMES, dtype=torch.float64, device=self.device)
+        return noise.expand(self.runs, -1, -1), chance / 2
 
     def on_path(self, state: Any) -> Any:
         """Whether one is on the path, (R, E) bool."""

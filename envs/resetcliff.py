@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench import Certificate, Env, Streams, Values, require
+from il_bench import Certificate, FiniteEnv, Streams, Values, require
 from il_bench.paint.actors import paint_walker
 from il_bench.paint.canvas import PAPER, Canvas, bodies, colour_of
 
@@ -34,7 +34,7 @@ TOP = 0.52
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResetCliff(Env):
+class ResetCliff(FiniteEnv):
     """S-1 good states, one bad: a wrong action falls; absorbing, or recoverable by the expert's action."""
 
     horizon: int = 40
@@ -76,6 +76,20 @@ class ResetCliff(Env):
         rare = 1 / (self.per_run(self.rarity) + 1)
         number = torch.floor(uniform / rare)
         return torch.clamp(number, max=self.size - 2)
+
+    def all_states(self) -> torch.Tensor:
+        """S of them."""
+        numbers = torch.arange(self.size, dtype=torch.float64, device=self.device)
+        return numbers[:, None].expand(self.runs, -1, -1)
+
+    def all_noise(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """One number for each good state: the middle of those that lead to it."""
+        rare = 1 / (self.per_run(self.values("rarity")) + 1)
+        count = self.size - 2
+        chance = torch.cat((rare.expand(-1, count), 1 - count * rare), 1)
+        above = chance.cumsum(1)
+        middle = above - chance / 2
+        return torch.special.ndtri(middle)[..., None], chance
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """A fresh good state."""

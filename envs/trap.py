@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from il_bench import Certificate, Env, Streams, Values, coordinates, namespace, require
+from il_bench import Certificate, FiniteEnv, Streams, Values, coordinates, namespace, require
 from il_bench.paint.actors import paint_walker
 from il_bench.paint.canvas import INK, Canvas, bodies, colour_of
 from il_bench.paint.scenery import circle
@@ -53,7 +53,7 @@ PUFFS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trap(Env):
+class Trap(FiniteEnv):
     """A fork, a path and a pit without a way out: what errs at the fork loses the whole episode."""
 
     horizon: int = 40
@@ -95,6 +95,18 @@ class Trap(Env):
         is_right = (side < 0.5).to(side.dtype)
         is_fog = (fog < self.per_run(self.fog)).to(side.dtype)
         return torch.stack((fork, is_right, is_fog), -1)
+
+    def all_states(self) -> torch.Tensor:
+        """Three places, two sides, fog or none."""
+        ends = torch.arange(2.0, dtype=torch.float64)
+        places = torch.arange(3.0, dtype=torch.float64)
+        states = torch.cartesian_prod(places, ends, ends)
+        return states.to(self.device).expand(self.runs, -1, -1)
+
+    def all_noise(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Nothing happens by chance."""
+        nothing = torch.zeros(self.runs, 1, 1, dtype=torch.float64, device=self.device)
+        return nothing, nothing[..., 0] + 1
 
     def right(self, state: Any, action: Any) -> Any:
         """Whether the action is the safe one and not too late, (R, E) bool."""

@@ -42,13 +42,17 @@ def main(args: list[str]) -> None:
     options = parsed(TableOptions, args, "python -m il_bench.table")
     _require_new(options.csv)
     from .jobs import store
-    from .show.sweep_table import lines, pooled
+    from .show.sweep_table import lines, pooled, remarks
 
     names = [name.strip() for name in options.by.split(",")]
     by = tuple(name for name in names if name)
     data = store.open(options.results)
     cells = lines(data, by, options.at)
     _show(cells)
+    for sentence in remarks(data):
+        print(sentence)
+    if bad := store.failures(options.results):
+        print(f"{len(bad):,} runs failed and are not in the table; sweep --retry tries them again")
     if several := pooled(data, by):
         counts = [f"{count} values of {name}" for name, count in several.items()]
         words = ", ".join(counts)

@@ -179,3 +179,18 @@ def test_what_is_repeated_on_other_seeds_takes_them(load):
         arguments = functions(FOLDER / f"{name}.py")["results"].args
         assert [one.arg for one in arguments.args] == ["first", "seeds"], name
         assert [ast.unparse(one) for one in arguments.defaults] == ["0", "SEEDS"], name
+
+
+def _published(path):
+    """The calls of `publish` in a script: how many arguments by place, and the names of the others."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "publish":
+            yield len(node.args), {keyword.arg for keyword in node.keywords}
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_what_is_published_is_given_once(path):
+    """A number of a script may not bear the name of an argument: that shows hours later, when it is published."""
+    arguments = "name", "claims", "lines", "caption"
+    for places, names in _published(path):
+        assert not names & set(arguments[:places])

@@ -59,11 +59,9 @@ def test_a_picture_that_fails_costs_the_film_alone(monkeypatch, capsys, answer):
     assert not [path for path in Path("a").iterdir() if path.name.startswith(".")]
 
 
-# The encoder's library leaves its pipe to the garbage collector when the other end has died.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_encoder_that_dies_costs_the_film_alone(monkeypatch, capsys):
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/bin/false")
-    assert "rollout.mp4 is missing: " in finished(capsys)
+    assert "rollout.mp4 is missing: film: the encoder failed (" in finished(capsys)
     gc.collect()
 
 
@@ -115,6 +113,37 @@ def test_a_run_that_fails_leaves_no_folder(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         run.main([*QUICK, "--out", "a"])
     assert not Path("a").exists()
+
+
+def test_a_folder_that_somebody_else_filled_costs_its_name_alone(monkeypatch, capsys):
+    real = session.compare
+
+    def meanwhile(*rest, **named):
+        Path("a/theirs").touch()
+        return real(*rest, **named)
+
+    monkeypatch.setattr(session, "compare", meanwhile)
+    run.main([*QUICK, "--no-video", "--out", "a"])
+    said = capsys.readouterr().err
+    assert "a already holds files; name a new folder; the Record is in " in said
+    assert il.load("a-001").learners
+    assert [path.name for path in Path("a").iterdir()] == ["theirs"]
+
+
+def test_a_disk_that_became_full_costs_the_place_alone(monkeypatch, capsys, tmp_path):
+    real = Record.save
+
+    def save(self, path):
+        if "packed" in path.parts:
+            raise ValueError("out: cannot be written (No space left on device)")
+        return real(self, path)
+
+    monkeypatch.setattr(Record, "save", save)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    run.main([*QUICK, "--no-video", "--out", "packed/a"])
+    assert "(No space left on device); the Record is in " in capsys.readouterr().err
+    assert il.load("temporary/a-001").learners
+    assert not Path("packed").exists()
 
 
 def interrupted(monkeypatch, capsys, *flags):

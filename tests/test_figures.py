@@ -13,6 +13,7 @@ from il_bench import table
 from il_bench.cli import complaints
 from il_bench.cli.plain import forgive
 from il_bench.paint.canvas import colour_of
+from il_bench.records import rows
 from il_bench.records.record import Record
 from il_bench.show import figure, record_figure, sweep_figure, sweep_table, terminal, words
 
@@ -130,7 +131,8 @@ def grid(**axes):
         for name, column in zip(axes, cells.T, strict=True)
     }
     drift = np.random.default_rng(0).random((len(cells), 5))
-    return xarray.Dataset({"drift": (("run", "time"), drift)}, coords)
+    variables = {"drift": (("run", "time"), drift), "ended": ("run", np.zeros(len(cells)))}
+    return xarray.Dataset(variables, coords)
 
 
 def test_a_sweep_over_two_settings_is_a_map_for_each_learner():
@@ -188,6 +190,45 @@ def test_the_table_of_a_sweep_has_its_picture(monkeypatch, capsys):
     assert str(Path("grid.png").absolute()) in capsys.readouterr().out
 
 
+def of_several_noises(**axes):
+    """Results in which dagger's twins did not always share their noise."""
+    data = grid(lipschitz=[0.9, 1.0], **axes)
+    share = np.where(data["algo"].values == "dagger", 0.25, 0.0)
+    return data.assign(uncoupled=("run", share))
+
+
+@pytest.mark.parametrize("noise", [[0.0], [0.0, 0.1]])
+def test_the_picture_of_a_sweep_says_whose_twins_shared_no_noise(noise):
+    drawing = il.plot(of_several_noises(noise=noise))
+    note = drawing.legends[0].get_title().get_text()
+    assert note.startswith("dagger: same seed, not same noise, in 25% of its rollouts: tube draws")
+    assert "bc:" not in note
+    assert drawing._repr_png_()
+
+
+def test_the_table_of_a_sweep_says_whose_twins_shared_no_noise(monkeypatch, capsys):
+    monkeypatch.setattr("il_bench.jobs.store.open", lambda path: of_several_noises())
+    monkeypatch.setattr(sweep_table, "_line", lambda *args: {"algo": ("bc", ""), "D at": ("1", "")})
+    table.main(["results"])
+    assert "dagger: same seed, not same noise, in 25%" in capsys.readouterr().out
+    assert sweep_table.remarks(grid()) == []
+    assert "in less than 1% of" in rows.not_same_noise("tube", "bc", 0.001)
+
+
+def test_of_many_remarks_a_picture_says_how_many_are_left_out():
+    note = figure._note([f"learner {i}: is odd" for i in range(5)], 8.0)
+    assert note.splitlines()[2:] == [
+        "learner 2: is odd",
+        "2 more of these stand beneath the table.",
+    ]
+
+
+def test_a_strangers_environment_is_not_opened_to_ask_for_its_metric():
+    assert not rows.are_indicators(["gymnasium.envs.classic_control:PendulumEnv"])
+    assert not rows.are_indicators(["parity", "tube"])
+    assert rows.are_indicators(["parity", "trap"])
+
+
 def test_an_axis_has_few_labels_whatever_it_spans():
     for values in ([1e-9, 1e11], [1e-300], [0.0], [np.inf], [3.0], []):
         floor, head = figure.decades(np.array(values), np.inf)
@@ -229,10 +270,26 @@ def test_a_sweep_s_learners_are_compared_by_run():
     data["drift"][bc, -1] = spread
     data["drift"][~bc, -1] = spread / 3
     pairs = sweep_table._pairs(data, ())
-    first, second = (pairs.cell(who, data["algo"].values[who], False) for who in (bc, ~bc))
-    assert first == ("", "")
-    assert second[0] == "× 0.33"
-    assert second[1].endswith("better")
+    first, second = (pairs.cells(np.flatnonzero(who), False) for who in (bc, ~bc))
+    assert first == {"D at the end, against bc": ("", "")}
+    assert list(second) == list(first)
+    value, spread = second["D at the end, against bc"]
+    assert value == "× 0.33"
+    assert spread.endswith("better")
+    assert list(sweep_table._pairs(data, (1, 3)).measures) == ["D at t=3"]
+
+
+def test_where_rollouts_ended_a_sweep_s_learners_are_compared_by_their_share():
+    """D is the same in all runs, where they were stopped; dagger is stopped less often in each of 8."""
+    data = grid(seed=list(range(8)))
+    bc = data["algo"].values == "bc"
+    data["drift"][:] = 12.0
+    data["ended"][:] = np.where(bc, 0.9, 0.4)
+    cells = sweep_table._pairs(data, ()).cells(np.flatnonzero(~bc), False)
+    assert cells["D at the end, against bc"][1].endswith("same")
+    assert cells["falls, against bc"] == ("-0.50", "better")
+    data["ended"][:] = np.nan  # results of earlier versions
+    assert list(sweep_table._pairs(data, ()).measures) == ["D at the end"]
 
 
 def test_a_run_that_became_infinite_ends_at_infinity():

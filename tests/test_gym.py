@@ -23,6 +23,7 @@ from il_bench.borders.gymnasium_out import GymEnv, GymVectorEnv
 from il_bench.borders.gymnasium_picture import coloured
 from il_bench.core.rollout import by_expert, by_policy, rollout
 from il_bench.core.streams import Streams
+from il_bench.records import rows
 
 IDS = {name: f"il_bench/{name.capitalize()}-v0" for name in il.ENVS}
 
@@ -736,6 +737,23 @@ def test_twins_of_one_seed_and_not_of_one_noise_are_named(kind):
     assert "livelier: same seed, not same noise, in " in warning
     assert "(first at run" in warning
     assert warning in record.table()
+    assert "same seed, not same noise" in il.plot(record).legends[0].get_title().get_text()
+    shared = il.compare(env, lively, episodes=2, same=lively)
+    assert il.plot(shared).legends[0].get_title().get_text() == ""
+
+
+def test_a_sweep_keeps_in_what_share_of_each_run_the_noise_was_not_the_same(tmp_path):
+    env = il.make(Restless, horizon=30, seeds=2)
+    record = il.compare(env, lively, episodes=4, livelier=livelier, same=lively)
+    mine, same = (rows.numbers(record, k)["uncoupled"] for k in (1, 2))
+    (warning,) = record.index.warnings
+    assert f"in {mine.mean():.0%} of its rollouts" in warning
+    assert (mine > 0).all()
+    assert same.tolist() == [0, 0]
+    again = il.load(record.save(tmp_path / "kept"), env=env)
+    assert again.uncoupled(1).tolist() == mine.tolist()
+    del record.config["uncoupled"]
+    assert np.isnan(record.uncoupled(1)).all()
 
 
 def test_measures_name_such_twins_too():

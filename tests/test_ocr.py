@@ -339,8 +339,8 @@ def test_whatever_was_written_the_next_state_is_the_same():
 
 def copies(env, **settings):
     training = dataclasses.replace(SMALL, net="svm", **settings)
-    bc = il.BC(episodes=30, training=training).learn(env, il.expert(env))
-    dagger = il.DAgger(rounds=3, episodes=20, training=training).learn(env, il.expert(env))
+    bc = il.BC(episodes=10, training=training).learn(env, il.expert(env))
+    dagger = il.DAgger(rounds=2, episodes=5, training=training).learn(env, il.expert(env))
     return {"bc": bc, "dagger": dagger}
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import types
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import imageio_ffmpeg
@@ -274,6 +275,41 @@ def test_what_breaks_off_leaves_nothing(tmp_path):
     with pytest.raises(KeyError):
         encode.write_mp4(tmp_path / "film.mp4", frames(), 10, (32, 32))
     assert not list(tmp_path.iterdir())
+
+
+ENCODERS = {
+    "dies": "kill -9 $$",
+    "stops reading": "exit 0",
+    "ends in an error": "cat > /dev/null; echo half > $last; echo 'disk is full' >&2; exit 1",
+    "outgrows its limit": "cat > /dev/null; echo half > $last; kill -XFSZ $$",
+}
+"""What is done in place of the encoder, a line of shell each; $last is the file that it should write."""
+
+
+@pytest.mark.parametrize("line", ENCODERS.values(), ids=ENCODERS)
+def test_an_encoder_that_fails_leaves_a_sentence_and_what_was_there(tmp_path, monkeypatch, line):
+    program = tmp_path / "encoder"
+    program.write_text(f"#!/bin/sh\nfor last; do :; done\n{line}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    (tmp_path / "film.mp4").write_bytes(b"before")
+    frames = [np.zeros((64, 64, 3), np.uint8)] * 100
+    with pytest.raises(ValueError, match=r"film: the encoder failed \(.+\); mend that, or name"):
+        encode.write_mp4(tmp_path / "film.mp4", frames, 10, (64, 64))
+    assert (tmp_path / "film.mp4").read_bytes() == b"before"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["encoder", "film.mp4"]
+
+
+def test_an_encoder_that_is_not_there_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/nowhere/ffmpeg")
+    with pytest.raises(ValueError, match="film: the encoder cannot be started"):
+        encode.write_mp4(tmp_path / "film.mp4", [], 10, (32, 32))
+
+
+def test_a_film_may_be_called_as_a_protocol_is(record, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    video.film(record, "http:film.mp4", gif="-film.gif")
+    assert Path("-film.gif").read_bytes().startswith(b"GIF89a")
 
 
 def test_an_infinite_divergence_stands_at_the_head_of_the_axes(record):

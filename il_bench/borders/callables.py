@@ -14,7 +14,7 @@ from gymnasium.vector.utils import concatenate, create_empty_array
 
 from ..core.env import Env, Expert, RecurrentExpert
 from ..core.policy import Policy
-from ..core.rollout import action_size, observe
+from ..core.rollout import action_size, ask_on, view
 from ..core.settings import require
 from .gymnasium_in import Foreign
 
@@ -302,7 +302,37 @@ class PolicyExpert(RecurrentExpert):
 
     def go_on(self, state: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
         """See `RecurrentExpert.go_on`."""
-        return self.source.act(observe(self.env, state), memory)
+        return self.source.act(view(self.env, self.source, state), memory)
+
+
+class ExpertPolicy(Policy):
+    """An expert as the policy of R runs, which is shown the states that the expert is shown, to the last bit.
+
+    Args:
+        env: in which it is one.
+        source: the expert.
+        shared: whether it is one in all the runs, see `Policy`.
+    """
+
+    sees_state = True
+
+    def __init__(self, env: Env, source: Expert, shared: bool = True):
+        self.env, self.source, self.runs, self.shared = env, source, env.runs, shared
+        self.action_space, self.device = env.action_space, env.device
+
+    def act(
+        self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Any]:
+        """See `Policy.act`; `obs` are states (R, E, X), and chance is the expert's own."""
+        return ask_on(self.env, self.source, obs, memory)
+
+    def __getitem__(self, run: int) -> ExpertPolicy:
+        """There is none of one run alone: the expert is one of all of them.
+
+        Raises:
+            TypeError: always.
+        """
+        raise TypeError("policy: an expert's cannot be taken apart; learn it in env[run]")
 
 
 def callable_expert(env: Env, source: Any) -> CallableExpert | RememberingExpert:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from .plain import forgive
+from .plain import forgive, write_nowhere
 
 REFUSALS = (ValueError, TypeError, KeyError, OSError, ImportError)
 """What is the user's to mend, and said in one sentence; anything else is ours, and shows where it was raised."""
@@ -27,7 +27,7 @@ def command(work: Callable[[list[str]], None]) -> Callable[..., None]:
         try:
             work(sys.argv[1:] if args is None else args)
         except BrokenPipeError:
-            _write_nowhere()
+            write_nowhere(sys.stdout)
         except REFUSALS as error:
             if os.environ.get("IL_BENCH_TRACEBACK"):
                 raise
@@ -40,9 +40,3 @@ def command(work: Callable[[list[str]], None]) -> Callable[..., None]:
             raise SystemExit(130) from None
 
     return outer
-
-
-def _write_nowhere() -> None:
-    """Whoever read the output has read enough."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())

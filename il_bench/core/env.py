@@ -122,6 +122,10 @@ class Env(ABC):
     """The name under which others made an environment that is only adapted here, such as a Gymnasium id."""
     adaptation: ClassVar[str] = ""
     """What became of its observations and actions where they had to change, in words; ClassVar or property."""
+    by_chance: ClassVar[bool] = False
+    """Whether experts and policies act by chance by nature, as who writes a text does: evaluation then samples."""
+    draws_path: ClassVar[bool] = False
+    """Whether `draw` shows the whole way: a film then hands it all states up to now, (n, X), and not the last alone."""
     in_turn: ClassVar[bool] = False
     """Whether episodes take turns, because only one can be under way at a time; ClassVar or property."""
 
@@ -196,8 +200,8 @@ class Env(ABC):
 
     @property
     @abstractmethod
-    def observation_space(self) -> spaces.Box:
-        """Gymnasium's space of one observation (O,), float32."""
+    def observation_space(self) -> spaces.Box | spaces.MultiDiscrete:
+        """Gymnasium's space of one observation (O,): float32, or numbers of a vocabulary, which nets embed."""
 
     @property
     @abstractmethod
@@ -277,6 +281,19 @@ class DrawingEnv(Env):
         """Where the generators of each episode under way stand, (n,) int64: a number that differs when they do."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class FiniteEnv(Env):
+    """An environment that can list its states, and what chance may do in a step: what actions cost is then exact."""
+
+    @abstractmethod
+    def all_states(self) -> torch.Tensor:
+        """Every state (R, S, X) in which an episode may go on, each of them once."""
+
+    @abstractmethod
+    def all_noise(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Noise (R, N, W) that stands for all that may happen in a step, and the chance (R, N) of each."""
+
+
 class Expert(ABC):
     """A scripted expert: it may see the whole state; its labels are counted where they are asked for.
 
@@ -286,6 +303,19 @@ class Expert(ABC):
     @abstractmethod
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """Actions (R, E, U) in states (R, E, X)."""
+
+
+class StochasticExpert(Expert):
+    """An expert that acts by chance, over Discrete actions; twins share its uniform numbers."""
+
+    @final
+    def act(self, state: torch.Tensor) -> torch.Tensor:
+        """The likeliest actions (R, E, 1) in states (R, E, X)."""
+        return self.distribution(state).argmax(-1, keepdim=True).to(torch.float64)
+
+    @abstractmethod
+    def distribution(self, state: torch.Tensor) -> torch.Tensor:
+        """Chances (R, E, A) of the actions in states (R, E, X)."""
 
 
 class RecurrentExpert(Expert):

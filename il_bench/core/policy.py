@@ -31,6 +31,7 @@ class Policy(ABC):
         runs: how many policies, R.
         log: what it cost to learn, where a learner signed it.
         shared: whether one policy acts in all the runs, so that they are no independent evidence about a learner.
+        sees_state: whether it is shown states, as experts are, where others are shown observations.
     """
 
     action_space: spaces.Box | spaces.Discrete
@@ -38,6 +39,7 @@ class Policy(ABC):
     device: str = "cpu"
     log: Log | None = None
     shared: bool = False
+    sees_state: bool = False
 
     @property
     def kind(self) -> str:
@@ -96,6 +98,10 @@ class Policy(ABC):
             self.runs == 1,
             f"predict: expected the policy of one run, got {self.runs}; pick one with policy[r]",
         )
+        require(
+            not self.sees_state,
+            "predict: this policy is shown states, not observations; drive it with il.compare",
+        )
         obs = np.asarray(observation, dtype=np.float32)
         batch = torch.from_numpy(np.atleast_2d(obs).copy())[None].to(self.device)
         if state is not None and episode_start is not None:
@@ -116,7 +122,7 @@ class Policy(ABC):
         return (out[0] if obs.ndim == 1 else out), memory
 
 
-SPENT = ("labels", "asked", "steps", "collected", "falls")
+SPENT = ("labels", "asked", "derivatives", "steps", "collected", "falls")
 """What a log counts for each run."""
 
 
@@ -131,6 +137,7 @@ class Log:
     Attributes:
         labels: answers of the expert that were learned from, for each run (R,) or one number.
         asked: questions that the expert was asked, likewise; more than labels where an answer was not used.
+        derivatives: of the expert's actions that were learned from, likewise; one for each label and direction.
         steps: environment steps taken while learning, likewise.
         episodes: how many episodes of each run those steps make; an unfinished last one is left out.
         collected: their returns, summed, for each run (R,): what it costs to let a learner drive while it learns.
@@ -148,6 +155,7 @@ class Log:
 
     labels: Any = 0
     asked: Any = 0
+    derivatives: Any = 0
     steps: Any = 0
     episodes: Any = 0
     collected: Any = 0.0
@@ -195,7 +203,10 @@ def _ends(values: Any) -> float | tuple[float, float]:
 
 
 class Learner(Protocol):
-    """A frozen dataclass: its fields are its hyperparameters, each documented; one verb."""
+    """A frozen dataclass: its fields are its hyperparameters, each documented; one verb.
+
+    One that learns actions of one kind alone says which, `actions: ClassVar = "Box"` or `"Discrete"`, and refuses others.
+    """
 
     def learn(
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None

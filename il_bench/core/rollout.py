@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -95,6 +95,11 @@ def observe(env: Env, state: torch.Tensor) -> torch.Tensor:
     return env.observation(state).to(torch.float32)
 
 
+def view(env: Env, policy: Policy, state: torch.Tensor) -> torch.Tensor:
+    """What a policy is shown of states (R, E, X): observations, unless it sees states."""
+    return state if policy.sees_state else observe(env, state)
+
+
 def truncated(env: Env, state: Any) -> Any:
     """Whether the environment cut the episode off by a clock of its own before `state`, (R, E) bool."""
     over = env.terminal(state)
@@ -121,10 +126,15 @@ def by_policy(
 
     def drive(step: int, state: torch.Tensor, memory: Any) -> Answer:
         draw = None if draws is None else draws[..., step]
-        obs = observe(env, state)
-        return policy.act(obs, memory, draw)
+        sight = view(env, policy, state)
+        return policy.act(sight, memory, draw)
 
     return drive
+
+
+def by_learner(env: Env, policy: Policy, streams: Streams, episodes: int) -> Driver:
+    """A policy drives while it learns: by chance where that is the environment's nature, deterministic elsewhere."""
+    return by_policy(env, policy, streams if env.by_chance else None, episodes)
 
 
 def by_mixture(
@@ -143,11 +153,11 @@ def by_mixture(
     coin = streams.uniform("beta", episodes, env.horizon)
     heads = (coin < beta[..., None])[..., None].unbind(2)
     size = action_size(env)
+    by_own = by_learner(env, policy, streams, episodes)
 
     def drive(step: int, state: torch.Tensor, memory: Any) -> Answer:
         own_memory, its_memory = memory or (None, None)
-        obs = observe(env, state)
-        own, own_memory = policy.act(obs, own_memory)
+        own, own_memory = by_own(step, state, own_memory)
         label, its_memory = ask_on(env, expert, state, its_memory, size)
         memory = own_memory, its_memory
         if average:
@@ -411,6 +421,50 @@ def _by_name(rollouts: list[Rollout]) -> dict[str, list[torch.Tensor]]:
     return {name: [getattr(one, name) for one in rollouts] for name in names}
 
 
+@few_threads
+@torch.no_grad()
+def rest(
+    env: Env,
+    drive: Driver,
+    state: torch.Tensor,
+    left: torch.Tensor,
+    noise: Iterable[torch.Tensor],
+    opening: torch.Tensor | None = None,
+    memory: Any = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What is still earned from given states on, (R, n), and in how many steps, (R, n).
+
+    Args:
+        env: one that can be put into a state.
+        drive: who acts.
+        state: where n episodes of each run go on, (R, n, X).
+        left: steps until the horizon, (R, n).
+        noise: (R, n, W) of each step to come.
+        opening: the first action (R, n, U), where the driver does not choose it.
+        memory: what the driver remembers.
+    """
+    over = ended(env, state)
+    total = torch.zeros_like(over, dtype=torch.float64)
+    nothing = torch.zeros_like(total)
+    steps = torch.zeros_like(left)
+    shown = state
+    longest = int(left.max())
+    for t, disturbance in zip(range(longest), noise, strict=False):
+        action = opening
+        if t > 0 or opening is None:
+            action, memory = drive(t, shown, memory)
+        exact = action.to(torch.float64)
+        following = env.transition(state, exact, disturbance)
+        live = ~over & (t < left)
+        reward = env.reward(state, exact, following)
+        total += torch.where(live, reward, nothing)
+        steps += live
+        state = torch.where(live[..., None], following, state)
+        over = over | ended(env, state)
+        shown = torch.where(over[..., None], shown, state)
+    return total, steps
+
+
 def both(one: Rollout, two: Rollout) -> Rollout:
     """The episodes of two rollouts of the same runs, side by side."""
     pairs = _by_name([one, two])
@@ -473,9 +527,12 @@ def _require_finite(labels: torch.Tensor, seen: Rollout) -> None:
         )
 
 
-def count_labels(seen: Rollout, log: Log) -> None:
-    """Count the labels of a rollout, and keep where its episodes begin; one without a step begins nowhere."""
-    log.labels = log.labels + seen.length.sum(1)
+def count_labels(seen: Rollout, log: Log, count: torch.Tensor | None = None) -> None:
+    """Count the labels of a rollout, and keep where its episodes begin; one without a step begins nowhere.
+
+    Each step has one, unless the `count` (R,) of labels is given.
+    """
+    log.labels = log.labels + (seen.length.sum(1) if count is None else count)
     never = seen.length == 0
     first = seen.state[:, :, 0]
     log.starts.append(first.masked_fill(never[..., None], torch.nan))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import torch
 
+from ..core.chance import bound
+from ..core.disturbance import Disturbance, by_disturbed
 from ..core.env import Env, Expert
 from ..core.policy import Log
 from ..core.rollout import (
     Driver,
     Rollout,
+    Witness,
     both,
     by_expert,
     count_labels,
@@ -17,7 +20,7 @@ from ..core.rollout import (
     roll_in,
     rollout,
 )
-from ..core.settings import require
+from ..core.settings import Values, as_tuple, require
 from ..core.streams import Streams
 from .dataset import Dataset, dataset
 
@@ -39,30 +42,53 @@ def collect(
         log: labels, steps and what collecting cost are counted here.
     """
     visits = roll_in(env, drive, streams, episodes, log)
-    return dataset(env, visits, label(env, expert, visits, log))
+    return dataset(env, visits, label(env, expert, visits, log), expert)
+
+
+def expert_rollouts(env: Env, expert: Expert, streams: Streams, episodes: int, log: Log) -> Rollout:
+    """The expert's own rollouts, counted: what it did is its label, so that it is asked once.
+
+    Raises:
+        ValueError: when an action of the expert is not finite.
+    """
+    expert = bound(env, expert, streams, episodes)
+    visits = roll_in(env, by_expert(env, expert), streams, episodes, log)
+    log.asked = log.asked + visits.questions.sum(1)
+    _count_own_labels(visits, log)
+    return visits
 
 
 def demonstrate(env: Env, expert: Expert, streams: Streams, episodes: int, log: Log) -> Dataset:
-    """The expert's own rollouts: what it did is its label, so that it is asked once.
+    """The samples of the expert's own rollouts, see `expert_rollouts`."""
+    visits = expert_rollouts(env, expert, streams, episodes, log)
+    return dataset(env, visits, visits.action, expert)
 
-    Raises:
-        ValueError: when an action of the expert is not finite.
+
+def demonstrate_disturbed(
+    env: Env,
+    expert: Expert,
+    disturb: Disturbance,
+    streams: Streams,
+    episodes: int,
+    log: Log,
+    clean: bool = True,
+) -> Dataset:
+    """The expert's rollouts under a disturbance of its actions; asked once, at each step.
+
+    Args:
+        env: the environment, R runs.
+        expert: who drives and labels.
+        disturb: what becomes of its actions before they are executed.
+        streams: start and noise.
+        episodes: of each run, E.
+        log: labels, steps and what collecting cost are counted here.
+        clean: the labels are what the expert chose; what was executed otherwise.
     """
-    visits = watch(env, expert, streams, episodes, log)
-    return dataset(env, visits, visits.action)
-
-
-def watch(env: Env, expert: Expert, streams: Streams, episodes: int, log: Log) -> Rollout:
-    """The expert's own rollouts, for those who learn from more than its labels; counted like these.
-
-    Raises:
-        ValueError: when an action of the expert is not finite.
-    """
-    visits = roll_in(env, by_expert(env, expert), streams, episodes, log)
-    log.asked = log.asked + visits.questions.sum(1)
-    _require_own_labels(visits)
-    count_labels(visits, log)
-    return visits
+    witness = Witness(bound(env, expert, streams, episodes))
+    drive = by_disturbed(by_expert(env, witness), disturb)
+    visits = roll_in(env, drive, streams, episodes, log)
+    labels = label(env, witness, visits, log)
+    return dataset(env, visits, labels if clean else visits.action, witness)
 
 
 def demonstrate_labels(
@@ -80,28 +106,47 @@ def demonstrate_labels(
     used = first_steps(visits, wanted)
     log.steps = log.steps + used.length.sum(1)
     log.asked = log.asked + visits.questions.sum(1)
-    _require_own_labels(used)
-    count_labels(used, log)
-    return dataset(env, used, used.action)
+    _count_own_labels(used, log)
+    return dataset(env, used, used.action, expert)
+
+
+def demonstrate_budget(
+    env: Env, expert: Expert, streams: Streams, episodes: int, labels: Values, log: Log
+) -> Dataset:
+    """The expert's own rollouts: so many episodes, or as many as hold each run's number of `labels`, if that is not 0.
+
+    Raises:
+        ValueError: when its episodes end too early for so many.
+    """
+    numbers = as_tuple(labels)
+    if max(numbers) == 0:
+        return demonstrate(env, expert, streams, episodes, log)
+    wanted = torch.tensor(numbers, device=env.device).round().long().expand(env.runs)
+    return demonstrate_labels(env, expert, streams, wanted, log)
 
 
 def _visits_of(
     env: Env, expert: Expert, streams: Streams, wanted: torch.Tensor, episodes: int
 ) -> Rollout:
     """The expert's rollouts, of `episodes` and then of twice as many until they hold what is wanted, or for long enough."""
-    drive = by_expert(env, expert)
-    visits = rollout(env, drive, streams, episodes)
+    visits = _driven(env, expert, streams, episodes)
     for _ in range(DOUBLINGS - 1):
         if (visits.length.sum(1) >= wanted).all():
             break
-        more = rollout(env, drive, streams.later(episodes), episodes)
+        more = _driven(env, expert, streams.later(episodes), episodes)
         visits = both(visits, more)
         episodes *= 2
     return visits
 
 
-def _require_own_labels(visits: Rollout) -> None:
-    """Refuse a driver whose actions are no labels; the step at which one was not finite is no step of a living episode."""
+def _driven(env: Env, expert: Expert, streams: Streams, episodes: int) -> Rollout:
+    """The expert's rollouts."""
+    drive = by_expert(env, bound(env, expert, streams, episodes))
+    return rollout(env, drive, streams, episodes)
+
+
+def _count_own_labels(visits: Rollout, log: Log) -> None:
+    """Count what the driver did as labels; the step at which an action was not finite is no step of a living episode."""
     finite = visits.action.isfinite().all(-1)
     broken = (~finite).nonzero()
     if len(broken):
@@ -113,3 +158,4 @@ def _require_own_labels(visits: Rollout) -> None:
             f"expert: expected finite actions, got {action} at run {run}, episode {episode}, step {step}; let it answer "
             "in every state that it can reach",
         )
+    count_labels(visits, log)

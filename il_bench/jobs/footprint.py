@@ -135,5 +135,7 @@ def _networks(env: Env, learner: Any) -> int:
     outputs = int(space.n) if isinstance(space, spaces.Discrete) else action_size(env)
     rounds = getattr(learner, "rounds", 1)
     policies = 1 if getattr(learner, "pick", "") == "last" else rounds
-    numbers = training.net.footprint(observation, outputs, env.horizon)
+    # A learner may fit another net than its training names.
+    net = learner.net() if hasattr(learner, "net") else training.net
+    numbers = net.footprint(observation, outputs, env.horizon)
     return 16 * policies * numbers + 4 * training.updates

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import torch
-
 from ..borders import resolve
 from ..borders.minari_in import PREFIX, demonstrations
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import Values, as_tuple, require, require_counts
 from ..core.streams import Streams
-from ..fit.collect import demonstrate, demonstrate_labels
+from ..fit.collect import demonstrate_budget
+from ..fit.course import Course
 from ..fit.dataset import Dataset
 from ..fit.fitting import fit
 from ..fit.training import Training
@@ -49,19 +48,18 @@ class BC:
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The expert drives; every visited state is labelled; squared error or cross-entropy."""
-        streams, log = streams or Streams(env.seeds, env.device), log or Log()
-        data = self._demonstrations(env, expert, streams.fork("demonstrations"), log)
-        policy = fit(data, self.training, env, streams.fork("fit"), log)
-        log.iterate(0, policy)
-        return log.close(self, policy)
+        course = Course.begun(env, expert, streams, log)
+        data = self._demonstrations(course)
+        own = course.streams.fork("fit")
+        policy = fit(data, self.training, env, own, course.log)
+        course.log.iterate(0, policy)
+        return course.log.close(self, policy)
 
-    def _demonstrations(self, env: Env, expert: Expert, streams: Streams, log: Log) -> Dataset:
+    def _demonstrations(self, course: Course) -> Dataset:
         """The expert's labels in its own states, or a file's."""
+        env, log = course.env, course.log
         if self.demos:
             return demonstrations(self.demos, env, self.episodes, self.labels, log)
-        expert = resolve.expert(env, expert)
-        labels = as_tuple(self.labels)
-        if max(labels) == 0:
-            return demonstrate(env, expert, streams, self.episodes, log)
-        wanted = torch.tensor(labels, device=env.device).round().long().expand(env.runs)
-        return demonstrate_labels(env, expert, streams, wanted, log)
+        expert = resolve.expert(env, course.expert)
+        streams = course.streams.fork("demonstrations")
+        return demonstrate_budget(env, expert, streams, self.episodes, self.labels, log)

@@ -8,19 +8,32 @@ offers the other reading).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import torch
 
 from ..borders import resolve
+from ..core.chance import bound
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
-from ..core.rollout import Witness, action_error, by_mixture, by_policy, label, roll_in
+from ..core.rollout import Witness, action_error, by_learner, by_mixture, label, roll_in
 from ..core.settings import Values, as_tuple, require, require_choice, require_counts
 from ..core.streams import Streams
 from ..fit.collect import collect, demonstrate
-from ..fit.dataset import Dataset, Growing, concatenate
-from ..fit.fitting import assemble, fit
+from ..fit.course import Course
+from ..fit.dataset import Dataset
+from ..fit.fitting import assemble
+from ..fit.rounds import (
+    Aggregate,
+    All,
+    Last,
+    in_rounds,
+    require_updates,
+    scratch,
+    shared,
+    warm,
+)
 from ..fit.training import Training
 from ..stats.theory import beta
 
@@ -60,7 +73,7 @@ class DAgger:
         require_counts(self, "rounds", "episodes", "window", "validation")
         for p in as_tuple(self.p):
             self._require_parameter(p)
-        self._require_updates()
+        require_updates(self.training, self.rounds, sum(self._shares()))
 
     def _require_parameter(self, p: float) -> None:
         """Refuse a parameter that the schedule of beta cannot have."""
@@ -71,15 +84,6 @@ class DAgger:
         falls = self.beta not in ("linear", "sigmoid") or p == 0 or p >= 1
         rule = f"beta {self.beta} falls over p rounds, at least 1"
         require(falls, f"p: {rule}, got {p}; try {self.rounds}")
-
-    def _require_updates(self) -> None:
-        """Refuse fewer updates than the rounds can share."""
-        least = sum(self._shares())
-        updates = self.training.updates
-        enough = not self.training.net.descends or updates >= least
-        in_all = f", {least} in all" if least > self.rounds else ""
-        wanted = f"one for each of {self.rounds} rounds{in_all}"
-        require(enough, f"updates: expected at least {wanted}, got {updates}")
 
     def chances(self, i: int) -> list[float]:
         """Chance that the expert acts in round i = 0, 1, ...: one for all runs, or one for each."""
@@ -101,41 +105,26 @@ class DAgger:
 
     def updates(self, i: int) -> int:
         """Gradient updates in round i = 0, 1, ...; they add up to `training.updates`."""
-        shares = self._shares()
-        after = self.training.updates * sum(shares[: i + 1]) // sum(shares)
-        before = self.training.updates * sum(shares[:i]) // sum(shares)
-        return after - before
+        return shared(self.training.updates, self._shares(), i)
 
     def learn(
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The mixture drives, every visited state is labelled, rounds share the updates."""
         self._require_actions(env)
-        streams = streams or Streams(env.seeds, env.device)
-        log = log or Log()
-        expert = resolve.expert(env, expert)
-        aggregate: _All | _Last = (
-            _All() if self.aggregate == "all" else _Last(self._rounds_of_data())
-        )
-        kept = log.checkpoint.rounds(env, log) if log.checkpoint else []
+        course = Course.begun(env, resolve.expert(env, expert), streams, log)
+        begin = warm if self.start == "warm" else scratch
+        fit = begin(course, self.training, self.updates)
+        collect = partial(self._collect, course)
         iterates: list[Policy] = []
-        policy = None
-        for i in range(self.rounds):
-            if i < len(kept):
-                part, policy = kept[i]
-                aggregate.add(part)
-            else:
-                part = self._collect(i, policy, env, expert, streams, log)
-                data = aggregate.add(part)
-                policy = self._fit(i, policy, data, env, streams, log)
-                if log.checkpoint:
-                    log.checkpoint.keep(i, part, policy, log)
+        for policy in in_rounds(course, self.rounds, self._aggregate(), collect, fit):
             iterates = [*iterates, policy] if self.pick == "best" else [policy]
-            log.iterate(i, policy)
-        best = iterates[-1]
-        if self.pick == "best":
-            best = self._best(iterates, env, expert, streams, log)
-        return log.close(self, best)
+        best = iterates[-1] if self.pick == "last" else self._best(iterates, course)
+        return course.log.close(self, best)
+
+    def _aggregate(self) -> Aggregate:
+        """Which rounds' data are learned from."""
+        return All() if self.aggregate == "all" else Last(self._rounds_of_data())
 
     def _require_actions(self, env: Env) -> None:
         """Refuse to average actions that have no average."""
@@ -143,29 +132,17 @@ class DAgger:
         reason = "expected Box actions, got Discrete ones, which have no average"
         require(possible, f"mix average: {reason}; use --mix choose")
 
-    def _fit(
-        self,
-        i: int,
-        before: Policy | None,
-        data: Dataset,
-        env: Env,
-        streams: Streams,
-        log: Log,
-    ) -> Policy:
-        """The policy of round i, which goes on from the last round's where that is asked for."""
-        start = before if self.start == "warm" else None
-        own = streams.fork("fit", i)
-        return fit(data, self.training, env, own, log, self.updates(i), start)
-
     def _collect(
-        self, i: int, policy: Policy | None, env: Env, expert: Expert, streams: Streams, log: Log
+        self, course: Course, i: int, policy: Policy | None, data: Dataset | None
     ) -> Dataset:
         """The labelled states of round i, driven by the mixture."""
+        env, log = course.env, course.log
         chance = torch.tensor(self.chances(i), dtype=torch.float64, device=env.device)
-        streams = streams.fork("round", i)
+        streams = course.streams.fork("round", i)
         if policy is None:
-            return demonstrate(env, expert, streams, self.episodes, log)
-        drive = by_policy(env, policy)
+            return demonstrate(env, course.expert, streams, self.episodes, log)
+        expert = bound(env, course.expert, streams, self.episodes)
+        drive = by_learner(env, policy, streams, self.episodes)
         if (chance > 0).any():
             expert = Witness(expert)
             average = self.mix == "average"
@@ -173,14 +150,15 @@ class DAgger:
             drive = by_mixture(env, expert, policy, beta, streams, self.episodes, average)
         return collect(env, expert, drive, streams, self.episodes, log)
 
-    def _best(
-        self, iterates: list[Policy], env: Env, expert: Expert, streams: Streams, log: Log
-    ) -> Policy:
+    def _best(self, iterates: list[Policy], course: Course) -> Policy:
         """For each run the iterate with the smallest action error under its own distribution, on held-out episodes."""
-        streams = streams.fork("validation")
+        env, log = course.env, course.log
+        streams = course.streams.fork("validation")
+        expert = bound(env, course.expert, streams, self.validation)
         errors = []
         for policy in iterates:
-            rollout = roll_in(env, by_policy(env, policy), streams, self.validation, log)
+            drive = by_learner(env, policy, streams, self.validation)
+            rollout = roll_in(env, drive, streams, self.validation, log)
             labels = label(env, expert, rollout, log)
             difference = action_error(env, rollout.action, labels)
             lived = rollout.length.clamp_min(1)
@@ -188,27 +166,3 @@ class DAgger:
             errors.append(each.mean(1).nan_to_num(nan=torch.inf))
         choice = torch.stack(errors).argmin(0)
         return assemble(iterates, choice.tolist())
-
-
-class _All:
-    """The data of all rounds."""
-
-    def __init__(self) -> None:
-        self._growing = Growing()
-
-    def add(self, part: Dataset) -> Dataset:
-        """All data, that of another round included."""
-        return self._growing.add(part)
-
-
-class _Last:
-    """The data of the last rounds, so many of them."""
-
-    def __init__(self, rounds: int) -> None:
-        self._rounds = rounds
-        self._parts: list[Dataset] = []
-
-    def add(self, part: Dataset) -> Dataset:
-        """The last rounds' data, the last of them being this."""
-        self._parts = [*self._parts, part][-self._rounds :]
-        return concatenate(self._parts)

@@ -8,19 +8,23 @@ rounds' data and drives with that one alone: here old parts, which have seen the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 
 from ..borders import resolve
+from ..core.chance import bound
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.rollout import Driver, Witness, by_expert, by_policy
 from ..core.settings import Values, as_tuple, require, require_counts
 from ..core.streams import Streams
 from ..fit.collect import collect, demonstrate
+from ..fit.course import Course
 from ..fit.dataset import Dataset
 from ..fit.fitting import fit
+from ..fit.rounds import Last, in_rounds, require_updates, shared
 from ..fit.training import Training
 from ..nets.mixture import MixturePolicy
 
@@ -44,10 +48,7 @@ class SMILe:
         for alpha in as_tuple(self.alpha):
             wanted = "expected a number above 0, at most 1"
             require(0 < alpha <= 1, f"alpha: {wanted}, got {alpha}; try 0.1")
-        updates = self.training.updates
-        enough = not self.training.net.descends or updates >= self.rounds
-        wanted = f"one for each of {self.rounds} rounds"
-        require(enough, f"updates: expected at least {wanted}, got {updates}")
+        require_updates(self.training, self.rounds)
 
     def shares(self, n: int) -> torch.Tensor:
         """Chances in the mixture after n rounds (A, n + 1), the expert's first; A is 1, or one for each run."""
@@ -58,26 +59,26 @@ class SMILe:
 
     def updates(self, i: int) -> int:
         """Gradient updates in round i = 0, 1, ...; they add up to `training.updates`."""
-        total = self.training.updates
-        after = total * (i + 1) // self.rounds
-        return after - total * i // self.rounds
+        return shared(self.training.updates, [1] * self.rounds, i)
 
     def learn(
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The mixture drives, every visited state is labelled, each round has its own fit."""
-        streams = streams or Streams(env.seeds, env.device)
-        log = log or Log()
-        expert = resolve.expert(env, expert)
-        parts: list[Policy] = []
-        for i in range(self.rounds):
-            own = streams.fork("round", i)
-            data = self._collect(parts, env, expert, own, log)
-            own = streams.fork("fit", i)
-            part = fit(data, self.training, env, own, log, self.updates(i))
-            parts.append(part)
-            log.iterate(i, self._learned(parts, env))
-        return log.close(self, self._learned(parts, env))
+        course = Course.begun(env, resolve.expert(env, expert), streams, log)
+        collect = partial(self._collect, course)
+        fit = partial(self._add_part, course)
+        *_, policy = in_rounds(course, self.rounds, Last(1), collect, fit)
+        return course.log.close(self, policy)
+
+    def _add_part(
+        self, course: Course, i: int, before: Policy | None, data: Dataset
+    ) -> MixturePolicy:
+        """The mixture with one more part, which is fitted to its own round alone."""
+        streams = course.streams.fork("fit", i)
+        updates = self.updates(i)
+        part = fit(data, self.training, course.env, streams, course.log, updates)
+        return self._learned([*_parts(before), part], course.env)
 
     def _learned(self, parts: list[Policy], env: Env) -> MixturePolicy:
         """The mixture of the learned parts: the expert's share removed, the others scaled up to one."""
@@ -86,20 +87,21 @@ class SMILe:
         return MixturePolicy(list(parts), chances.expand(env.runs, -1))
 
     def _collect(
-        self, parts: list[Policy], env: Env, expert: Expert, streams: Streams, log: Log
+        self, course: Course, i: int, before: Policy | None, data: Dataset | None
     ) -> Dataset:
         """The labelled states of one round, driven by the expert and the parts so far."""
-        if not parts:
+        env, expert, log = course.env, course.expert, course.log
+        streams = course.streams.fork("round", i)
+        if before is None:
             return demonstrate(env, expert, streams, self.episodes, log)
-        expert = Witness(expert)
-        drive = self._drive(parts, env, expert, streams)
+        expert = Witness(bound(env, expert, streams, self.episodes))
+        drive = self._drive(before, i, env, expert, streams)
         return collect(env, expert, drive, streams, self.episodes, log)
 
-    def _drive(self, parts: list[Policy], env: Env, expert: Expert, streams: Streams) -> Driver:
-        """Who acts is chosen anew at each step: the expert, or else one of the parts."""
-        left = self.shares(len(parts))[:, :1].to(env.device)
+    def _drive(self, learned: Policy, n: int, env: Env, expert: Expert, streams: Streams) -> Driver:
+        """Who acts is chosen anew at each step: the expert, or else one of the n parts."""
+        left = self.shares(n)[:, :1].to(env.device)
         coin = streams.uniform("beta", self.episodes, env.horizon)
-        learned = self._learned(parts, env)
         by_parts = by_policy(env, learned, streams, self.episodes)
         by_the_expert = by_expert(env, expert)
 
@@ -112,3 +114,8 @@ class SMILe:
             return action, (own_memory, its_memory)
 
         return drive
+
+
+def _parts(policy: Policy | None) -> list[Policy]:
+    """The parts of a mixture so far."""
+    return list(policy.parts) if isinstance(policy, MixturePolicy) else []

@@ -14,10 +14,12 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
+from ..core.disturbance import anywhere
 from ..core.env import Env, Expert, RecurrentExpert
 from ..core.policy import Policy
-from ..core.rollout import Driver, Rollout, action_size, by_expert, by_policy, ended, rollout
+from ..core.rollout import Driver, Rollout, action_size, by_expert, by_policy, ended, rest, rollout
 from ..core.settings import require
+from ..core.shifted import Shifted
 from ..core.streams import Streams
 from ..stats.intervals import typical
 
@@ -94,7 +96,7 @@ def acting(env: Env, who: Policy | Expert) -> Callable[[torch.Tensor], torch.Ten
         return who.act
 
     def act(state: torch.Tensor) -> torch.Tensor:
-        seen = env.observation(state)
+        seen = state if who.sees_state else env.observation(state)
         action, memory = who.act(seen)
         if memory is not None:
             raise Unanswerable(forgetful)
@@ -163,9 +165,11 @@ def recoverability(
     start, time = _visited(path, streams, samples)
     left = path.action.shape[2] - time
     noise = noise_of(env, streams, samples)
-    wrong = _any_action(env, streams, samples)
-    value = _return(env, expert, start, left, noise, None)
-    after_wrong = _return(env, expert, start, left, noise, wrong)
+    draw = streams.uniform("action", samples, action_size(env))
+    wrong = anywhere(env, draw)
+    drive = by_expert(env, expert)
+    value, _ = rest(env, drive, start, left, noise)
+    after_wrong, _ = rest(env, drive, start, left, noise, wrong)
     cost = value - after_wrong
     return torch.quantile(cost, 0.95, dim=1)
 
@@ -182,48 +186,6 @@ def _visited(path: Rollout, streams: Streams, samples: int) -> tuple[torch.Tenso
     time = torch.minimum(drawn, last)
     state = path.state[run, episode, time]
     return state, time
-
-
-LARGEST_ACTION = 1e3
-"""Where a Box without a bound is cut off to draw actions from it."""
-
-
-def _any_action(env: Env, streams: Streams, samples: int) -> torch.Tensor:
-    draw = streams.uniform("action", samples, action_size(env))
-    space = env.action_space
-    if isinstance(space, spaces.Discrete):
-        actions = int(space.n)
-        return (draw * actions).floor()
-    low = _cut_off(space.low, draw)
-    high = _cut_off(space.high, draw)
-    return low + (high - low) * draw
-
-
-def _cut_off(bound: np.ndarray, draw: torch.Tensor) -> torch.Tensor:
-    """A bound of a Box (U,), where it has one."""
-    finite = np.clip(bound, -LARGEST_ACTION, LARGEST_ACTION)
-    return torch.as_tensor(finite, device=draw.device)
-
-
-@torch.no_grad()
-def _return(
-    env: Env, expert: Expert, state: torch.Tensor, left: torch.Tensor, noise: Any, opening: Any
-) -> torch.Tensor:
-    """The expert's return (R, n) over the `left` steps from `state`, after an opening action where one is given."""
-    over = ended(env, state)
-    total = torch.zeros_like(over, dtype=torch.float64)
-    nothing = torch.zeros_like(total)
-    longest = int(left.max())
-    for t in range(longest):
-        opens = t == 0 and opening is not None
-        action = opening if opens else expert.act(state).to(torch.float64)
-        following = env.transition(state, action, noise[t])
-        live = ~over & (t < left)
-        reward = env.reward(state, action, following)
-        total += torch.where(live, reward, nothing)
-        state = torch.where(live[..., None], following, state)
-        over = over | ended(env, state)
-    return total
 
 
 @dataclass(frozen=True)
@@ -378,46 +340,6 @@ def _memory(drive: Driver, calm: Rollout, at: int) -> Any:
         state = calm.state[:, :, t]
         _, memory = drive(t, state, memory)
     return memory
-
-
-class Shifted(Expert):
-    """The expert with an error added to its action: epsilon times a direction of unit length.
-
-    It asks what the plant does with errors, without any learner.
-
-    Args:
-        env: the environment.
-        expert: who is copied.
-        size: epsilon.
-        way: "constant" (one direction) or "zero-mean" (a new sign for each rollout and step).
-        streams: signs of the zero-mean error.
-    """
-
-    def __init__(self, env: Env, expert: Expert, size: float, way: str, streams: Streams):
-        known = way in ("constant", "zero-mean")
-        require(known, f"way: expected constant or zero-mean, got {way!r}; choose one of them")
-        self.env = env
-        self.expert = expert
-        self.streams = streams
-        self.size = size
-        self.way = way
-        self.asked = 0
-
-    def act(self, state: torch.Tensor) -> torch.Tensor:
-        """See `Expert.act`; each call takes the next sign."""
-        label = self.expert.act(state)
-        length = math.sqrt(label.shape[-1])
-        error = self.size * self._sign(label)
-        return label + error / length
-
-    def _sign(self, label: torch.Tensor) -> torch.Tensor:
-        if self.way == "constant":
-            return torch.ones_like(label)
-        streams = self.streams.fork("sign", self.asked)
-        self.asked += 1
-        _, episodes, size = label.shape
-        draw = streams.uniform("sign", episodes, size)
-        return torch.where(draw < 0.5, -1.0, 1.0)
 
 
 def response(

@@ -22,6 +22,7 @@ from ..core.env import DrawingEnv, Env, Expert
 from ..core.registry import name_of
 from ..core.rollout import Driver, Rollout, by_expert
 from ..core.streams import Streams
+from .rows import not_same_noise
 
 ASKED_AGAIN = 8
 """Steps at which the expert is asked a second time: whoever answers by a chance of his own is caught at the first."""
@@ -72,11 +73,8 @@ def uncoupled(env: Env, who: str, parted: np.ndarray) -> str:
         return ""
     run, episode, step = min(places, key=itemgetter(2))
     share = parted.any(-1).mean()
-    return (
-        f"{who}: same seed, not same noise, in {share:.0%} of its rollouts (first at run {run}, episode {episode}, "
-        f"step {step}): {name_of(env)} draws more or fewer numbers where it takes other actions than its expert, so "
-        "that D is in part the noise's."
-    )
+    first = f" (first at run {run}, episode {episode}, step {step})"
+    return not_same_noise(name_of(env), who, float(share), first)
 
 
 def require_same_answers(env: Env, expert: Expert, lead: Rollout) -> None:

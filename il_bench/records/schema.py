@@ -71,6 +71,7 @@ class Budget:
 
     labels: list[int]
     asked: list[int]
+    derivatives: list[int]
     steps: list[int]
     collected: list[float]
     falls: list[int]
@@ -113,6 +114,8 @@ class Index:
     """Whether the divergence is 0 or 1, where it is said."""
     demonstrated: dict[str, list[float]] = field(default_factory=dict)
     """By learner, each run's share (R,) of evaluated episodes that began where one that was learned from began."""
+    uncoupled: dict[str, list[float]] = field(default_factory=dict)
+    """By learner, each run's share (R,) of rollouts whose twins had the same seed and not the same noise."""
     options: dict[str, Any] | None = None
     """What the run command was asked for."""
     warnings: list[str] = field(default_factory=list)
@@ -126,7 +129,7 @@ class Index:
         typed = {
             "env": _made(Named, config["env"]),
             "algorithms": {name: _made(Named, values) for name, values in algorithms},
-            "budgets": {name: _made(Budget, _with_asked(values)) for name, values in budgets},
+            "budgets": {name: _made(Budget, _up_to_date(values)) for name, values in budgets},
         }
         return _made(cls, config | typed)
 
@@ -140,9 +143,11 @@ def _made(cls: type[Any], values: dict[str, Any]) -> Any:
     return cls(**known)
 
 
-def _with_asked(budget: dict[str, Any]) -> dict[str, Any]:
-    """A budget, in earlier versions of which the labels were the questions asked."""
-    return {"asked": budget.get("labels"), **budget}
+def _up_to_date(budget: dict[str, Any]) -> dict[str, Any]:
+    """A budget, in earlier versions of which the labels were the questions asked, and no derivatives were."""
+    labels = budget.get("labels")
+    none = [0] * len(labels) if isinstance(labels, list) else None
+    return {"asked": labels, "derivatives": none, **budget}
 
 
 def _number(value: Any) -> bool:
@@ -196,7 +201,7 @@ def _runs(value: Any) -> bool:
 def _budget(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
-    whole = _with_asked(value)
+    whole = _up_to_date(value)
     spent = all(_numbers(whole.get(name)) for name in SPENT)
     counted = all(_number(value.get(name)) for name in ("episodes", "updates", "seconds"))
     return spent and counted and _numbers_by_name(value.get("broke", {}))
@@ -241,6 +246,7 @@ OPTIONAL: dict[str, Callable[[Any], bool]] = {
     "sample": _flag,
     "indicator": _flag,
     "demonstrated": _lists_by_name,
+    "uncoupled": _lists_by_name,
     "options": _object,
     "warnings": lambda value: isinstance(value, list) and _names(value),
 }
@@ -270,8 +276,9 @@ def _uneven_runs(index: Index) -> Iterator[str]:
     """What the index says of another number of runs than it has seeds."""
     runs = len(index.runs["seed"])
     rows: dict[str, Sequence[Any]] = {"diameter": index.diameter, **index.runs}
-    shares = index.demonstrated.items()
-    rows |= {f"demonstrated of {learner}": share for learner, share in shares}
+    for title in ("demonstrated", "uncoupled"):
+        shares: dict[str, list[float]] = getattr(index, title)
+        rows |= {f"{title} of {learner}": share for learner, share in shares.items()}
     for learner, budget in index.budgets.items():
         for name in SPENT:
             rows[f"{name} of {learner}"] = getattr(budget, name)

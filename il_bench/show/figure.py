@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +18,10 @@ from .style import pattern_of
 
 INK, SOFT, RULE = "0.15", "0.45", "0.9"
 ALONE, AMONG_OTHERS = (6.2, 3.7), (4.6, 3.0)  # width and height of a panel, inches
+MOST_REMARKS = 3
+"""Sentences that stand beneath the panels."""
+LETTER, LINE = 0.062, 0.15
+"""Inches that a letter and a line of them take, about."""
 HIGHEST = 1e12
 """Divergences above this are drawn at the head of the axis, marked as infinite."""
 LOWEST = 1e-9
@@ -58,15 +63,31 @@ def headline(figure: Figure, title: str, note: str) -> None:
     figure.text(0.99, 0.985, note, ha="right", va="top", fontsize=9, color=SOFT)
 
 
-def legend(figure: Figure, handles: Sequence[Any]) -> None:
-    """The one legend, beneath the panels, in as many columns as fit."""
-    width = figure.get_size_inches()[0]
+def legend(figure: Figure, handles: Sequence[Any], remarks: Sequence[str] = ()) -> None:
+    """The one legend, beneath the panels, in as many columns as fit, and above it what a reader must know of them."""
+    width, height = figure.get_size_inches()
     labels = [handle.get_label() for handle in handles]
-    columns = len(labels)
+    columns = max(len(labels), 1)
     while columns > 1 and _legend_width(labels, columns) > width:
         columns -= 1
     place: dict[str, Any] = {"loc": "outside lower left", "ncols": columns}
+    if remarks:
+        note = _note(remarks, width)
+        taller = height + LINE * (1 + note.count("\n"))
+        figure.set_size_inches(width, taller)
+        place |= {"title": note, "title_fontsize": 8.5, "alignment": "left"}
     figure.legend(handles=handles, frameon=False, fontsize=9, handlelength=2.6, **place)
+
+
+def _note(remarks: Sequence[str], width: float) -> str:
+    """The first of some sentences, in lines of `width` inches, and how many more there are."""
+    told = list(remarks[:MOST_REMARKS])
+    rest = len(remarks) - len(told)
+    if rest > 0:
+        told.append(f"{rest} more of these stand beneath the table.")
+    letters = int(width / LETTER)
+    lines = [textwrap.fill(sentence, letters) for sentence in told]
+    return "\n".join(lines)
 
 
 def _legend_width(labels: Sequence[str], columns: int) -> float:

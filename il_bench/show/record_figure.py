@@ -73,7 +73,8 @@ def drawn(record: Record) -> Figure:
     for axis in used[-columns:]:
         _label_time(axis)
     _words(figure, record)
-    legend(figure, _handles(record, settings, ceilings))
+    handles = _handles(record, settings, ceilings)
+    legend(figure, handles, record.index.warnings)
     return figure
 
 

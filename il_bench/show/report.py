@@ -217,10 +217,20 @@ def _inverse(number: float) -> float:
 
 def _budget(copy: Copy, first: Copy) -> str:
     """Whether the two were given the same to learn from."""
+    besides = _besides(copy, first)
     if copy.labels == first.labels and copy.updates == first.updates:
-        return ", on the same labels and updates"
+        return f", on the same labels and updates{besides}"
     ours, theirs = _given(copy), _given(first)
-    return f", on {ours} against {theirs}"
+    return f", on {ours} against {theirs}{besides}"
+
+
+def _besides(copy: Copy, first: Copy) -> str:
+    """How many derivatives one of the two was given besides."""
+    more = copy.derivatives - first.derivatives
+    count = _counted(abs(more), "derivative")
+    if more > 0:
+        return f" and with {count} besides"
+    return f" and without {count}" if more < 0 else ""
 
 
 def _given(copy: Copy) -> str:

@@ -29,7 +29,7 @@ from .figure import (
     panels,
     without_nan,
 )
-from .sweep_table import last_divergence
+from .sweep_table import last_divergence, remarks
 from .words import counted, settings_text, value_text
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _curves(grid: Grid) -> Figure:
         axis.set_visible(False)
     figure.supylabel(_quantity(grid), fontsize=9.5, color=INK)
     handles = [_handle(name, k) for k, name in enumerate(grid.algos, start=1)]
-    legend(figure, [*handles, _band_handle(grid)])
+    legend(figure, [*handles, _band_handle(grid)], remarks(grid.data))
     return figure
 
 
@@ -276,6 +276,8 @@ def _maps(grid: Grid) -> Figure:
     bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.01)
     bar.set_label(_quantity(grid), fontsize=9.5, color=INK)
     bar.outline.set_visible(False)
+    if words := remarks(grid.data):
+        legend(figure, [], words)
     return figure
 
 
