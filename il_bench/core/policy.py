@@ -161,6 +161,8 @@ class Log:
         checkpoint: keeps the rounds of a long training, see `checkpoint.Checkpoint`.
         seconds: from the log's beginning to its end.
         learner: who learned.
+        limit: labels that may be taken at most, for each run (R,) or one number; None sets no limit. A rollout is cut off
+            where it is reached.
         starts: first states (R, E, X) of the episodes whose labels were learned from, a tensor for each collection.
     """
 
@@ -182,6 +184,7 @@ class Log:
     began: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
     learner: Any = None
+    limit: Any = None
     starts: list[torch.Tensor] = field(default_factory=list)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import dataclasses
 
 import torch
 
+from ..core.chance import bound
 from ..core.disturbance import Disturbance, by_disturbed
 from ..core.env import Env, Expert
 from ..core.gate import Takeover, switches
@@ -44,7 +45,7 @@ def collect(
         log: labels, steps and what collecting cost are counted here.
     """
     visits = roll_in(env, drive, streams, episodes, log)
-    return dataset(env, visits, label(env, expert, visits, log))
+    return dataset(env, visits, label(env, expert, visits, log), expert)
 
 
 def expert_rollouts(env: Env, expert: Expert, streams: Streams, episodes: int, log: Log) -> Rollout:
@@ -53,6 +54,7 @@ def expert_rollouts(env: Env, expert: Expert, streams: Streams, episodes: int, l
     Raises:
         ValueError: when an action of the expert is not finite.
     """
+    expert = bound(env, expert, streams, episodes)
     visits = roll_in(env, by_expert(env, expert), streams, episodes, log)
     log.asked = log.asked + visits.questions.sum(1)
     _count_own_labels(visits, log)
@@ -62,7 +64,7 @@ def expert_rollouts(env: Env, expert: Expert, streams: Streams, episodes: int, l
 def demonstrate(env: Env, expert: Expert, streams: Streams, episodes: int, log: Log) -> Dataset:
     """The samples of the expert's own rollouts, see `expert_rollouts`."""
     visits = expert_rollouts(env, expert, streams, episodes, log)
-    return dataset(env, visits, visits.action)
+    return dataset(env, visits, visits.action, expert)
 
 
 def demonstrate_disturbed(
@@ -85,11 +87,11 @@ def demonstrate_disturbed(
         log: labels, steps and what collecting cost are counted here.
         clean: the labels are what the expert chose; what was executed otherwise.
     """
-    witness = Witness(expert)
+    witness = Witness(bound(env, expert, streams, episodes))
     drive = by_disturbed(by_expert(env, witness), disturb)
     visits = roll_in(env, drive, streams, episodes, log)
     labels = label(env, witness, visits, log)
-    return dataset(env, visits, labels if clean else visits.action)
+    return dataset(env, visits, labels if clean else visits.action, witness)
 
 
 def collect_gated(
@@ -133,7 +135,7 @@ def demonstrate_labels(
     log.steps = log.steps + used.length.sum(1)
     log.asked = log.asked + visits.questions.sum(1)
     _count_own_labels(used, log)
-    return dataset(env, used, used.action)
+    return dataset(env, used, used.action, expert)
 
 
 def demonstrate_budget(
@@ -155,15 +157,20 @@ def _visits_of(
     env: Env, expert: Expert, streams: Streams, wanted: torch.Tensor, episodes: int
 ) -> Rollout:
     """The expert's rollouts, of `episodes` and then of twice as many until they hold what is wanted, or for long enough."""
-    drive = by_expert(env, expert)
-    visits = rollout(env, drive, streams, episodes)
+    visits = _driven(env, expert, streams, episodes)
     for _ in range(DOUBLINGS - 1):
         if (visits.length.sum(1) >= wanted).all():
             break
-        more = rollout(env, drive, streams.later(episodes), episodes)
+        more = _driven(env, expert, streams.later(episodes), episodes)
         visits = both(visits, more)
         episodes *= 2
     return visits
+
+
+def _driven(env: Env, expert: Expert, streams: Streams, episodes: int) -> Rollout:
+    """The expert's rollouts."""
+    drive = by_expert(env, bound(env, expert, streams, episodes))
+    return rollout(env, drive, streams, episodes)
 
 
 def _count_own_labels(visits: Rollout, log: Log) -> None:

@@ -367,6 +367,7 @@ def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
         f"record: its environment {own!r} is a file's; name it, as in --env {own} or load(path, env=...)",
     )
     values = index.env.settings
+    _require_harmless(own, values, name)
     settings = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     try:
         cls: Any = environment(name or own, settings)
@@ -376,6 +377,16 @@ def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
         raise ValueError(
             f"record: {name or own} is not the environment of this Record ({error})"
         ) from None
+
+
+def _require_harmless(own: str, settings: dict[str, Any], name: str | None) -> None:
+    """Refuse a setting that may name a file, as that of Gymnasium's compatibility environments does: it is imported."""
+    strange = [key for key, value in settings.items() if ":" in str(value)]
+    keys = ", ".join(strange)
+    require(
+        not strange or name is not None,
+        f"record: {keys} of its environment may name a file; name the environment, as in --env {own}",
+    )
 
 
 def load(path: str | Path, env: Env | None = None) -> Record:

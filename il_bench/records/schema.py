@@ -118,6 +118,8 @@ class Index:
     """By learner, each run's share (R,) of evaluated episodes that began where one that was learned from began."""
     uncoupled: dict[str, list[float]] = field(default_factory=dict)
     """By learner, each run's share (R,) of rollouts whose twins had the same seed and not the same noise."""
+    match: list[str] = field(default_factory=list)
+    """Budgets of which the learners were to have the same."""
     options: dict[str, Any] | None = None
     """What the run command was asked for."""
     warnings: list[str] = field(default_factory=list)
@@ -253,6 +255,7 @@ OPTIONAL: dict[str, Callable[[Any], bool]] = {
     "indicator": _flag,
     "demonstrated": _lists_by_name,
     "uncoupled": _lists_by_name,
+    "match": lambda value: isinstance(value, list) and _names(value),
     "options": _object,
     "warnings": lambda value: isinstance(value, list) and _names(value),
 }
