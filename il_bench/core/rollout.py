@@ -541,13 +541,17 @@ def _require_finite(labels: torch.Tensor, seen: Rollout) -> None:
         )
 
 
-def count_labels(seen: Rollout, log: Log, count: torch.Tensor | None = None) -> None:
-    """Count the labels of a rollout, and keep where its episodes begin; one without a step begins nowhere.
+def count_labels(seen: Rollout, log: Log, labels: torch.Tensor | None = None) -> None:
+    """Count the labels of a rollout, and keep where its episodes begin; one without a label begins nowhere.
 
-    Each step has one, unless the `count` (R,) of labels is given.
+    Args:
+        seen: the rollout.
+        log: where they are counted.
+        labels: of each episode (R, E), where not every step has one.
     """
-    log.labels = log.labels + (seen.length.sum(1) if count is None else count)
-    never = seen.length == 0
+    count = seen.length if labels is None else labels
+    log.labels = log.labels + count.sum(1)
+    never = count == 0
     first = seen.state[:, :, 0]
     log.starts.append(first.masked_fill(never[..., None], torch.nan))
 

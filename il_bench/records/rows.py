@@ -172,6 +172,12 @@ VARIABLES: dict[str, Variable] = {
     "derivatives": Variable(
         partial(_spent, "derivatives"), "derivatives of the expert's actions", late=True
     ),
+    "interventions": Variable(
+        partial(_spent, "interventions"), "steps that the expert took over", late=True
+    ),
+    "switches": Variable(
+        partial(_spent, "switches"), "changes of who drives while learning", late=True
+    ),
     "steps": Variable(partial(_spent, "steps"), "environment steps while learning"),
     "updates": Variable(partial(_spent, "updates"), "gradient updates"),
     "seconds": Variable(

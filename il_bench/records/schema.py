@@ -72,6 +72,8 @@ class Budget:
     labels: list[int]
     asked: list[int]
     derivatives: list[int]
+    interventions: list[int]
+    switches: list[int]
     steps: list[int]
     collected: list[float]
     falls: list[int]
@@ -145,11 +147,15 @@ def _made(cls: type[Any], values: dict[str, Any]) -> Any:
     return cls(**known)
 
 
+LATE_COUNTS = ("derivatives", "interventions", "switches")
+"""What is counted in a budget and was not in those of earlier versions."""
+
+
 def _up_to_date(budget: dict[str, Any]) -> dict[str, Any]:
-    """A budget, in earlier versions of which the labels were the questions asked, and no derivatives were."""
+    """A budget, in earlier versions of which the labels were the questions asked, and less was counted."""
     labels = budget.get("labels")
     none = [0] * len(labels) if isinstance(labels, list) else None
-    return {"asked": labels, "derivatives": none, **budget}
+    return {"asked": labels, **dict.fromkeys(LATE_COUNTS, none), **budget}
 
 
 def _number(value: Any) -> bool:
