@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from .cli.command import command
+from .cli.console import say
 from .cli.flags import parsed
 from .core.settings import require
 
@@ -60,7 +61,7 @@ def main(args: list[str]) -> None:
     )
     for written in (film, options.gif):
         if written is not None:
-            print(written.absolute())
+            say(written.absolute())
 
 
 def _free_path(options: RenderOptions) -> Path:
