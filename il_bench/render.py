@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import tyro
 from .cli.command import command
 from .cli.console import say
 from .cli.flags import parsed
+from .core.files import sweep_away
 from .core.settings import require
 
 
@@ -46,10 +48,10 @@ def main(args: list[str]) -> None:
 
     source = record.load(options.record)
     source.known_env = record.environment_of(source.config, options.env)
+    sweep_away(options.record)
     out = options.out or _free_path(options)
-    for path in (out, options.gif):
-        taken = path is not None and path.exists()
-        require(not taken, f"out: {path} is there already; name another, or move it away")
+    _require_new("out", out)
+    _require_new("gif", options.gif)
     film: Any = video.film(
         source,
         out,
@@ -64,6 +66,12 @@ def main(args: list[str]) -> None:
             say(written.absolute())
 
 
+def _require_new(flag: str, path: Path | None) -> None:
+    """Refuse to write where something stands, a link included, before anything is drawn."""
+    taken = path is not None and os.path.lexists(path)
+    require(not taken, f"{flag}: {path} is there already; name another, or move it away")
+
+
 def _free_path(options: RenderOptions) -> Path:
     """A name in the Record's folder that says what is shown and that no file has."""
     choice = {"by": options.by, "run": options.run, "episode": options.episode}
@@ -71,7 +79,7 @@ def _free_path(options: RenderOptions) -> Path:
     stem = "-".join(["rollout", *words, *options.learners])
     path = options.record / f"{stem}.mp4"
     number = 1
-    while path.exists():
+    while os.path.lexists(path):
         number += 1
         path = path.with_name(f"{stem}-{number}.mp4")
     return path

@@ -34,7 +34,7 @@ class TableOptions:
     csv: Path | None = None
     """Where to write the lines as CSV as well: a new file."""
     plot: Path | None = None
-    """Where to draw the last divergence over the settings, as curves or as a map: a new file, grid.png."""
+    """Where to draw the last divergence over the settings, as curves or as a map, a new file: grid.png."""
 
 
 @command

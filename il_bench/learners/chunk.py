@@ -74,6 +74,6 @@ class Chunk:
         """Refuse plans longer than an episode, and nets that have no plans."""
         require_horizon("chunk", self.chunk, env.horizon)
         net = self.training.net
-        wanted = "expected net mlp, whose hidden layers it takes"
-        reason = f"{wanted}, got {name_of(net)}"
-        require(isinstance(net, MLP), f"chunk: {reason}; use --net mlp, or bc with that net")
+        reason = f"expected net mlp, got {name_of(net)}"
+        advice = "use --net mlp, whose hidden layers it takes, or bc"
+        require(isinstance(net, MLP), f"chunk: {reason}; {advice}")
