@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from .console import complain
 from .plain import forgive, write_nowhere
 
 REFUSALS = (ValueError, TypeError, KeyError, OSError, ImportError)
@@ -32,11 +33,12 @@ def command(work: Callable[[list[str]], None]) -> Callable[..., None]:
             if os.environ.get("IL_BENCH_TRACEBACK"):
                 raise
             reason = error.args[0] if isinstance(error, KeyError) else error
-            print(f"il_bench: {reason}", file=sys.stderr)
+            complain(reason)
             raise SystemExit(2) from None
         except KeyboardInterrupt as stop:
             kept = stop.args[0] if stop.args else "nothing was kept"
-            print(f"\nil_bench: interrupted; {kept}", file=sys.stderr)
+            print(file=sys.stderr)  # where the signal has left ^C
+            complain(f"interrupted; {kept}")
             raise SystemExit(130) from None
 
     return outer
