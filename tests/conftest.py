@@ -16,6 +16,9 @@ import pytest
 import torch
 
 import il_bench as il  # before torch: it asks MKL for reproducible products
+from il_bench.borders.contest import Contest
+from il_bench.borders.discriminator import Judging
+from il_bench.borders.sb3_ppo import Practice
 from il_bench.datasets import letters
 from il_bench.fit.training import Training
 
@@ -58,6 +61,19 @@ SMALL = Training(hidden=(16,), updates=60, batch=16)
 """Enough training to tell right from wrong, not to be good."""
 
 
+BRIEF = {"steps": 18, "rollout": 6, "minibatch": 6}
+"""Practice in three rounds of a few steps."""
+PRACTICE = Practice(**BRIEF, copies=2, epochs=1)
+PRACTISING = {
+    **BRIEF,
+    "practice": PRACTICE,
+    "contest": Contest((8,), PRACTICE, Judging(views=2, view=8, judge_hidden=(8,))),
+    "warmup": 6,
+    "hidden": (8,),
+}
+"""Settings of learners that practise."""
+
+
 def tiny(name: str, **settings):
     """A registered environment, small enough for a test."""
     settings = {"horizon": 12, **settings}
@@ -66,7 +82,7 @@ def tiny(name: str, **settings):
 
 def learners():
     """Every registered learner with settings small enough for a test, by name and net."""
-    small = {"episodes": 2, "rounds": 3, "validation": 2, "training": SMALL}
+    small = {"episodes": 2, "rounds": 3, "validation": 2, "training": SMALL, **PRACTISING}
     out = {}
     for name, cls in il.LEARNERS.items():
         known = {f.name for f in dataclasses.fields(cls)}

@@ -115,6 +115,37 @@ def test_a_run_that_fails_leaves_no_folder(monkeypatch, capsys):
     assert not Path("a").exists()
 
 
+def test_a_folder_that_somebody_else_filled_costs_its_name_alone(monkeypatch, capsys):
+    real = session.compare
+
+    def meanwhile(*rest, **named):
+        Path("a/theirs").touch()
+        return real(*rest, **named)
+
+    monkeypatch.setattr(session, "compare", meanwhile)
+    run.main([*QUICK, "--no-video", "--out", "a"])
+    said = capsys.readouterr().err
+    assert "a already holds files; name a new folder; the Record is in " in said
+    assert il.load("a-001").learners
+    assert [path.name for path in Path("a").iterdir()] == ["theirs"]
+
+
+def test_a_disk_that_became_full_costs_the_place_alone(monkeypatch, capsys, tmp_path):
+    real = Record.save
+
+    def save(self, path):
+        if "packed" in path.parts:
+            raise ValueError("out: cannot be written (No space left on device)")
+        return real(self, path)
+
+    monkeypatch.setattr(Record, "save", save)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    run.main([*QUICK, "--no-video", "--out", "packed/a"])
+    assert "(No space left on device); the Record is in " in capsys.readouterr().err
+    assert il.load("temporary/a-001").learners
+    assert not Path("packed").exists()
+
+
 def interrupted(monkeypatch, capsys, *flags):
     """A run that is interrupted after its training, and what it said."""
     with monkeypatch.context() as patch:

@@ -9,8 +9,10 @@ import torch
 from conftest import SMALL, learners, tiny
 
 import il_bench as il
+from il_bench.borders.sb3_practice import Student
 from il_bench.core import rollout as rolling
 from il_bench.core.policy import Log
+from il_bench.core.registry import name_of
 from il_bench.core.rollout import by_policy, rollout
 from il_bench.core.streams import Streams
 from il_bench.fit.collect import demonstrate
@@ -27,6 +29,8 @@ TASKS = {
     "discrete": ("resetcliff", SMALL),
     "ridge": ("lane", dataclasses.replace(SMALL, net="ridge")),
     "table": ("resetcliff", dataclasses.replace(SMALL, net="table-per-step")),
+    "chunk": ("lane", dataclasses.replace(SMALL, net="chunk", hidden=(16,), chunk=3)),
+    "chunk of discrete": ("resetcliff", dataclasses.replace(SMALL, net="chunk", chunk=3)),
     "svm": ("ocr", dataclasses.replace(SMALL, net="svm", normalise="zscore", std_floor=0.1)),
 }
 
@@ -34,12 +38,24 @@ REFUSAL = r"\w+: expected (Box actions|Discrete actions|net \w+), got .*; use "
 """How a learner says that it is not for such actions, or for such a net: contract enough for that task."""
 
 
-THOSE_WHO_LEARN = [name for name, one in learners().items() if hasattr(one, "training")]
+THOSE_WHO_LEARN = [
+    name
+    for name, one in learners().items()
+    if hasattr(one, "training") or hasattr(one, "own_updates")
+]
 """All but the probes, of which tests/test_probes.py speaks."""
 
 
+def home(name):
+    """An environment whose actions a learner can learn."""
+    discrete = getattr(il.LEARNERS[name], "actions", "Box") == "Discrete"
+    return "resetcliff" if discrete else "lane"
+
+
 def learn(name, env, training, **changes):
-    learner = dataclasses.replace(learners()[name], training=training, **changes)
+    learner = learners()[name]
+    if hasattr(learner, "training"):
+        learner = dataclasses.replace(learner, training=training, **changes)
     log = Log()
     try:
         return learner.learn(env, il.expert(env), None, log), log
@@ -53,6 +69,8 @@ def learn(name, env, training, **changes):
 @pytest.mark.parametrize("name", THOSE_WHO_LEARN)
 def test_run_2_of_4_is_run_2_alone_bit_for_bit(name, task):
     env_name, training = TASKS[task]
+    if name_of(training.net) != "mlp" and not hasattr(learners()[name], "training"):
+        pytest.skip("it chooses no net")
     if task == "svm":
         pytest.importorskip(
             "sklearn", reason="net svm is scikit-learn's: pip install il-bench[bench]"
@@ -70,6 +88,8 @@ def test_run_2_of_4_is_run_2_alone_bit_for_bit(name, task):
 
 @pytest.mark.parametrize("name", THOSE_WHO_LEARN)
 def test_the_number_of_runs_beside_it_does_not_matter_either(name):
+    if getattr(il.LEARNERS[name], "one_by_one", False):
+        pytest.skip("its runs never stand side by side")
     env = tiny("tube", seeds=9, lipschitz=(0.9, 1.2))
     many = learn(name, env, SMALL)[0]
     few = learn(name, il.make("tube", horizon=12, lipschitz=1.2, seeds=3), SMALL)[0]
@@ -79,10 +99,12 @@ def test_the_number_of_runs_beside_it_does_not_matter_either(name):
 
 @pytest.mark.parametrize("name", THOSE_WHO_LEARN)
 def test_a_learner_signs_its_policy_with_what_it_cost(name):
-    env = tiny("lane", seeds=2)
+    env = tiny(home(name), seeds=2)
     policy, log = learn(name, env, SMALL)
     assert policy.log is log
-    assert log.updates == SMALL.updates
+    learner = learners()[name]
+    taught = SMALL.updates if hasattr(learner, "training") else 0
+    assert log.updates == taught + getattr(learner, "own_updates", 0)
     assert log.seconds > 0
     assert (torch.as_tensor(log.labels) > 0).all()
     assert (torch.as_tensor(log.steps) >= torch.as_tensor(log.labels)).all()
@@ -94,12 +116,20 @@ def test_a_log_counts_what_was_driven_to_learn_from(name, monkeypatch):
     driven = []
     real = rolling.rollout
     monkeypatch.setattr(rolling, "rollout", lambda *args: driven.append(real(*args)) or driven[-1])
-    env = il.make("lane", horizon=60, seeds=3)
+    students = []
+    monkeypatch.setattr(Student, "close", lambda student: students.append(student))
+    env = il.make(home(name), horizon=60, seeds=3)
     log = learn(name, env, SMALL)[1]
-    assert log.episodes == sum(seen.length.shape[1] for seen in driven)
-    assert torch.equal(log.steps, sum(seen.length.sum(1) for seen in driven))
-    assert torch.equal(log.falls, sum(seen.terminated.sum(1) for seen in driven))
-    assert torch.equal(log.collected, sum(seen.reward.sum((1, 2)) for seen in driven))
+
+    def practised(what):
+        return torch.tensor([student.spent(what) for student in students] or [0, 0, 0])
+
+    episodes = sum(seen.length.shape[1] for seen in driven)
+    assert (torch.as_tensor(log.episodes) == episodes + practised("episodes")).all()
+    own = {"steps": lambda seen: seen.length.sum(1), "falls": lambda seen: seen.terminated.sum(1)}
+    own["collected"] = lambda seen: seen.reward.sum((1, 2))
+    for what, count in own.items():
+        assert torch.equal(getattr(log, what), sum(map(count, driven)) + practised(what))
 
 
 def test_collecting_costs_a_learner_that_drives_and_not_the_expert():

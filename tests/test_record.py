@@ -13,6 +13,7 @@ from il_bench.borders.resolve import named
 from il_bench.core import files
 from il_bench.core.streams import Streams
 from il_bench.fit.fitting import restore
+from il_bench.measures.assess import measures
 from il_bench.records import rows
 from il_bench.records.record import ARRAYS
 from il_bench.records.schema import DIMS, INDEX, OPTIONAL, SHAPE, Index
@@ -104,6 +105,18 @@ def test_a_record_of_an_earlier_version_has_no_optional_entries(record, saved):
     assert sentence(old)
 
 
+def test_a_record_of_an_earlier_version_counted_no_derivatives(record, saved):
+    budgets = json.loads((saved / INDEX).read_text())["budgets"]
+    for budget in budgets.values():
+        del budget["derivatives"]
+    old = il.load(edited(saved, budgets=budgets))
+    assert old.table() == record.table()
+    for budget in old.index.budgets.values():
+        assert budget.derivatives == [0] * old.runs
+    (bc, *_) = measures(old, old.env, il.expert(old.env), old.policies()).rows
+    assert bc["values"]["derivatives of the expert"].value == 0
+
+
 def test_what_ran_is_written_down_whole(saved):
     config = json.loads((saved / INDEX).read_text())
     assert config["env"] == {"name": "lane", "settings": config["env"]["settings"]}
@@ -179,6 +192,25 @@ def test_a_sweep_keeps_and_shows_what_a_record_shows(record):
     assert {name: row[name] for name in pooled} == pooled
     shown = rows.cell_texts(row)
     assert shown | rows.line_texts(pooled) == shown
+
+
+def test_learners_are_compared_by_a_measure_that_is_named_and_by_falls_where_there_are_some():
+    record = compared(lipschitz=1.1, seeds=6)
+    ended = np.zeros_like(record.arrays["terminated"])
+
+    def cells():
+        arrays = record.arrays | {"terminated": ended}
+        changed = dataclasses.replace(record, arrays=arrays)
+        return [rows.cell_texts(row) for row in changed.rows(at=(3, 5))]
+
+    first, second = cells()
+    assert first["D at t=5, against bc"] == ("", "")
+    assert second["D at t=5, against bc"] != ("", "")
+    assert "falls, against bc" not in second
+    ended[1] = True
+    first, second = cells()
+    assert first["falls, against bc"] == ("", "")
+    assert second["falls, against bc"] == ("-1.0", "better")
 
 
 def test_growth_is_fitted_once_for_each_learner_and_run(monkeypatch, tmp_path):
@@ -322,10 +354,29 @@ def test_a_record_goes_where_it_can(record, tmp_path, place):
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(files.DRAFT)]
 
 
-def test_a_link_to_nothing_is_a_sentence(record, tmp_path):
-    (tmp_path / "out").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match=r"out: .* is a link to nothing; name a new folder"):
+def test_a_link_to_nothing_gets_what_it_names(record, tmp_path):
+    (tmp_path / "out").symlink_to(tmp_path / "new" / "place")
+    record.save(tmp_path / "out")
+    assert il.load(tmp_path / "new" / "place").learners == record.learners
+
+
+def test_a_link_to_itself_is_a_sentence(record, tmp_path):
+    (tmp_path / "out").symlink_to(tmp_path / "out")
+    with pytest.raises(ValueError, match=r"out: .*(is no folder|cannot be written)"):
         record.save(tmp_path / "out")
+
+
+def test_a_limit_of_a_file_s_size_is_a_sentence_and_leaves_nothing(record, tmp_path):
+    """The library of the arrays has an error of its own for it."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512, before[1]))
+    try:
+        with pytest.raises(ValueError, match=r"out: .* cannot be written \(File too large\)"):
+            record.save(tmp_path / "new" / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_holds_something_is_not_touched(record, saved):

@@ -186,7 +186,8 @@ def test_what_a_stranger_cannot_say_is_not_asked_twice():
         def __str__(self):
             raise RuntimeError
 
-    assert strangers.in_words(Silent()) == "Silent"
+    assert strangers.in_words(Silent()) == "Silent (it cannot say more)"
+    assert strangers.in_words(ValueError("a\n\x1b[31mb")) == "ValueError (a ?[31mb)"
     assert len(strangers.in_words(ValueError("x" * 10_000))) < 400
 
 

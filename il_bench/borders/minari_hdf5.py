@@ -1,6 +1,7 @@
 """A stranger's HDF5 file of demonstrations: what is read of it is measured before, and nothing else is looked at.
 
-What an environment noted besides (`infos`) is of any type and size, and is left alone. A file of a few kilobytes can name one group 2^40 times, hold an array of terabytes, or numbers that unpack to gigabytes.
+What an environment noted besides (`infos`) is of any type and size, and is left alone. A file of a few kilobytes can
+name one group 2^40 times, hold an array of terabytes, or numbers that unpack to gigabytes.
 """
 
 from __future__ import annotations

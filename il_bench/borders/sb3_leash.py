@@ -14,18 +14,19 @@ class LeashedPolicy(ActorCriticPolicy):
     PPO subtracts `ent_coef` times the mean entropy from its loss: that coefficient then is the strength of the leash.
 
     Attributes:
-        clone: whom the actor keeps to; None is no leash.
+        clone: whom the actor keeps to; there may be none.
     """
 
-    clone: ActorCriticPolicy | None = None
+    clone: ActorCriticPolicy
 
     def evaluate_actions(self, obs: Any, actions: torch.Tensor) -> Any:
         """Values, the chances' logarithms, and minus the divergence (B,) of the clone from this; see the base class."""
         values, chances, entropy = ActorCriticPolicy.evaluate_actions(self, obs, actions)
-        if self.clone is None:
+        clone = getattr(self, "clone", None)
+        if clone is None:
             return values, chances, entropy
         own = self.get_distribution(obs).distribution
         with torch.no_grad():
-            its = self.clone.get_distribution(obs).distribution
+            its = clone.get_distribution(obs).distribution
         apart = torch.distributions.kl_divergence(its, own)
         return values, chances, -apart.reshape(len(apart), -1).sum(1)

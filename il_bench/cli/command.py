@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 from ..core import strangers
-from .plain import forgive
+from .plain import forgive, write_nowhere
 
 REFUSALS = (ValueError, TypeError, KeyError, OSError, ImportError)
 """What is the user's to mend, and said in one sentence; anything else is ours, and shows where it was raised."""
@@ -31,7 +31,7 @@ def command(work: Callable[[list[str]], None]) -> Callable[..., None]:
         try:
             work(sys.argv[1:] if args is None else args)
         except BrokenPipeError:
-            _write_nowhere()
+            write_nowhere(sys.stdout)
         except (Exception, SystemExit) as error:
             reason = complaint(error)
             if not reason or os.environ.get(strangers.TRACEBACK):
@@ -65,9 +65,3 @@ def _is_short_of_memory(error: BaseException) -> bool:
         return True
     words = str(error)
     return isinstance(error, RuntimeError) and any(sign in words for sign in SHORT_OF_MEMORY)
-
-
-def _write_nowhere() -> None:
-    """Whoever read the output has read enough."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())

@@ -67,12 +67,15 @@ def read(owners: list[Owner], args: list[str], prog: str, about: str = "") -> Re
     types = {}
     for title, owner in zip(titles, owners, strict=True):
         types[title] = _flags(owner, qualified[owner.name])
-    words, together = _rewritten(owners, qualified, args)
-    reading = parsed(_command(types), words, prog, about)
+    line = _rewritten(owners, qualified, args)
+    try:
+        reading = parsed(_command(types), line.words, prog, about)
+    except ValueError as complaint:
+        raise ValueError(line.as_typed(str(complaint))) from None
     values = {}
     for title, owner in zip(titles, owners, strict=True):
         values[owner.name] = flat(getattr(reading, title))
-    return Reading(values, together)
+    return Reading(values, frozenset(line.together))
 
 
 def _flags(owner: Owner, qualified: set[str]) -> type:
@@ -191,32 +194,58 @@ class _Flag:
         return f"--{prefix}{negation}{_spelled(self.setting)}{self.value}"
 
 
-def _rewritten(
-    owners: list[Owner], qualified: dict[str, set[str]], args: list[str]
-) -> tuple[list[str], frozenset[str]]:
-    """The command line with each flag in the one form that its owner's group has, and what was set for several."""
+@dataclass
+class _Line:
+    """A command line in which each flag has the one form that its owner's group has.
+
+    Attributes:
+        words: the line.
+        together: settings that one flag gave to several learners.
+        typed: the flags as they were typed, by the forms that they have here.
+    """
+
+    words: list[str] = field(default_factory=list)
+    together: set[str] = field(default_factory=set)
+    typed: dict[str, str] = field(default_factory=dict)
+
+    def add(self, spelled: str, word: str, values: list[str]) -> None:
+        """A flag in its form here, as it was typed, and what follows it."""
+        self.words += [spelled, *values]
+        form = spelled.partition("=")[0]
+        self.typed[form] = word.partition("=")[0]
+
+    def as_typed(self, sentence: str) -> str:
+        """A complaint about a flag, by the name that the flag was given."""
+        return FLAG.sub(lambda flag: self.typed.get(flag[0], flag[0]), sentence)
+
+
+FLAG = re.compile(r"--\w[\w.-]*")
+"""A flag within a sentence."""
+
+
+def _rewritten(owners: list[Owner], qualified: dict[str, set[str]], args: list[str]) -> _Line:
+    """A command line with each flag in the one form that its owner's group has."""
     groups = list(_grouped(args))
     flags = [_Flag.read(group[0]) for group in groups]
     explicit = {(flag.owner, flag.setting) for flag in flags}
-    words: list[str] = []
-    together = set()
+    line = _Line()
     for flag, (word, *values) in zip(flags, groups, strict=True):
         having = [owner for owner in owners if flag.setting in owner.settings]
         if not word.startswith("--"):
-            words += [word, *values]
+            line.words += [word, *values]
         elif flag.owner:
-            words += [_qualified(flag, having, qualified), *values]
+            line.add(_qualified(flag, having, qualified), word, values)
         elif len(having) < 2 or having[0].kind == "command":
-            words += [word, *values]
+            line.words += [word, *values]
         else:
             _require_one_kind(flag.setting, having)
             names = [owner.name for owner in having]
             meant = [name for name in names if (name, flag.setting) not in explicit]
             if meant == names:
-                together.add(flag.setting)
+                line.together.add(flag.setting)
             for name in meant:
-                words += [flag.spelled(name), *values]
-    return words, frozenset(together)
+                line.add(flag.spelled(name), word, values)
+    return line
 
 
 def _qualified(flag: _Flag, having: list[Owner], qualified: dict[str, set[str]]) -> str:

@@ -8,6 +8,7 @@ both are built on belong to neither.
 from __future__ import annotations
 
 import os
+import re
 import sysconfig
 import traceback
 from dataclasses import dataclass
@@ -122,16 +123,17 @@ def sentence(error: BaseException) -> str:
 
 
 def in_words(error: BaseException) -> str:
-    """An error's kind and message, on one line."""
+    """An error's kind and message, on one line; it may say nothing, or escape sequences, or not the same each time."""
     kind = type(error).__name__
     try:
-        words = " ".join(str(error).split())
+        words = str(error)
     # A stranger's error may not even be able to say what it is.
     except Exception:
-        words = ""
-    if len(words) > LONGEST:
-        words = f"{words[:LONGEST]}..."
-    return f"{kind} ({words})" if words else kind
+        words = "it cannot say more"
+    same_each_time = re.sub(r" at 0x[0-9a-f]+", "", words)
+    line = " ".join(same_each_time.split())
+    shown = "".join(letter if letter.isprintable() else "?" for letter in line[:LONGEST])
+    return f"{kind} ({shown})" if shown else kind
 
 
 def _module(frame: FrameType) -> str:

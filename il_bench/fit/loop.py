@@ -35,7 +35,7 @@ class Gradient(Protocol):
 
         Args:
             x: observations (R, S, B, O), float32.
-            y: actions (R, S, B, U), float32, or int64 where they are Discrete.
+            y: actions (R, S, B, U), float32, infinite where one is missing; or int64 where they are Discrete.
             share: (R, S, B), each sample's part in the mean loss of its minibatch.
             losses: (R, S), where that loss is written; complete when the last step has been made.
         """
@@ -158,6 +158,14 @@ def squared_error(out: torch.Tensor, target: torch.Tensor, share: torch.Tensor) 
     """Weighted mean squared error of each run (R,); out and target (R, B, U), share (R, B)."""
     each = (out - target).square().sum(-1)
     return (share * each).sum(1)
+
+
+def squared_error_where_known(
+    out: torch.Tensor, target: torch.Tensor, share: torch.Tensor
+) -> torch.Tensor:
+    """The same where targets are missing, infinite, which count nothing."""
+    known = torch.where(target.isposinf(), out.detach(), target)
+    return squared_error(out, known, share)
 
 
 def cross_entropy(out: torch.Tensor, target: torch.Tensor, share: torch.Tensor) -> torch.Tensor:

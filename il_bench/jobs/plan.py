@@ -53,7 +53,8 @@ class Group:
         many: names of the settings that differ between runs.
         common: what else the numbers depend on: expert, rollouts, whether policies act by chance.
         trust: whether the author of the expert's zip is trusted, on which no number depends.
-        code: a digest of the sources; "" where it has not been taken yet.
+        code: what stands behind the numbers; taken once, it travels with the group.
+        swept: names of the settings of which the sweep has several values.
     """
 
     env: str
@@ -62,7 +63,8 @@ class Group:
     many: tuple[str, ...]
     common: Settings
     trust: bool = False
-    code: str = ""
+    code: digest.Code | None = None
+    swept: tuple[str, ...] = ()
 
     @property
     def runs(self) -> int:
@@ -86,9 +88,14 @@ class Group:
 
     def things(self, device: str = "cpu") -> tuple[Any, Any]:
         """Environment and learner."""
-        env, learner = classes(self.env, self.algo)
+        env, _ = classes(self.env, self.algo)
         settings = _own(self.values, self.env) | {"device": device}
-        return build(env, settings), build(learner, _own(self.values, self.algo))
+        return build(env, settings), self.learner()
+
+    def learner(self) -> Any:
+        """The learner."""
+        _, learner = classes(self.env, self.algo)
+        return build(learner, _own(self.values, self.algo))
 
     def expert(self, env: Any) -> Any:
         """The expert of an environment of this group."""
@@ -96,8 +103,8 @@ class Group:
 
     def identities(self) -> list[Settings]:
         """What each run is made of, (R,): whatever its numbers depend on, defaults included."""
-        code = self.code or self.with_code().code
-        rest = {"env": self.env, "algo": self.algo, "code": code, **self.common}
+        code = self.code or self.code_here()
+        rest = {"env": self.env, "algo": self.algo, "code": code.address, **self.common}
         identities = []
         for number in range(self.runs):
             settings = self.run(number)
@@ -109,11 +116,27 @@ class Group:
         """The addresses of the runs, (R,)."""
         return [digest.key(identity) for identity in self.identities()]
 
-    def with_code(self) -> Group:
-        """The group with the digest of its sources, which is taken once and travels with it."""
+    def cells(self) -> list[str]:
+        """What the runs are meant to be (R,): their addresses but for the code."""
+        return [digest.key(identity | {"code": ""}) for identity in self.identities()]
+
+    def code_here(self) -> digest.Code:
+        """What stands behind the numbers where this is asked."""
         env, learner = self.part([0]).things()
-        code = digest.code_of(env, learner, self.expert(env))
-        return dataclasses.replace(self, code=code)
+        return digest.code_of(env, learner, self.expert(env))
+
+    def place(self, number: int) -> str:
+        """Where in the sweep a run stands, in words: all but its seed."""
+        values = self.run(number)
+        settings = [f"{name} = {_shown(values[name])}" for name in self.swept]
+        return ", ".join([self.env, self.algo, *settings])
+
+    def halves(self) -> list[Group]:
+        """The group in two, as long as it holds two runs."""
+        middle = (self.runs + 1) // 2
+        numbers = list(range(self.runs))
+        parts = (numbers[:middle], numbers[middle:])
+        return [self.part(part) for part in parts if part]
 
 
 def classes(env: str, algo: str) -> Kinds:
@@ -210,7 +233,14 @@ def groups(
             flat = parsed | dict(zip(alone, picked, strict=True))
             values = combinations(flat, many, seeds)
             several = [name for name in many if isinstance(values[name], tuple)]
-            yield Group(env, algo, values, (*several, "seed"), common, trust)
+            swept = (*_several_plugs(chosen, settings), *alone, *several)
+            each = (*several, "seed")
+            yield Group(env, algo, values, each, common, trust, swept=swept)
+
+
+def _several_plugs(chosen: Texts, settings: Flags) -> list[str]:
+    """Plugs into which a sweep puts several things in turn."""
+    return [name for name in chosen if len(settings[f"--{name}"]) > 1]
 
 
 def _per_run(kinds: Kinds, chosen: Texts) -> set[str]:
@@ -337,7 +367,7 @@ def possible(group: Group) -> tuple[list[int], Texts]:
     wrong: Texts = {}
     answers: Texts = {}
     for run in range(group.runs):
-        where = _place(group, run)
+        where = group.place(run)
         if where not in answers:
             answers[where] = _refusal(group.part([run]))
         if answers[where]:
@@ -347,12 +377,9 @@ def possible(group: Group) -> tuple[list[int], Texts]:
     return fine, wrong
 
 
-def _place(group: Group, run: int) -> str:
-    """Where in a sweep a run stands, in words: all but its seed."""
-    swept = [name for name in group.many if name != "seed"]
-    values = group.run(run)
-    settings = [f"{name} = {values[name]:g}" for name in swept]
-    return ", ".join([group.env, group.algo, *settings])
+def _shown(value: Any) -> str:
+    """A setting as one types it."""
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _refusal(one: Group) -> str:
@@ -399,10 +426,14 @@ class SweepOptions:
     """Keep what is finished; --no-resume computes everything again."""
     batch: int = 64
     """Runs that are trained side by side, at most."""
+    timeout: float = 0.0
+    """Seconds that a batch may take: one that takes longer is tried in halves, a single run has failed; 0 sets no limit."""
+    retry: bool = False
+    """Try runs again that failed before."""
     memory: float = 0.0
     """Gigabytes that all processes together may take, at most: batches become small enough; 0 sets no limit."""
     jobs: int = 0
-    """Processes, of one thread each; 0 takes one for each core."""
+    """Processes, of one thread each; 0 takes one for each core, 1 computes in the command itself."""
     backend: Literal["loky", "dask"] = "loky"
     """Where batches go: processes here, or a Dask cluster whose workers share the folder --out."""
     scheduler: str | None = None
@@ -446,6 +477,8 @@ def _require_possible(options: SweepOptions) -> None:
         require(count >= 1, f"{name}: expected at least 1, got {count}")
     wanted = f"expected gigabytes, at least 0, got {options.memory}"
     require(options.memory >= 0, f"memory: {wanted}; 0 sets no limit")
+    wanted = f"expected seconds, at least 0, got {options.timeout}"
+    require(0 <= options.timeout < math.inf, f"timeout: {wanted}; 0 sets no limit")
     wanted = f"expected at least 0, got {options.jobs}"
     require(options.jobs >= 0, f"jobs: {wanted}; 0 takes one for each core")
     needed = str(options.expert).startswith(resolve.ZIP) or not options.trust
@@ -497,11 +530,16 @@ def _plan_pair(
 ) -> None:
     """Add what an environment and a learner can have to the plan, and sentences about what they cannot."""
     common = {"expert": options.expert, "rollouts": options.rollouts, "sample": options.sample}
+    codes: dict[Any, digest.Code] = {}  # taken once for all groups of the same classes
     for group in groups(*pair, settings, options.seeds, common, options.trust):
         fine, wrong = possible(group)
         refused += [f"{where}: {why}" for where, why in wrong.items()]
         if fine:
-            plan.append(group.part(fine).with_code())
+            part = group.part(fine)
+            kinds = digest.kinds(part.learner())
+            if kinds not in codes:
+                codes[kinds] = part.code_here()
+            plan.append(dataclasses.replace(part, code=codes[kinds]))
 
 
 def _require_none(mistakes: list[str]) -> None:

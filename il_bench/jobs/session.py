@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
 import os
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,11 +25,11 @@ from ..cli.options import RunOptions
 from ..cli.progress import Report, progress
 from ..core import registry, strangers
 from ..core.env import Env, Expert
-from ..core.files import reserve
+from ..core.files import next_reservation, reservation
 from ..core.policy import Log, Policy
 from ..core.registry import short_name
 from ..core.rollout import ask
-from ..core.settings import build, flatten, nested, require
+from ..core.settings import nested, require
 from ..core.streams import Streams
 from ..core.threads import threads
 from ..measures.contract import check
@@ -37,7 +39,7 @@ from ..show import plots, report, terminal
 from . import digest
 from .checkpoint import Checkpoint
 from .footprint import needed
-from .matched import MATCHED, is_matched, learn_matched
+from .matched import MATCHED, is_matched, learn_matched, require_matchable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,15 +68,14 @@ def execute(
     from rich.console import Console
 
     began, console = time.perf_counter(), Console()
-    _require_possible(options)
+    _require_possible(options, learners)
     expert = _expert(env, options)
     headline = _headline(env, learners, expert, options)
     memory = _memory(env, learners, options)
-    out = _reserved(options)
-    console.print(headline, memory, sep="\n", highlight=False)
-    if note := resolve.note(expert):
-        console.print(note, highlight=False, markup=False, soft_wrap=True)
-    with _leaving_no_empty(out), threads(options.threads):
+    with _reserved(options) as out, threads(options.threads):
+        console.print(headline, memory, sep="\n", highlight=False)
+        if note := resolve.note(expert):
+            console.print(note, highlight=False, markup=False, soft_wrap=True)
         comparison = _compared(env, expert, learners, options, out, console)
     pictures = _draw(comparison, options, console)
     _tell(comparison, pictures, original, console)
@@ -92,19 +93,6 @@ def _expert(env: Env, options: RunOptions) -> Expert:
     return expert
 
 
-@contextlib.contextmanager
-def _leaving_no_empty(folder: Path) -> Iterator[None]:
-    """A reserved folder goes away again when nothing was written into it."""
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-            if folder.parent == Path("runs").absolute():
-                folder.parent.rmdir()
-        raise
-
-
 def _compared(
     env: Env,
     expert: Expert,
@@ -117,7 +105,10 @@ def _compared(
     rounds = _rounds(env, expert, learners, options)
     with progress(console) as add, _keeping(rounds):
 
-        def learn(name: str, learner: Any) -> Policy:
+        def learn(name: str, learner: Any, limit: Any) -> Policy:
+            if limit is not None:
+                title = f"{name}, within labels"
+                return _learn(env, expert, learner, name, add(title, 1.0), None, options, limit)
             if name not in rounds and options.checkpoint_every:
                 rounds[name] = _checkpoint(env, expert, learner, options)
             checkpoint = rounds.get(name)
@@ -125,7 +116,7 @@ def _compared(
                 console.print(f"{name} goes on after round {checkpoint.count}, which was kept")
             return _learn(env, expert, learner, name, add(name, 1.0), checkpoint, options)
 
-        policies = learn_matched(learners, env, learn)
+        policies = learn_matched(learners, env, learn, options.match)
         report = add("twins", 1.0)
         report(0, f"{options.rollouts} rollouts of {env.runs} runs")
         comparison = compare(
@@ -137,7 +128,7 @@ def _compared(
             notes=_notes(learners, options),
         )
         report(1, "")
-        comparison.save(out)
+        _save(comparison, out)
     for checkpoint in rounds.values():
         checkpoint.clear()
     return comparison
@@ -146,7 +137,8 @@ def _compared(
 def _notes(learners: dict[str, Any], options: RunOptions) -> dict[str, Any]:
     """What the Record keeps of the command: its options, and what learners had the same of."""
     plain = {name: _plain(value) for name, value in vars(options).items()}
-    return {"options": plain, "match": list(MATCHED) if is_matched(learners) else []}
+    match = MATCHED if is_matched(learners) else options.match
+    return {"options": plain, "match": list(match)}
 
 
 @contextlib.contextmanager
@@ -268,7 +260,8 @@ def _require_answers(env: Env, expert: Expert, options: RunOptions) -> None:
         raise ValueError(f"expert {options.expert}: asked for actions, {words}") from error
 
 
-def _require_possible(options: RunOptions) -> None:
+def _require_possible(options: RunOptions, learners: dict[str, Any]) -> None:
+    require_matchable(learners, options.match)
     require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
     require(
         options.memory >= 0,
@@ -297,27 +290,36 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _reserved(options: RunOptions) -> Path:
+def _reserved(options: RunOptions) -> AbstractContextManager[Path]:
     """The folder of the Record, made before the work: the one that was named, or the next free one."""
     if options.out is not None:
-        return reserve(options.out)
+        return reservation(options.out)
     words = f"{options.env}-{'-'.join(options.algo)}"
     stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in words)
-    parent = Path("runs")
-    numbers = [path.name.rpartition("-")[2] for path in parent.glob(f"{stem}-*")]
-    last = max((int(number) for number in numbers if number.isdigit()), default=0)
+    return next_reservation(Path("runs"), stem)
+
+
+def _save(comparison: record.Record, out: Path) -> None:
+    """Write the Record; where its folder can no longer be written, beside it or in a temporary one, and say so."""
     try:
-        parent.mkdir(exist_ok=True)
-        for number in itertools.count(last + 1):
-            folder = parent / f"{stem}-{number:03d}"
-            with contextlib.suppress(FileExistsError):  # another run has just taken it
-                folder.mkdir()
-                return reserve(folder)
-    except OSError as error:
-        raise ValueError(
-            f"out: {parent.absolute()} cannot be written ({error.strerror}); name a folder with --out"
-        ) from None
-    raise AssertionError("numbers do not end")
+        comparison.save(out)
+    except ValueError as error:
+        if not _saved_elsewhere(comparison, out):
+            raise
+        words = f"{error}; the Record is in {comparison.path} instead"
+        print(f"il_bench: {words}", file=sys.stderr)
+
+
+def _saved_elsewhere(comparison: record.Record, out: Path) -> bool:
+    """Whether the Record could be written under the next free number, or else where temporary files go."""
+    for parent in (out.parent, Path(tempfile.gettempdir())):
+        with (
+            contextlib.suppress(ValueError, OSError),
+            next_reservation(parent, out.name) as place,
+        ):
+            comparison.save(place)
+            return True
+    return False
 
 
 def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOptions) -> str:
@@ -330,7 +332,7 @@ def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOp
     imitated = demos[0] if demos else registry.name_of(expert)
     verb = "imitates" if len(names) == 1 else "imitate"
     runs = f"{env.runs} run{'s' * (env.runs > 1)}"
-    chance = "sampled" if options.sample else "deterministic"
+    chance = "sampled" if options.sample or env.by_chance else "deterministic"
     rest = (
         f"  L = {dial} ({certificate.kind}, {certificate.metric}), T = {env.horizon}, {runs}; "
         f"{' and '.join(names)} {verb} {imitated}; {chance} evaluation"
@@ -358,9 +360,10 @@ def _learn(
     report: Report,
     checkpoint: Checkpoint | None,
     options: RunOptions,
+    limit: Any = None,
 ) -> Policy:
-    """One learner's policy, signed with what it cost."""
-    log = Log(report=report, checkpoint=checkpoint)
+    """One learner's policy, signed with what it cost, which no more labels than `limit` are."""
+    log = Log(report=report, checkpoint=checkpoint, limit=limit)
     if options.tensorboard is not None:
         from ..show.tensorboard import watcher
 
@@ -388,8 +391,8 @@ def _checkpoint(env: Env, expert: Expert, learner: Any, options: RunOptions) -> 
     """Where the rounds of exactly this training are kept until it is over: its sources and settings are its name."""
     things = {"env": env, "learner": learner}
     settings = {k: {"name": registry.name_of(v), **nested(v)} for k, v in things.items()}
-    sources = digest.code_of(env, learner, expert)
-    identity = {**settings, "expert": registry.name_of(expert), "code": sources}
+    code = digest.code_of(env, learner, expert).address
+    identity = {**settings, "expert": registry.name_of(expert), "code": code}
     folder = Path("runs") / ".rounds" / digest.key(identity)
     return Checkpoint(folder, options.checkpoint_every)
 
@@ -419,6 +422,12 @@ class Again:
     """Threads of torch."""
     video: bool = True
     """Make the film."""
+    tensorboard: Path | None = None
+    """Folder for TensorBoard."""
+
+
+OWN = ("out", "device", "threads", "video", "trust", "tensorboard")
+"""What is asked for anew: a Record does not say where to write, or whom to trust."""
 
 
 def repeated(args: list[str]) -> tuple[RunOptions, Env, dict[str, Any], record.Record]:
@@ -439,7 +448,7 @@ def repeated(args: list[str]) -> tuple[RunOptions, Env, dict[str, Any], record.R
     env = dataclasses.replace(original.env, device=again.device)
     names = options["algo"]
     algos = (names,) if isinstance(names, str) else tuple(names)  # one, in earlier versions
-    chosen = {name: getattr(again, name) for name in ("out", "device", "threads", "video", "trust")}
+    chosen = {name: getattr(again, name) for name in OWN}
     chosen |= {"expert": again.expert or expert, "algo": algos}
     learners = {short_name(name): _repeated_learner(original, short_name(name)) for name in algos}
     return RunOptions(**{**options, **chosen}), env, learners, original
@@ -450,13 +459,7 @@ def _repeated_learner(original: record.Record, name: str) -> Any:
     algorithm = original.index.algorithms.get(name)
     if algorithm is None:
         raise ValueError(f"record: {original.path} holds no learner {name!r}; repeat it in Python")
-    require(
-        ":" not in algorithm.name,
-        f"record: its learner {algorithm.name!r} is a file's; run it with --algo instead",
-    )
-    settings = flatten(algorithm.settings)
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-    return build(registry.LEARNERS[algorithm.name], values)
+    return resolve.recorded_learner(algorithm.name, algorithm.settings)
 
 
 def _same(original: record.Record, repetition: record.Record) -> str:

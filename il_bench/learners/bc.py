@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import torch
-
 from ..borders import resolve
 from ..borders.minari_in import PREFIX, demonstrations
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import Values, as_tuple, require, require_counts
 from ..core.streams import Streams
-from ..fit.collect import demonstrate, demonstrate_labels
+from ..fit.collect import demonstrate_budget
 from ..fit.course import Course
 from ..fit.dataset import Dataset
 from ..fit.fitting import fit
@@ -64,8 +62,4 @@ class BC:
             return demonstrations(self.demos, env, self.episodes, self.labels, log)
         expert = resolve.expert(env, course.expert)
         streams = course.streams.fork("demonstrations")
-        labels = as_tuple(self.labels)
-        if max(labels) == 0:
-            return demonstrate(env, expert, streams, self.episodes, log)
-        wanted = torch.tensor(labels, device=env.device).round().long().expand(env.runs)
-        return demonstrate_labels(env, expert, streams, wanted, log)
+        return demonstrate_budget(env, expert, streams, self.episodes, self.labels, log)

@@ -16,6 +16,7 @@ from gymnasium import spaces
 
 from ..core import strangers
 from ..core.env import Env, Expert
+from ..core.ids import vocabulary
 from ..core.rollout import action_size
 from ..core.settings import per_run_fields
 from ..core.streams import Streams
@@ -142,10 +143,13 @@ def determinism(env: Env) -> Iterator[str]:
         yield "observation: left observation_space under random actions; widen its bounds"
 
 
-def _outside(array: torch.Tensor, space: spaces.Box) -> bool:
+def _outside(array: torch.Tensor, space: spaces.Box | spaces.MultiDiscrete) -> bool:
     """Whether any number lies outside the bounds of a space, rounding allowed."""
-    low = torch.as_tensor(space.low).double()
-    high = torch.as_tensor(space.high).double()
+    sizes = vocabulary(space)
+    lowest = np.zeros(len(sizes)) if sizes else space.low
+    highest = np.array(sizes) - 1 if sizes else space.high
+    low = torch.as_tensor(lowest).double()
+    high = torch.as_tensor(highest).double()
     below = array < low - 1e-6
     above = array > high + 1e-6
     beyond = below | above

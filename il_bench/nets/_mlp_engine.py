@@ -24,6 +24,9 @@ import torch
 
 Call: TypeAlias = "Callable[[], Any]"
 Matrices: TypeAlias = "list[np.ndarray]"
+Slope: TypeAlias = "Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]"
+"""(outputs (R, B, V), targets (R, B, U), slope) -> each sample's loss (R, B, 1); its slope (R, B, V) in the outputs is
+left in the last argument."""
 
 
 VECTOR, MATRIX = 9_216, 2 * 262_144
@@ -67,10 +70,19 @@ class Tape:
         sizes: widths from observations (O) to outputs (U or A).
         batch: samples in a minibatch, B.
         discrete: cross-entropy of A outputs; squared error otherwise.
+        gaps: whether targets may be missing, infinite.
+        slope: another loss instead.
     """
 
     def __init__(
-        self, flat: torch.Tensor, grad: torch.Tensor, sizes: list[int], batch: int, discrete: bool
+        self,
+        flat: torch.Tensor,
+        grad: torch.Tensor,
+        sizes: list[int],
+        batch: int,
+        discrete: bool,
+        gaps: bool = False,
+        slope: Slope | None = None,
     ):
         runs = len(flat)
         layers = list(matrices(flat.numpy(), sizes))
@@ -86,6 +98,9 @@ class Tape:
         # At least two columns, the second of zeros: see `times_transposed`.
         error = room(max(outputs, 2), 0.0)
         self._discrete = discrete
+        self._gaps = gaps
+        self._slope = slope
+        self._squares = slope is None and not discrete
         self._inputs = inputs[..., :-1]
         self._out = room(outputs, 0.0)
         self._error = error[..., :outputs]
@@ -100,13 +115,15 @@ class Tape:
     ) -> Iterator[None]:
         """See `Gradient.steps`."""
         shares, targets = share.numpy()[..., None], y.numpy()
-        if self._discrete:
+        weights = shares
+        each = np.empty_like(shares)
+        if self._slope is not None:
+            loss = self._by_slope
+        elif self._discrete:
             loss = self._cross_entropy
             targets = targets[..., 0] + self._first  # where each label stands among all outputs
-            weights = shares
-            each = np.empty_like(shares)
         else:
-            loss = self._squared_error
+            loss = self._error_where_known if self._gaps else self._squared_error
             weights = 2 * shares
             each = np.empty_like(targets)
         parts = (x.numpy(), targets, weights, each)
@@ -119,7 +136,7 @@ class Tape:
             for call in self._backward:
                 call()
             yield
-        if not self._discrete:
+        if self._squares:
             np.square(each, each)
         total = (each * shares).sum((-2, -1))
         losses.copy_(torch.from_numpy(total))
@@ -128,6 +145,18 @@ class Tape:
         """The slope of the squared error, and in `left` the error itself (R, B, U)."""
         np.subtract(self._out, target, left)
         np.multiply(left, weight, self._error)
+
+    def _error_where_known(self, target: np.ndarray, weight: np.ndarray, left: np.ndarray) -> None:
+        """The same where targets are missing, infinite, which count nothing."""
+        np.subtract(self._out, target, left)
+        left[np.isposinf(target)] = 0
+        np.multiply(left, weight, self._error)
+
+    def _by_slope(self, target: np.ndarray, weight: np.ndarray, left: np.ndarray) -> None:
+        """The slope of another loss, and in `left` each sample's (R, B, 1)."""
+        assert self._slope is not None
+        left[:] = self._slope(self._out, target, self._error)
+        np.multiply(self._error, weight, self._error)
 
     def _cross_entropy(self, target: np.ndarray, weight: np.ndarray, left: np.ndarray) -> None:
         """The slope of the cross-entropy, and in `left` each sample's (R, B, 1)."""

@@ -20,7 +20,7 @@ from ..fit.optimiser import Layers
 from ..fit.slopes import Slopes
 from ..fit.training import Lesson
 from . import _mlp_engine
-from .mlp import MLP, MLPPolicy, first_layers, scaling_of, side_by_side
+from .mlp import MLP, MLPPolicy, Networks, first_layers, scaling_of, side_by_side
 
 
 @few_threads
@@ -37,31 +37,32 @@ def fit_slopes(lesson: Lesson, slopes: Slopes, weight: Values) -> MLPPolicy:
     lesson.training.require_runs(lesson.runs)
     weights = torch.tensor(as_tuple(weight), device=lesson.data.obs.device)
     weights = weights.expand(lesson.runs)
-    policies: list[MLPPolicy] = []
+    parts: list[Networks] = []
     losses: Layers = []
     for block in in_blocks(_runs_at_once(lesson, slopes), lesson):
         own = _of(slopes, block.runs)
-        policy, values = _fitted(lesson, block, own, weights[block.runs])
-        policies.append(policy)
+        part, values = _fitted(lesson, block, own, weights[block.runs])
+        parts.append(part)
         losses.append(values)
     sign(lesson, losses)
-    return side_by_side(policies)
+    networks = side_by_side(parts)
+    space = lesson.env.action_space
+    return MLPPolicy(networks.layers, networks.scaling, space, networks.trained)
 
 
 def _fitted(
     lesson: Lesson, block: Block, slopes: Slopes, weight: torch.Tensor
-) -> tuple[MLPPolicy, torch.Tensor]:
-    """The policy of some runs, and its losses (R, updates): the one loop, on rows that hold samples and slopes."""
+) -> tuple[Networks, torch.Tensor]:
+    """The networks of some runs, and its losses (R, updates): the one loop, on rows that hold samples and slopes."""
     sizes = _widths(lesson)
-    layers = first_layers(lesson, block, sizes)
-    scaling = scaling_of(block, None)
+    layers = first_layers(lesson.start, block, sizes)
+    scaling = scaling_of(block)
     loss = sobolev(sizes[0], sizes[-1], weight)
     rows = dataclasses.replace(block, data=_packed(block.data, slopes))
     scales = _packed_scales(scaling, slopes.way.shape[2])
     descent = Descent(layers, scales, partial(Autograd, loss=loss))
     optimiser, losses = descend(rows, descent, lesson.updates)
-    space = lesson.env.action_space
-    return MLPPolicy(optimiser.average(), scaling, space, optimiser.last()), losses
+    return Networks(optimiser.average(), optimiser.last(), scaling), losses
 
 
 def sobolev(observations: int, actions: int, weight: torch.Tensor) -> Loss:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from ..fit.loop import (
     in_blocks,
     sign,
     squared_error,
+    squared_error_where_known,
 )
 from ..fit.optimiser import Layers, Optimiser
 from ..fit.scaling import scales
@@ -153,21 +155,74 @@ def _in_order(name: str, arrays: Arrays) -> Layers:
     return [arrays[key] for key in names]
 
 
-def side_by_side(policies: list[MLPPolicy]) -> MLPPolicy:
-    """One policy of all the runs of several, in order."""
-    layers = _joined([policy.layers for policy in policies])
-    trained = _joined([policy.trained for policy in policies])
-    first, *_ = policies
+@dataclass(frozen=True)
+class Networks:
+    """R tanh networks as training leaves them.
+
+    Attributes:
+        layers: the weights that act, each (R, ...); their average where one is kept.
+        trained: as the last update left them.
+        scaling: of what they were trained on, see `fit.scaling.scales`.
+    """
+
+    layers: Layers
+    trained: Layers
+    scaling: Arrays
+
+
+def side_by_side(parts: list[Networks]) -> Networks:
+    """The networks of all the runs of several blocks, in order."""
+    layers = _joined([part.layers for part in parts])
+    trained = _joined([part.trained for part in parts])
+    first, *_ = parts
     scaling = {}
     for name in first.scaling:
-        parts = [policy.scaling[name] for policy in policies]
-        scaling[name] = torch.cat(parts)
-    return MLPPolicy(layers, scaling, first.action_space, trained)
+        pieces = [part.scaling[name] for part in parts]
+        scaling[name] = torch.cat(pieces)
+    return Networks(layers, trained, scaling)
 
 
 def _joined(parts: list[Layers]) -> Layers:
-    """Tensors (R, ...) of all runs, from those of several policies."""
+    """Tensors (R, ...) of all runs, from those of several blocks."""
     return [torch.cat(each) for each in zip(*parts, strict=True)]
+
+
+Scaling: TypeAlias = "Callable[[Block], Arrays]"
+"""The scales of observations and labels of some runs, see `fit.scaling.scales`."""
+Criterion: TypeAlias = "Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]"
+"""(outputs (R, B, V), targets (R, B, U), share (R, B)) -> loss of each run (R,)."""
+Steepness: TypeAlias = "Callable[[Block], Callable[[Optimiser], Gradient]]"
+"""Who computes the gradient of some runs."""
+
+
+def train(
+    lesson: Lesson,
+    sizes: list[int],
+    scaling: Scaling,
+    steepness: Steepness,
+    start: Policy | None = None,
+) -> Networks:
+    """Tanh networks trained on a lesson, as many runs side by side as are fastest.
+
+    Args:
+        lesson: what they are fitted to.
+        sizes: widths from inputs to outputs.
+        scaling: of what the minibatches hold.
+        steepness: who computes the gradient.
+        start: an MLPPolicy whose weights to begin with; new ones otherwise.
+    """
+    side = _runs_at_once(lesson, sizes)
+    parts: list[Networks] = []
+    losses: Layers = []
+    for block in in_blocks(side, lesson):
+        layers = first_layers(start, block, sizes)
+        descent = Descent(layers, scaling(block), steepness(block))
+        optimiser, loss = descend(block, descent, lesson.updates)
+        part = Networks(optimiser.average(), optimiser.last(), descent.scaling)
+        parts.append(part)
+        losses.append(loss)
+    sign(lesson, losses)
+    return side_by_side(parts)
 
 
 @dataclass(frozen=True)
@@ -187,18 +242,11 @@ class MLP:
         """See `Net.fit`; as many runs train side by side as are fastest."""
         space = lesson.env.action_space
         sizes = self.widths(lesson.data, lesson.env)
-        side = _runs_at_once(lesson, sizes)
-        policies: list[MLPPolicy] = []
-        losses: Layers = []
-        for block in in_blocks(side, lesson):
-            layers = first_layers(lesson, block, sizes)
-            descent = _descent(block, sizes, space, layers)
-            optimiser, loss = descend(block, descent, lesson.updates)
-            policy = MLPPolicy(optimiser.average(), descent.scaling, space, optimiser.last())
-            policies.append(policy)
-            losses.append(loss)
-        sign(lesson, losses)
-        return side_by_side(policies)
+        logits = sizes[-1] if isinstance(space, spaces.Discrete) else None
+        scaling = partial(scaling_of, logits=logits)
+        steepness = partial(steepness_of, sizes=sizes, discrete=logits is not None)
+        networks = train(lesson, sizes, scaling, steepness, lesson.start)
+        return MLPPolicy(networks.layers, networks.scaling, space, networks.trained)
 
     def widths(self, data: Dataset, env: Env) -> list[int]:
         """Numbers in each layer of the network, from observations to actions or logits."""
@@ -228,9 +276,8 @@ def _runs_at_once(lesson: Lesson, sizes: list[int]) -> int:
     return lesson.runs
 
 
-def first_layers(lesson: Lesson, block: Block, sizes: list[int]) -> Layers:
+def first_layers(start: Policy | None, block: Block, sizes: list[int]) -> Layers:
     """The weights with which the training of some runs begins, on the device of its data."""
-    start = lesson.start
     if isinstance(start, MLPPolicy):
         layers = [layer[block.runs] for layer in start.trained]
     else:
@@ -239,17 +286,24 @@ def first_layers(lesson: Lesson, block: Block, sizes: list[int]) -> Layers:
     return [layer.to(device) for layer in layers]
 
 
-def _descent(block: Block, sizes: list[int], space: Any, layers: Layers) -> Descent:
-    """Where the training of some runs begins, and who computes its gradient."""
-    discrete = isinstance(space, spaces.Discrete)
-    logits = sizes[-1] if discrete else None
-    scaling = scaling_of(block, logits)
-    make = _tape if _mlp_engine.suits(block.data.obs) else _autograd
-    gradient = partial(make, sizes, block.training.batch, discrete)
-    return Descent(layers, scaling, gradient)
+def steepness_of(
+    block: Block, sizes: list[int], discrete: bool = False, gaps: bool = False
+) -> Callable[[Optimiser], Gradient]:
+    """Who computes the gradient of the cross-entropy, or of the squared error, for some runs.
+
+    Args:
+        block: the runs.
+        sizes: widths from inputs to outputs.
+        discrete: cross-entropy of A outputs; squared error otherwise.
+        gaps: whether targets of the squared error may be missing, infinite.
+    """
+    if _mlp_engine.suits(block.data.obs):
+        return partial(_tape, sizes, block.training.batch, discrete, gaps)
+    error = squared_error_where_known if gaps else squared_error
+    return partial(_autograd, cross_entropy if discrete else error)
 
 
-def scaling_of(block: Block, logits: int | None) -> Arrays:
+def scaling_of(block: Block, logits: int | None = None) -> Arrays:
     """The scales of some runs, those of actions where they are asked for."""
     training = block.training
     floor = as_tuple(training.std_floor)
@@ -261,14 +315,15 @@ def scaling_of(block: Block, logits: int | None) -> Arrays:
     return scaling
 
 
-def _tape(sizes: list[int], batch: int, discrete: bool, optimiser: Optimiser) -> Gradient:
+def _tape(
+    sizes: list[int], batch: int, discrete: bool, gaps: bool, optimiser: Optimiser
+) -> Gradient:
     """The gradient by the fast engine."""
-    return _mlp_engine.Tape(optimiser.flat, optimiser.grad, sizes, batch, discrete)
+    return _mlp_engine.Tape(optimiser.flat, optimiser.grad, sizes, batch, discrete, gaps)
 
 
-def _autograd(sizes: list[int], batch: int, discrete: bool, optimiser: Optimiser) -> Gradient:
+def _autograd(criterion: Criterion, optimiser: Optimiser) -> Gradient:
     """The gradient by autograd."""
-    criterion = cross_entropy if discrete else squared_error
 
     def loss(layers: Layers, x: torch.Tensor, y: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         return criterion(mlp(layers, x), y, share)

@@ -92,11 +92,13 @@ def middle_and_half(space: spaces.Box, device: str) -> tuple[torch.Tensor, torch
     Raises:
         ValueError: where it is not bounded.
     """
-    bounded = space.is_bounded()
-    require(bounded, f"net relu: expected bounded actions, got {space}; tanh leads to no infinity")
-    low, high = (torch.as_tensor(bound.ravel(), device=device) for bound in (space.low, space.high))
-    low, high = low.double(), high.double()
-    return (low + high) / 2, (high - low) / 2
+    wanted = f"net relu: expected bounded actions, got {space}"
+    require(space.is_bounded(), f"{wanted}; tanh leads to no infinity, choose --net mlp")
+    low = torch.as_tensor(space.low.ravel(), device=device).double()
+    high = torch.as_tensor(space.high.ravel(), device=device).double()
+    middle = (low + high) / 2
+    half = (high - low) / 2
+    return middle, half
 
 
 @dataclass(frozen=True)
@@ -116,11 +118,15 @@ class ReLU:
         """See `Net.fit`."""
         (block,) = in_blocks(lesson.runs, lesson)
         space = lesson.env.action_space
-        floor = as_tuple(block.training.std_floor)
-        scaling = scales(block.data, floor, block.training.normalise == "zscore", None)
+        training = block.training
+        floor = as_tuple(training.std_floor)
+        zscore = training.normalise == "zscore"
+        scaling = scales(block.data, floor, zscore, None)
         scaling |= _widths(block, space)
-        gradient = partial(_autograd, isinstance(space, spaces.Discrete))
-        descent = Descent(self._first_layers(lesson, block), scaling, gradient)
+        discrete = isinstance(space, spaces.Discrete)
+        gradient = partial(_autograd, discrete)
+        layers = self._first_layers(lesson, block)
+        descent = Descent(layers, scaling, gradient)
         optimiser, losses = descend(block, descent, lesson.updates)
         sign(lesson, [losses])
         own = {name: scaling[name] for name in ("mean", "std")}
@@ -131,18 +137,20 @@ class ReLU:
         if isinstance(lesson.start, ReLUPolicy):
             return lesson.start.layers
         space = lesson.env.action_space
+        obs = block.data.obs
         discrete = isinstance(space, spaces.Discrete)
         outputs = int(space.n) if discrete else block.data.action.shape[2]
-        sizes = [block.data.obs.shape[2], *self.hidden, outputs]
+        sizes = [obs.shape[2], *self.hidden, outputs]
         layers = initial_layers(sizes, block.streams)
-        return [layer.to(block.data.obs.device) for layer in layers]
+        return [layer.to(obs.device) for layer in layers]
 
     def restore(self, arrays: Arrays, action_space: Any) -> ReLUPolicy:
         """See `Net.restore`."""
         names = sorted(name for name in arrays if name.startswith("layer."))
-        require(len(names) >= 2, "policy: expected layers, got none")
+        layers = [arrays[name] for name in names]
+        require(len(layers) >= 2, "policy: expected layers, got none")
         scaling = {name: arrays[f"scaling.{name}"] for name in ("mean", "std")}
-        return ReLUPolicy([arrays[name] for name in names], scaling, action_space)
+        return ReLUPolicy(layers, scaling, action_space)
 
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`."""

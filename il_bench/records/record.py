@@ -19,7 +19,7 @@ import torch
 
 from ..borders.resolve import environment
 from ..core.env import Env
-from ..core.files import filling, reserve
+from ..core.files import filling, reservation, write_arrays
 from ..core.policy import Policy
 from ..core.registry import ENVS
 from ..core.settings import plain, require
@@ -333,31 +333,21 @@ class Record:
         Raises:
             ValueError: when the folder already holds something, or cannot be written.
         """
-        from safetensors.numpy import save_file
-
-        made = not Path(path).exists()
-        folder = reserve(path)
         index = {"format": FORMAT, **self.config}
-        try:
-            with filling(folder, INDEX) as draft:
-                save_file(_contiguous(self.arrays), draft / ARRAYS)
-                save_file(_contiguous(self.weights), draft / WEIGHTS)
-                text = json.dumps(index, indent=1, default=plain)
-                (draft / INDEX).write_text(text + "\n")
-        except OSError as error:
-            raise ValueError(
-                f"out: {folder} cannot be written ({error.strerror}); name a folder that can be written"
-            ) from None
-        finally:
-            if made and not (folder / INDEX).exists():
-                folder.rmdir()
+        text = json.dumps(index, indent=1, default=plain)
+        with reservation(path) as folder:
+            try:
+                with filling(folder, INDEX) as draft:
+                    write_arrays(draft / ARRAYS, self.arrays, {})
+                    write_arrays(draft / WEIGHTS, self.weights, {})
+                    (draft / INDEX).write_text(text + "\n")
+            except OSError as error:
+                advice = "name a folder that can be written"
+                raise ValueError(
+                    f"out: {folder} cannot be written ({error.strerror}); {advice}"
+                ) from None
         self.path = folder
         return folder
-
-
-def _contiguous(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """As safetensors writes them: it would take other memory for what it is not."""
-    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
 def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
@@ -377,6 +367,7 @@ def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
         f"record: its environment {own!r} is a file's; name it, as in --env {own} or load(path, env=...)",
     )
     values = index.env.settings
+    _require_harmless(own, values, name)
     settings = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     try:
         cls: Any = environment(name or own, settings)
@@ -386,6 +377,16 @@ def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
         raise ValueError(
             f"record: {name or own} is not the environment of this Record ({error})"
         ) from None
+
+
+def _require_harmless(own: str, settings: dict[str, Any], name: str | None) -> None:
+    """Refuse a setting that may name a file, as that of Gymnasium's compatibility environments does: it is imported."""
+    strange = [key for key, value in settings.items() if ":" in str(value)]
+    keys = ", ".join(strange)
+    require(
+        not strange or name is not None,
+        f"record: {keys} of its environment may name a file; name the environment, as in --env {own}",
+    )
 
 
 def load(path: str | Path, env: Env | None = None) -> Record:

@@ -52,15 +52,18 @@ class Painter:
 
     def _bytes(self, learner: int, time: int) -> bytes:
         """A state as what it can be remembered by."""
-        state = self._state[learner, time]
+        whole = self._state[learner]
+        state = whole[: time + 1] if self._env.draws_path else whole[time]
         return bytes(state.tobytes())
 
+    def _restored(self, state: bytes) -> np.ndarray:
+        """The way back from `_bytes`."""
+        numbers = np.frombuffer(state, self._state.dtype)
+        return numbers.reshape(-1, self._state.shape[-1]) if self._env.draws_path else numbers
+
     def _drawn(self, state: bytes, twin: bytes | None, colour: str) -> np.ndarray:
-        numbers = self._state.dtype
-        here = np.frombuffer(state, numbers)
-        ghost = None
-        if twin is not None:
-            ghost = np.frombuffer(twin, numbers)
+        here = self._restored(state)
+        ghost = None if twin is None else self._restored(twin)
         if self._coloured:
             return self._env.draw(here, self._size, ghost, colour=colour)
         return self._env.draw(here, self._size, ghost)

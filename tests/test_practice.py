@@ -1,0 +1,219 @@
+"""Learners that practise: fine-tuning, and those that learn what is worth doing from demonstrations."""
+
+import dataclasses
+import random
+import re
+
+import numpy as np
+import pytest
+import torch
+from conftest import SMALL, learners, tiny
+
+import il_bench as il
+from il_bench.core.policy import Log
+
+PRACTISING = [name for name, cls in il.LEARNERS.items() if getattr(cls, "one_by_one", False)]
+
+
+def places():
+    numpy = np.random.get_state()  # noqa: NPY002
+    return random.getstate(), numpy[1].tolist(), numpy[2:], torch.get_rng_state().tolist()
+
+
+@pytest.mark.parametrize("name", PRACTISING)
+def test_nothing_global_is_left_changed(name):
+    env = tiny("resetcliff", seeds=2)
+    learner = learners()[name]
+    learner.learn(env, il.expert(env))  # imports are no matter
+    before = places(), torch.get_num_threads()
+    learner.learn(env, il.expert(env))
+    assert (places(), torch.get_num_threads()) == before
+
+
+@pytest.mark.parametrize("name", PRACTISING)
+def test_what_practised_is_saved_and_told_round_by_round(name, tmp_path):
+    env = tiny("lane", seeds=2)
+    rounds = []
+    log = Log(iterate=lambda i, policy: rounds.append((i, policy)))
+    policy = learners()[name].learn(env, il.expert(env), None, log)
+    assert [i for i, _ in rounds] == [0, 1, 2]
+    for key, array in policy.arrays().items():
+        assert torch.equal(array, rounds[-1][1].arrays()[key])
+    again = il.load_policy(policy.save(tmp_path / "practised.policy"))
+    record = il.compare(env, il.expert(env), episodes=2, it=policy, again=again)
+    assert np.array_equal(record.arrays["state"][1], record.arrays["state"][2])
+
+
+@pytest.mark.parametrize("name", PRACTISING)
+def test_a_foreign_environment_is_practised_in_too(name):
+    env = il.make("CartPole-v1", seeds=2, horizon=12)
+    many = learners()[name].learn(env, il.expert(env))
+    alone = learners()[name].learn(env[1], il.expert(env[1]))
+    for key, array in many.arrays().items():
+        assert torch.equal(array[1:2], alone.arrays()[key]), key
+
+
+def rounds_of(env, **changes):
+    """The policy after each round of fine-tuning."""
+    policies = []
+    log = Log(iterate=lambda i, policy: policies.append(policy))
+    learner = learners()["finetune"]
+    own = {key: changes.pop(key) for key in ("steps",) if key in changes}
+    practice = dataclasses.replace(learner.practice, **own)
+    learner = dataclasses.replace(learner, practice=practice, **changes)
+    learner.learn(env, il.expert(env), None, log)
+    return policies
+
+
+def close(one, other):
+    return all(
+        torch.allclose(a, b, rtol=1e-5, atol=1e-6)
+        for a, b in zip(one.layers, other.layers, strict=True)
+    )
+
+
+def test_fine_tuning_begins_as_the_clone_and_stands_still_while_the_critic_warms_up():
+    env = tiny("lane", seeds=2)
+    expert = il.expert(env)
+    clone = il.BC(2, SMALL).learn(env, expert)
+    one, two, three = rounds_of(env, warmup=12)
+    state = env.initial(il.Streams(env.seeds), 20)
+    obs = env.observation(state).float()
+    torch.testing.assert_close(one.act(obs)[0], clone.act(obs)[0], rtol=0, atol=1e-6)
+    assert close(one, two)
+    assert not close(two, three)
+    assert not close(rounds_of(env, warmup=0)[0], one)
+    assert not close(rounds_of(env, weights=False)[0], one)
+
+
+@pytest.mark.parametrize("discrete", [False, True])
+def test_the_leash_is_the_divergence_of_the_clone(discrete):
+    from gymnasium import spaces
+
+    from il_bench.borders.sb3_leash import LeashedPolicy
+
+    space = spaces.Discrete(3) if discrete else spaces.Box(-1, 1, (2,))
+    seen = spaces.Box(-1, 1, (4,))
+    own, its = (LeashedPolicy(seen, space, lambda left: 0.0, log_std_init=-1.0) for _ in range(2))
+    obs = torch.rand(5, 4)
+    action = torch.tensor([0, 1, 2, 0, 1]) if discrete else torch.rand(5, 2)
+    own.clone = its
+    told = own.evaluate_actions(obs, action)[2]
+    ours, theirs = own.get_distribution(obs).distribution, its.get_distribution(obs).distribution
+    if discrete:
+        chance = theirs.probs
+        apart = (chance * (chance.log() - ours.probs.log())).sum(1)
+    else:
+        apart = ((ours.mean - theirs.mean) / ours.stddev).square().sum(1) / 2
+    torch.testing.assert_close(-told, apart)
+
+
+def test_the_leash_is_let_out_evenly_after_the_warm_up(monkeypatch):
+    from il_bench.borders.sb3_practice import Student
+
+    pulls = []
+    real = Student.practise
+    monkeypatch.setattr(
+        Student,
+        "practise",
+        lambda self, steps: pulls.append(self.model.ent_coef) or real(self, steps),
+    )
+    rounds_of(tiny("lane"), steps=30, warmup=6, leash=2.0)
+    assert pulls == [2.0, 2.0, 1.5, 1.0, 0.5]
+
+
+def test_fine_tuning_goes_on_from_a_file_and_asks_no_expert(tmp_path):
+    env = tiny("lane", seeds=2)
+    clone = il.BC(2, SMALL).learn(env, il.expert(env))
+    path = clone.save(tmp_path / "clone.policy")
+    learner = dataclasses.replace(learners()["finetune"], clone=str(path))
+    log = Log()
+    learner.learn(env, None, None, log)
+    assert log.labels == log.asked == 0
+    assert log.steps.tolist() == [18, 18]
+    assert log.updates == learner.own_updates
+
+
+def refused(sentence, make):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        make()
+
+
+def test_a_policy_that_no_network_holds_is_refused_before_any_work(tmp_path):
+    sentence = "finetune: expected net mlp, got table; use --net mlp"
+    env = tiny("resetcliff")
+    learner = il.FineTune(training=il.Training(net="table"))
+    refused(sentence, lambda: learner.learn(env, il.expert(env)))
+    table = il.BC(1, il.Training(net="table")).learn(env, il.expert(env))
+    path = str(table.save(tmp_path / "table.policy"))
+    refused(sentence, lambda: il.FineTune(clone=path).learn(env, il.expert(env)))
+    clone = il.BC(1, SMALL).learn(tiny("lane", seeds=2), il.expert(tiny("lane", seeds=2)))
+    path = str(clone.save(tmp_path / "clone.policy"))
+    refused(
+        "clone: expected 1 runs, got 2",
+        lambda: il.FineTune(clone=path).learn(tiny("lane"), None),
+    )
+
+
+@pytest.mark.parametrize(
+    ("algo", "settings", "sentence"),
+    [
+        ("finetune", {"warmup": 50_000}, "warmup: expected from 0 to fewer than the 40960 steps"),
+        ("finetune", {"leash": -1.0}, "leash: expected a number of at least 0, got -1.0"),
+        ("sqil", {"minibatch": 1}, "minibatch: expected two halves, at least 2, got 1"),
+        ("sqil", {"explore": 2.0}, "explore: expected from 0 to 1, got 2.0"),
+        ("sqil", {"ratio": 0.0}, "ratio: expected a number above 0, got 0.0"),
+        ("sqil", {"engine": "ppo"}, "engine: expected auto, dqn or sac, got 'ppo'"),
+    ],
+)
+def test_impossible_settings_are_sentences(algo, settings, sentence):
+    refused(sentence, lambda: il.learner(algo, **settings))
+
+
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"minibatch": 1}, "minibatch: expected at least 2 and at most the 1024"),
+        ({"copies": 7}, "copies: expected a number that the 1024 steps of a round"),
+        ({"gamma": 1.0}, "gamma: expected from 0 to below 1, got 1.0"),
+        ({"deviation": 0.0}, "deviation: expected a number above 0, got 0.0"),
+        ({"steps": 0}, "steps: expected a whole number of at least 1, got 0"),
+    ],
+)
+def test_impossible_practice_is_a_sentence(settings, sentence):
+    refused(sentence, lambda: il.Practice(**settings))
+
+
+def test_an_engine_for_other_actions_is_refused_before_any_work():
+    lane, cliff = tiny("lane"), tiny("resetcliff")
+    wanted = (
+        "sqil: expected Discrete actions, got Box ones, which dqn cannot choose; use --engine sac"
+    )
+    refused(wanted, lambda: il.SQIL(engine="dqn").learn(lane, il.expert(lane)))
+    wanted = (
+        "sqil: expected Box actions, got Discrete ones, which sac cannot choose; use --engine dqn"
+    )
+    refused(wanted, lambda: il.SQIL(engine="sac").learn(cliff, il.expert(cliff)))
+
+
+def test_half_of_every_batch_is_the_expert_s_and_pays():
+    from stable_baselines3 import DQN
+
+    from il_bench.borders.sb3_replay import HalfExpert
+    from il_bench.fit.course import Course
+    from il_bench.fit.transitions import demonstrated
+
+    env = il.make("CartPole-v1", horizon=9)
+    (shown,) = demonstrated(Course.begun(env, il.expert(env), None, None), 2)
+    assert len(shown) == 18
+    assert np.array_equal(shown.following[:8], shown.obs[1:9])
+    assert not shown.over.any()
+    settings = {"replay_buffer_kwargs": {"shown": shown}, "buffer_size": 8, "learning_starts": 99}
+    model = DQN("MlpPolicy", "CartPole-v1", replay_buffer_class=HalfExpert, **settings)
+    model.learn(8)
+    model.replay_buffer.rewards[:] = 0
+    batch = model.replay_buffer.sample(10)
+    assert batch.rewards[:, 0].tolist() == [0] * 5 + [1] * 5
+    rows = {tuple(row) for row in shown.obs.tolist()}
+    assert all(tuple(row) in rows for row in batch.observations[5:].tolist())
+    assert not any(tuple(row) in rows for row in batch.observations[:5].tolist())
