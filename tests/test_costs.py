@@ -185,6 +185,10 @@ def test_samples_weigh_what_an_action_is_better_than_the_worst():
     wanted = exact - exact.min(-1, keepdim=True).values
     torch.testing.assert_close(weight.double(), wanted)
     assert torch.equal(data.time.reshape(2, 3, 6)[1, 2], torch.arange(6))
+    held = data.obs[0].numel() + data.action[0].numel()
+    assert (
+        held == 2 * 6 * il.LOLS().sample_size(env, 3) == 2 * 6 * il.AggreVaTe().sample_size(env, 3)
+    )
     assert torch.equal(data.action[0, :, 0], torch.arange(3).repeat_interleave(6).repeat(2))
 
 
