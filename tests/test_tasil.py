@@ -13,9 +13,11 @@ import il_bench as il
 from il_bench.core.policy import Log
 from il_bench.fit.collect import expert_rollouts
 from il_bench.fit.course import Course
+from il_bench.fit.dataset import dataset
 from il_bench.fit.loop import squared_error
 from il_bench.fit.slopes import slopes
-from il_bench.nets._mlp_slopes import along, sobolev
+from il_bench.jobs.footprint import needed
+from il_bench.nets._mlp_slopes import _packed, along, sobolev
 from il_bench.nets.mlp import initial_layers, mlp
 from il_bench.show.report import _budget
 
@@ -122,6 +124,16 @@ def test_derivatives_are_a_budget_of_their_own():
     assert kept.derivatives == log.derivatives.tolist()
     log = il.TaSIL(2, differences=1e-3, training=SMALL).learn(env, il.expert(env)).log
     assert torch.equal(log.asked, (1 + 2 * size) * log.labels)
+
+
+def test_its_samples_are_as_large_as_it_says():
+    env = tiny("tube", seeds=2)
+    visits, found = along_the_path(env, il.expert(env))
+    data = _packed(dataset(env, visits, visits.action), found)
+    held = data.obs[0, 0].numel() + data.action[0, 0].numel()
+    assert held == il.TaSIL().sample_size(env, visits.state.shape[-1])
+    one, other = (needed(env, [learner], 8) for learner in (il.BC(), il.TaSIL()))
+    assert other.learning > one.learning
 
 
 def test_states_after_an_end_are_not_asked_about():

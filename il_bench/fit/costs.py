@@ -9,6 +9,9 @@ classify learns from costs, and in a state in which nothing matters nothing is l
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import torch
 
 from ..core.env import Env
@@ -35,6 +38,13 @@ def require_discrete(env: Env, name: str) -> None:
     discrete = hasattr(env.action_space, "n")
     reason = "expected Discrete actions, got Box ones, which cannot all be tried"
     require(discrete, f"{name}: {reason}; use dagger")
+
+
+def sample_size(env: Env) -> int:
+    """Numbers that are held of the costs of one state: an observation and a label for each action."""
+    space: Any = env.action_space
+    observation = math.prod(env.observation_space.shape)
+    return int(space.n) * (observation + 1)
 
 
 def drive_in(

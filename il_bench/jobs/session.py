@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,12 +19,16 @@ import tyro
 
 from ..borders import resolve
 from ..cli import flags
+from ..cli.command import complaint
+from ..cli.console import complain
+from ..cli.console import console as plain_console
 from ..cli.options import RunOptions
 from ..cli.progress import Report, progress
-from ..core import registry
+from ..core import registry, strangers
 from ..core.env import Env, Expert
 from ..core.files import next_reservation, reservation
 from ..core.policy import Log, Policy
+from ..core.printable import harmless
 from ..core.registry import short_name
 from ..core.rollout import ask
 from ..core.settings import nested, require
@@ -38,7 +41,7 @@ from ..show import plots, report, terminal
 from . import digest
 from .checkpoint import Checkpoint
 from .footprint import needed
-from .matched import MATCHED, is_matched, learn_matched
+from .matched import MATCHED, is_matched, learn_matched, require_matchable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,10 +67,8 @@ def execute(
     Returns:
         The Record, written.
     """
-    from rich.console import Console
-
-    began, console = time.perf_counter(), Console()
-    _require_possible(options)
+    began, console = time.perf_counter(), plain_console()
+    _require_possible(options, learners)
     expert = _expert(env, options)
     headline = _headline(env, learners, expert, options)
     memory = _memory(env, learners, options)
@@ -104,15 +105,19 @@ def _compared(
     rounds = _rounds(env, expert, learners, options)
     with progress(console) as add, _keeping(rounds):
 
-        def learn(name: str, learner: Any) -> Policy:
+        def learn(name: str, learner: Any, limit: Any) -> Policy:
+            if limit is not None:
+                title = f"{name}, within labels"
+                return _learn(env, expert, learner, name, add(title, 1.0), None, options, limit)
             if name not in rounds and options.checkpoint_every:
                 rounds[name] = _checkpoint(env, expert, learner, options)
             checkpoint = rounds.get(name)
             if checkpoint is not None and checkpoint.count:
-                console.print(f"{name} goes on after round {checkpoint.count}, which was kept")
+                words = f"{name} goes on after round {checkpoint.count}, which was kept"
+                console.print(words, highlight=False, markup=False)
             return _learn(env, expert, learner, name, add(name, 1.0), checkpoint, options)
 
-        policies = learn_matched(learners, env, learn)
+        policies = learn_matched(learners, env, learn, options.match)
         report = add("twins", 1.0)
         report(0, f"{options.rollouts} rollouts of {env.runs} runs")
         comparison = compare(
@@ -133,7 +138,8 @@ def _compared(
 def _notes(learners: dict[str, Any], options: RunOptions) -> dict[str, Any]:
     """What the Record keeps of the command: its options, and what learners had the same of."""
     plain = {name: _plain(value) for name, value in vars(options).items()}
-    return {"options": plain, "match": list(MATCHED) if is_matched(learners) else []}
+    match = MATCHED if is_matched(learners) else options.match
+    return {"options": plain, "match": list(match)}
 
 
 @contextlib.contextmanager
@@ -149,11 +155,12 @@ def _keeping(rounds: dict[str, Checkpoint]) -> Iterator[None]:
         advice = "--checkpoint-every 1 keeps the rounds of a learner that has rounds"
         kept = _kept(rounds) or f"nothing was kept ({advice})"
         raise KeyboardInterrupt(kept) from None
-    except (ValueError, OSError) as error:
+    except Exception as error:
+        reason = complaint(error)
         kept = _kept(rounds)
-        if not kept:
+        if not kept or not reason:
             raise
-        raise ValueError(f"{error}; {kept}") from error
+        raise ValueError(f"{reason}; {kept}") from error
 
 
 def _kept(rounds: dict[str, Checkpoint]) -> str:
@@ -201,10 +208,11 @@ def _tried(draw: Callable[[], object], words: str) -> str | ValueError:
     try:
         draw()
     except Exception as error:
-        if os.environ.get("IL_BENCH_TRACEBACK"):
+        if os.environ.get(strangers.TRACEBACK):
             raise
-        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        return ValueError(" ".join(reason.split()))
+        reason = str(error) if isinstance(error, ValueError) else strangers.sentence(error)
+        words = reason or strangers.in_words(error)
+        return ValueError(" ".join(words.split()))
     return words
 
 
@@ -249,12 +257,12 @@ def _require_answers(env: Env, expert: Expert, options: RunOptions) -> None:
     try:
         ask(env, expert, env.initial(Streams(env.seeds, env.device), 2))
     except Exception as error:
-        raise ValueError(
-            f"expert {options.expert}: asked for actions it raised {type(error).__name__} ({error})"
-        ) from error
+        words = strangers.sentence(error) or f"it raised {strangers.in_words(error)}"
+        raise ValueError(f"expert {options.expert}: asked for actions, {words}") from error
 
 
-def _require_possible(options: RunOptions) -> None:
+def _require_possible(options: RunOptions, learners: dict[str, Any]) -> None:
+    require_matchable(learners, options.match)
     require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
     require(
         options.memory >= 0,
@@ -299,8 +307,7 @@ def _save(comparison: record.Record, out: Path) -> None:
     except ValueError as error:
         if not _saved_elsewhere(comparison, out):
             raise
-        words = f"{error}; the Record is in {comparison.path} instead"
-        print(f"il_bench: {words}", file=sys.stderr)
+        complain(f"{error}; the Record is in {comparison.path} instead")
 
 
 def _saved_elsewhere(comparison: record.Record, out: Path) -> bool:
@@ -353,9 +360,10 @@ def _learn(
     report: Report,
     checkpoint: Checkpoint | None,
     options: RunOptions,
+    limit: Any = None,
 ) -> Policy:
-    """One learner's policy, signed with what it cost."""
-    log = Log(report=report, checkpoint=checkpoint)
+    """One learner's policy, signed with what it cost, which no more labels than `limit` are."""
+    log = Log(report=report, checkpoint=checkpoint, limit=limit)
     if options.tensorboard is not None:
         from ..show.tensorboard import watcher
 
@@ -391,7 +399,7 @@ def _checkpoint(env: Env, expert: Expert, learner: Any, options: RunOptions) -> 
 
 def _shown(path: Path) -> str:
     shown = os.path.relpath(path)
-    return str(path) if shown.startswith("..") else shown
+    return harmless(str(path) if shown.startswith("..") else shown, breaks="")
 
 
 @dataclass(frozen=True)
