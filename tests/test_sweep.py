@@ -103,6 +103,8 @@ def test_every_combination_is_there_once_with_its_labels(capsys):
     kept = Path("t.csv").read_bytes()
     said = refused(capsys, "a", "--csv", "t.csv", main=table.main)
     assert "csv: t.csv already exists; name another file" in said
+    said = refused(capsys, "a", "--plot", "t.csv", main=table.main)
+    assert "plot: t.csv already exists; name another file" in said
     assert Path("t.csv").read_bytes() == kept
     Path("file").write_text("")
     assert "cannot be written" in refused(capsys, "a", "--csv", "file/t.csv", main=table.main)
