@@ -175,3 +175,21 @@ def test_tensorboard_shows_drift_loss_and_gap_round_by_round():
         assert [point.step for point in points] == [10, 20, 30, 40]
         assert all(np.isfinite(point.value) for point in points)
     assert len(EventAccumulator("logs/bc").Reload().Scalars("drift/L = 1.1")) == 1
+
+
+def test_a_disk_that_is_full_of_tensorboard_s_logs_costs_no_training(monkeypatch):
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    from il_bench.show.tensorboard import watcher
+
+    def full(self):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SummaryWriter, "flush", full)
+    env = il.make("tube", horizon=4)
+    expert = il.expert(env)
+    policy = il.BC(1, il.Training(hidden=(4,), updates=4)).learn(env, expert)
+    write = watcher(Path("logs"), env, expert, "bc")
+    with pytest.warns(UserWarning, match="tensorboard: logs cannot be written .No space left"):
+        write(policy, policy.log)

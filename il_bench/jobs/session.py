@@ -76,10 +76,21 @@ def execute(
         if note := resolve.note(expert):
             console.print(note, highlight=False, markup=False, soft_wrap=True)
         comparison = _compared(env, expert, learners, options, out, console)
-    pictures = _draw(comparison, options, console)
-    _tell(comparison, pictures, original, console)
+    with _interrupted_late(comparison):
+        pictures = _draw(comparison, options, console)
+        _tell(comparison, pictures, original, console)
     console.print(f"[dim]{time.perf_counter() - began:.1f} s[/dim]", highlight=False)
     return comparison
+
+
+@contextlib.contextmanager
+def _interrupted_late(comparison: record.Record) -> Iterator[None]:
+    """Whoever interrupts the pictures is told that the Record is there."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        folder = comparison.path or Path()
+        raise KeyboardInterrupt(f"the Record is kept in {_shown(folder)}") from None
 
 
 def _expert(env: Env, options: RunOptions) -> Expert:
