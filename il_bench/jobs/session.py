@@ -44,6 +44,7 @@ from .matched import MATCHED, is_matched, learn_matched, require_matchable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 
 def execute(
@@ -331,8 +332,8 @@ def _saved_elsewhere(comparison: record.Record, out: Path) -> bool:
     return False
 
 
-def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOptions) -> str:
-    from rich.markup import escape
+def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOptions) -> Text:
+    from rich.text import Text
 
     certificate = env.certificate()
     dial = ", ".join(f"{value:.4g}" for value in dict.fromkeys(certificate.value))
@@ -347,7 +348,8 @@ def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOp
         f"{' and '.join(names)} {verb} {imitated}; {chance} evaluation"
     )
     became = f"\n{env.adaptation}" if env.adaptation else ""
-    return f"[bold]{escape(registry.name_of(env))}[/bold]{escape(rest + became)}"
+    name = registry.name_of(env)
+    return Text.assemble((name, "bold"), rest, became)
 
 
 def _memory(env: Env, learners: dict[str, Any], options: RunOptions) -> str:
