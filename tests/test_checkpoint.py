@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 import il_bench as il
 from il_bench.core.policy import SPENT, Log
 from il_bench.fit.training import Training
+from il_bench.jobs import checkpoint
 from il_bench.jobs.checkpoint import TEXTS, Checkpoint
 from il_bench.jobs.sealed import CHECKSUM, opened
 
@@ -193,3 +194,14 @@ def test_a_disk_that_is_full_of_tensorboard_s_logs_costs_no_training(monkeypatch
     write = watcher(Path("logs"), env, expert, "bc")
     with pytest.warns(UserWarning, match="tensorboard: logs cannot be written .No space left"):
         write(policy, policy.log)
+
+
+def test_a_round_of_an_earlier_version_counted_no_derivatives(monkeypatch):
+    env, learner = tiny("tube"), il.DAgger(rounds=4, training=SMALL)
+    counted = tuple(name for name in SPENT if name != "derivatives")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(checkpoint, "SPENT", counted)
+        interrupted(env, learner, after=2)
+    policy = learned(env, learner, Log(checkpoint=Checkpoint(Path("kept"))))
+    assert policy.log.labels.tolist() == [4 * 12]
+    assert int(policy.log.derivatives) == 0

@@ -19,11 +19,12 @@ import tyro
 
 from ..borders import resolve
 from ..cli import flags
+from ..cli.command import complaint
 from ..cli.console import complain
 from ..cli.console import console as plain_console
 from ..cli.options import RunOptions
 from ..cli.progress import Report, progress
-from ..core import registry
+from ..core import registry, strangers
 from ..core.env import Env, Expert
 from ..core.files import next_reservation, reservation
 from ..core.policy import Log, Policy
@@ -166,11 +167,12 @@ def _keeping(rounds: dict[str, Checkpoint]) -> Iterator[None]:
         advice = "--checkpoint-every 1 keeps the rounds of a learner that has rounds"
         kept = _kept(rounds) or f"nothing was kept ({advice})"
         raise KeyboardInterrupt(kept) from None
-    except (ValueError, OSError) as error:
+    except Exception as error:
+        reason = complaint(error)
         kept = _kept(rounds)
-        if not kept:
+        if not kept or not reason:
             raise
-        raise ValueError(f"{error}; {kept}") from error
+        raise ValueError(f"{reason}; {kept}") from error
 
 
 def _kept(rounds: dict[str, Checkpoint]) -> str:
@@ -218,10 +220,11 @@ def _tried(draw: Callable[[], object], words: str) -> str | ValueError:
     try:
         draw()
     except Exception as error:
-        if os.environ.get("IL_BENCH_TRACEBACK"):
+        if os.environ.get(strangers.TRACEBACK):
             raise
-        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        return ValueError(" ".join(reason.split()))
+        reason = str(error) if isinstance(error, ValueError) else strangers.sentence(error)
+        words = reason or strangers.in_words(error)
+        return ValueError(" ".join(words.split()))
     return words
 
 
@@ -266,9 +269,8 @@ def _require_answers(env: Env, expert: Expert, options: RunOptions) -> None:
     try:
         ask(env, expert, env.initial(Streams(env.seeds, env.device), 2))
     except Exception as error:
-        raise ValueError(
-            f"expert {options.expert}: asked for actions it raised {type(error).__name__} ({error})"
-        ) from error
+        words = strangers.sentence(error) or f"it raised {strangers.in_words(error)}"
+        raise ValueError(f"expert {options.expert}: asked for actions, {words}") from error
 
 
 def _require_possible(options: RunOptions, learners: dict[str, Any]) -> None:
