@@ -202,10 +202,10 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_first_batch(capsys, 
 
 def test_a_clock_that_jumps_costs_nothing(monkeypatch):
     sweep.main([*SMALL, "--out", "a"])
-    Path("a/.draft-half").mkdir()
+    Path("a/.il_bench-draft-half").mkdir()
     faults.jump_clock(monkeypatch, -86_400)
     sweep_away(Path("a"))
-    assert Path("a/.draft-half").exists()
+    assert Path("a/.il_bench-draft-half").exists()
     sweep.main([*SMALL, "--out", "a", "--no-resume"])
     assert il.open("a").sizes["run"] == 2
 

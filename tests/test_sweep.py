@@ -293,20 +293,20 @@ def test_a_file_that_is_not_ours_is_refused_in_a_sentence(capsys, damage, senten
 
 
 def test_drafts_of_killed_sweeps_are_swept_away_and_others_left(capsys):
-    for name in (".draft-old", ".draft-young"):
+    for name in (".il_bench-draft-old", ".il_bench-draft-young"):
         Path("a", name).mkdir(parents=True)
         Path("a", name, "half.safetensors").write_bytes(b"half")
     yesterday = time.time() - 86_400
-    for part in (Path("a/.draft-old/half.safetensors"), Path("a/.draft-old")):
+    for part in (Path("a/.il_bench-draft-old/half.safetensors"), Path("a/.il_bench-draft-old")):
         os.utime(part, (yesterday, yesterday))
     swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
-    assert [path.name for path in Path("a").glob(".*")] == [".draft-young"]
+    assert [path.name for path in Path("a").glob(".*")] == [".il_bench-draft-young"]
 
 
 def test_drafts_and_links_are_never_read(capsys):
     swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
     (path,) = Path("a").iterdir()
-    Path("a/.draft-x.safetensors").write_bytes(b"half")
+    Path("a/.il_bench-draft-x.safetensors").write_bytes(b"half")
     assert il.open("a").sizes["run"] == 2
     Path("a/link.safetensors").symlink_to(path.absolute())
     assert "is a link; copy the file itself there" in refused(capsys, "a", main=table.main)
