@@ -593,7 +593,7 @@ def test_a_budget_of_numbers_that_are_none_is_a_sentence(saved, name, text):
     edited(saved, budgets=budgets)
     index = saved / INDEX
     index.write_text(index.read_text().replace('"@"', text))
-    with pytest.raises(ValueError, match="record: .* has budgets of the wrong kind"):
+    with pytest.raises(ValueError, match=r"record: .* has budgets of the wrong kind"):
         il.load(saved)
 
 
