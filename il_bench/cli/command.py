@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 from ..core import strangers
+from .console import complain
 from .plain import forgive, write_nowhere
 
 REFUSALS = (ValueError, TypeError, KeyError, OSError, ImportError)
@@ -36,11 +37,12 @@ def command(work: Callable[[list[str]], None]) -> Callable[..., None]:
             reason = complaint(error)
             if not reason or os.environ.get(strangers.TRACEBACK):
                 raise
-            print(f"il_bench: {reason}", file=sys.stderr)
+            complain(reason)
             raise SystemExit(2) from None
         except KeyboardInterrupt as stop:
             kept = stop.args[0] if stop.args else "nothing was kept"
-            print(f"\nil_bench: interrupted; {kept}", file=sys.stderr)
+            print(file=sys.stderr)  # where the signal has left ^C
+            complain(f"interrupted; {kept}")
             raise SystemExit(130) from None
 
     return outer

@@ -484,8 +484,9 @@ def rest(
     shown = state
     longest = int(left.max())
     for t, disturbance in zip(range(longest), noise, strict=False):
-        action = opening
-        if t > 0 or opening is None:
+        if t == 0 and opening is not None:
+            action = opening
+        else:
             action, memory = drive(t, shown, memory)
         exact = action.to(torch.float64)
         following = env.transition(state, exact, disturbance)

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import math
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,12 +21,15 @@ import tyro
 from ..borders import resolve
 from ..cli import flags
 from ..cli.command import complaint
+from ..cli.console import complain
+from ..cli.console import console as plain_console
 from ..cli.options import RunOptions
 from ..cli.progress import Report, progress
 from ..core import registry, strangers
 from ..core.env import Env, Expert
 from ..core.files import next_reservation, reservation
 from ..core.policy import Log, Policy
+from ..core.printable import harmless
 from ..core.registry import short_name
 from ..core.rollout import ask
 from ..core.settings import nested, require
@@ -66,9 +68,7 @@ def execute(
     Returns:
         The Record, written.
     """
-    from rich.console import Console
-
-    began, console = time.perf_counter(), Console()
+    began, console = time.perf_counter(), plain_console()
     _require_possible(options, learners)
     expert = _expert(env, options)
     headline = _headline(env, learners, expert, options)
@@ -114,7 +114,8 @@ def _compared(
                 rounds[name] = _checkpoint(env, expert, learner, options)
             checkpoint = rounds.get(name)
             if checkpoint is not None and checkpoint.count:
-                console.print(f"{name} goes on after round {checkpoint.count}, which was kept")
+                words = f"{name} goes on after round {checkpoint.count}, which was kept"
+                console.print(words, highlight=False, markup=False)
             return _learn(env, expert, learner, name, add(name, 1.0), checkpoint, options)
 
         policies = learn_matched(learners, env, learn, options.match)
@@ -307,8 +308,7 @@ def _save(comparison: record.Record, out: Path) -> None:
     except ValueError as error:
         if not _saved_elsewhere(comparison, out):
             raise
-        words = f"{error}; the Record is in {comparison.path} instead"
-        print(f"il_bench: {words}", file=sys.stderr)
+        complain(f"{error}; the Record is in {comparison.path} instead")
 
 
 def _saved_elsewhere(comparison: record.Record, out: Path) -> bool:
@@ -400,7 +400,7 @@ def _checkpoint(env: Env, expert: Expert, learner: Any, options: RunOptions) -> 
 
 def _shown(path: Path) -> str:
     shown = os.path.relpath(path)
-    return str(path) if shown.startswith("..") else shown
+    return harmless(str(path) if shown.startswith("..") else shown, breaks="")
 
 
 @dataclass(frozen=True)

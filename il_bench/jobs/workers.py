@@ -17,6 +17,7 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..cli.console import complain
 from ..cli.progress import progress
 from ..core import strangers
 from ..core.files import DRAFT, sweep_away
@@ -177,8 +178,8 @@ def _tell_interruption(out: Path, plan: list[Group]) -> None:
     keys = [key for group in plan for key in group.keys()]  # noqa: SIM118
     kept = len(store.keys(out).intersection(keys)) if out.is_dir() else 0
     amount = f"{kept:,} of {len(keys):,} runs are kept in {out}"
-    words = f"\nil_bench: interrupted; {amount}, the same command does the rest"
-    print(words, file=sys.stderr, flush=True)
+    print(file=sys.stderr)  # where the signal has left ^C
+    complain(f"interrupted; {amount}, the same command does the rest")
 
 
 @dataclass(frozen=True)
