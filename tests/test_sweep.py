@@ -87,6 +87,15 @@ def test_a_range_is_its_numbers_both_ends_included(token, numbers):
     assert plan.spread(token) == numbers
 
 
+@pytest.mark.parametrize(
+    "token",
+    ["0:1:1e-9", "1:inf:1", "-inf:1:1", "nan:1:1", "1e308:1.1e308:1", "0:1:0", "0:1:5e-324"],
+)
+def test_a_range_without_end_or_measure_is_a_sentence(token):
+    with pytest.raises(ValueError, match=f"range {token}: expected (first:last:step|at most)"):
+        plan.spread(token)
+
+
 def test_every_combination_is_there_once_with_its_labels(capsys):
     swept(*PLAN, "--out", "a")
     data = il.open("a")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import tempfile
 import time
@@ -277,7 +278,7 @@ def _require_possible(options: RunOptions, learners: dict[str, Any]) -> None:
     require_matchable(learners, options.match)
     require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
     require(
-        options.memory >= 0,
+        0 <= options.memory < math.inf,
         f"memory: expected gigabytes, at least 0, got {options.memory}; 0 sets no limit",
     )
     rounds = options.checkpoint_every
