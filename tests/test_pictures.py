@@ -403,6 +403,7 @@ class Screen:
 
     indicator: ClassVar = False
     ending: ClassVar = "ended"
+    draws_path: ClassVar = False
 
     def draw(self, state, size, ghost=None):
         picture = np.full((size[1], size[0], 3), 250, np.uint8)
