@@ -57,11 +57,11 @@ def nothing():
 
 
 CELLS = {
-    raises: "RuntimeError: on purpose ?[31m",
-    takes_all_memory: "MemoryError: ",
-    exits_well: "SystemExit: 0",
-    cannot_be_pickled: "Unpicklable: ",
-    says_nothing: "Silent: it cannot say more",
+    raises: "RuntimeError (on purpose ?[31m)",
+    takes_all_memory: "MemoryError",
+    exits_well: "SystemExit (0)",
+    cannot_be_pickled: "Unpicklable (",
+    says_nothing: "Silent (it cannot say more)",
 }
 """What a cell may do without ending its process, and how it is told."""
 

@@ -12,8 +12,13 @@ from safetensors.numpy import save_file
 import il_bench as il
 from il_bench.core.policy import SPENT, Log
 from il_bench.fit.training import Training
+<<<<<<< HEAD
 from il_bench.jobs.checkpoint import TEXTS, Checkpoint
 from il_bench.jobs.sealed import CHECKSUM, opened
+=======
+from il_bench.jobs import checkpoint
+from il_bench.jobs.checkpoint import Checkpoint
+>>>>>>> costs
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -175,3 +180,14 @@ def test_tensorboard_shows_drift_loss_and_gap_round_by_round():
         assert [point.step for point in points] == [10, 20, 30, 40]
         assert all(np.isfinite(point.value) for point in points)
     assert len(EventAccumulator("logs/bc").Reload().Scalars("drift/L = 1.1")) == 1
+
+
+def test_a_round_of_an_earlier_version_counted_no_derivatives(monkeypatch):
+    env, learner = tiny("tube"), il.DAgger(rounds=4, training=SMALL)
+    counted = tuple(name for name in SPENT if name != "derivatives")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(checkpoint, "SPENT", counted)
+        interrupted(env, learner, after=2)
+    policy = learned(env, learner, Log(checkpoint=Checkpoint(Path("kept"))))
+    assert policy.log.labels.tolist() == [4 * 12]
+    assert int(policy.log.derivatives) == 0

@@ -38,7 +38,8 @@ def test_a_bad_cell_is_named_and_kept_as_failed_and_the_others_go_on(capsys, fau
     faults.write_learner(fault)
     said = ended(capsys, *FAULTY, "--out", "a")
     assert "2 of 6 runs failed, all others are kept in a; --retry tries them again" in said
-    assert f"tube, faulty:Faulty, lipschitz = 1.1, seed 0, 1: {faults.CELLS[fault]}" in said
+    assert "tube, faulty:Faulty, lipschitz = 1.1, seed 0, 1: learner Faulty: " in said
+    assert f"raised {faults.CELLS[fault]}" in said
     assert sorted(il.open("a").lipschitz.values) == [0.9, 0.9, 1.2, 1.2]
     table.main(["a"])
     assert "2 runs failed and are not in the table" in capsys.readouterr().out

@@ -54,6 +54,18 @@ def test_next_numbers_are_taken_once_and_names_are_cut(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [two.name]
 
 
+def test_what_a_killed_run_left_is_swept_away_by_the_next(tmp_path):
+    draft = tmp_path / "x-001" / ".draft-123"
+    young = tmp_path / "x-002" / ".draft-456"
+    for left in (draft, young):
+        left.mkdir(parents=True)
+    os.utime(draft, (0, 0))
+    with files.next_reservation(tmp_path, "x") as folder:
+        assert folder.name == "x-003"
+    assert not draft.exists()
+    assert young.exists()
+
+
 def test_a_file_may_have_the_longest_name_there_is(tmp_path):
     files.write_whole(tmp_path / ("n" * 255), b"content")
 

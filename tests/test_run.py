@@ -415,7 +415,7 @@ def test_the_labels_are_matched_run_by_run_and_do_not_depend_on_the_sweep():
         (
             {"bad.py": "def boom(obs): raise RuntimeError('no')\n"},
             ["--expert", "bad:boom"],
-            "asked for actions it raised RuntimeError (no)",
+            "expert bad:boom: asked for actions, boom in bad.py, line 1, raised RuntimeError (no), as expert at run 0; ",
         ),
         ({}, ["--expert", "tube"], "TubeExpert is an expert of Tube, not of lane"),
         (

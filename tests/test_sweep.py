@@ -103,6 +103,8 @@ def test_every_combination_is_there_once_with_its_labels(capsys):
     kept = Path("t.csv").read_bytes()
     said = refused(capsys, "a", "--csv", "t.csv", main=table.main)
     assert "csv: t.csv already exists; name another file" in said
+    said = refused(capsys, "a", "--plot", "t.csv", main=table.main)
+    assert "plot: t.csv already exists; name another file" in said
     assert Path("t.csv").read_bytes() == kept
     Path("file").write_text("")
     assert "cannot be written" in refused(capsys, "a", "--csv", "file/t.csv", main=table.main)
@@ -469,6 +471,11 @@ def test_flags_are_parsed_once_whatever_the_number_of_their_values(monkeypatch):
 
 
 def test_sources_are_digested_once_and_travel_with_the_batch(monkeypatch):
+    digests = []
+    real = digest.code_of
+    monkeypatch.setattr(digest, "code_of", lambda *things: digests.append(1) or real(*things))
+    planned("--env", "tube", "--algo", "bc", "--horizon", "20:60:1", "--seeds", "2")
+    assert len(digests) == 1
     groups = planned("--env", "tube", "--algo", "bc", "--seeds", "40")
     monkeypatch.setattr(digest, "code_of", lambda *things: pytest.fail("digested again"))
     batches = list(plan.batched(groups, set(), 8, 2))

@@ -88,14 +88,9 @@ class Group:
 
     def things(self, device: str = "cpu") -> tuple[Any, Any]:
         """Environment and learner."""
-        env, _ = classes(self.env, self.algo)
+        env, learner = classes(self.env, self.algo)
         settings = _own(self.values, self.env) | {"device": device}
-        return build(env, settings), self.learner()
-
-    def learner(self) -> Any:
-        """The learner."""
-        _, learner = classes(self.env, self.algo)
-        return build(learner, _own(self.values, self.algo))
+        return build(env, settings), build(learner, _own(self.values, self.algo))
 
     def expert(self, env: Any) -> Any:
         """The expert of an environment of this group."""
@@ -119,6 +114,11 @@ class Group:
     def cells(self) -> list[str]:
         """What the runs are meant to be (R,): their addresses but for the code."""
         return [digest.key(identity | {"code": ""}) for identity in self.identities()]
+
+    def names(self) -> frozenset[str]:
+        """All settings that are texts: numbers apart, two groups that agree in them have the same code."""
+        texts = {name: value for name, value in self.values.items() if isinstance(value, str)}
+        return frozenset(f"{name}={value}" for name, value in texts.items())
 
     def code_here(self) -> digest.Code:
         """What stands behind the numbers where this is asked."""
@@ -530,16 +530,16 @@ def _plan_pair(
 ) -> None:
     """Add what an environment and a learner can have to the plan, and sentences about what they cannot."""
     common = {"expert": options.expert, "rollouts": options.rollouts, "sample": options.sample}
-    codes: dict[Any, digest.Code] = {}  # taken once for all groups of the same classes
+    codes: dict[frozenset[str], digest.Code] = {}  # taken once for all groups of the same classes
     for group in groups(*pair, settings, options.seeds, common, options.trust):
         fine, wrong = possible(group)
         refused += [f"{where}: {why}" for where, why in wrong.items()]
         if fine:
             part = group.part(fine)
-            kinds = digest.kinds(part.learner())
-            if kinds not in codes:
-                codes[kinds] = part.code_here()
-            plan.append(dataclasses.replace(part, code=codes[kinds]))
+            names = part.names()
+            if names not in codes:
+                codes[names] = part.code_here()
+            plan.append(dataclasses.replace(part, code=codes[names]))
 
 
 def _require_none(mistakes: list[str]) -> None:

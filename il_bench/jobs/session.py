@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,12 +19,16 @@ import tyro
 
 from ..borders import resolve
 from ..cli import flags
+from ..cli.command import complaint
+from ..cli.console import complain
+from ..cli.console import console as plain_console
 from ..cli.options import RunOptions
 from ..cli.progress import Report, progress
-from ..core import registry
+from ..core import registry, strangers
 from ..core.env import Env, Expert
 from ..core.files import next_reservation, reservation
 from ..core.policy import Log, Policy
+from ..core.printable import harmless
 from ..core.registry import short_name
 from ..core.rollout import ask
 from ..core.settings import nested, require
@@ -64,9 +67,7 @@ def execute(
     Returns:
         The Record, written.
     """
-    from rich.console import Console
-
-    began, console = time.perf_counter(), Console()
+    began, console = time.perf_counter(), plain_console()
     _require_possible(options, learners)
     expert = _expert(env, options)
     headline = _headline(env, learners, expert, options)
@@ -112,7 +113,8 @@ def _compared(
                 rounds[name] = _checkpoint(env, expert, learner, options)
             checkpoint = rounds.get(name)
             if checkpoint is not None and checkpoint.count:
-                console.print(f"{name} goes on after round {checkpoint.count}, which was kept")
+                words = f"{name} goes on after round {checkpoint.count}, which was kept"
+                console.print(words, highlight=False, markup=False)
             return _learn(env, expert, learner, name, add(name, 1.0), checkpoint, options)
 
         policies = learn_matched(learners, env, learn, options.match)
@@ -153,11 +155,12 @@ def _keeping(rounds: dict[str, Checkpoint]) -> Iterator[None]:
         advice = "--checkpoint-every 1 keeps the rounds of a learner that has rounds"
         kept = _kept(rounds) or f"nothing was kept ({advice})"
         raise KeyboardInterrupt(kept) from None
-    except (ValueError, OSError) as error:
+    except Exception as error:
+        reason = complaint(error)
         kept = _kept(rounds)
-        if not kept:
+        if not kept or not reason:
             raise
-        raise ValueError(f"{error}; {kept}") from error
+        raise ValueError(f"{reason}; {kept}") from error
 
 
 def _kept(rounds: dict[str, Checkpoint]) -> str:
@@ -205,10 +208,11 @@ def _tried(draw: Callable[[], object], words: str) -> str | ValueError:
     try:
         draw()
     except Exception as error:
-        if os.environ.get("IL_BENCH_TRACEBACK"):
+        if os.environ.get(strangers.TRACEBACK):
             raise
-        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        return ValueError(" ".join(reason.split()))
+        reason = str(error) if isinstance(error, ValueError) else strangers.sentence(error)
+        words = reason or strangers.in_words(error)
+        return ValueError(" ".join(words.split()))
     return words
 
 
@@ -253,9 +257,8 @@ def _require_answers(env: Env, expert: Expert, options: RunOptions) -> None:
     try:
         ask(env, expert, env.initial(Streams(env.seeds, env.device), 2))
     except Exception as error:
-        raise ValueError(
-            f"expert {options.expert}: asked for actions it raised {type(error).__name__} ({error})"
-        ) from error
+        words = strangers.sentence(error) or f"it raised {strangers.in_words(error)}"
+        raise ValueError(f"expert {options.expert}: asked for actions, {words}") from error
 
 
 def _require_possible(options: RunOptions, learners: dict[str, Any]) -> None:
@@ -304,8 +307,7 @@ def _save(comparison: record.Record, out: Path) -> None:
     except ValueError as error:
         if not _saved_elsewhere(comparison, out):
             raise
-        words = f"{error}; the Record is in {comparison.path} instead"
-        print(f"il_bench: {words}", file=sys.stderr)
+        complain(f"{error}; the Record is in {comparison.path} instead")
 
 
 def _saved_elsewhere(comparison: record.Record, out: Path) -> bool:
@@ -397,7 +399,7 @@ def _checkpoint(env: Env, expert: Expert, learner: Any, options: RunOptions) -> 
 
 def _shown(path: Path) -> str:
     shown = os.path.relpath(path)
-    return str(path) if shown.startswith("..") else shown
+    return harmless(str(path) if shown.startswith("..") else shown, breaks="")
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from .figure import (
     by_decades,
     headline,
     legend,
+    lettering,
     line_of,
     panels,
     without_nan,
@@ -67,7 +68,7 @@ def drawn(record: Record) -> Figure:
     for axis, key, curves, ceiling in zip(used, groups, settings, ceilings, strict=True):
         _panel(axis, curves, ceiling, head)
         above = curves if len(groups) > 1 else []
-        _title(axis, settings_text(key), above)
+        _title(axis, lettering(settings_text(key)), above)
     for axis in idle:
         axis.set_visible(False)
     for axis in used[-columns:]:
@@ -108,7 +109,7 @@ def _words(figure: Figure, record: Record) -> None:
     if record.indicator:
         what = "chance to be apart from the expert's twin"
     metric = record.config["metric"]
-    figure.supylabel(f"{what}\n{metric}", fontsize=9.5, color=INK)
+    figure.supylabel(f"{what}\n{lettering(metric)}", fontsize=9.5, color=INK)
 
 
 def _curves(record: Record, runs: np.ndarray) -> list[Curve]:
@@ -264,7 +265,7 @@ def _surrounding_handles(record: Record, settings: list[list[Curve]]) -> list[An
 
 def _label(record: Record, curve: Curve, alone: bool) -> str:
     """A learner's name, with its growth where no panel says it."""
-    name = record.learners[curve.learner]
+    name = lettering(record.learners[curve.learner])
     if not alone or curve.theory is None:
         return name
     return f"{name}, growth {curve.growth.value:.3g} a step"

@@ -25,6 +25,7 @@ from .figure import (
     decades,
     headline,
     legend,
+    lettering,
     line_of,
     panels,
     without_nan,
@@ -171,7 +172,8 @@ def _curves(grid: Grid) -> Figure:
         for k, row in enumerate(table, start=1):
             _curve(axis, k, row, infinity)
         _label_positions(axis, grid)
-        axis.set_title(settings_text(part.items()), loc="left", fontsize=11, color=INK)
+        words = lettering(settings_text(part.items()))
+        axis.set_title(words, loc="left", fontsize=11, color=INK)
     for axis in idle:
         axis.set_visible(False)
     figure.supylabel(_quantity(grid), fontsize=9.5, color=INK)
@@ -189,7 +191,7 @@ def _band_handle(grid: Grid) -> Any:
 
 
 def _handle(name: str, learner: int) -> Line2D:
-    return Line2D([], [], label=name, marker="o", **line_of(learner))
+    return Line2D([], [], label=lettering(name), marker="o", **line_of(learner))
 
 
 def _quantity(grid: Grid) -> str:
@@ -246,15 +248,15 @@ def _label_positions(axis: Any, grid: Grid) -> None:
     name = grid.axes[0] if grid.axes else ""
     labels = _labels(grid, name) if name else []
     if len(labels) <= 1:
-        labels = list(grid.algos)
+        labels = [lettering(algo) for algo in grid.algos]
     count = len(labels)
     axis.set_xlim(-0.5, count - 0.5)
     axis.set_xticks(range(count), labels)
-    axis.set_xlabel(title_of(name), fontsize=10, color=INK)
+    axis.set_xlabel(lettering(title_of(name)), fontsize=10, color=INK)
 
 
 def _labels(grid: Grid, name: str) -> list[str]:
-    return [value_text(value) for value in grid.values(name)]
+    return [lettering(value_text(value)) for value in grid.values(name)]
 
 
 def _maps(grid: Grid) -> Figure:
@@ -270,9 +272,9 @@ def _maps(grid: Grid) -> Figure:
             axis = row[k - 1]
             image = _map(axis, table, norm)
             _map_title(axis, grid, k, part)
-        row[0].set_ylabel(title_of(up), fontsize=10, color=INK)
+        row[0].set_ylabel(lettering(title_of(up)), fontsize=10, color=INK)
     for axis in axes[-1]:
-        axis.set_xlabel(title_of(across), fontsize=10, color=INK)
+        axis.set_xlabel(lettering(title_of(across)), fontsize=10, color=INK)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.01)
     bar.set_label(_quantity(grid), fontsize=9.5, color=INK)
     bar.outline.set_visible(False)
@@ -326,6 +328,6 @@ def _map_title(axis: Any, grid: Grid, learner: int, part: dict[str, Any]) -> Non
     axis.set_yticks(range(len(up)), up)
     name = grid.algos[learner - 1]
     bold = {"fontsize": 11, "fontweight": "bold", "color": colour_of(learner)}
-    axis.set_title(name, loc="left", **bold)
-    facet = settings_text(part.items())
+    axis.set_title(lettering(name), loc="left", **bold)
+    facet = lettering(settings_text(part.items()))
     axis.set_title(facet, loc="right", fontsize=9.5, color=SOFT)

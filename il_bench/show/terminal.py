@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from ..core.printable import harmless
 from ..paint.canvas import colour_of
 from ..records.record import Record
 from ..records.rows import cell_texts
@@ -32,6 +33,7 @@ def tables_of(rows: list[Cells], width: int, colours: dict[str, str] | None = No
     """
     if not rows:
         return []
+    rows = [_harmless(row) for row in rows]
     titles = list(rows[0])
     known = colours or {}
     if _whole_width(titles, rows, beside=True) <= width:
@@ -41,6 +43,14 @@ def tables_of(rows: list[Cells], width: int, colours: dict[str, str] | None = No
     keys = _keys(titles[:first], rows)
     parts = _split(keys, titles[first:], rows, width)
     return [_rich_table(keys + part, rows, False, known) for part in parts]
+
+
+def _harmless(row: Cells) -> Cells:
+    """The same with nothing in it that would act, and be as wide as it is not."""
+    shown = {}
+    for title, (value, interval) in row.items():
+        shown[harmless(title)] = (harmless(value), harmless(interval))
+    return shown
 
 
 def _keys(titles: list[str], rows: list[Cells]) -> list[str]:
@@ -97,11 +107,13 @@ def _lines(cell: tuple[str, str], beside: bool) -> list[str]:
 
 def _rich_table(titles: list[str], rows: list[Cells], beside: bool, colours: dict[str, str]) -> Any:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for title in titles:
         side: Any = "left" if title == "learner" else "right"
-        table.add_column(title, justify=side, no_wrap=True)
+        heading = Text(title)  # as it is: a title in plain text would be read as markup
+        table.add_column(heading, justify=side, no_wrap=True)
     for row in rows:
         cells = [_cell(title, row[title], beside, colours) for title in titles]
         table.add_row(*cells)
