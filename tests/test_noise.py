@@ -68,6 +68,14 @@ def test_noised_labels_are_what_was_executed(visits, lessons):
     assert torch.equal(half, visits[1].action.float())
 
 
+def test_where_labels_are_limited_half_of_them_are_still_under_noise(visits):
+    env = tiny("tube", seeds=2)
+    log = il.Log(limit=torch.tensor([9, 40]))
+    il.Noise(8, training=SMALL).learn(env, il.expert(env), None, log)
+    assert log.labels.tolist() == [9, 40]
+    assert [seen.length.sum(1).tolist() for seen in visits] == [[5, 20], [4, 20]]
+
+
 def test_no_noise_is_cloning_of_as_many_episodes(lessons):
     env = tiny("tube", seeds=2)
     il.Noise(2, std=0.0, label="noised", training=SMALL).learn(env, il.expert(env))

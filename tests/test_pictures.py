@@ -383,6 +383,15 @@ def test_zero_has_a_place_of_its_own_below_the_decades_and_a_chance_goes_from_0_
     assert chance.place(0, [0.0, 0.5, 1.0])[:, 1].tolist() == [90, 50, 10]
 
 
+def test_a_learner_has_its_look_whoever_stands_beside_it():
+    assert style.looks(["expert", "bc", "dagger"]) == (0, 1, 2)
+    assert style.looks(["expert", "dagger", "mine", "yours", "bc"]) == (0, 2, 3, 4, 1)
+    names = [*style.OWN, "mine", "yours"]
+    looks = {(canvas.colour_of(k), style.pattern_of(k)) for k in style.looks(names)}
+    assert len(looks) == len(names)
+    assert all(name == "expert" or name in il.LEARNERS for name in style.OWN)
+
+
 def test_colour_and_pattern_of_a_learner_never_repeat_and_at_most_eight_colours_do_it():
     looks = {(canvas.colour_of(k), style.pattern_of(k)) for k in range(40)}
     assert len(looks) == 40

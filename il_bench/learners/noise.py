@@ -68,10 +68,15 @@ class Noise:
         return course.log.close(self, policy)
 
     def _clean(self, course: Course) -> Dataset:
-        """The demonstrations that are executed as the expert chose."""
+        """The demonstrations that are executed as the expert chose: half of the labels too, where these are limited."""
         episodes = self.episodes - self.episodes // 2
         streams = course.streams.fork("demonstrations")
-        return demonstrate(course.env, course.expert, streams, episodes, course.log)
+        log = course.log
+        whole = log.limit
+        log.limit = None if whole is None else (whole + 1) // 2
+        clean = demonstrate(course.env, course.expert, streams, episodes, log)
+        log.limit = whole
+        return clean
 
     def _noised(self, course: Course, clean: Dataset) -> Dataset:
         """The demonstrations that are executed under noise."""

@@ -11,6 +11,7 @@ import numpy as np
 from ..core import strangers
 from ..core.registry import name_of
 from ..paint.canvas import colour_of, mix
+from .style import looks
 from .take import Take
 
 KEPT = 64  # pictures: what does not move, and a twin in several panels, is drawn once
@@ -32,6 +33,7 @@ class Painter:
         self._env = take.env
         self._state = take.state
         self._size = size
+        self._looks = looks(take.names)
         self._coloured = _takes_colour(take.env.draw)
         self._kept = lru_cache(maxsize=KEPT)(self._drawn)
         first = self._kept(self._bytes(0, 0), None, colour_of(0))
@@ -41,7 +43,7 @@ class Painter:
 
     def picture(self, learner: int, time: int) -> np.ndarray:
         """A learner at a time, not to be written on."""
-        colour = colour_of(learner)
+        colour = colour_of(self._looks[learner])
         state = self._bytes(learner, time)
         if learner == 0:
             return self._kept(state, None, colour)

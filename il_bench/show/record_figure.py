@@ -29,6 +29,7 @@ from .figure import (
     panels,
     without_nan,
 )
+from .style import looks
 from .words import counted, settings_text
 
 QUANTILES = 0.1, 0.5, 0.9
@@ -45,12 +46,14 @@ class Curve:
 
     Attributes:
         learner: its place in the Record.
+        look: the number of its colour and pattern.
         band: 10 %, 50 % and 90 % of the divergences from t = 1 on (3, T).
         growth: the fitted growth a step, median over runs.
         theory: what a constant growth says of the middle (T,); None where no growth is known.
     """
 
     learner: int
+    look: int
     band: np.ndarray
     growth: Interval
     theory: np.ndarray | None
@@ -124,7 +127,8 @@ def _curve(record: Record, learner: int, runs: np.ndarray) -> Curve:
     theory = None
     if _is_known(growth) and not record.indicator:
         theory = _theory(band[1], growth.value, _ceiling(record, runs))
-    return Curve(learner, band, growth, theory)
+    look = looks(record.learners)[learner]
+    return Curve(learner, look, band, growth, theory)
 
 
 def _theory(middle: np.ndarray, growth: float, ceiling: float) -> np.ndarray | None:
@@ -187,14 +191,14 @@ def _panel(axis: Any, curves: list[Curve], ceiling: float, head: float) -> None:
     for curve in curves:
         middle = np.minimum(curve.band[1], head)
         times = np.arange(1, len(middle) + 1)
-        axis.plot(times, middle, **line_of(curve.learner))
+        axis.plot(times, middle, **line_of(curve.look))
 
 
 def _surroundings(axis: Any, curves: list[Curve], head: float) -> None:
     for curve in curves:
         low, _, high = np.minimum(curve.band, head)
         time = np.arange(1, len(low) + 1)
-        colour = colour_of(curve.learner)
+        colour = colour_of(curve.look)
         axis.fill_between(time, low, high, color=colour, alpha=0.18, lw=0)
         if curve.theory is not None:
             theory = np.minimum(curve.theory, head)
@@ -229,7 +233,7 @@ def _growths(curves: list[Curve], lead: str) -> HPacker:
     parts = [_small(lead, SOFT)]
     for curve in curves:
         words = f"{curve.growth.value:.3g}"
-        parts.append(_small(words, colour_of(curve.learner)))
+        parts.append(_small(words, colour_of(curve.look)))
     return HPacker(children=parts, align="baseline", pad=0, sep=7)
 
 
@@ -243,7 +247,7 @@ def _handles(record: Record, settings: list[list[Curve]], ceilings: list[float])
     handles: list[Any] = []
     for curve in settings[0]:
         label = _label(record, curve, alone)
-        handles.append(Line2D([], [], label=label, **line_of(curve.learner)))
+        handles.append(Line2D([], [], label=label, **line_of(curve.look)))
     if len(settings[0]) <= CROWD:
         handles += _surrounding_handles(record, settings)
     if np.isfinite(ceilings).any():

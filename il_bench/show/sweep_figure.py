@@ -30,6 +30,7 @@ from .figure import (
     panels,
     without_nan,
 )
+from .style import looks
 from .sweep_table import last_divergence, remarks
 from .words import counted, settings_text, value_text
 
@@ -168,16 +169,17 @@ def _curves(grid: Grid) -> Figure:
     used, idle = np.split(axes.flatten(), [len(parts)])
     summaries = [_summaries(grid, part) for part in parts]
     infinity = _scale(grid, used[0], summaries)
+    own = looks(grid.algos)
     for axis, part, table in zip(used, parts, summaries, strict=True):
-        for k, row in enumerate(table, start=1):
-            _curve(axis, k, row, infinity)
+        for place, row in enumerate(table):
+            _curve(axis, place, own[place], row, infinity)
         _label_positions(axis, grid)
         words = lettering(settings_text(part.items()))
         axis.set_title(words, loc="left", fontsize=11, color=INK)
     for axis in idle:
         axis.set_visible(False)
     figure.supylabel(_quantity(grid), fontsize=9.5, color=INK)
-    handles = [_handle(name, k) for k, name in enumerate(grid.algos, start=1)]
+    handles = [_handle(name, look) for name, look in zip(grid.algos, own, strict=True)]
     legend(figure, [*handles, _band_handle(grid)], remarks(grid.data))
     return figure
 
@@ -190,8 +192,8 @@ def _band_handle(grid: Grid) -> Any:
     return Patch(color="0.5", alpha=0.25, lw=0, label=words)
 
 
-def _handle(name: str, learner: int) -> Line2D:
-    return Line2D([], [], label=lettering(name), marker="o", **line_of(learner))
+def _handle(name: str, look: int) -> Line2D:
+    return Line2D([], [], label=lettering(name), marker="o", **line_of(look))
 
 
 def _quantity(grid: Grid) -> str:
@@ -229,18 +231,19 @@ def _places(grid: Grid) -> list[dict[str, Any]]:
     return [{name: value} for value in grid.values(name)]
 
 
-def _curve(axis: Any, learner: int, row: list[Interval], infinity: float) -> None:
+def _curve(axis: Any, place: int, look: int, row: list[Interval], infinity: float) -> None:
+    """One learner's, which stands at its own place where there is one value alone."""
     points = [(point.low, point.value, point.high) for point in row]
     low, middle, high = np.minimum(points, infinity).T
     if len(row) == 1:
         spread = [(middle - low).tolist(), (high - middle).tolist()]
-        look = {**line_of(learner), "ls": "none"}
-        axis.errorbar([learner - 1], middle, spread, marker="o", capsize=4, **look)
+        line = {**line_of(look), "ls": "none"}
+        axis.errorbar([place], middle, spread, marker="o", capsize=4, **line)
         return
     places = np.arange(len(row))
-    colour = colour_of(learner)
+    colour = colour_of(look)
     axis.fill_between(places, low, high, color=colour, alpha=0.15, lw=0)
-    axis.plot(places, middle, marker="o", ms=4.5, **line_of(learner))
+    axis.plot(places, middle, marker="o", ms=4.5, **line_of(look))
 
 
 def _label_positions(axis: Any, grid: Grid) -> None:
@@ -327,7 +330,8 @@ def _map_title(axis: Any, grid: Grid, learner: int, part: dict[str, Any]) -> Non
     axis.set_xticks(range(len(across)), across)
     axis.set_yticks(range(len(up)), up)
     name = grid.algos[learner - 1]
-    bold = {"fontsize": 11, "fontweight": "bold", "color": colour_of(learner)}
+    look = looks(grid.algos)[learner - 1]
+    bold = {"fontsize": 11, "fontweight": "bold", "color": colour_of(look)}
     axis.set_title(lettering(name), loc="left", **bold)
     facet = lettering(settings_text(part.items()))
     axis.set_title(facet, loc="right", fontsize=9.5, color=SOFT)

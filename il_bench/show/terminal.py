@@ -8,6 +8,7 @@ from ..core.printable import harmless
 from ..paint.canvas import colour_of
 from ..records.record import Record
 from ..records.rows import cell_texts
+from .style import looks
 
 Cells: TypeAlias = dict[str, tuple[str, str]]
 """A line of a table: value and interval by title."""
@@ -16,8 +17,8 @@ Cells: TypeAlias = dict[str, tuple[str, str]]
 def rich_tables(record: Record, width: int) -> list[Any]:
     """The Record's rows for a terminal `width` characters wide: one table, or as many as their columns need."""
     colours = {}
-    for number, name in enumerate(record.learners):
-        colours[name] = colour_of(number)
+    for name, look in zip(record.learners, looks(record.learners), strict=True):
+        colours[name] = colour_of(look)
     rows = record.rows()
     cells = [cell_texts(row) for row in rows]
     return tables_of(cells, width, colours)
