@@ -132,6 +132,11 @@ def by_policy(
     return drive
 
 
+def chance_of(policy: Policy, streams: Streams, sample: bool = False) -> Streams | None:
+    """The streams by which a policy acts, where it is asked to act by chance or is there to; None where it does not."""
+    return streams if sample or policy.by_chance else None
+
+
 def by_mixture(
     env: Env,
     expert: Expert,
@@ -145,14 +150,14 @@ def by_mixture(
 
     Ross, Gordon & Bagnell (2011) mean the choice by beta * expert + (1 - beta) * policy; many codes average instead.
     """
+    by_itself = by_policy(env, policy, chance_of(policy, streams), episodes)
     coin = streams.uniform("beta", episodes, env.horizon)
     heads = (coin < beta[..., None])[..., None].unbind(2)
     size = action_size(env)
 
     def drive(step: int, state: torch.Tensor, memory: Any) -> Answer:
         own_memory, its_memory = memory or (None, None)
-        sight = view(env, policy, state)
-        own, own_memory = policy.act(sight, own_memory)
+        own, own_memory = by_itself(step, state, own_memory)
         label, its_memory = ask_on(env, expert, state, its_memory, size)
         memory = own_memory, its_memory
         if average:

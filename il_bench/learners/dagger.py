@@ -16,7 +16,15 @@ import torch
 from ..borders import resolve
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
-from ..core.rollout import Witness, action_error, by_mixture, by_policy, label, roll_in
+from ..core.rollout import (
+    Witness,
+    action_error,
+    by_mixture,
+    by_policy,
+    chance_of,
+    label,
+    roll_in,
+)
 from ..core.settings import Values, as_tuple, require, require_choice, require_counts
 from ..core.streams import Streams
 from ..fit.collect import collect, demonstrate
@@ -140,7 +148,7 @@ class DAgger:
         streams = course.streams.fork("round", i)
         if policy is None:
             return demonstrate(env, expert, streams, self.episodes, log)
-        drive = by_policy(env, policy)
+        drive = by_policy(env, policy, chance_of(policy, streams), self.episodes)
         if (chance > 0).any():
             expert = Witness(expert)
             average = self.mix == "average"
@@ -154,7 +162,8 @@ class DAgger:
         streams = course.streams.fork("validation")
         errors = []
         for policy in iterates:
-            rollout = roll_in(env, by_policy(env, policy), streams, self.validation, log)
+            drive = by_policy(env, policy, chance_of(policy, streams), self.validation)
+            rollout = roll_in(env, drive, streams, self.validation, log)
             labels = label(env, expert, rollout, log)
             difference = action_error(env, rollout.action, labels)
             lived = rollout.length.clamp_min(1)
