@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
     from .core.tokens import TokenEnv, apart, zero_or_one
     from .fit.fitting import load_policy
     from .fit.training import Training
+    from .jobs.matched import matched
     from .jobs.store import open
     from .learners.bc import BC
     from .learners.dagger import DAgger
@@ -47,7 +48,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
 # run 2 alone. Read at MKL's first call; costs nothing measurable.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 _HOMES = {
     "borders.resolve": "expert make",
@@ -64,6 +65,7 @@ _HOMES = {
     "fit.fitting": "load_policy",
     "fit.training": "Training",
     "jobs.store": "open",
+    "jobs.matched": "matched",
     "measures.assess": "assess",
     "measures.contract": "check",
     "measures.lipschitz": "assert_lipschitz",

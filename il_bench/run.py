@@ -31,6 +31,11 @@ def main(args: list[str]) -> None:
         with light.postponed("torch"):
             print(listing())
         return
+    carry_out(args)
+
+
+def carry_out(args: list[str]) -> None:
+    """Run what the arguments ask for, or what a Record says was run."""
     again = flags.peek(args, "--from", "")
     require(
         bool(again) or "--from" not in args,

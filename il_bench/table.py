@@ -33,14 +33,15 @@ class TableOptions:
     csv: Path | None = None
     """Where to write the lines as CSV as well: a new file."""
     plot: Path | None = None
-    """Where to draw the last divergence over the settings, as curves or as a map: grid.png."""
+    """Where to draw the last divergence over the settings, as curves or as a map, a new file: grid.png."""
 
 
 @command
 def main(args: list[str]) -> None:
     """The command."""
     options = parsed(TableOptions, args, "python -m il_bench.table")
-    _require_new(options.csv)
+    _require_new("csv", options.csv)
+    _require_new("plot", options.plot)
     from .jobs import store
     from .show.sweep_table import lines, pooled, remarks
 
@@ -67,10 +68,10 @@ def main(args: list[str]) -> None:
         print(path.absolute())
 
 
-def _require_new(path: Path | None) -> None:
+def _require_new(flag: str, path: Path | None) -> None:
     """Refuse to write where something stands, before anything is read."""
     taken = path is not None and path.exists()
-    require(not taken, f"csv: {path} already exists; name another file")
+    require(not taken, f"{flag}: {path} already exists; name another file")
 
 
 def _show(cells: list[Cells]) -> None:

@@ -2,16 +2,19 @@
 
 from pathlib import Path
 
+import faults
 import numpy as np
 import pytest
 import torch
 from conftest import SMALL, tiny
+from safetensors.numpy import save_file
 
 import il_bench as il
 from il_bench.core.policy import SPENT, Log
 from il_bench.fit.training import Training
 from il_bench.jobs import checkpoint
-from il_bench.jobs.checkpoint import Checkpoint
+from il_bench.jobs.checkpoint import TEXTS, Checkpoint
+from il_bench.jobs.sealed import CHECKSUM, opened
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -88,11 +91,31 @@ def test_a_damaged_round_is_a_sentence():
         learned(env, learner, Log(checkpoint=Checkpoint(Path("kept"))))
 
 
-def test_a_disk_that_is_full_is_a_sentence(monkeypatch):
-    def full(descriptor):
-        raise OSError(28, "No space left on device")
+def test_a_flipped_bit_of_a_kept_round_is_noticed():
+    env, learner = tiny("tube"), il.DAgger(rounds=3, training=SMALL)
+    interrupted(env, learner, after=1)
+    path = Path("kept/round-0000.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"is damaged \(its checksum is another"):
+        learned(env, learner, Log(checkpoint=Checkpoint(Path("kept"))))
 
-    monkeypatch.setattr("os.fsync", full)
+
+def test_a_training_goes_on_after_rounds_of_a_version_without_checksums():
+    env, learner = tiny("tube"), il.DAgger(rounds=3, training=SMALL)
+    whole = learned(env, learner, Log())
+    interrupted(env, learner, after=1)
+    for path in Path("kept").iterdir():
+        texts, arrays = opened(path, TEXTS)
+        del texts[CHECKSUM]
+        save_file(arrays, path, texts)
+    policy = learned(env, learner, Log(checkpoint=Checkpoint(Path("kept"))))
+    assert all(torch.equal(value, policy.arrays()[key]) for key, value in whole.arrays().items())
+
+
+def test_a_disk_that_is_full_is_a_sentence(monkeypatch):
+    faults.fill_disk(monkeypatch)
     with pytest.raises(ValueError, match="checkpoint: kept cannot be written"):
         learned(
             tiny("tube"),

@@ -188,6 +188,11 @@ def test_the_table_of_a_sweep_has_its_picture(monkeypatch, capsys):
     table.main(["results", "--plot", "grid.png"])
     assert Path("grid.png").stat().st_size > 1000
     assert str(Path("grid.png").absolute()) in capsys.readouterr().out
+    Path("grid.png").write_text("another's")
+    with pytest.raises(SystemExit):
+        table.main(["results", "--plot", "grid.png"])
+    assert "plot: grid.png already exists; name another file" in capsys.readouterr().err
+    assert Path("grid.png").read_text() == "another's"
 
 
 def of_several_noises(**axes):

@@ -140,17 +140,13 @@ def refused(sentence, make):
 
 
 def test_a_policy_that_no_network_holds_is_refused_before_any_work(tmp_path):
-    refused(
-        "finetune: expected a net that PPO can go on with, mlp or ridge, got table",
-        lambda: il.FineTune(training=il.Training(net="table")),
-    )
+    sentence = "finetune: expected net mlp, got table; use --net mlp"
     env = tiny("resetcliff")
+    learner = il.FineTune(training=il.Training(net="table"))
+    refused(sentence, lambda: learner.learn(env, il.expert(env)))
     table = il.BC(1, il.Training(net="table")).learn(env, il.expert(env))
     path = str(table.save(tmp_path / "table.policy"))
-    refused(
-        "clone: expected a policy of the nets mlp or ridge, got one of table",
-        lambda: il.FineTune(clone=path).learn(env, il.expert(env)),
-    )
+    refused(sentence, lambda: il.FineTune(clone=path).learn(env, il.expert(env)))
     clone = il.BC(1, SMALL).learn(tiny("lane", seeds=2), il.expert(tiny("lane", seeds=2)))
     path = str(clone.save(tmp_path / "clone.policy"))
     refused(
@@ -190,9 +186,13 @@ def test_impossible_practice_is_a_sentence(settings, sentence):
 
 def test_an_engine_for_other_actions_is_refused_before_any_work():
     lane, cliff = tiny("lane"), tiny("resetcliff")
-    wanted = "sqil with dqn: expected Discrete actions, got Box"
+    wanted = (
+        "sqil: expected Discrete actions, got Box ones, which dqn cannot choose; use --engine sac"
+    )
     refused(wanted, lambda: il.SQIL(engine="dqn").learn(lane, il.expert(lane)))
-    wanted = "sqil with sac: expected continuous (Box) actions, got Discrete"
+    wanted = (
+        "sqil: expected Box actions, got Discrete ones, which sac cannot choose; use --engine dqn"
+    )
     refused(wanted, lambda: il.SQIL(engine="sac").learn(cliff, il.expert(cliff)))
 
 
@@ -200,12 +200,11 @@ def test_half_of_every_batch_is_the_expert_s_and_pays():
     from stable_baselines3 import DQN
 
     from il_bench.borders.sb3_replay import HalfExpert
-    from il_bench.fit.collect import watch
-    from il_bench.fit.transitions import transitions
+    from il_bench.fit.course import Course
+    from il_bench.fit.transitions import demonstrated
 
     env = il.make("CartPole-v1", horizon=9)
-    visits = watch(env, il.expert(env), il.Streams((0,)), 2, Log())
-    (shown,) = transitions(env, visits)
+    (shown,) = demonstrated(Course.begun(env, il.expert(env), None, None), 2)
     assert len(shown) == 18
     assert np.array_equal(shown.following[:8], shown.obs[1:9])
     assert not shown.over.any()

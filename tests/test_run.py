@@ -580,6 +580,9 @@ def test_the_readme_names_no_flag_that_does_not_exist(capsys):
         "--recoverable",
         "--dagger",
         "--power",
+        "--steps",
+        "--gamma",
+        "--rate",
     }
     for line in re.findall(r"python -m il_bench\.run[^\n`]*", text):
         for flag in re.findall(r"--[a-z-]+", line):

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import faults
 import numpy as np
 import pytest
 import xarray
@@ -255,13 +256,10 @@ def test_a_mistake_is_a_sentence(capsys, args, sentence):
 
 
 def test_a_disk_that_is_full_is_a_sentence_and_leaves_no_half(capsys, monkeypatch):
-    def full(descriptor):
-        raise OSError(28, "No space left on device")
-
     swept(*PLAN, "--out", "a", "--batch", 64)
     kept = sorted(Path("a").iterdir())
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
+        faults.fill_disk(patch)
         said = refused(capsys, *PLAN, "--lr", "0.01", "--out", "a")
     assert (
         "a cannot be written (No space left on device); mend that and give the same command again"

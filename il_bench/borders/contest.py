@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..core.env import Env
-from ..core.policy import Log, Policy
+from ..core.policy import Policy
 from ..core.settings import require_counts
-from ..core.streams import Streams
+from ..fit.course import Course
 from .discriminator import Judging
 from .sb3_ppo import Practice
 from .sb3_practice import Step, Student, enrolled, practised
@@ -47,22 +46,16 @@ class Contest:
         return self.practice.rounds * each
 
     def hold(
-        self,
-        env: Env,
-        streams: Streams,
-        log: Log,
-        open_trial: Callable[[int, int], Trial],
-        watch: Any = None,
+        self, course: Course, open_trial: Callable[[int, int], Trial], watch: Any = None
     ) -> Policy:
         """What the students of all runs have learned in the end.
 
         Args:
-            env: of R runs.
-            streams: seeds of students and judges.
-            log: is told of each round, and counts what all of it cost.
+            course: where; its log counts what all of it cost.
             open_trial: makes the judge of a run, with a seed.
             watch: is called by stable-baselines3 after every step.
         """
+        env = course.env
         trials: dict[Student, Trial] = {}
 
         def enrol(run: int, seed: int) -> Student:
@@ -75,9 +68,9 @@ class Contest:
             student.practise(self.practice.rollout, watch)
             trials[student].go_on(student.model.policy)
 
-        students = enrolled(env, streams, enrol)
-        policy = practised(env, students, self.practice.rounds, one, log)
-        log.updates += self.updates
+        students = enrolled(course, enrol)
+        policy = practised(course, students, self.practice.rounds, one)
+        course.log.updates += self.updates
         return policy
 
     def _model(self, world: Any, seed: int) -> Any:

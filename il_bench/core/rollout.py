@@ -474,15 +474,29 @@ def both(one: Rollout, two: Rollout) -> Rollout:
 
 
 def roll_in(env: Env, drive: Driver, streams: Streams, episodes: int, log: Log) -> Rollout:
-    """A rollout whose steps, returns and early ends are counted in the learner's budget."""
-    seen = rollout(env, drive, streams, episodes)
-    returns = seen.reward.sum((1, 2))
+    """A rollout whose steps, returns and early ends are counted in the learner's budget, and which that may cut off."""
+    seen = _within(rollout(env, drive, streams, episodes), log)
+    lived = seen.reward.masked_fill(~seen.alive, 0.0)
+    returns = lived.sum((1, 2))
     falls = seen.terminated.sum(1)
     log.steps = log.steps + seen.length.sum(1)
     log.episodes += episodes
     log.collected = log.collected + returns
     log.falls = log.falls + falls
     return seen
+
+
+def _within(seen: Rollout, log: Log) -> Rollout:
+    """A rollout up to where a learner has all the labels that it may take: what is cut off has not been terminated."""
+    if log.limit is None:
+        return seen
+    left = torch.as_tensor(log.limit - log.labels, device=seen.length.device)
+    wanted = left.clamp_min(0).expand(len(seen.length))
+    used = first_steps(seen, wanted)
+    whole = used.length == seen.length
+    return dataclasses.replace(
+        used, terminated=seen.terminated & whole, truncated=seen.truncated & whole
+    )
 
 
 def first_steps(seen: Rollout, wanted: torch.Tensor) -> Rollout:
@@ -528,13 +542,17 @@ def _require_finite(labels: torch.Tensor, seen: Rollout) -> None:
         )
 
 
-def count_labels(seen: Rollout, log: Log, count: torch.Tensor | None = None) -> None:
-    """Count the labels of a rollout, and keep where its episodes begin; one without a step begins nowhere.
+def count_labels(seen: Rollout, log: Log, labels: torch.Tensor | None = None) -> None:
+    """Count the labels of a rollout, and keep where its episodes begin; one without a label begins nowhere.
 
-    Each step has one, unless the `count` (R,) of labels is given.
+    Args:
+        seen: the rollout.
+        log: where they are counted.
+        labels: of each episode (R, E), where not every step has one.
     """
-    log.labels = log.labels + (seen.length.sum(1) if count is None else count)
-    never = seen.length == 0
+    count = seen.length if labels is None else labels
+    log.labels = log.labels + count.sum(1)
+    never = count == 0
     first = seen.state[:, :, 0]
     log.starts.append(first.masked_fill(never[..., None], torch.nan))
 

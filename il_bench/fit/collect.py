@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 
 from ..core.chance import bound
 from ..core.disturbance import Disturbance, by_disturbed
 from ..core.env import Env, Expert
+from ..core.gate import Takeover, switches
 from ..core.policy import Log
 from ..core.rollout import (
     Driver,
@@ -89,6 +92,31 @@ def demonstrate_disturbed(
     visits = roll_in(env, drive, streams, episodes, log)
     labels = label(env, witness, visits, log)
     return dataset(env, visits, labels if clean else visits.action, witness)
+
+
+def collect_gated(
+    env: Env, drive: Takeover, watches: bool, streams: Streams, episodes: int, log: Log
+) -> Dataset:
+    """A policy's rollouts where its expert takes over by a gate: what the expert did is labelled, all else weighs nothing.
+
+    Args:
+        env: the environment, R runs.
+        drive: both of them, and the gate.
+        watches: whether the gate asks the expert at every step, or only where it acts.
+        streams: start and noise.
+        episodes: of each run, E.
+        log: labels, questions, interventions, switches and what collecting cost are counted here.
+    """
+    visits = roll_in(env, drive, streams, episodes, log)
+    acts = drive.expert_acts(visits)
+    taken = acts.sum((1, 2))
+    log.interventions = log.interventions + taken
+    log.switches = log.switches + switches(acts, visits.alive)
+    log.asked = log.asked + (visits.length.sum(1) if watches else taken)
+    count_labels(visits, log, acts.sum(2))
+    data = dataset(env, visits, visits.action)
+    weight = acts.reshape(data.weight.shape).to(data.weight.dtype)
+    return dataclasses.replace(data, weight=weight)
 
 
 def demonstrate_labels(

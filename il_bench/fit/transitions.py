@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from gymnasium import spaces
 
-from ..core.env import Env, Expert
-from ..core.policy import Log
+from ..core.env import Env
 from ..core.rollout import Rollout, observe
-from ..core.streams import Streams
 from .collect import expert_rollouts
+from .course import Course
 
 
 @dataclass(frozen=True)
@@ -34,12 +33,11 @@ class Transitions:
         return len(self.obs)
 
 
-def demonstrated(
-    env: Env, expert: Expert, streams: Streams, episodes: int, log: Log
-) -> list[Transitions]:
+def demonstrated(course: Course, episodes: int) -> list[Transitions]:
     """The steps of the expert's own rollouts, for each run (R,), counted in the learner's budget."""
-    visits = expert_rollouts(env, expert, streams, episodes, log)
-    return transitions(env, visits)
+    streams = course.streams.fork("demonstrations")
+    visits = expert_rollouts(course.env, course.expert, streams, episodes, course.log)
+    return transitions(course.env, visits)
 
 
 def transitions(env: Env, visits: Rollout) -> list[Transitions]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import gymnasium
 
-FOLLOWED = ("envs", "experts", "learners", "datasets")
+FOLLOWED = ("envs", "experts", "learners", "nets", "datasets")
 """Rooms of the library whose files count where they are used."""
 SOURCE = ".py"
 COMPILED = (".so", ".pyd")

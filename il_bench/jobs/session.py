@@ -38,7 +38,7 @@ from ..show import plots, report, terminal
 from . import digest
 from .checkpoint import Checkpoint
 from .footprint import needed
-from .matched import MATCHED, is_matched, learn_matched
+from .matched import MATCHED, is_matched, learn_matched, require_matchable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -67,7 +67,7 @@ def execute(
     from rich.console import Console
 
     began, console = time.perf_counter(), Console()
-    _require_possible(options)
+    _require_possible(options, learners)
     expert = _expert(env, options)
     headline = _headline(env, learners, expert, options)
     memory = _memory(env, learners, options)
@@ -104,7 +104,10 @@ def _compared(
     rounds = _rounds(env, expert, learners, options)
     with progress(console) as add, _keeping(rounds):
 
-        def learn(name: str, learner: Any) -> Policy:
+        def learn(name: str, learner: Any, limit: Any) -> Policy:
+            if limit is not None:
+                title = f"{name}, within labels"
+                return _learn(env, expert, learner, name, add(title, 1.0), None, options, limit)
             if name not in rounds and options.checkpoint_every:
                 rounds[name] = _checkpoint(env, expert, learner, options)
             checkpoint = rounds.get(name)
@@ -112,7 +115,7 @@ def _compared(
                 console.print(f"{name} goes on after round {checkpoint.count}, which was kept")
             return _learn(env, expert, learner, name, add(name, 1.0), checkpoint, options)
 
-        policies = learn_matched(learners, env, learn)
+        policies = learn_matched(learners, env, learn, options.match)
         report = add("twins", 1.0)
         report(0, f"{options.rollouts} rollouts of {env.runs} runs")
         comparison = compare(
@@ -133,7 +136,8 @@ def _compared(
 def _notes(learners: dict[str, Any], options: RunOptions) -> dict[str, Any]:
     """What the Record keeps of the command: its options, and what learners had the same of."""
     plain = {name: _plain(value) for name, value in vars(options).items()}
-    return {"options": plain, "match": list(MATCHED) if is_matched(learners) else []}
+    match = MATCHED if is_matched(learners) else options.match
+    return {"options": plain, "match": list(match)}
 
 
 @contextlib.contextmanager
@@ -254,7 +258,8 @@ def _require_answers(env: Env, expert: Expert, options: RunOptions) -> None:
         ) from error
 
 
-def _require_possible(options: RunOptions) -> None:
+def _require_possible(options: RunOptions, learners: dict[str, Any]) -> None:
+    require_matchable(learners, options.match)
     require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
     require(
         options.memory >= 0,
@@ -353,9 +358,10 @@ def _learn(
     report: Report,
     checkpoint: Checkpoint | None,
     options: RunOptions,
+    limit: Any = None,
 ) -> Policy:
-    """One learner's policy, signed with what it cost."""
-    log = Log(report=report, checkpoint=checkpoint)
+    """One learner's policy, signed with what it cost, which no more labels than `limit` are."""
+    log = Log(report=report, checkpoint=checkpoint, limit=limit)
     if options.tensorboard is not None:
         from ..show.tensorboard import watcher
 

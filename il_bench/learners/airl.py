@@ -25,6 +25,7 @@ from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import require_counts
 from ..core.streams import Streams
+from ..fit.course import Course
 from ..fit.transitions import Transitions, demonstrated
 
 
@@ -53,18 +54,14 @@ class AIRL:
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The expert drives once; then the learner does, by chance, paid by the reward so far."""
-        streams = streams or Streams(env.seeds, env.device)
-        log = log or Log()
-        expert = resolve.expert(env, expert)
-        own = streams.fork("demonstrations")
-        shown = demonstrated(env, expert, own, self.episodes, log)
+        course = Course.begun(env, resolve.expert(env, expert), streams, log)
+        shown = demonstrated(course, self.episodes)
 
         def open_trial(run: int, seed: int) -> _Trial:
             return _Trial(shown[run], env, self.contest, seed)
 
-        own = streams.fork("practice")
-        policy = self.contest.hold(env, own, log, open_trial, _less_the_chances)
-        return log.close(self, policy)
+        policy = self.contest.hold(course, open_trial, _less_the_chances)
+        return course.log.close(self, policy)
 
 
 def _less_the_chances(local: dict[str, Any], _: dict[str, Any]) -> bool:

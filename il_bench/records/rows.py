@@ -172,6 +172,12 @@ VARIABLES: dict[str, Variable] = {
     "derivatives": Variable(
         partial(_spent, "derivatives"), "derivatives of the expert's actions", late=True
     ),
+    "interventions": Variable(
+        partial(_spent, "interventions"), "steps that the expert took over", late=True
+    ),
+    "switches": Variable(
+        partial(_spent, "switches"), "changes of who drives while learning", late=True
+    ),
     "steps": Variable(partial(_spent, "steps"), "environment steps while learning"),
     "updates": Variable(partial(_spent, "updates"), "gradient updates"),
     "seconds": Variable(
@@ -578,8 +584,35 @@ def not_same_noise(env: str, who: str, share: float, first: str = "") -> str:
 
 
 def remarks(record: Record) -> list[str]:
-    """What a reader should know beside the numbers: whose twins shared no noise, and who became NaN or infinite."""
-    return [*record.index.warnings, *broken(record)]
+    """What a reader should know beside the numbers.
+
+    What was held equal, whose twins shared no noise, and who became NaN or infinite.
+    """
+    return [*spending(record), *record.index.warnings, *broken(record)]
+
+
+BUDGETS = ("labels", "updates", "steps")
+"""What learners may have spent the same of."""
+
+
+def spending(record: Record) -> list[str]:
+    """What was held equal in a matched comparison and what was not, by what the learners did spend."""
+    wanted = record.index.match
+    if not wanted or len(record.learners) < 3:
+        return []
+    equal, unequal = [], []
+    for name in BUDGETS:
+        spent = {who: _spent(name, record, k) for k, who in enumerate(record.learners) if k}
+        first, *others = spent.values()
+        if all(np.array_equal(first, other) for other in others):
+            equal.append(name)
+        else:
+            medians = [f"{who} {np.median(numbers):,.0f}" for who, numbers in spent.items()]
+            unequal.append(f"{name} ({', '.join(medians)})")
+    held = " and ".join(equal) or "nothing"
+    sentence = f"Held equal, run by run: {held}."
+    rest = f" Not equal: {'; '.join(unequal)}." if unequal else ""
+    return [sentence + rest]
 
 
 def broken(record: Record, most: int = 3) -> list[str]:

@@ -72,6 +72,8 @@ class Budget:
     labels: list[int]
     asked: list[int]
     derivatives: list[int]
+    interventions: list[int]
+    switches: list[int]
     steps: list[int]
     collected: list[float]
     falls: list[int]
@@ -116,6 +118,8 @@ class Index:
     """By learner, each run's share (R,) of evaluated episodes that began where one that was learned from began."""
     uncoupled: dict[str, list[float]] = field(default_factory=dict)
     """By learner, each run's share (R,) of rollouts whose twins had the same seed and not the same noise."""
+    match: list[str] = field(default_factory=list)
+    """Budgets of which the learners were to have the same."""
     options: dict[str, Any] | None = None
     """What the run command was asked for."""
     warnings: list[str] = field(default_factory=list)
@@ -143,11 +147,15 @@ def _made(cls: type[Any], values: dict[str, Any]) -> Any:
     return cls(**known)
 
 
+LATE_COUNTS = ("derivatives", "interventions", "switches")
+"""What is counted in a budget and was not in those of earlier versions."""
+
+
 def _up_to_date(budget: dict[str, Any]) -> dict[str, Any]:
-    """A budget, in earlier versions of which the labels were the questions asked, and no derivatives were."""
+    """A budget, in earlier versions of which the labels were the questions asked, and less was counted."""
     labels = budget.get("labels")
     none = [0] * len(labels) if isinstance(labels, list) else None
-    return {"asked": labels, "derivatives": none, **budget}
+    return {"asked": labels, **dict.fromkeys(LATE_COUNTS, none), **budget}
 
 
 def _number(value: Any) -> bool:
@@ -247,6 +255,7 @@ OPTIONAL: dict[str, Callable[[Any], bool]] = {
     "indicator": _flag,
     "demonstrated": _lists_by_name,
     "uncoupled": _lists_by_name,
+    "match": lambda value: isinstance(value, list) and _names(value),
     "options": _object,
     "warnings": lambda value: isinstance(value, list) and _names(value),
 }

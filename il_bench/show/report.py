@@ -8,7 +8,7 @@ from ..records.record import Record
 from ..records.rows import NOBODY
 from ..stats.intervals import FEWEST, Interval, short
 from .facts import Comparison, Copy, Facts, Yardstick, facts_of
-from .words import settings_text
+from .words import portion, settings_text
 
 RARE = 0.05
 """Share of rollouts up to which ends and losses are not worth a word."""
@@ -111,14 +111,8 @@ def _of_its(copy: Copy, facts: Facts) -> str:
 
 
 def _in(share: float) -> str:
-    """A share, neither nearly none nor nearly all rounded away."""
-    if share in (0, 1):
-        return "in all" if share else "in none"
-    if share < 0.01:
-        return "in less than 1 %"
-    if share > 0.99:
-        return "in more than 99 %"
-    return f"in {100 * share:.0f} %"
+    """Such as "in 43 %"."""
+    return f"in {portion(share)}"
 
 
 def _percent_of(part: Interval) -> str:
@@ -274,7 +268,7 @@ def _starts(facts: Facts) -> str:
     """That rollouts begin where demonstrations began, so that less is said of what was never seen."""
     if not facts.demonstrated > 0:
         return ""
-    share = _in(facts.demonstrated).removeprefix("in ")
+    share = portion(facts.demonstrated)
     return f"Of these rollouts {share} began where {facts.first.learner}'s demonstrations did."
 
 
