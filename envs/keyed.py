@@ -70,7 +70,7 @@ class Keyed(TokenEnv):
         chances[0, confused, self.keys] = 1
         following[confused, self.keys] = torch.from_numpy(random.integers(0, places, ways))
         start = torch.zeros(nodes, dtype=torch.float64)
-        start[:places] = 1 / places
+        start[0] = 1
         return Automaton(chances, following, start)
 
     def difference(self, state: Any, other: Any) -> Any:

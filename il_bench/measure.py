@@ -16,6 +16,7 @@ import tyro
 from .borders import resolve
 from .cli import flags, light
 from .cli.command import command
+from .cli.console import say
 from .cli.owners import Owner, each_run, read
 from .core.files import sweep_away, write_whole
 from .core.registry import short_name
@@ -82,13 +83,13 @@ def _of_record(args: list[str]) -> None:
 
     stored = record.load(options.record)
     table = of_record(stored, options.env, options.expert, options.trust)
-    print(table, flush=True)
+    say(table)
     out = options.record / TABLE
     sweep_away(options.record)
     try:
         _store(table, out)
     except OSError as error:
-        print(f"\nnot stored: {out} cannot be written ({error.strerror})")
+        say(f"\nnot stored: {out} cannot be written ({error.strerror})")
 
 
 def _of_policy(args: list[str]) -> None:
@@ -99,9 +100,9 @@ def _of_policy(args: list[str]) -> None:
     expert = resolve.expert(env, options.expert, options.trust)
     policy = resolve.named(env, options.policy, options.trust)
     for line in filter(None, map(resolve.note, (expert, policy))):
-        print(line)
+        say(line)
     table = assess(env, expert, policy, options.rollouts)
-    print(table, flush=True)
+    say(table)
     if options.out is None:
         return
     try:
@@ -146,7 +147,7 @@ def _store(table: Measures, out: Path) -> None:
     """Write the table, whole or not at all, and say where."""
     text = json.dumps(table.as_json(), indent=1) + "\n"
     write_whole(out, text.encode())
-    print(f"\nstored in {out}")
+    say(f"\nstored in {out}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 from .borders import resolve
 from .cli import flags, light
 from .cli.command import command
+from .cli.console import say
 from .cli.options import RunOptions
 from .cli.owners import Owner, each_run, read
 from .core import registry
@@ -29,7 +30,7 @@ def main(args: list[str]) -> None:
             f"list: expected no other flag, got {' '.join(args)}; give --list alone",
         )
         with light.postponed("torch"):
-            print(listing())
+            say(listing())
         return
     carry_out(args)
 

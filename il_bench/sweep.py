@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .cli.command import command
+from .cli.console import say
 from .cli.plain import lasting
 from .core.settings import require
 from .jobs.plan import Group, SweepOptions, asked, batched, memory, planned
@@ -38,15 +39,15 @@ def main(args: list[str]) -> None:
     batches = list(batched(plan, done | failed, options.batch, side_by_side, limit))
     with lasting():
         for sentence in skipped:
-            print(f"left out: {sentence}")
-        print(_amount(plan, batches, len(failed)))
+            say(f"left out: {sentence}")
+        say(_amount(plan, batches, len(failed)))
         if batches:
             largest = max(map(memory, batches), key=lambda takes: takes.total)
-            print(f"memory: about {side_by_side} x {largest}")
+            say(f"memory: about {side_by_side} x {largest}")
         carry_out(options, plan, batches)
         _require_all(plan, options.out)
         advice = f"python -m il_bench.table {options.out} --by lipschitz,algo"
-        print(f"results in {options.out}: {advice}")
+        say(f"results in {options.out}: {advice}")
 
 
 def _finished_before(options: SweepOptions) -> set[str]:

@@ -145,6 +145,30 @@ def test_where_nothing_weighs_nothing_is_learned(monkeypatch):
     assert always.log.switches.tolist() == [4, 4]  # once in each episode, at its first step
 
 
+@pytest.mark.parametrize("gate", GATES)
+def test_no_gate_takes_more_labels_than_there_may_be(gate):
+    env = tiny("tube", seeds=2)
+    log = learned(env, Log(limit=torch.tensor([10, 30])), gate=gate).log
+    assert (log.labels <= torch.tensor([10, 30])).all()
+    assert (log.labels >= torch.tensor([10, 24])).all()
+
+
+def test_a_record_keeps_interventions_and_switches_and_an_old_one_opens_without(tmp_path):
+    env = tiny("tube", seeds=2)
+    expert = il.expert(env)
+    policy = learned(env, gate="human")
+    record = il.compare(env, expert, episodes=2, gated=policy)
+    record.save(tmp_path / "new")
+    budget = il.load(tmp_path / "new").index.budgets["gated"]
+    assert budget.interventions == policy.log.interventions.tolist()
+    assert budget.switches == policy.log.switches.tolist()
+    for name in ("interventions", "switches"):
+        del record.config["budgets"]["gated"][name]
+    record.save(tmp_path / "old")
+    old = il.load(tmp_path / "old").index.budgets["gated"]
+    assert (old.interventions, old.switches) == ([0, 0], [0, 0])
+
+
 # Gates by themselves
 
 

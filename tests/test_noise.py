@@ -63,14 +63,22 @@ def test_half_is_executed_under_noise_and_the_labels_are_what_the_expert_meant(v
 
 def test_noised_labels_are_what_was_executed(visits, lessons):
     env = tiny("tube", seeds=2)
-    il.Noise(2, labels="noised", training=SMALL).learn(env, il.expert(env))
+    il.Noise(2, label="noised", training=SMALL).learn(env, il.expert(env))
     half = lessons[0].action[:, 12:].reshape(2, 1, 12, 1)
     assert torch.equal(half, visits[1].action.float())
 
 
+def test_where_labels_are_limited_half_of_them_are_still_under_noise(visits):
+    env = tiny("tube", seeds=2)
+    log = il.Log(limit=torch.tensor([9, 40]))
+    il.Noise(8, training=SMALL).learn(env, il.expert(env), None, log)
+    assert log.labels.tolist() == [9, 40]
+    assert [seen.length.sum(1).tolist() for seen in visits] == [[5, 20], [4, 20]]
+
+
 def test_no_noise_is_cloning_of_as_many_episodes(lessons):
     env = tiny("tube", seeds=2)
-    il.Noise(2, std=0.0, labels="noised", training=SMALL).learn(env, il.expert(env))
+    il.Noise(2, std=0.0, label="noised", training=SMALL).learn(env, il.expert(env))
     il.Noise(2, std=0.0, training=SMALL).learn(env, il.expert(env))
     assert torch.equal(lessons[0].action, lessons[1].action)
 
@@ -127,7 +135,7 @@ def test_noise_cures_what_cloning_cannot_do():
         ({"episodes": 1}, "episodes: expected at least 2, of which half are executed under noise"),
         ({"std": -0.1}, "std: expected a number of at least 0, got -0.1"),
         ({"chance": 1.1}, "chance: expected a number from 0 to 1, got 1.1"),
-        ({"labels": "dirty"}, "labels: expected clean or noised, got 'dirty'"),
+        ({"label": "dirty"}, "label: expected clean or noised, got 'dirty'"),
     ],
 )
 def test_settings_that_noise_cannot_have_are_sentences(setting, sentence):

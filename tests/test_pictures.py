@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import xarray
+from conftest import tiny
 
 import il_bench as il
 from il_bench.core.rollout import by_expert, rollout
@@ -382,6 +383,15 @@ def test_zero_has_a_place_of_its_own_below_the_decades_and_a_chance_goes_from_0_
     assert chance.place(0, [0.0, 0.5, 1.0])[:, 1].tolist() == [90, 50, 10]
 
 
+def test_a_learner_has_its_look_whoever_stands_beside_it():
+    assert style.looks(["expert", "bc", "dagger"]) == (0, 1, 2)
+    assert style.looks(["expert", "dagger", "mine", "yours", "bc"]) == (0, 2, 3, 4, 1)
+    names = [*style.OWN, "mine", "yours"]
+    looks = {(canvas.colour_of(k), style.pattern_of(k)) for k in style.looks(names)}
+    assert len(looks) == len(names)
+    assert all(name == "expert" or name in il.LEARNERS for name in style.OWN)
+
+
 def test_colour_and_pattern_of_a_learner_never_repeat_and_at_most_eight_colours_do_it():
     looks = {(canvas.colour_of(k), style.pattern_of(k)) for k in range(40)}
     assert len(looks) == 40
@@ -402,6 +412,7 @@ class Screen:
 
     indicator: ClassVar = False
     ending: ClassVar = "ended"
+    draws_path: ClassVar = False
 
     def draw(self, state, size, ghost=None):
         picture = np.full((size[1], size[0], 3), 250, np.uint8)
@@ -503,3 +514,22 @@ def test_no_divergence_breaks_a_film(record, value):
     page = video.sheet_of(as_record(data, record.env))
     pages = [page.image(time) for time in (0, 6, 12)]
     assert len({part.shape for part in pages}) == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e308, -1e308, 1e9, 1e6])
+@pytest.mark.parametrize("name", il.ENVS)
+def test_a_state_that_no_rollout_reaches_is_drawn_or_refused_at_once(name, value):
+    """A hostile Record holds any state: a road was summed up over 1e9 steps for one frame."""
+    env = tiny(name)
+    size = len(env.states)
+    start = np.zeros(size)
+    far = np.full(size, value)
+    horizon = env.horizon
+    drift = np.zeros((2, horizon + 1))
+    state = np.stack([np.tile(start, (horizon + 1, 1)), np.tile(far, (horizon + 1, 1))])
+    end = np.full(2, horizon + 1)
+    rollout = take.Take(env, "", ("expert", "copy"), state, drift, end, 1.0, False)
+    try:
+        painter.Painter(rollout, (64, 48)).picture(1, 1)
+    except ValueError as error:
+        assert str(error).startswith(f"film: {name} has no picture of the state [")

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ import xarray as xr
 from conftest import SMALL, tiny
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
 
 import il_bench as il
 from il_bench.borders.resolve import named
@@ -134,6 +136,12 @@ def test_netcdf_hands_it_to_anyone(record, tmp_path):
     with xr.open_dataset(tmp_path / "drift.nc", engine="scipy") as other:
         np.testing.assert_array_equal(other["divergence"].values, record.arrays["divergence"])
         assert other["divergence"].attrs["description"].startswith("distance D_t")
+
+
+def test_netcdf_that_cannot_be_written_is_a_sentence(record, tmp_path):
+    (tmp_path / "folder" / "file").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"path: .*folder cannot be written"):
+        record.to_netcdf(tmp_path / "folder")
 
 
 def test_the_same_comparison_twice_is_identical(record):
@@ -519,3 +527,96 @@ def test_an_index_too_large_to_be_one_is_refused_unread(saved, monkeypatch):
     monkeypatch.setattr("il_bench.records.record.LARGEST_INDEX", 10)
     with pytest.raises(ValueError, match="more than any Record's"):
         il.load(saved)
+
+
+def rewritten(saved, change):
+    """The Record with other arrays."""
+    arrays = load_file(saved / ARRAYS)
+    save_file({k: np.ascontiguousarray(v) for k, v in change(arrays).items()}, saved / ARRAYS)
+    return saved
+
+
+def shorter(*names):
+    """A change that takes the last step from arrays (learner, run, episode, step, ...)."""
+    return lambda arrays: {k: v[:, :, :, :-1] if k in names else v for k, v in arrays.items()}
+
+
+STEPWISE = ("action", "reward", "error_on", "error_off")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda a: {k: v[:, :, :0] for k, v in a.items()}, "has no episode"),
+        (shorter(*STEPWISE), "has 13 times for 11 steps"),
+        (lambda a: a | {"state": a["state"].astype("int32")}, "has state of int32"),
+        (lambda a: a | {"length": a["length"].astype("float64")}, "has length of float64"),
+        (lambda a: a | {"terminated": a["broke"]}, "has terminated of int64"),
+        (lambda a: a | {"length": a["length"] + 1}, "has length outside 0 to 12"),
+        (lambda a: a | {"length": a["length"] - 99}, "has length outside 0 to 12"),
+        (lambda a: a | {"broke": a["broke"] + 99}, "has broke outside -1 to 11"),
+        (lambda a: {k: v for k, v in a.items() if k != "reward"}, "lacks reward"),
+    ],
+)
+def test_arrays_that_are_none_of_a_record_are_a_sentence(saved, change, sentence):
+    edited(saved, reward="a word of this name in the index is no array")
+    with pytest.raises(ValueError, match=f"record: .* {sentence}; write it again"):
+        il.load(rewritten(saved, change))
+
+
+HUGE = "1" + "0" * 400
+"""A number that no floating point holds, as JSON writes it."""
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ("diameter", f"[{HUGE}, 1, 1, 1]"),
+        ("diameter", "[NaN, 1, 1, 1]"),
+        ("diameter", "[-1, 1, 1, 1]"),
+        ("runs", '{"seed": [], "lipschitz": []}'),
+        ("runs", '{"seed": [0.5, 1, 2, 3]}'),
+        ("runs", '{"seed": [true, 1, 2, 3]}'),
+        ("runs", f'{{"seed": [{HUGE}, 1, 2, 3]}}'),
+        ("runs", '{"seed": [0, 1, 2, 3], "lipschitz": [NaN, 1, 1, 1]}'),
+        ("demonstrated", f'{{"bc": [{HUGE}, 1, 1, 1]}}'),
+    ],
+)
+def test_numbers_that_are_none_are_a_sentence(saved, entry, text):
+    edited(saved, **{entry: "@"})
+    index = saved / INDEX
+    index.write_text(index.read_text().replace('"@"', text))
+    with pytest.raises(ValueError, match=f"record: .* has {entry} of the wrong kind"):
+        il.load(saved)
+
+
+@pytest.mark.parametrize("name", ["labels", "steps", "updates", "seconds"])
+@pytest.mark.parametrize("text", ["NaN", "-1", HUGE, "Infinity"])
+def test_a_budget_of_numbers_that_are_none_is_a_sentence(saved, name, text):
+    budgets = json.loads((saved / INDEX).read_text())["budgets"]
+    several = isinstance(budgets["bc"][name], list)
+    budgets["bc"][name] = ["@"] * 4 if several else "@"
+    edited(saved, budgets=budgets)
+    index = saved / INDEX
+    index.write_text(index.read_text().replace('"@"', text))
+    with pytest.raises(ValueError, match=r"record: .* has budgets of the wrong kind"):
+        il.load(saved)
+
+
+@pytest.mark.parametrize("name", [ARRAYS, INDEX, "policy.safetensors"])
+def test_a_pipe_in_place_of_a_file_is_refused_at_once(saved, name):
+    (saved / name).unlink()
+    os.mkfifo(saved / name)
+    with pytest.raises(ValueError, match=r"is no file; write it again|is not a Record"):
+        il.load(saved)
+
+
+def test_what_the_schema_does_not_name_is_not_read(record, saved):
+    more = np.zeros(1)
+    arrays = load_file(saved / ARRAYS)
+    save_file(arrays | {"zeros": more}, saved / ARRAYS)
+    weights = load_file(saved / "policy.safetensors")
+    save_file(weights | {"nobody/zeros": more}, saved / "policy.safetensors")
+    again = il.load(saved)
+    assert set(again.arrays) == set(record.arrays)
+    assert set(again.weights) == set(record.weights)

@@ -87,6 +87,15 @@ def test_a_range_is_its_numbers_both_ends_included(token, numbers):
     assert plan.spread(token) == numbers
 
 
+@pytest.mark.parametrize(
+    "token",
+    ["0:1:1e-9", "1:inf:1", "-inf:1:1", "nan:1:1", "1e308:1.1e308:1", "0:1:0", "0:1:5e-324"],
+)
+def test_a_range_without_end_or_measure_is_a_sentence(token):
+    with pytest.raises(ValueError, match=f"range {token}: expected (first:last:step|at most)"):
+        plan.spread(token)
+
+
 def test_every_combination_is_there_once_with_its_labels(capsys):
     swept(*PLAN, "--out", "a")
     data = il.open("a")
@@ -103,6 +112,8 @@ def test_every_combination_is_there_once_with_its_labels(capsys):
     kept = Path("t.csv").read_bytes()
     said = refused(capsys, "a", "--csv", "t.csv", main=table.main)
     assert "csv: t.csv already exists; name another file" in said
+    said = refused(capsys, "a", "--plot", "t.csv", main=table.main)
+    assert "plot: t.csv already exists; name another file" in said
     assert Path("t.csv").read_bytes() == kept
     Path("file").write_text("")
     assert "cannot be written" in refused(capsys, "a", "--csv", "file/t.csv", main=table.main)
@@ -291,20 +302,20 @@ def test_a_file_that_is_not_ours_is_refused_in_a_sentence(capsys, damage, senten
 
 
 def test_drafts_of_killed_sweeps_are_swept_away_and_others_left(capsys):
-    for name in (".draft-old", ".draft-young"):
+    for name in (".il_bench-draft-old", ".il_bench-draft-young"):
         Path("a", name).mkdir(parents=True)
         Path("a", name, "half.safetensors").write_bytes(b"half")
     yesterday = time.time() - 86_400
-    for part in (Path("a/.draft-old/half.safetensors"), Path("a/.draft-old")):
+    for part in (Path("a/.il_bench-draft-old/half.safetensors"), Path("a/.il_bench-draft-old")):
         os.utime(part, (yesterday, yesterday))
     swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
-    assert [path.name for path in Path("a").glob(".*")] == [".draft-young"]
+    assert [path.name for path in Path("a").glob(".*")] == [".il_bench-draft-young"]
 
 
 def test_drafts_and_links_are_never_read(capsys):
     swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
     (path,) = Path("a").iterdir()
-    Path("a/.draft-x.safetensors").write_bytes(b"half")
+    Path("a/.il_bench-draft-x.safetensors").write_bytes(b"half")
     assert il.open("a").sizes["run"] == 2
     Path("a/link.safetensors").symlink_to(path.absolute())
     assert "is a link; copy the file itself there" in refused(capsys, "a", main=table.main)
@@ -469,6 +480,11 @@ def test_flags_are_parsed_once_whatever_the_number_of_their_values(monkeypatch):
 
 
 def test_sources_are_digested_once_and_travel_with_the_batch(monkeypatch):
+    digests = []
+    real = digest.code_of
+    monkeypatch.setattr(digest, "code_of", lambda *things: digests.append(1) or real(*things))
+    planned("--env", "tube", "--algo", "bc", "--horizon", "20:60:1", "--seeds", "2")
+    assert len(digests) == 1
     groups = planned("--env", "tube", "--algo", "bc", "--seeds", "40")
     monkeypatch.setattr(digest, "code_of", lambda *things: pytest.fail("digested again"))
     batches = list(plan.batched(groups, set(), 8, 2))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import gymnasium
 
+from ..core import strangers
 from ..core.registry import (
     ENVS,
     EXPERTS,
@@ -285,7 +286,14 @@ def _of_class(env: Env, cls: Any) -> Expert:
     fits = not inspect.isclass(wanted) or isinstance(env, wanted)
     owner = getattr(wanted, "__name__", "")
     require(fits, f"expert: {cls.__name__} is an expert of {owner}, not of {name_of(env)}")
-    return cls(env)
+    try:
+        expert: Expert = cls(env)
+        return expert
+    except TypeError as error:
+        if strangers.blame(error):
+            raise
+        reason = f"{cls.__name__}(env) cannot be made ({error})"
+        raise TypeError(f"expert: {reason}; let it take the environment alone") from error
 
 
 def named(env: Env, source: Any, trust: bool = False, who: str = "policy") -> Policy | Expert:

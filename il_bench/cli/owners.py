@@ -62,25 +62,31 @@ def read(owners: list[Owner], args: list[str], prog: str, about: str = "") -> Re
     Raises:
         ValueError: in one sentence, for a flag that nobody has, or that two have and that is not qualified.
     """
-    qualified = {owner.name: _qualified_settings(owner, owners) for owner in owners}
-    titles = [_title(owner, number) for number, owner in enumerate(owners)]
+    qualified = {}
+    titles = {}
     types = {}
-    for title, owner in zip(titles, owners, strict=True):
-        types[title] = _flags(owner, qualified[owner.name])
+    for number, owner in enumerate(owners):
+        name = owner.name
+        qualified[name] = _qualified_settings(owner, owners)
+        titles[name] = _title(owner, number)
+        types[titles[name]] = _flags(owner, qualified[name])
     line = _rewritten(owners, qualified, args)
     try:
         reading = parsed(_command(types), line.words, prog, about)
     except ValueError as complaint:
         raise ValueError(line.as_typed(str(complaint))) from None
     values = {}
-    for title, owner in zip(titles, owners, strict=True):
-        values[owner.name] = flat(getattr(reading, title))
+    for name, title in titles.items():
+        settings = getattr(reading, title)
+        values[name] = flat(settings)
     return Reading(values, frozenset(line.together))
 
 
 def _flags(owner: Owner, qualified: set[str]) -> type:
     """The flags of an owner, of which some bear its name."""
-    names = {setting: f"{owner.name}.{setting}" for setting in qualified}
+    names = {}
+    for setting in qualified:
+        names[setting] = f"{owner.name}.{setting}"
     return flags_of(owner.cls, owner.hide, owner.chosen, owner.several, names)
 
 
@@ -231,11 +237,13 @@ def _rewritten(owners: list[Owner], qualified: dict[str, set[str]], args: list[s
     line = _Line()
     for flag, (word, *values) in zip(flags, groups, strict=True):
         having = [owner for owner in owners if flag.setting in owner.settings]
+        plain = len(having) < 2 or having[0].kind == "command"
         if not word.startswith("--"):
             line.words += [word, *values]
         elif flag.owner:
-            line.add(_qualified(flag, having, qualified), word, values)
-        elif len(having) < 2 or having[0].kind == "command":
+            spelled = _qualified(flag, having, qualified)
+            line.add(spelled, word, values)
+        elif plain:
             line.words += [word, *values]
         else:
             _require_one_kind(flag.setting, having)
@@ -244,7 +252,8 @@ def _rewritten(owners: list[Owner], qualified: dict[str, set[str]], args: list[s
             if meant == names:
                 line.together.add(flag.setting)
             for name in meant:
-                line.add(flag.spelled(name), word, values)
+                spelled = flag.spelled(name)
+                line.add(spelled, word, values)
     return line
 
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from .settings import require
 
-DRAFT = ".draft-"
+DRAFT = ".il_bench-draft-"
 """What the name of a draft begins with: nothing that begins so is ever read."""
 MOUNTED = "lost+found"
 """What an empty file system holds where it is mounted."""
@@ -143,7 +143,10 @@ def next_reservation(parent: Path, stem: str) -> Iterator[Path]:
 def _next(parent: Path, name: str) -> Path:
     """A new folder of the number after the last one, or of a later one where somebody is faster."""
     stem = os.fsencode(name)[:LONGEST].decode(errors="ignore")
-    endings = [path.name.rpartition("-")[2] for path in parent.glob(f"{glob.escape(stem)}-*")]
+    others = list(parent.glob(f"{glob.escape(stem)}-*"))
+    for other in others:
+        sweep_away(other)  # nobody else comes back to a folder that a killed run had reserved
+    endings = [other.name.rpartition("-")[2] for other in others]
     numbers = [int(ending) for ending in endings if ending.isdecimal()]
     for number in itertools.count(max(numbers, default=0) + 1):
         folder = parent / f"{stem}-{number:03d}"

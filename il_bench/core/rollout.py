@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -282,8 +282,9 @@ class _Walk:
     def step(self, action: torch.Tensor, noise: torch.Tensor) -> None:
         """Every living episode takes its action (R, E, U), float64."""
         env, state = self.env, self._states[-1]
-        following = env.transition(state, action, noise)
-        reward = env.reward(state, action, following)
+        following = _declared(env, "transition", env.transition(state, action, noise), state.shape)
+        paid = env.reward(state, action, following)
+        reward = _declared(env, "reward", paid, self.over.shape)
         if not self._is_calm(action, following):
             action, following, reward = self._frozen(action, following, reward)
         self._states.append(following)
@@ -370,16 +371,49 @@ def rollout(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollout
         return _in_turn(env, drive, streams, episodes)
     size, memory = action_size(env), None
     with torch.no_grad():
-        state = env.initial(streams, episodes)
+        state = _start(env, streams, episodes)
         drawn = streams.normal("noise", episodes, env.horizon, env.noise_size)
         noise = drawn.to(state.device).unbind(2)
         walk = _Walk(env, state)
         for step in range(env.horizon):
             if not walk.goes_on():
                 break
-            action, memory = _driven(drive, step, walk.shown, memory, size)
-            walk.step(action, noise[step])
+            try:
+                action, memory = _driven(drive, step, walk.shown, memory, size)
+                walk.step(action, noise[step])
+            # Of a stranger's code it is good to know when.
+            except Exception as error:
+                error.add_note(f"at step {step}")
+                raise
         return walk.rollout(size)
+
+
+def _start(env: Env, streams: Streams, episodes: int) -> torch.Tensor:
+    """First states (R, E, X), whose shape is as declared, and that of their observations.
+
+    Raises:
+        ValueError: where it is not; broadcasting would repeat the numbers until they fit.
+    """
+    each = (len(streams.seeds), episodes)
+    state = _declared(env, "initial", env.initial(streams, episodes), (*each, len(env.states)))
+    space = env.observation_space
+    _declared(env, "observation", env.observation(state), (*each, *space.shape))
+    _declared(env, "terminal", env.terminal(state), each)
+    return state
+
+
+def _declared(env: Env, method: str, answer: Any, shape: Sequence[int]) -> torch.Tensor:
+    """What a method of an environment returned, which must be an array of this shape.
+
+    Raises:
+        ValueError: when it is not.
+    """
+    if isinstance(answer, torch.Tensor) and answer.shape == shape:
+        return answer
+    expected = tuple(shape)
+    given = tuple(answer.shape) if isinstance(answer, torch.Tensor) else repr(answer)[:80]
+    name = type(env).__name__
+    raise ValueError(f"{name}.{method}: expected shape {expected}, got {given}; return a tensor so")
 
 
 def _in_turn(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollout:

@@ -95,12 +95,6 @@ def code_of(env: Any, learner: Any, expert: Any) -> Code:
     return Code(tuple(sorted(parts.items())))
 
 
-def kinds(learner: Any) -> tuple[Any, ...]:
-    """What of a learner its code depends on: the classes in its plugs, and where its demonstrations come from."""
-    classes = [type(value) for value in _nested(learner)]
-    return (*classes, getattr(learner, "demos", ""))
-
-
 def _rooms() -> dict[str, Path]:
     """The files of the library that every number depends on, by module."""
     files = {}

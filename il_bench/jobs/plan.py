@@ -34,6 +34,8 @@ Pair: TypeAlias = "tuple[str, str]"
 """The names of an environment and of a learner."""
 
 RANGE_DIGITS = 12
+MOST_VALUES = 10_000
+"""Of a range: nobody means more, and a zero too many would fill the memory."""
 NO_FLAGS = ("seed", "device")
 """Settings of an environment that are set by the command's own flags."""
 
@@ -88,14 +90,9 @@ class Group:
 
     def things(self, device: str = "cpu") -> tuple[Any, Any]:
         """Environment and learner."""
-        env, _ = classes(self.env, self.algo)
+        env, learner = classes(self.env, self.algo)
         settings = _own(self.values, self.env) | {"device": device}
-        return build(env, settings), self.learner()
-
-    def learner(self) -> Any:
-        """The learner."""
-        _, learner = classes(self.env, self.algo)
-        return build(learner, _own(self.values, self.algo))
+        return build(env, settings), build(learner, _own(self.values, self.algo))
 
     def expert(self, env: Any) -> Any:
         """The expert of an environment of this group."""
@@ -119,6 +116,11 @@ class Group:
     def cells(self) -> list[str]:
         """What the runs are meant to be (R,): their addresses but for the code."""
         return [digest.key(identity | {"code": ""}) for identity in self.identities()]
+
+    def names(self) -> frozenset[str]:
+        """All settings that are texts: numbers apart, two groups that agree in them have the same code."""
+        texts = {name: value for name, value in self.values.items() if isinstance(value, str)}
+        return frozenset(f"{name}={value}" for name, value in texts.items())
 
     def code_here(self) -> digest.Code:
         """What stands behind the numbers where this is asked."""
@@ -195,9 +197,12 @@ def spread(token: str) -> list[str]:
         first, last, step = map(float, parts)
     except ValueError:
         return [token]
-    upwards = step > 0 and last >= first
+    upwards = step > 0 and math.inf > last >= first > -math.inf
     require(upwards, f"range {token}: expected first:last:step, upwards; try 0.8:1.3:0.05")
-    count = int((last - first) / step + 1 + 1e-9)
+    steps = (last - first) / step + 1 + 1e-9
+    wanted = f"at most {MOST_VALUES:,} values, got {steps:.3g}"
+    require(steps < MOST_VALUES + 1, f"range {token}: expected {wanted}; take a larger step")
+    count = int(steps)
     exact = [first + i * step for i in range(count)]
     values = [round(value, RANGE_DIGITS) for value in exact]
     if all(part.lstrip("+-").isdigit() for part in parts):
@@ -476,7 +481,7 @@ def _require_possible(options: SweepOptions) -> None:
         count = getattr(options, name)
         require(count >= 1, f"{name}: expected at least 1, got {count}")
     wanted = f"expected gigabytes, at least 0, got {options.memory}"
-    require(options.memory >= 0, f"memory: {wanted}; 0 sets no limit")
+    require(0 <= options.memory < math.inf, f"memory: {wanted}; 0 sets no limit")
     wanted = f"expected seconds, at least 0, got {options.timeout}"
     require(0 <= options.timeout < math.inf, f"timeout: {wanted}; 0 sets no limit")
     wanted = f"expected at least 0, got {options.jobs}"
@@ -530,16 +535,16 @@ def _plan_pair(
 ) -> None:
     """Add what an environment and a learner can have to the plan, and sentences about what they cannot."""
     common = {"expert": options.expert, "rollouts": options.rollouts, "sample": options.sample}
-    codes: dict[Any, digest.Code] = {}  # taken once for all groups of the same classes
+    codes: dict[frozenset[str], digest.Code] = {}  # taken once for all groups of the same classes
     for group in groups(*pair, settings, options.seeds, common, options.trust):
         fine, wrong = possible(group)
         refused += [f"{where}: {why}" for where, why in wrong.items()]
         if fine:
             part = group.part(fine)
-            kinds = digest.kinds(part.learner())
-            if kinds not in codes:
-                codes[kinds] = part.code_here()
-            plan.append(dataclasses.replace(part, code=codes[kinds]))
+            names = part.names()
+            if names not in codes:
+                codes[names] = part.code_here()
+            plan.append(dataclasses.replace(part, code=codes[names]))
 
 
 def _require_none(mistakes: list[str]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,12 +20,16 @@ import tyro
 
 from ..borders import resolve
 from ..cli import flags
+from ..cli.command import complaint
+from ..cli.console import complain
+from ..cli.console import console as plain_console
 from ..cli.options import RunOptions
 from ..cli.progress import Report, progress
-from ..core import registry
+from ..core import registry, strangers
 from ..core.env import Env, Expert
 from ..core.files import next_reservation, reservation
 from ..core.policy import Log, Policy
+from ..core.printable import harmless
 from ..core.registry import short_name
 from ..core.rollout import ask
 from ..core.settings import nested, require
@@ -42,6 +46,7 @@ from .matched import MATCHED, is_matched, learn_matched, require_matchable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 
 def execute(
@@ -64,9 +69,7 @@ def execute(
     Returns:
         The Record, written.
     """
-    from rich.console import Console
-
-    began, console = time.perf_counter(), Console()
+    began, console = time.perf_counter(), plain_console()
     _require_possible(options, learners)
     expert = _expert(env, options)
     headline = _headline(env, learners, expert, options)
@@ -76,10 +79,21 @@ def execute(
         if note := resolve.note(expert):
             console.print(note, highlight=False, markup=False, soft_wrap=True)
         comparison = _compared(env, expert, learners, options, out, console)
-    pictures = _draw(comparison, options, console)
-    _tell(comparison, pictures, original, console)
+    with _interrupted_late(comparison):
+        pictures = _draw(comparison, options, console)
+        _tell(comparison, pictures, original, console)
     console.print(f"[dim]{time.perf_counter() - began:.1f} s[/dim]", highlight=False)
     return comparison
+
+
+@contextlib.contextmanager
+def _interrupted_late(comparison: record.Record) -> Iterator[None]:
+    """Whoever interrupts the pictures is told that the Record is there."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        folder = comparison.path or Path()
+        raise KeyboardInterrupt(f"the Record is kept in {_shown(folder)}") from None
 
 
 def _expert(env: Env, options: RunOptions) -> Expert:
@@ -112,7 +126,8 @@ def _compared(
                 rounds[name] = _checkpoint(env, expert, learner, options)
             checkpoint = rounds.get(name)
             if checkpoint is not None and checkpoint.count:
-                console.print(f"{name} goes on after round {checkpoint.count}, which was kept")
+                words = f"{name} goes on after round {checkpoint.count}, which was kept"
+                console.print(words, highlight=False, markup=False)
             return _learn(env, expert, learner, name, add(name, 1.0), checkpoint, options)
 
         policies = learn_matched(learners, env, learn, options.match)
@@ -153,11 +168,12 @@ def _keeping(rounds: dict[str, Checkpoint]) -> Iterator[None]:
         advice = "--checkpoint-every 1 keeps the rounds of a learner that has rounds"
         kept = _kept(rounds) or f"nothing was kept ({advice})"
         raise KeyboardInterrupt(kept) from None
-    except (ValueError, OSError) as error:
+    except Exception as error:
+        reason = complaint(error)
         kept = _kept(rounds)
-        if not kept:
+        if not kept or not reason:
             raise
-        raise ValueError(f"{error}; {kept}") from error
+        raise ValueError(f"{reason}; {kept}") from error
 
 
 def _kept(rounds: dict[str, Checkpoint]) -> str:
@@ -205,10 +221,11 @@ def _tried(draw: Callable[[], object], words: str) -> str | ValueError:
     try:
         draw()
     except Exception as error:
-        if os.environ.get("IL_BENCH_TRACEBACK"):
+        if os.environ.get(strangers.TRACEBACK):
             raise
-        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        return ValueError(" ".join(reason.split()))
+        reason = str(error) if isinstance(error, ValueError) else strangers.sentence(error)
+        words = reason or strangers.in_words(error)
+        return ValueError(" ".join(words.split()))
     return words
 
 
@@ -253,16 +270,15 @@ def _require_answers(env: Env, expert: Expert, options: RunOptions) -> None:
     try:
         ask(env, expert, env.initial(Streams(env.seeds, env.device), 2))
     except Exception as error:
-        raise ValueError(
-            f"expert {options.expert}: asked for actions it raised {type(error).__name__} ({error})"
-        ) from error
+        words = strangers.sentence(error) or f"it raised {strangers.in_words(error)}"
+        raise ValueError(f"expert {options.expert}: asked for actions, {words}") from error
 
 
 def _require_possible(options: RunOptions, learners: dict[str, Any]) -> None:
     require_matchable(learners, options.match)
     require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
     require(
-        options.memory >= 0,
+        0 <= options.memory < math.inf,
         f"memory: expected gigabytes, at least 0, got {options.memory}; 0 sets no limit",
     )
     rounds = options.checkpoint_every
@@ -304,8 +320,7 @@ def _save(comparison: record.Record, out: Path) -> None:
     except ValueError as error:
         if not _saved_elsewhere(comparison, out):
             raise
-        words = f"{error}; the Record is in {comparison.path} instead"
-        print(f"il_bench: {words}", file=sys.stderr)
+        complain(f"{error}; the Record is in {comparison.path} instead")
 
 
 def _saved_elsewhere(comparison: record.Record, out: Path) -> bool:
@@ -320,8 +335,8 @@ def _saved_elsewhere(comparison: record.Record, out: Path) -> bool:
     return False
 
 
-def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOptions) -> str:
-    from rich.markup import escape
+def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOptions) -> Text:
+    from rich.text import Text
 
     certificate = env.certificate()
     dial = ", ".join(f"{value:.4g}" for value in dict.fromkeys(certificate.value))
@@ -336,7 +351,8 @@ def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOp
         f"{' and '.join(names)} {verb} {imitated}; {chance} evaluation"
     )
     became = f"\n{env.adaptation}" if env.adaptation else ""
-    return f"[bold]{escape(registry.name_of(env))}[/bold]{escape(rest + became)}"
+    name = registry.name_of(env)
+    return Text.assemble((name, "bold"), rest, became)
 
 
 def _memory(env: Env, learners: dict[str, Any], options: RunOptions) -> str:
@@ -397,7 +413,7 @@ def _checkpoint(env: Env, expert: Expert, learner: Any, options: RunOptions) -> 
 
 def _shown(path: Path) -> str:
     shown = os.path.relpath(path)
-    return str(path) if shown.startswith("..") else shown
+    return harmless(str(path) if shown.startswith("..") else shown, breaks="")
 
 
 @dataclass(frozen=True)

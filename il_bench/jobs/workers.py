@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 import tempfile
 import traceback
@@ -18,7 +17,9 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..cli.console import complain
 from ..cli.progress import progress
+from ..core import strangers
 from ..core.files import DRAFT, sweep_away
 from ..core.settings import require
 from ..records import rows
@@ -29,8 +30,6 @@ from .plan import Group, SweepOptions
 
 STILLBORN = 3
 """Workers in a row that ended before they could begin, with nothing between, at which a sweep ends."""
-LONGEST = 300
-"""Characters of a failure's own words that are kept."""
 
 
 @dataclass(frozen=True)
@@ -105,22 +104,10 @@ def attempt(orders: Orders, batch: Group) -> str:
     except (KeyboardInterrupt, store.Unwritable, OtherCode):
         raise
     except BaseException as error:  # a stranger's code may raise anything, or want to leave
-        if os.environ.get("IL_BENCH_TRACEBACK"):
+        if os.environ.get(strangers.TRACEBACK):
             traceback.print_exc()
-        return words_of(error)
+        return strangers.sentence(error) or strangers.in_words(error)
     return ""
-
-
-def words_of(error: BaseException) -> str:
-    """An error in its own words, on one line; it may be of a kind that nobody else can read, or say nothing."""
-    try:
-        words = str(error)
-    except Exception:
-        words = "it cannot say more"
-    same_each_time = re.sub(r" at 0x[0-9a-f]+", "", words)
-    line = " ".join(same_each_time.split())
-    shown = "".join(letter if letter.isprintable() else "?" for letter in line)
-    return f"{type(error).__name__}: {shown[:LONGEST]}"
 
 
 class OtherCode(ValueError):
@@ -191,8 +178,8 @@ def _tell_interruption(out: Path, plan: list[Group]) -> None:
     keys = [key for group in plan for key in group.keys()]  # noqa: SIM118
     kept = len(store.keys(out).intersection(keys)) if out.is_dir() else 0
     amount = f"{kept:,} of {len(keys):,} runs are kept in {out}"
-    words = f"\nil_bench: interrupted; {amount}, the same command does the rest"
-    print(words, file=sys.stderr, flush=True)
+    print(file=sys.stderr)  # where the signal has left ^C
+    complain(f"interrupted; {amount}, the same command does the rest")
 
 
 @dataclass(frozen=True)
@@ -249,13 +236,24 @@ class _Shift:
     def outcomes(self) -> Generator[Outcome, None, None]:
         """See `outcomes`."""
         while self.waiting or self.busy:
-            while self.waiting and self.crew.has_room():
+            while self.waiting and self.crew.has_room() and self._may_begin():
                 batch = self.waiting.popleft()
                 answer = self.crew.submit(attempt, self.orders, batch)
                 self.busy[answer] = batch
             answers, _ = wait(self.busy, return_when=FIRST_COMPLETED)
             for answer in answers:
                 yield self._outcome(self.busy.pop(answer), answer)
+
+    def _may_begin(self) -> bool:
+        """Whether the next batch may begin: where it is not certain whose fault an end was, a suspect is tried alone."""
+        if self.crew.certain or not self.busy:
+            return True
+        both = (self.waiting[0], *self.busy.values())
+        return not any(map(self._is_suspect, both))
+
+    def _is_suspect(self, batch: Group) -> bool:
+        (first,) = batch.part([0]).keys()
+        return batch.runs == 1 and first in self.suspects
 
     def _outcome(self, batch: Group, answer: Answer) -> Outcome:
         """What came of a batch."""
@@ -280,9 +278,8 @@ class _Shift:
         if where:
             limit = f"no result after --timeout {self.orders.timeout:g} s"
             return self._of_failed(batch, f"{limit}; it hung in {where}")
-        key = batch.keys()[0]
-        if batch.runs == 1 and key not in self.suspects:
-            self.suspects.add(key)
+        if batch.runs == 1 and not self._is_suspect(batch):
+            self.suspects.update(batch.keys())
             self.waiting.append(batch)
             return Outcome()
         return self._of_failed(batch, f"its worker process ended, {end}")

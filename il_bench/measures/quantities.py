@@ -637,6 +637,8 @@ COST: dict[str, Quantity] = {
     "horizon exponent of the cost gap": lambda a: horizon_law(a)[0],
     "labels": _budget("labels"),
     "derivatives of the expert": _budget("derivatives"),
+    "steps that the expert took over": _budget("interventions"),
+    "changes of who drives": _budget("switches"),
     "environment steps": _budget("steps"),
     "return lost an episode while collecting": _lost_collecting,
     "episodes ended early while collecting": _early_ends,

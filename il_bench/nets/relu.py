@@ -138,8 +138,8 @@ class ReLU:
             return lesson.start.layers
         space = lesson.env.action_space
         obs = block.data.obs
-        discrete = isinstance(space, spaces.Discrete)
-        outputs = int(space.n) if discrete else block.data.action.shape[2]
+        width = block.data.action.shape[2]
+        outputs = int(space.n) if isinstance(space, spaces.Discrete) else width
         sizes = [obs.shape[2], *self.hidden, outputs]
         layers = initial_layers(sizes, block.streams)
         return [layer.to(obs.device) for layer in layers]

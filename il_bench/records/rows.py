@@ -200,7 +200,7 @@ def drift_of(values: np.ndarray, indicator: bool) -> Interval:
 
 def are_indicators(names: Iterable[str]) -> bool:
     """Whether D is 0 or 1 in all environments of these names; a file's, which is not opened for that, counts as none."""
-    registered = [ENVS.known(name) for name in names]
+    registered = [ENVS.known(name) for name in set(names)]
     return all(getattr(cls, "indicator", False) for cls in registered)
 
 

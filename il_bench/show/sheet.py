@@ -17,7 +17,7 @@ import numpy as np
 from ..paint.canvas import BANNER, INK, PAPER, SOFT, Canvas, colour_of
 from .axes import Axes
 from .painter import Painter
-from .style import paint_mark
+from .style import looks, paint_mark
 from .take import Take, joined
 from .trace import EDGE, HEIGHT, Trace, axes_of
 
@@ -225,7 +225,8 @@ class Panel:
         self._size = size
         self._drift = take.drift[learner]
         self._indicator = take.env.indicator
-        self._name = _caption(take.names[learner], learner, size[0])
+        self._look = looks(take.names)[learner]
+        self._name = _caption(take.names[learner], self._look, size[0])
         parted = take.parted(learner)
         end = int(take.end[learner])
         self._events = (parted, "parted"), (end, take.env.ending)
@@ -253,13 +254,13 @@ class Panel:
         for since, event in self._events:
             if time >= since:
                 words = f"{event} at t = {since}"
-        return _banner(words, self._size[0], colour_of(self.learner))
+        return _banner(words, self._size[0], colour_of(self._look))
 
 
-def _caption(name: str, learner: int, wide: int) -> np.ndarray:
+def _caption(name: str, look: int, wide: int) -> np.ndarray:
     strip = Canvas((wide, CAPTION))
     middle = CAPTION / 2
-    paint_mark(strip, learner, (7, middle))
+    paint_mark(strip, look, (7, middle))
     fits = 10 * len(name) < wide - 130
     size = 15 if fits else 11
     strip.text(name, (22, middle), INK, size, bold=True)

@@ -199,13 +199,16 @@ def partners(data: xarray.Dataset, reference: str) -> np.ndarray:
     alike: dict[tuple[bool, ...], dict[tuple[Any, ...], list[int]]] = {}
     for run in theirs:
         has = tuple(known[run].tolist())
+        values = _taken(rows[run], has)
         places = alike.setdefault(has, {})
-        places.setdefault(_taken(rows[run], has), []).append(run)
+        runs = places.setdefault(values, [])
+        runs.append(run)
     partner = np.full(len(rows), -1)
     for run, row in enumerate(rows):
-        fits = []
+        fits: list[int] = []
         for has, places in alike.items():
-            fits += places.get(_taken(row, has), [])
+            values = _taken(row, has)
+            fits += places.get(values, [])
         if len(fits) == 1:
             partner[run] = fits[0]
     return partner
