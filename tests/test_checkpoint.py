@@ -12,13 +12,9 @@ from safetensors.numpy import save_file
 import il_bench as il
 from il_bench.core.policy import SPENT, Log
 from il_bench.fit.training import Training
-<<<<<<< HEAD
+from il_bench.jobs import checkpoint
 from il_bench.jobs.checkpoint import TEXTS, Checkpoint
 from il_bench.jobs.sealed import CHECKSUM, opened
-=======
-from il_bench.jobs import checkpoint
-from il_bench.jobs.checkpoint import Checkpoint
->>>>>>> costs
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
