@@ -197,6 +197,7 @@ def _island(canvas: Canvas) -> None:
 def _boat(canvas: Canvas, state: np.ndarray, paint: str, alpha: float) -> None:
     """A boat seen from above."""
     offset, place, _ = state
-    hull = _place(canvas, HULL + (place, offset))
+    middle = np.array([place, offset])
+    hull = _place(canvas, HULL + middle)
     with canvas.layer(alpha, hull):
         canvas.polygon(hull, paint)

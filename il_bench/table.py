@@ -14,7 +14,7 @@ import tyro
 from .cli.command import command
 from .cli.console import console, say
 from .cli.flags import parsed
-from .core.files import write_whole
+from .core.files import sweep_away, write_whole
 from .core.settings import require
 
 Cells: TypeAlias = dict[str, tuple[str, str]]
@@ -92,6 +92,7 @@ def _write(path: Path, cells: list[Cells]) -> None:
     for line in cells:
         joined = [" ".join(cell).strip() for cell in line.values()]
         writer.writerow(joined)
+    sweep_away(path.parent)
     try:
         write_whole(path, text.getvalue().encode())
     except OSError as error:

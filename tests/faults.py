@@ -106,6 +106,8 @@ def jump_clock(monkeypatch, seconds):
 class Fragile:
     """A crew of one whose worker ends, in the manner of a killed process, as long as `ends(orders, batch)` says so."""
 
+    certain = True
+
     def __init__(self, ends, error=None):
         self._alone = Alone()
         self._ends = ends
@@ -126,6 +128,27 @@ class Fragile:
 
     def dismiss(self):
         self._alone.dismiss()
+
+
+class Blaming(Fragile):
+    """One that holds several batches at a time, and blames all of them for the end of one."""
+
+    certain = False
+
+    def __init__(self, ends):
+        super().__init__(lambda orders, batch: self._held_one(ends(orders, batch)))
+        self._held = []
+
+    def _held_one(self, ends):
+        self._held.append(ends)
+        return any(self._held)
+
+    def has_room(self):
+        return True
+
+    def result(self, answer):
+        self._held.pop(0)
+        return super().result(answer)
 
 
 STILLBORN = Ended("EXIT(1)", began=False)

@@ -178,6 +178,24 @@ def test_tensorboard_shows_drift_loss_and_gap_round_by_round():
     assert len(EventAccumulator("logs/bc").Reload().Scalars("drift/L = 1.1")) == 1
 
 
+def test_a_disk_that_is_full_of_tensorboard_s_logs_costs_no_training(monkeypatch):
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    from il_bench.show.tensorboard import watcher
+
+    def full(self):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SummaryWriter, "flush", full)
+    env = il.make("tube", horizon=4)
+    expert = il.expert(env)
+    policy = il.BC(1, il.Training(hidden=(4,), updates=4)).learn(env, expert)
+    write = watcher(Path("logs"), env, expert, "bc")
+    with pytest.warns(UserWarning, match="tensorboard: logs cannot be written .No space left"):
+        write(policy, policy.log)
+
+
 def test_a_round_of_an_earlier_version_counted_no_derivatives(monkeypatch):
     env, learner = tiny("tube"), il.DAgger(rounds=4, training=SMALL)
     counted = tuple(name for name in SPENT if name != "derivatives")

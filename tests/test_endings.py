@@ -115,6 +115,18 @@ def test_a_run_that_fails_leaves_no_folder(monkeypatch, capsys):
     assert not Path("a").exists()
 
 
+def test_who_interrupts_the_pictures_is_told_that_the_record_is_kept(monkeypatch, capsys):
+    def stops(*rest, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plots, "plot", stops)
+    with pytest.raises(SystemExit) as stop:
+        run.main([*QUICK, "--no-video", "--out", "a"])
+    assert stop.value.code == 130
+    assert "il_bench: interrupted; the Record is kept in a\n" in capsys.readouterr().err
+    assert il.load("a").learners
+
+
 def test_a_folder_that_somebody_else_filled_costs_its_name_alone(monkeypatch, capsys):
     real = session.compare
 

@@ -94,6 +94,14 @@ def test_a_cell_that_ends_its_workers_is_known_by_its_settings(capsys, monkeypat
     assert sorted(il.open("a").lipschitz.values) == [0.9, 0.9, 1.2, 1.2]
 
 
+def test_where_all_are_blamed_a_suspect_is_tried_alone(capsys, monkeypatch):
+    monkeypatch.setattr(workers, "crew_of", lambda options: faults.Blaming(is_bad))
+    said = ended(capsys, *SMALL, "--lipschitz", "1.1", "0.9", "1.2", "--batch", "1", "--out", "a")
+    assert "2 of 6 runs failed" in said
+    assert sorted(il.open("a").lipschitz.values) == [0.9, 0.9, 1.2, 1.2]
+    assert len(list(Path("a").glob("*.failed.json"))) == 2
+
+
 def test_workers_that_never_begin_end_the_sweep(capsys, monkeypatch):
     with_crew(monkeypatch, lambda *rest: True, faults.STILLBORN)
     said = ended(capsys, *SMALL, "--out", "a")
@@ -194,10 +202,10 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_first_batch(capsys, 
 
 def test_a_clock_that_jumps_costs_nothing(monkeypatch):
     sweep.main([*SMALL, "--out", "a"])
-    Path("a/.draft-half").mkdir()
+    Path("a/.il_bench-draft-half").mkdir()
     faults.jump_clock(monkeypatch, -86_400)
     sweep_away(Path("a"))
-    assert Path("a/.draft-half").exists()
+    assert Path("a/.il_bench-draft-half").exists()
     sweep.main([*SMALL, "--out", "a", "--no-resume"])
     assert il.open("a").sizes["run"] == 2
 

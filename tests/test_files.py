@@ -27,7 +27,7 @@ def test_an_empty_folder_that_was_there_stays(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "link").symlink_to("mine")
     (tmp_path / "mounted" / "lost+found").mkdir(parents=True)
-    (tmp_path / "killed" / ".draft-123").mkdir(parents=True)
+    (tmp_path / "killed" / ".il_bench-draft-123").mkdir(parents=True)
     for place in ("mine", "link", "mounted", "killed"):
         with files.reservation(place) as folder:
             (folder / "file").touch()
@@ -55,8 +55,8 @@ def test_next_numbers_are_taken_once_and_names_are_cut(tmp_path):
 
 
 def test_what_a_killed_run_left_is_swept_away_by_the_next(tmp_path):
-    draft = tmp_path / "x-001" / ".draft-123"
-    young = tmp_path / "x-002" / ".draft-456"
+    draft = tmp_path / "x-001" / ".il_bench-draft-123"
+    young = tmp_path / "x-002" / ".il_bench-draft-456"
     for left in (draft, young):
         left.mkdir(parents=True)
     os.utime(draft, (0, 0))
@@ -64,6 +64,15 @@ def test_what_a_killed_run_left_is_swept_away_by_the_next(tmp_path):
         assert folder.name == "x-003"
     assert not draft.exists()
     assert young.exists()
+
+
+def test_nobody_else_s_folder_is_taken_for_a_draft(tmp_path):
+    mine = tmp_path / ".draft-of-a-thesis"
+    mine.mkdir()
+    os.utime(mine, (0, 0))
+    with pytest.raises(ValueError, match="already holds files"), files.reservation("."):
+        pass
+    assert mine.is_dir()
 
 
 def test_a_file_may_have_the_longest_name_there_is(tmp_path):

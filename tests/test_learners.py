@@ -31,6 +31,8 @@ TASKS = {
     "table": ("resetcliff", dataclasses.replace(SMALL, net="table-per-step")),
     "chunk": ("lane", dataclasses.replace(SMALL, net="chunk", hidden=(16,), chunk=3)),
     "chunk of discrete": ("resetcliff", dataclasses.replace(SMALL, net="chunk", chunk=3)),
+    "mdn": ("lane", dataclasses.replace(SMALL, net="mdn", hidden=(16,), chunk=3)),
+    "flow": ("lane", dataclasses.replace(SMALL, net="flow", hidden=(16,), chunk=3)),
     "svm": ("ocr", dataclasses.replace(SMALL, net="svm", normalise="zscore", std_floor=0.1)),
 }
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import xarray
+from conftest import tiny
 
 import il_bench as il
 from il_bench.core.rollout import by_expert, rollout
@@ -411,6 +412,7 @@ class Screen:
 
     indicator: ClassVar = False
     ending: ClassVar = "ended"
+    draws_path: ClassVar = False
 
     def draw(self, state, size, ghost=None):
         picture = np.full((size[1], size[0], 3), 250, np.uint8)
@@ -512,3 +514,22 @@ def test_no_divergence_breaks_a_film(record, value):
     page = video.sheet_of(as_record(data, record.env))
     pages = [page.image(time) for time in (0, 6, 12)]
     assert len({part.shape for part in pages}) == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e308, -1e308, 1e9, 1e6])
+@pytest.mark.parametrize("name", il.ENVS)
+def test_a_state_that_no_rollout_reaches_is_drawn_or_refused_at_once(name, value):
+    """A hostile Record holds any state: a road was summed up over 1e9 steps for one frame."""
+    env = tiny(name)
+    size = len(env.states)
+    start = np.zeros(size)
+    far = np.full(size, value)
+    horizon = env.horizon
+    drift = np.zeros((2, horizon + 1))
+    state = np.stack([np.tile(start, (horizon + 1, 1)), np.tile(far, (horizon + 1, 1))])
+    end = np.full(2, horizon + 1)
+    rollout = take.Take(env, "", ("expert", "copy"), state, drift, end, 1.0, False)
+    try:
+        painter.Painter(rollout, (64, 48)).picture(1, 1)
+    except ValueError as error:
+        assert str(error).startswith(f"film: {name} has no picture of the state [")

@@ -163,6 +163,7 @@ def test_a_policy_that_no_network_holds_is_refused_before_any_work(tmp_path):
         ("sqil", {"minibatch": 1}, "minibatch: expected two halves, at least 2, got 1"),
         ("sqil", {"explore": 2.0}, "explore: expected from 0 to 1, got 2.0"),
         ("sqil", {"ratio": 0.0}, "ratio: expected a number above 0, got 0.0"),
+        ("iqlearn", {"alpha": 0.0}, "alpha: expected a number above 0, got 0.0"),
         ("sqil", {"engine": "ppo"}, "engine: expected auto, dqn or sac, got 'ppo'"),
     ],
 )
@@ -194,6 +195,25 @@ def test_an_engine_for_other_actions_is_refused_before_any_work():
         "sqil: expected Box actions, got Discrete ones, which sac cannot choose; use --engine dqn"
     )
     refused(wanted, lambda: il.SQIL(engine="sac").learn(cliff, il.expert(cliff)))
+
+
+def test_continuous_actions_are_refused_by_a_learner_of_discrete_ones():
+    lane = tiny("lane")
+    wanted = (
+        "iqlearn: expected Discrete actions, got Box ones, which have no soft maximum; use sqil"
+    )
+    refused(wanted, lambda: il.IQLearn().learn(lane, il.expert(lane)))
+
+
+def test_iqlearn_is_cloning_where_rewards_may_be_as_large_as_they_like():
+    env = tiny("resetcliff", seeds=2)
+    expert = il.expert(env)
+    clone = il.BC(2, SMALL).learn(env, expert)
+    free = il.IQLearn(episodes=2, training=SMALL, alpha=1e12).learn(env, expert)
+    bound = il.IQLearn(episodes=2, training=SMALL).learn(env, expert)
+    for own, its, third in zip(free.layers, clone.layers, bound.layers, strict=True):
+        torch.testing.assert_close(own, its, rtol=1e-3, atol=1e-4)
+        assert not torch.allclose(third, its, rtol=1e-3, atol=1e-4)
 
 
 def test_half_of_every_batch_is_the_expert_s_and_pays():

@@ -138,6 +138,12 @@ def test_netcdf_hands_it_to_anyone(record, tmp_path):
         assert other["divergence"].attrs["description"].startswith("distance D_t")
 
 
+def test_netcdf_that_cannot_be_written_is_a_sentence(record, tmp_path):
+    (tmp_path / "folder" / "file").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"path: .*folder cannot be written"):
+        record.to_netcdf(tmp_path / "folder")
+
+
 def test_the_same_comparison_twice_is_identical(record):
     again = compared()
     for name in DIMS:

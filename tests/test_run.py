@@ -237,6 +237,7 @@ def test_the_module_runs_as_a_command():
         (["--episodes", "0"], "episodes: expected a whole number of at least 1, got 0"),
         (["--rollouts", "0"], "rollouts: expected at least 1, got 0"),
         (["--threads", "0"], "threads: expected at least 1, got 0"),
+        (["--memory", "inf"], "memory: expected gigabytes, at least 0, got inf; 0 sets no limit"),
         (["--device", "tpu"], "device: expected cpu or cuda, got 'tpu'"),
         (["--from", "nowhere"], "nowhere is not a Record"),
         (["--env", "resetcliff", "--mix", "average"], "mix average: expected Box actions"),

@@ -87,6 +87,15 @@ def test_a_range_is_its_numbers_both_ends_included(token, numbers):
     assert plan.spread(token) == numbers
 
 
+@pytest.mark.parametrize(
+    "token",
+    ["0:1:1e-9", "1:inf:1", "-inf:1:1", "nan:1:1", "1e308:1.1e308:1", "0:1:0", "0:1:5e-324"],
+)
+def test_a_range_without_end_or_measure_is_a_sentence(token):
+    with pytest.raises(ValueError, match=f"range {token}: expected (first:last:step|at most)"):
+        plan.spread(token)
+
+
 def test_every_combination_is_there_once_with_its_labels(capsys):
     swept(*PLAN, "--out", "a")
     data = il.open("a")
@@ -293,20 +302,20 @@ def test_a_file_that_is_not_ours_is_refused_in_a_sentence(capsys, damage, senten
 
 
 def test_drafts_of_killed_sweeps_are_swept_away_and_others_left(capsys):
-    for name in (".draft-old", ".draft-young"):
+    for name in (".il_bench-draft-old", ".il_bench-draft-young"):
         Path("a", name).mkdir(parents=True)
         Path("a", name, "half.safetensors").write_bytes(b"half")
     yesterday = time.time() - 86_400
-    for part in (Path("a/.draft-old/half.safetensors"), Path("a/.draft-old")):
+    for part in (Path("a/.il_bench-draft-old/half.safetensors"), Path("a/.il_bench-draft-old")):
         os.utime(part, (yesterday, yesterday))
     swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
-    assert [path.name for path in Path("a").glob(".*")] == [".draft-young"]
+    assert [path.name for path in Path("a").glob(".*")] == [".il_bench-draft-young"]
 
 
 def test_drafts_and_links_are_never_read(capsys):
     swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
     (path,) = Path("a").iterdir()
-    Path("a/.draft-x.safetensors").write_bytes(b"half")
+    Path("a/.il_bench-draft-x.safetensors").write_bytes(b"half")
     assert il.open("a").sizes["run"] == 2
     Path("a/link.safetensors").symlink_to(path.absolute())
     assert "is a link; copy the file itself there" in refused(capsys, "a", main=table.main)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
+from ..core.printable import harmless
 from .console import console as plain_console
 
 if TYPE_CHECKING:
@@ -42,12 +43,12 @@ def progress(
     with rich.Progress(*columns, console=where, transient=not counted) as bars:
 
         def add(name: str, total: float = 1.0) -> Report:
-            bar = bars.add_task(name, total=total, words="")
+            bar = bars.add_task(harmless(name), total=total, words="")
 
             def report(done: float, words: str) -> None:
                 bars.update(bar, completed=min(done, total))
                 if words:
-                    bars.update(bar, words=words)
+                    bars.update(bar, words=harmless(words))
 
             return report
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from .settings import require
 
-DRAFT = ".draft-"
+DRAFT = ".il_bench-draft-"
 """What the name of a draft begins with: nothing that begins so is ever read."""
 MOUNTED = "lost+found"
 """What an empty file system holds where it is mounted."""

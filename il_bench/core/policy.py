@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, final
+from typing import Any, ClassVar, Protocol, final
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ class Policy(ABC):
         runs: how many policies, R.
         log: what it cost to learn, where a learner signed it.
         shared: whether one policy acts in all the runs, so that they are no independent evidence about a learner.
+        by_chance: whether it is there to act by chance, so that comparisons and learners let it, unasked: what it does
+            deterministically is no typical action. A class declares it.
         sees_state: whether it is shown states, as experts are, where others are shown observations.
     """
 
@@ -40,6 +42,7 @@ class Policy(ABC):
     log: Log | None = None
     shared: bool = False
     sees_state: bool = False
+    by_chance: ClassVar[bool] = False
 
     @property
     def kind(self) -> str:

@@ -132,9 +132,15 @@ def by_policy(
     return drive
 
 
+def chance_of(policy: Policy, streams: Streams, sample: bool = False) -> Streams | None:
+    """The streams by which a policy acts, where it is asked to act by chance or is there to; None where it does not."""
+    return streams if sample or policy.by_chance else None
+
+
 def by_learner(env: Env, policy: Policy, streams: Streams, episodes: int) -> Driver:
-    """A policy drives while it learns: by chance where that is the environment's nature, deterministic elsewhere."""
-    return by_policy(env, policy, streams if env.by_chance else None, episodes)
+    """A policy drives while it learns: by chance where that is the environment's nature or its own."""
+    chance = chance_of(policy, streams, env.by_chance)
+    return by_policy(env, policy, chance, episodes)
 
 
 def by_mixture(

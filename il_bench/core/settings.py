@@ -93,7 +93,8 @@ def require_choice(settings: Any) -> None:
         ValueError: in one sentence.
     """
     try:
-        hints = _hints(type(settings))
+        cls: Any = type(settings)
+        hints = _hints(cls)
     except NameError:  # a name that only type checkers import
         return
     for field in dataclasses.fields(settings):

@@ -163,3 +163,12 @@ def white(numbers: torch.Tensor) -> torch.Tensor:
 def _upper(bits: torch.Tensor) -> torch.Tensor:
     """The upper 31 of 64 bits, as a number that is not negative."""
     return (bits >> 33) & 0x7FFFFFFF
+
+
+def normals(draw: torch.Tensor, count: int) -> torch.Tensor:
+    """Standard normal numbers (..., count) that look independent of one another, from one uniform number each (...)."""
+    places = torch.arange(count, device=draw.device)
+    mixed = white(draw[..., None] + places)
+    # `white` gives multiples of 2**-31: in the middle between them nothing is infinite.
+    inner = mixed + 2.0**-32
+    return torch.special.ndtri(inner)

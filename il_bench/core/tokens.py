@@ -61,7 +61,6 @@ class TokenEnv(Env):
         self.require_language()
 
     @property
-    @final
     def states(self) -> dict[str, str]:  # type: ignore[override]
         """The node, the flag, and the last symbols, the latest first."""
         older = {f"symbol {back} back": "" for back in range(1, self.context)}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import torch
 from gymnasium import spaces
 
-from ..core.settings import require
+from ..core.arrays import Arrays
+from ..core.settings import require, require_count
 from .dataset import Dataset, Moments
 
 MISSING = -100
@@ -20,6 +21,29 @@ which stays infinite when it is scaled; NaN would hide a run that breaks."""
 
 Planner: TypeAlias = "Callable[[], torch.Tensor]"
 """Plans (R, E, L, U): the next L actions of every episode, as they look from its present observation."""
+
+
+class Plan(Protocol):
+    """A net whose policies plan: its settings."""
+
+    chunk: int
+    """Actions planned from one observation, L."""
+    execute: int
+    """How many of them are executed before the next plan; 0 executes all."""
+
+
+def require_plan(net: Plan) -> None:
+    """Refuse plans that nobody can execute."""
+    chunk = require_count("chunk", net.chunk)
+    wanted = f"expected 0 (all) to {chunk}, the chunk"
+    fits = 0 <= net.execute <= chunk
+    require(fits, f"execute: {wanted}, got {net.execute}; plan more or execute fewer")
+
+
+def require_box(net: str, space: Any) -> None:
+    """Refuse actions that have no density."""
+    wanted = "expected Box actions, got Discrete ones, of which net mlp is a distribution"
+    require(isinstance(space, spaces.Box), f"net {net}: {wanted}; use net mlp, or chunk")
 
 
 def require_horizon(net: str, chunk: int, horizon: int) -> None:
@@ -91,6 +115,14 @@ def space_of_plans(space: spaces.Box, length: int) -> spaces.Box:
 def anything(size: int) -> spaces.Box:
     """The space of numbers that nothing bounds, (size,)."""
     return spaces.Box(-np.inf, np.inf, (size,))
+
+
+def in_box(plan: torch.Tensor, labels: Arrays, space: spaces.Box) -> torch.Tensor:
+    """The actions (R, E, L, U) of plans (R, E, L U) in the units of their training, "shift" and "scale" (R, 1, L U)."""
+    numbers = plan * labels["scale"] + labels["shift"]
+    actions = numbers.unflatten(-1, (-1, space.low.size))
+    low, high = (torch.as_tensor(bound.ravel()) for bound in (space.low, space.high))
+    return actions.clamp(low.to(actions), high.to(actions))
 
 
 def execute(memory: Any, plan: Planner, steps: int) -> tuple[torch.Tensor, Any]:

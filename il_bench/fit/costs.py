@@ -95,7 +95,7 @@ def costs(course: Course, visits: Visits, worth: torch.Tensor) -> Dataset:
     nobody judged, and where nobody lived.
     """
     seen = visits.rollout
-    judged = visits.judged.sum((1, 2))
+    judged = visits.judged.sum(2)
     count_labels(seen, course.log, judged)
     weight = _weights(visits, worth)
     runs, episodes, actions, steps = weight.shape

@@ -43,8 +43,8 @@ def demonstrated(course: Course, episodes: int) -> list[Transitions]:
 def transitions(env: Env, visits: Rollout) -> list[Transitions]:
     """The steps of a rollout, for each run (R,)."""
     runs, episodes, times, size = visits.state.shape
-    obs = observe(env, visits.state.reshape(runs, -1, size))
-    obs = obs.reshape(runs, episodes, times, -1).cpu().numpy()
+    seen = observe(env, visits.state.reshape(runs, -1, size))
+    obs = seen.reshape(runs, episodes, times, -1).cpu().numpy()
     action = _possible(env, visits.action.cpu().numpy())
     alive = visits.alive.cpu().numpy()
     step = np.arange(times - 1)
@@ -52,10 +52,11 @@ def transitions(env: Env, visits: Rollout) -> list[Transitions]:
     over = last & visits.terminated[..., None].cpu().numpy()
     before = obs[:, :, :-1]
     after = obs[:, :, 1:]
-    return [
-        Transitions(*(part[run][alive[run]] for part in (before, action, after, over)))
-        for run in range(runs)
-    ]
+    out = []
+    for run, lived in enumerate(alive):
+        own = [part[run][lived] for part in (before, action, after, over)]
+        out.append(Transitions(*own))
+    return out
 
 
 def _possible(env: Env, action: np.ndarray) -> np.ndarray:

@@ -40,7 +40,13 @@ class Gone(Exception):
 
 
 class Crew(Protocol):
-    """Whoever computes."""
+    """Whoever computes.
+
+    Attributes:
+        certain: whether it is known which batch a worker ended with; a cluster blames all that it held.
+    """
+
+    certain: bool
 
     def has_room(self) -> bool:
         """Whether more work can be handed out."""
@@ -61,6 +67,8 @@ class Crew(Protocol):
 
 class Alone:
     """This process computes; whatever ends it ends all."""
+
+    certain = True
 
     def __init__(self) -> None:
         self._room = True
@@ -95,6 +103,8 @@ class Processes:
         count: how many.
         begin: what each does first; who ends before that was done never got so far as to work.
     """
+
+    certain = True
 
     def __init__(self, count: int, begin: Work):
         self._count = count
@@ -153,6 +163,8 @@ class Cluster:
     Raises:
         ValueError: when Dask is not installed, or nothing answers there.
     """
+
+    certain = False
 
     def __init__(self, scheduler: str | None):
         self._client = _client(scheduler)

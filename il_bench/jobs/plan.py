@@ -34,6 +34,8 @@ Pair: TypeAlias = "tuple[str, str]"
 """The names of an environment and of a learner."""
 
 RANGE_DIGITS = 12
+MOST_VALUES = 10_000
+"""Of a range: nobody means more, and a zero too many would fill the memory."""
 NO_FLAGS = ("seed", "device")
 """Settings of an environment that are set by the command's own flags."""
 
@@ -195,9 +197,12 @@ def spread(token: str) -> list[str]:
         first, last, step = map(float, parts)
     except ValueError:
         return [token]
-    upwards = step > 0 and last >= first
+    upwards = step > 0 and math.inf > last >= first > -math.inf
     require(upwards, f"range {token}: expected first:last:step, upwards; try 0.8:1.3:0.05")
-    count = int((last - first) / step + 1 + 1e-9)
+    steps = (last - first) / step + 1 + 1e-9
+    wanted = f"at most {MOST_VALUES:,} values, got {steps:.3g}"
+    require(steps < MOST_VALUES + 1, f"range {token}: expected {wanted}; take a larger step")
+    count = int(steps)
     exact = [first + i * step for i in range(count)]
     values = [round(value, RANGE_DIGITS) for value in exact]
     if all(part.lstrip("+-").isdigit() for part in parts):
@@ -476,7 +481,7 @@ def _require_possible(options: SweepOptions) -> None:
         count = getattr(options, name)
         require(count >= 1, f"{name}: expected at least 1, got {count}")
     wanted = f"expected gigabytes, at least 0, got {options.memory}"
-    require(options.memory >= 0, f"memory: {wanted}; 0 sets no limit")
+    require(0 <= options.memory < math.inf, f"memory: {wanted}; 0 sets no limit")
     wanted = f"expected seconds, at least 0, got {options.timeout}"
     require(0 <= options.timeout < math.inf, f"timeout: {wanted}; 0 sets no limit")
     wanted = f"expected at least 0, got {options.jobs}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
 import tempfile
 import time
@@ -45,6 +46,7 @@ from .matched import MATCHED, is_matched, learn_matched, require_matchable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 
 def execute(
@@ -77,10 +79,21 @@ def execute(
         if note := resolve.note(expert):
             console.print(note, highlight=False, markup=False, soft_wrap=True)
         comparison = _compared(env, expert, learners, options, out, console)
-    pictures = _draw(comparison, options, console)
-    _tell(comparison, pictures, original, console)
+    with _interrupted_late(comparison):
+        pictures = _draw(comparison, options, console)
+        _tell(comparison, pictures, original, console)
     console.print(f"[dim]{time.perf_counter() - began:.1f} s[/dim]", highlight=False)
     return comparison
+
+
+@contextlib.contextmanager
+def _interrupted_late(comparison: record.Record) -> Iterator[None]:
+    """Whoever interrupts the pictures is told that the Record is there."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        folder = comparison.path or Path()
+        raise KeyboardInterrupt(f"the Record is kept in {_shown(folder)}") from None
 
 
 def _expert(env: Env, options: RunOptions) -> Expert:
@@ -265,7 +278,7 @@ def _require_possible(options: RunOptions, learners: dict[str, Any]) -> None:
     require_matchable(learners, options.match)
     require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
     require(
-        options.memory >= 0,
+        0 <= options.memory < math.inf,
         f"memory: expected gigabytes, at least 0, got {options.memory}; 0 sets no limit",
     )
     rounds = options.checkpoint_every
@@ -322,8 +335,8 @@ def _saved_elsewhere(comparison: record.Record, out: Path) -> bool:
     return False
 
 
-def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOptions) -> str:
-    from rich.markup import escape
+def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOptions) -> Text:
+    from rich.text import Text
 
     certificate = env.certificate()
     dial = ", ".join(f"{value:.4g}" for value in dict.fromkeys(certificate.value))
@@ -338,7 +351,8 @@ def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOp
         f"{' and '.join(names)} {verb} {imitated}; {chance} evaluation"
     )
     became = f"\n{env.adaptation}" if env.adaptation else ""
-    return f"[bold]{escape(registry.name_of(env))}[/bold]{escape(rest + became)}"
+    name = registry.name_of(env)
+    return Text.assemble((name, "bold"), rest, became)
 
 
 def _memory(env: Env, learners: dict[str, Any], options: RunOptions) -> str:

@@ -236,13 +236,24 @@ class _Shift:
     def outcomes(self) -> Generator[Outcome, None, None]:
         """See `outcomes`."""
         while self.waiting or self.busy:
-            while self.waiting and self.crew.has_room():
+            while self.waiting and self.crew.has_room() and self._may_begin():
                 batch = self.waiting.popleft()
                 answer = self.crew.submit(attempt, self.orders, batch)
                 self.busy[answer] = batch
             answers, _ = wait(self.busy, return_when=FIRST_COMPLETED)
             for answer in answers:
                 yield self._outcome(self.busy.pop(answer), answer)
+
+    def _may_begin(self) -> bool:
+        """Whether the next batch may begin: where it is not certain whose fault an end was, a suspect is tried alone."""
+        if self.crew.certain or not self.busy:
+            return True
+        both = (self.waiting[0], *self.busy.values())
+        return not any(map(self._is_suspect, both))
+
+    def _is_suspect(self, batch: Group) -> bool:
+        (first,) = batch.part([0]).keys()
+        return batch.runs == 1 and first in self.suspects
 
     def _outcome(self, batch: Group, answer: Answer) -> Outcome:
         """What came of a batch."""
@@ -267,9 +278,8 @@ class _Shift:
         if where:
             limit = f"no result after --timeout {self.orders.timeout:g} s"
             return self._of_failed(batch, f"{limit}; it hung in {where}")
-        key = batch.keys()[0]
-        if batch.runs == 1 and key not in self.suspects:
-            self.suspects.add(key)
+        if batch.runs == 1 and not self._is_suspect(batch):
+            self.suspects.update(batch.keys())
             self.waiting.append(batch)
             return Outcome()
         return self._of_failed(batch, f"its worker process ended, {end}")

@@ -137,7 +137,8 @@ class Gated:
         back = tau * _column(self.back, env)
         if self.gate == "human":
             return gates.Human(ruler, tau, back)
-        doubt = gates.Doubt(ruler, _members(policy, self._policies))
+        members = _members(policy, self._policies)
+        doubt = gates.Doubt(ruler, [one for one in members if one is not None])
         if self.gate == "ensemble":
             return gates.Ensemble(ruler, doubt, tau, _column(self.doubt, env))
         risk = gates.Risk(ruler, policy, data, tau)

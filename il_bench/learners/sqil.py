@@ -115,7 +115,7 @@ class SQIL:
 
         from ..borders.sb3_replay import HalfExpert
 
-        settings = {
+        settings: dict[str, Any] = {
             "learning_rate": self.rate,
             "learning_starts": 0,
             "buffer_size": self.rounds * self.rollout,
@@ -131,7 +131,10 @@ class SQIL:
         }
         if engine == "sac":
             return SAC("MlpPolicy", world, **settings)
-        chance = {"exploration_initial_eps": self.explore, "exploration_final_eps": self.explore}
+        chance: dict[str, Any] = {
+            "exploration_initial_eps": self.explore,
+            "exploration_final_eps": self.explore,
+        }
         return DQN("MlpPolicy", world, target_update_interval=self.rollout, **chance, **settings)
 
     def _practise(self, student: Student, i: int) -> None:

@@ -11,7 +11,7 @@ from gymnasium import spaces
 from ..borders import resolve
 from ..core.env import Env, Expert
 from ..core.policy import Policy
-from ..core.rollout import Rollout, action_error, flat_ask, replay
+from ..core.rollout import Rollout, action_error, chance_of, flat_ask, replay
 from ..core.threads import few_threads
 from ..records import record
 from ..records.record import Record
@@ -231,8 +231,8 @@ def _replayed(
     reference: Reference, env: Env, policy: Policy, path: Rollout, labels: Any
 ) -> np.ndarray:
     """A learner's errors (R, E, T, U) along somebody else's path, by chance if it acted so in the Record."""
-    by_chance = reference.record.config.get("sample")
-    chance = reference.streams if by_chance else None
+    sample = bool(reference.record.config.get("sample"))
+    chance = chance_of(policy, reference.streams, sample)
     taken = replay(env, policy, path, chance)
     return action_error(env, taken, labels).cpu().numpy()
 

@@ -16,7 +16,6 @@ from gymnasium import spaces
 
 from ..core import strangers
 from ..core.env import Env, Expert
-from ..core.ids import vocabulary
 from ..core.rollout import action_size
 from ..core.settings import per_run_fields
 from ..core.streams import Streams
@@ -143,11 +142,17 @@ def determinism(env: Env) -> Iterator[str]:
         yield "observation: left observation_space under random actions; widen its bounds"
 
 
+def _bounds_of(space: spaces.Box | spaces.MultiDiscrete) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest observation (O,)."""
+    if isinstance(space, spaces.Box):
+        return space.low, space.high
+    highest = space.nvec - 1
+    return np.zeros_like(highest), highest
+
+
 def _outside(array: torch.Tensor, space: spaces.Box | spaces.MultiDiscrete) -> bool:
     """Whether any number lies outside the bounds of a space, rounding allowed."""
-    sizes = vocabulary(space)
-    lowest = np.zeros(len(sizes)) if sizes else space.low
-    highest = np.array(sizes) - 1 if sizes else space.high
+    lowest, highest = _bounds_of(space)
     low = torch.as_tensor(lowest).double()
     high = torch.as_tensor(highest).double()
     below = array < low - 1e-6

@@ -26,6 +26,7 @@ from ..fit.chunks import (
     chunked,
     execute,
     require_horizon,
+    require_plan,
     space_of_plans,
 )
 from ..fit.loop import Autograd, Block, Gradient
@@ -122,11 +123,9 @@ class Chunks:
 
     def __post_init__(self) -> None:
         """Refuse widths that no network has, and plans that nobody can execute."""
-        require_counts(self, "hidden", "chunk")
+        require_counts(self, "hidden")
+        require_plan(self)
         require_positive(self, "decay", zero=True)
-        wanted = f"expected 0 (all) to {self.chunk}, the chunk"
-        fits = 0 <= self.execute <= self.chunk
-        require(fits, f"execute: {wanted}, got {self.execute}; plan more or execute fewer")
         alone = not self.ensemble or self.execute == 0
         reason = "an ensemble plans anew at each step"
         require(alone, f"execute: {reason}, got {self.execute}; leave it at 0")

@@ -18,6 +18,7 @@ from ..core.env import Env
 from ..core.policy import Policy, choose
 from ..core.settings import as_tuple, one_of, require, require_counts
 from ..core.streams import Streams
+from ..fit.chunks import anything
 from ..fit.dataset import Dataset
 from ..fit.loop import (
     Autograd,
@@ -180,6 +181,14 @@ def side_by_side(parts: list[Networks]) -> Networks:
         pieces = [part.scaling[name] for part in parts]
         scaling[name] = torch.cat(pieces)
     return Networks(layers, trained, scaling)
+
+
+def unscaled(networks: Networks) -> MLPPolicy:
+    """Networks whose outputs are no actions, but what somebody makes them from: as they are."""
+    last = networks.layers[-1]
+    zero = torch.zeros_like(last)
+    scaling = networks.scaling | {"shift": zero, "scale": torch.ones_like(zero)}
+    return MLPPolicy(networks.layers, scaling, anything(last.shape[-1]), networks.trained)
 
 
 def _joined(parts: list[Layers]) -> Layers:

@@ -68,7 +68,8 @@ class ReLUPolicy(Policy):
         x = (obs.double() - mean) / self._scaling["std"]
         out = relu(self._layers, x)
         if isinstance(self.action_space, spaces.Box):
-            return self._middle + self._half * out.tanh(), memory
+            aside = self._half * out.tanh()
+            return self._middle + aside, memory
         if draw is None:
             return out.argmax(-1, keepdim=True), memory
         return choose(out.softmax(-1), draw), memory
@@ -138,8 +139,8 @@ class ReLU:
             return lesson.start.layers
         space = lesson.env.action_space
         obs = block.data.obs
-        discrete = isinstance(space, spaces.Discrete)
-        outputs = int(space.n) if discrete else block.data.action.shape[2]
+        width = block.data.action.shape[2]
+        outputs = int(space.n) if isinstance(space, spaces.Discrete) else width
         sizes = [obs.shape[2], *self.hidden, outputs]
         layers = initial_layers(sizes, block.streams)
         return [layer.to(obs.device) for layer in layers]
@@ -155,19 +156,21 @@ class ReLU:
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`."""
         sizes = [observation, *self.hidden, outputs]
-        return sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
+        pairs = itertools.pairwise(sizes)
+        return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairs)
 
 
 def _widths(block: Block, space: Any) -> Arrays:
     """What leads actions to -1 and 1 at the ends of their Box: "shift", "scale" (R, 1, U); labels stay as they are."""
-    runs, _, size = block.data.action.shape
-    shift = torch.zeros(size, dtype=torch.float64)
-    scale = torch.ones(size, dtype=torch.float64)
+    action = block.data.action
+    runs, _, size = action.shape
+    device = str(action.device)
+    shift = torch.zeros(size, device=device)
+    scale = torch.ones(size, device=device)
     if isinstance(space, spaces.Box):
-        shift, scale = middle_and_half(space, "cpu")
-    widths = {"shift": shift, "scale": scale}
-    device = block.data.obs.device
-    return {name: value.float().expand(runs, 1, -1).to(device) for name, value in widths.items()}
+        shift, scale = middle_and_half(space, device)
+    shape = (runs, 1, size)
+    return {"shift": shift.float().expand(shape), "scale": scale.float().expand(shape)}
 
 
 def _autograd(discrete: bool, optimiser: Optimiser) -> Autograd:

@@ -20,7 +20,7 @@ import torch
 
 from ..borders.resolve import environment
 from ..core.env import Env
-from ..core.files import filling, reservation, write_arrays
+from ..core.files import filling, reservation, whole, write_arrays
 from ..core.policy import Policy
 from ..core.registry import ENVS
 from ..core.settings import plain, require
@@ -139,7 +139,11 @@ class Record:
         return self.learners.index(learner)
 
     def to_netcdf(self, path: str | Path) -> None:
-        """Write the labelled dataset as NetCDF (needs scipy alone)."""
+        """Write the labelled dataset as NetCDF (needs scipy alone), whole or not at all.
+
+        Raises:
+            ValueError: when it cannot be written.
+        """
         data = self.data.copy()
         data.attrs = {
             name: json.dumps(self.config[name])
@@ -147,7 +151,12 @@ class Record:
         }
         for name in ("terminated", "truncated"):
             data[name] = data[name].astype("int8")
-        data.to_netcdf(path, engine="scipy")
+        try:
+            with whole(Path(path)) as draft:
+                data.to_netcdf(draft, engine="scipy")
+        except OSError as error:
+            reason = error.strerror or error
+            raise ValueError(f"path: {path} cannot be written ({reason}); name another") from None
 
     def to_minari(
         self,

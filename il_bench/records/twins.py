@@ -24,6 +24,7 @@ from ..core.rollout import (
     action_error,
     by_expert,
     by_policy,
+    chance_of,
     flat_ask,
     replay,
     rollout,
@@ -71,7 +72,7 @@ def compare(
         episodes: rollouts of each run, E; on seeds that no learner has seen, though where starts are few they may be
             the demonstrations' again, see `Record.demonstrated`.
         streams: start and noise; by default "evaluation" under each run's seed.
-        sample: let policies act by chance; deterministic otherwise.
+        sample: let policies act by chance; deterministic otherwise, but for those that are there to act by chance.
         notes: what else the record should keep, as JSON.
         **named: policies by name, as well.
 
@@ -169,7 +170,7 @@ class _Twins:
             own, places = self.rollout(by_expert(env, policy))
             taken = flat_ask(env, policy, lead)
         else:
-            chance = self.streams if self.sample else None
+            chance = chance_of(policy, self.streams, self.sample)
             own, places = self.rollout(by_policy(env, policy, chance, self.episodes))
             taken = replay(env, policy, lead, chance)
         self._note_uncoupled(name, own, lead, places)

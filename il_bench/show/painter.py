@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core import strangers
+from ..core.registry import name_of
 from ..paint.canvas import colour_of, mix
 from .style import looks
 from .take import Take
@@ -66,9 +68,18 @@ class Painter:
     def _drawn(self, state: bytes, twin: bytes | None, colour: str) -> np.ndarray:
         here = self._restored(state)
         ghost = None if twin is None else self._restored(twin)
-        if self._coloured:
-            return self._env.draw(here, self._size, ghost, colour=colour)
-        return self._env.draw(here, self._size, ghost)
+        own = {"colour": colour} if self._coloured else {}
+        try:
+            return self._env.draw(here, self._size, ghost, **own)
+        except Exception as error:
+            # Of a stranger's `draw` whoever calls says whose it was.
+            if strangers.blame(error):
+                raise
+            name = name_of(self._env)
+            coordinates = f"{here.tolist()}"[:80]
+            words = strangers.in_words(error)
+            reason = f"{name} has no picture of the state {coordinates} ({words})"
+            raise ValueError(f"film: {reason}; is it one of its states?") from error
 
     def _heeds_twin(self, first: np.ndarray, drift: np.ndarray) -> bool:
         """Whether the picture of the first state depends on the twin's, wherever that may be."""

@@ -1,0 +1,294 @@
+"""mdn: mixture density networks; a plan is drawn as a whole from one of several normal distributions.
+
+Bishop (1994), "Mixture density networks". Each of K components is a plan of the next actions, so that who draws one has
+decided for all of its steps: the next draw is made when the executed part of the plan is over. Drawing is what it is
+for, and what a comparison does with it (`by_chance`); deterministic it is the mean of the most likely component, the one
+way that it would take always. Not to be confused with a network that has one normal distribution, whose mean is what
+squared error learns.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from ..core.arrays import Arrays
+from ..core.policy import Policy, choose
+from ..core.settings import one_of, require_counts
+from ..core.streams import normals
+from ..fit.chunks import (
+    anything,
+    chunked,
+    execute,
+    in_box,
+    require_box,
+    require_horizon,
+    require_plan,
+)
+from ..fit.loop import Autograd, Block, Gradient
+from ..fit.optimiser import Layers, Optimiser
+from ..fit.training import Lesson, require_positive
+from . import _mlp_engine
+from .mlp import MLP, MLPPolicy, mlp, scaling_of, train, unscaled
+
+
+@dataclass(frozen=True)
+class Mixtures:
+    """Mixtures of K normal distributions of D numbers, each with a deviation of its own in each of them.
+
+    Attributes:
+        logits: (..., K) of the components' chances.
+        mean: (..., K, D).
+        variance: (..., K, D).
+    """
+
+    logits: torch.Tensor
+    mean: torch.Tensor
+    variance: torch.Tensor
+
+    @classmethod
+    def of(cls, out: torch.Tensor, components: int, floor: float) -> Mixtures:
+        """From a network's outputs (..., K (1 + 2 D)): logits, means, logarithms of deviations above the `floor`."""
+        numbers = (out.shape[-1] - components) // 2
+        logits, means, deviations = out.split([components, numbers, numbers], -1)
+        mean = means.unflatten(-1, (components, -1)) + homes(components).to(out)
+        above = deviations.unflatten(-1, (components, -1))
+        variance = floor**2 + (2 * above).exp()
+        return cls(logits, mean, variance)
+
+    def log_density(self, target: torch.Tensor) -> torch.Tensor:
+        """The logarithm of the density (...) of targets (..., D); infinite ones are missing, and left out."""
+        missing = target.isposinf()[..., None, :]
+        # Put at the mean first: what is infinite has no derivative, even where it is left out.
+        known = torch.where(missing, self.mean.detach(), target[..., None, :])
+        square = (known - self.mean).square() / self.variance
+        width = (2 * math.pi * self.variance).log()
+        each = -0.5 * (square + width)
+        of_component = each.masked_fill(missing, 0).sum(-1)
+        chances = self.logits.log_softmax(-1)
+        return (chances + of_component).logsumexp(-1)
+
+    def draw(self, chance: torch.Tensor | None) -> torch.Tensor:
+        """One draw (..., D) by uniform numbers (...); without, the mean of the most likely component."""
+        if chance is None:
+            best = self.logits.argmax(-1, keepdim=True)
+            return _picked(self.mean, best)
+        which = choose(self.logits.softmax(-1), chance)
+        mean = _picked(self.mean, which)
+        deviation = _picked(self.variance, which).sqrt()
+        return mean + deviation * normals(chance, mean.shape[-1])
+
+
+@lru_cache(maxsize=16)
+def homes(components: int) -> torch.Tensor:
+    """Where the means of K components begin, (K, 1) float32: evenly among normal numbers.
+
+    Alike, they would first become one wide component, and most of them would stay it.
+    """
+    share = (torch.arange(components, dtype=torch.float64) + 0.5) / components
+    return torch.special.ndtri(share).float()[:, None]
+
+
+def _picked(each: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
+    """Of the numbers (..., K, D) of components those (..., D) of one, (..., 1)."""
+    index = which[..., None].expand(*each.shape[:-2], 1, each.shape[-1])
+    return each.gather(-2, index)[..., 0, :]
+
+
+class MDNPolicy(Policy):
+    """Mixture density networks over the actions of several steps.
+
+    Memory is what is left of the plan that was drawn.
+
+    Args:
+        network: from observations to what makes `Mixtures` of plans, K (1 + 2 L U) numbers.
+        labels: "shift", "scale" (R, 1, L U), the units of plans; float32.
+        action_space: Gymnasium's space of one action.
+        steps: how many actions of a plan are executed before the next one is drawn.
+        floor: the smallest deviation of a component, in the units of plans.
+    """
+
+    by_chance: ClassVar[bool] = True
+
+    def __init__(
+        self, network: MLPPolicy, labels: Arrays, action_space: spaces.Box, steps: int, floor: float
+    ):
+        self.network = network
+        self.labels = labels
+        self.action_space: spaces.Box = action_space
+        self.steps = steps
+        self.floor = floor
+        self.runs = network.runs
+        self.device = network.device
+        self._labels = {name: value.double() for name, value in labels.items()}
+
+    def __repr__(self) -> str:
+        """What it is, not all of it."""
+        return f"MDNPolicy({self.network}, {self.steps} executed)"
+
+    def mixtures(self, obs: torch.Tensor) -> Mixtures:
+        """The distributions of plans, in the units of their training, for observations (R, E, O)."""
+        out = self.network.output(obs)
+        numbers = self.labels["scale"].shape[-1]
+        components = out.shape[-1] // (1 + 2 * numbers)
+        return Mixtures.of(out, components, self.floor)
+
+    def act(
+        self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Any]:
+        """See `Policy.act`; `draw` draws a plan, by the number of its first step."""
+
+        def plan() -> torch.Tensor:
+            drawn = self.mixtures(obs).draw(draw)
+            return in_box(drawn, self._labels, self.action_space)
+
+        return execute(memory, plan, self.steps)
+
+    def __getitem__(self, run: int) -> MDNPolicy:
+        """The policy of one run."""
+        pick = one_of(run, self.runs)
+        labels = {name: value[pick] for name, value in self.labels.items()}
+        return MDNPolicy(self.network[run], labels, self.action_space, self.steps, self.floor)
+
+    def arrays(self, resume: bool = False) -> Arrays:
+        """Everything that makes this policy, by name."""
+        own = {f"labels.{name}": value for name, value in self.labels.items()}
+        own["plan.steps"] = torch.full((self.runs,), self.steps)
+        own["plan.floor"] = torch.full((self.runs,), self.floor, dtype=torch.float64)
+        return self.network.arrays(resume) | own
+
+
+@dataclass(frozen=True)
+class MDN:
+    """Mixture density networks over plans of several actions, trained on their likelihood; act by chance."""
+
+    hidden: tuple[int, ...] = (64, 64)
+    """Widths of the hidden layers."""
+    components: int = 4
+    """Normal distributions that are mixed, K."""
+    floor: float = 0.05
+    """Smallest deviation of a component, in standard deviations of the actions."""
+    chunk: int = 4
+    """Actions planned from one observation, l, at most the horizon."""
+    execute: int = 0
+    """How many of them are executed before the next plan is drawn; 0 executes all."""
+
+    descends: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Refuse widths that no network has, and plans that nobody can execute."""
+        require_counts(self, "hidden", "components")
+        require_positive(self, "floor")
+        require_plan(self)
+
+    def fit(self, lesson: Lesson) -> MDNPolicy:
+        """See `Net.fit`; the loss is minus the logarithm of the likelihood.
+
+        Raises:
+            ValueError: for a chunk longer than the horizon, or Discrete actions.
+        """
+        space = lesson.env.action_space
+        require_box("mdn", space)
+        require_horizon("mdn", self.chunk, lesson.env.horizon)
+        plans = dataclasses.replace(lesson, data=chunked(lesson.data, self.chunk))
+        start = lesson.start.network if isinstance(lesson.start, MDNPolicy) else None
+        _, _, observations = plans.data.obs.shape
+        numbers = plans.data.action.shape[2]
+        sizes = [observations, *self.hidden, self._outputs(numbers)]
+        networks = train(plans, sizes, scaling_of, self._steepness, start)
+        labels = {name: networks.scaling[name] for name in ("shift", "scale")}
+        steps = self.execute or self.chunk
+        return MDNPolicy(unscaled(networks), labels, space, steps, self.floor)
+
+    def _outputs(self, numbers: int) -> int:
+        """How many numbers make mixtures over so many."""
+        return self.components * (1 + 2 * numbers)
+
+    def _steepness(self, block: Block) -> Callable[[Optimiser], Gradient]:
+        """Who computes the gradient for some runs: the fast engine by hand, or autograd."""
+        settings = self.components, self.floor
+        if _mlp_engine.suits(block.data.obs):
+            numbers = block.data.action.shape[2]
+            sizes = [block.data.obs.shape[2], *self.hidden, self._outputs(numbers)]
+            return partial(_tape, sizes, block.training.batch, partial(likelihood_slope, *settings))
+        return partial(_autograd, *settings)
+
+    def restore(self, arrays: Arrays, action_space: Any) -> MDNPolicy:
+        """See `Net.restore`."""
+        outputs = arrays["scaling.scale"].shape[-1]
+        network = MLP().restore(arrays, anything(outputs))
+        labels = {name: arrays[f"labels.{name}"] for name in ("shift", "scale")}
+        steps = int(arrays["plan.steps"][0])
+        floor = float(arrays["plan.floor"][0])
+        return MDNPolicy(network, labels, action_space, steps, floor)
+
+    def footprint(self, observation: int, outputs: int, horizon: int) -> int:
+        """See `Net.footprint`; what does not fit into the horizon is refused here, before anybody has driven.
+
+        Raises:
+            ValueError: for a chunk longer than the horizon.
+        """
+        require_horizon("mdn", self.chunk, horizon)
+        numbers = self.chunk * outputs
+        return MLP(self.hidden).footprint(observation, self._outputs(numbers), horizon)
+
+
+def likelihood_slope(
+    components: int, floor: float, out: np.ndarray, target: np.ndarray, left: np.ndarray
+) -> np.ndarray:
+    """Minus `Mixtures.log_density` of each sample (R, B, 1), and in `left` its slope (R, B, V) in the outputs, by hand."""
+    numbers = target.shape[-1]
+    shape = (*out.shape[:2], 2, components, numbers)
+    logits = out[..., :components]
+    mean, deviation = np.moveaxis(out[..., components:].reshape(shape), 2, 0)
+    mean = mean + homes(components).numpy()
+    there = ~np.isposinf(target)[..., None, :]
+    known = there.astype(np.float32)
+    above = np.exp(2 * deviation)
+    variance = np.float32(floor**2) + above
+    off = np.where(there, target[..., None, :] - mean, np.float32(0))
+    square = off * off / variance
+    width = np.log(np.float32(2 * math.pi) * variance)
+    each = -0.5 * known * (square + width)
+    chances = logits - _log_sum(logits)
+    joint = chances + each.sum(-1)
+    likelihood = _log_sum(joint)
+    duty = np.exp(joint - likelihood)
+    pull = duty[..., None] / variance
+    slopes = left[..., components:].reshape(shape)
+    np.subtract(np.exp(chances), duty, left[..., :components])
+    slopes[:, :, 0] = -pull * off
+    slopes[:, :, 1] = pull * known * (1 - square) * above
+    left[..., components:] = slopes.reshape(left[..., components:].shape)
+    return -likelihood
+
+
+def _log_sum(numbers: np.ndarray) -> np.ndarray:
+    """The logarithm of the sum of exponentials over the last axis, which stays."""
+    top = numbers.max(-1, keepdims=True)
+    total = np.exp(numbers - top).sum(-1, keepdims=True)
+    return top + np.log(total)
+
+
+def _tape(sizes: list[int], batch: int, slope: Any, optimiser: Optimiser) -> Gradient:
+    """The gradient by the fast engine."""
+    flat, grad = optimiser.flat, optimiser.grad
+    return _mlp_engine.Tape(flat, grad, sizes, batch, discrete=False, slope=slope)
+
+
+def _autograd(components: int, floor: float, optimiser: Optimiser) -> Gradient:
+    """The gradient by autograd."""
+
+    def loss(layers: Layers, x: torch.Tensor, y: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+        mixtures = Mixtures.of(mlp(layers, x), components, floor)
+        return -(share * mixtures.log_density(y)).sum(1)
+
+    return Autograd(optimiser, loss)
