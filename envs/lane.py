@@ -51,6 +51,7 @@ STRIPS = (
 GRASS = "#83b759", "#74a74c"
 PAINT = "#f2b705"
 GRID = 0.25  # from sample to sample of the road, metres
+LONGEST = 20_000  # metres from its beginning to which a road is drawn: it is summed up from there
 VIEW = 75.0  # as far as it is seen, metres
 CLEAR = 75.0  # what is so far is lost in the haze by two thirds, metres
 # Of the camera, metres.
@@ -252,6 +253,9 @@ class Lane(Env):
     def _road(self, phase_1: float, phase_2: float) -> np.ndarray:
         """The road (n, 4) from its beginning, where phase_1 is 0, to beyond what is seen: metres, x, y, heading."""
         here = self._metres(phase_1)
+        drawable = abs(here) <= LONGEST
+        limit = f"{LONGEST:,} m of road, got {here:g} m"
+        require(drawable, f"draw: expected a state within {limit}; no rollout leads there")
         h = self._step()
         first = min(here, 0) // 1 - 40
         last = here + VIEW + 40

@@ -20,6 +20,8 @@ from il_bench import Certificate, FiniteEnv, Streams, Values, coordinates, names
 from il_bench.paint.canvas import BANNER, INK, PAPER, SOFT, Canvas, colour_of
 
 FAR = 40.0  # a number so large that the chance made of it is 0
+# Noise that stands for a bit that is 1 and 0, without fog and in it.
+OUTCOMES = (-1.0, 0.0, 0.0), (1.0, 0.0, 0.0), (-1.0, FAR, 0.0), (1.0, FAR, 0.0)
 SYMBOLS = 6  # what is seen: the last symbol, 0 or 1, with a bit that is 0, 1 or unreadable
 # Of the picture.
 LIT = "#ffd54a"
@@ -85,12 +87,11 @@ class Parity(FiniteEnv):
 
     def all_noise(self) -> tuple[torch.Tensor, torch.Tensor]:
         """A bit, 0 as likely as 1, in fog or not."""
-        bit = torch.tensor([-1.0, 1.0], dtype=torch.float64, device=self.device)
-        far = torch.tensor([0.0, FAR], dtype=torch.float64, device=self.device)
-        noise = torch.cartesian_prod(bit, far, 0 * bit[:1])
         fog = self.per_run(self.values("fog"))
-        each = torch.cat((1 - fog, fog), 1) / 2
-        return noise.expand(self.runs, -1, -1), each.repeat(1, 2)
+        clear = 1 - fog
+        chance = torch.cat((clear, clear, fog, fog), 1)
+        noise = torch.tensor(OUTCOMES, dtype=torch.float64, device=self.device)
+        return noise.expand(self.runs, -1, -1), chance / 2
 
     def answer(self, state: Any) -> Any:
         """The true next symbol, truth xor bit, (R, E)."""

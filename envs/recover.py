@@ -22,6 +22,8 @@ from il_bench.paint.canvas import BANNER, INK, SOFT, Canvas, bodies, colour_of
 
 BACK = 2  # the action that leads back; 0 and 1 are the turns
 FAR = 40.0  # a number so large that the chance made of it is 0
+# Noise that stands for left and right, without fog and in it.
+OUTCOMES = (-1.0, 0.0, 0.0), (1.0, 0.0, 0.0), (-1.0, FAR, 0.0), (1.0, FAR, 0.0)
 SYMBOLS = 4  # what is seen: on the path left, right, unreadable; off the path
 # Of the picture.
 SKY = "#eaf2fb"
@@ -94,12 +96,11 @@ class Recover(FiniteEnv):
 
     def all_noise(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Left or right, each as likely as not, in fog or not."""
-        turn = torch.tensor([-1.0, 1.0], dtype=torch.float64, device=self.device)
-        far = torch.tensor([0.0, FAR], dtype=torch.float64, device=self.device)
-        noise = torch.cartesian_prod(turn, far, 0 * turn[:1])
         fog = self.per_run(self.values("fog"))
-        each = torch.cat((1 - fog, fog), 1) / 2
-        return noise.expand(self.runs, -1, -1), each.repeat(1, 2)
+        clear = 1 - fog
+        chance = torch.cat((clear, clear, fog, fog), 1)
+        noise = torch.tensor(OUTCOMES, dtype=torch.float64, device=self.device)
+        return noise.expand(self.runs, -1, -1), chance / 2
 
     def on_path(self, state: Any) -> Any:
         """Whether one is on the path, (R, E) bool."""

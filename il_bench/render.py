@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Annotated, Any
 import tyro
 
 from .cli.command import command
+from .cli.console import say
 from .cli.flags import parsed
+from .core.files import sweep_away
 from .core.settings import require
 
 
@@ -45,10 +48,10 @@ def main(args: list[str]) -> None:
 
     source = record.load(options.record)
     source.known_env = record.environment_of(source.config, options.env)
+    sweep_away(options.record)
     out = options.out or _free_path(options)
-    for path in (out, options.gif):
-        taken = path is not None and path.exists()
-        require(not taken, f"out: {path} is there already; name another, or move it away")
+    _require_new("out", out)
+    _require_new("gif", options.gif)
     film: Any = video.film(
         source,
         out,
@@ -60,7 +63,13 @@ def main(args: list[str]) -> None:
     )
     for written in (film, options.gif):
         if written is not None:
-            print(written.absolute())
+            say(written.absolute())
+
+
+def _require_new(flag: str, path: Path | None) -> None:
+    """Refuse to write where something stands, a link included, before anything is drawn."""
+    taken = path is not None and os.path.lexists(path)
+    require(not taken, f"{flag}: {path} is there already; name another, or move it away")
 
 
 def _free_path(options: RenderOptions) -> Path:
@@ -70,7 +79,7 @@ def _free_path(options: RenderOptions) -> Path:
     stem = "-".join(["rollout", *words, *options.learners])
     path = options.record / f"{stem}.mp4"
     number = 1
-    while path.exists():
+    while os.path.lexists(path):
         number += 1
         path = path.with_name(f"{stem}-{number}.mp4")
     return path

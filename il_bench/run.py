@@ -11,6 +11,7 @@ from typing import Any
 from .borders import resolve
 from .cli import flags, light
 from .cli.command import command
+from .cli.console import say
 from .cli.options import RunOptions
 from .cli.owners import Owner, each_run, read
 from .core import registry
@@ -29,8 +30,13 @@ def main(args: list[str]) -> None:
             f"list: expected no other flag, got {' '.join(args)}; give --list alone",
         )
         with light.postponed("torch"):
-            print(listing())
+            say(listing())
         return
+    carry_out(args)
+
+
+def carry_out(args: list[str]) -> None:
+    """Run what the arguments ask for, or what a Record says was run."""
     again = flags.peek(args, "--from", "")
     require(
         bool(again) or "--from" not in args,

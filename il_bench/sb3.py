@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from .borders.resolve import ZIP
 from .cli import light
 from .cli.command import command
+from .cli.console import say
 from .cli.flags import parsed
 from .cli.progress import progress
 from .core.settings import require
@@ -37,9 +38,9 @@ def main(args: list[str]) -> None:
     recipe = parsed(Recipe, flags, "python -m il_bench.sb3 train")
     with _stoppable(), _progress(recipe) as report:
         trained = train(recipe, report)
-    print(_summary(recipe, trained))
+    say(_summary(recipe, trained))
     where = f"--env {recipe.env} --expert {ZIP}{trained.zip} --trust"
-    print(f"next: python -m il_bench.run {where}")
+    say(f"next: python -m il_bench.run {where}")
 
 
 @contextmanager
@@ -61,7 +62,7 @@ def _progress(recipe: Recipe) -> Iterator[Report]:
         def report(done: int, words: str) -> None:
             bar(done, words)
             if words and not sys.stdout.isatty():
-                print(f"step {done:,}: {words}", flush=True)
+                say(f"step {done:,}: {words}")
 
         yield report
 

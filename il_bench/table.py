@@ -12,8 +12,9 @@ from typing import Annotated, TypeAlias
 import tyro
 
 from .cli.command import command
+from .cli.console import console, say
 from .cli.flags import parsed
-from .core.files import write_whole
+from .core.files import sweep_away, write_whole
 from .core.settings import require
 
 Cells: TypeAlias = dict[str, tuple[str, str]]
@@ -33,14 +34,15 @@ class TableOptions:
     csv: Path | None = None
     """Where to write the lines as CSV as well: a new file."""
     plot: Path | None = None
-    """Where to draw the last divergence over the settings, as curves or as a map: grid.png."""
+    """Where to draw the last divergence over the settings, as curves or as a map, a new file: grid.png."""
 
 
 @command
 def main(args: list[str]) -> None:
     """The command."""
     options = parsed(TableOptions, args, "python -m il_bench.table")
-    _require_new(options.csv)
+    _require_new("csv", options.csv)
+    _require_new("plot", options.plot)
     from .jobs import store
     from .show.sweep_table import lines, pooled, remarks
 
@@ -50,36 +52,36 @@ def main(args: list[str]) -> None:
     cells = lines(data, by, options.at)
     _show(cells)
     for sentence in remarks(data):
-        print(sentence)
+        say(sentence)
+    if bad := store.failures(options.results):
+        say(f"{len(bad):,} runs failed and are not in the table; sweep --retry tries them again")
     if several := pooled(data, by):
         counts = [f"{count} values of {name}" for name, count in several.items()]
         words = ", ".join(counts)
-        print(f"a line pools up to {words}; add them to --by to keep them apart")
+        say(f"a line pools up to {words}; add them to --by to keep them apart")
     if options.csv is not None:
         _write(options.csv, cells)
-        print(options.csv)
+        say(options.csv)
     if options.plot is not None:
         from .show.plots import plot
 
         path = plot(data, options.plot, by)
-        print(path.absolute())
+        say(path.absolute())
 
 
-def _require_new(path: Path | None) -> None:
+def _require_new(flag: str, path: Path | None) -> None:
     """Refuse to write where something stands, before anything is read."""
     taken = path is not None and path.exists()
-    require(not taken, f"csv: {path} already exists; name another file")
+    require(not taken, f"{flag}: {path} already exists; name another file")
 
 
 def _show(cells: list[Cells]) -> None:
     """Print the lines, in as many tables as fit the terminal."""
-    from rich.console import Console
-
     from .show import terminal
 
-    console = Console()
-    for table in terminal.tables_of(cells, console.width):
-        console.print(table, "", highlight=False)
+    out = console()
+    for table in terminal.tables_of(cells, out.width):
+        out.print(table, "", highlight=False)
 
 
 def _write(path: Path, cells: list[Cells]) -> None:
@@ -90,6 +92,7 @@ def _write(path: Path, cells: list[Cells]) -> None:
     for line in cells:
         joined = [" ".join(cell).strip() for cell in line.values()]
         writer.writerow(joined)
+    sweep_away(path.parent)
     try:
         write_whole(path, text.getvalue().encode())
     except OSError as error:

@@ -16,6 +16,8 @@ import pytest
 import torch
 
 import il_bench as il  # before torch: it asks MKL for reproducible products
+from il_bench.borders.contest import Contest
+from il_bench.borders.discriminator import Judging
 from il_bench.borders.sb3_ppo import Practice
 from il_bench.datasets import letters
 from il_bench.fit.training import Training
@@ -61,9 +63,11 @@ SMALL = Training(hidden=(16,), updates=60, batch=16)
 
 BRIEF = {"steps": 18, "rollout": 6, "minibatch": 6}
 """Practice in three rounds of a few steps."""
+PRACTICE = Practice(**BRIEF, copies=2, epochs=1)
 PRACTISING = {
     **BRIEF,
-    "practice": Practice(**BRIEF, copies=2, epochs=1),
+    "practice": PRACTICE,
+    "contest": Contest((8,), PRACTICE, Judging(views=2, view=8, judge_hidden=(8,))),
     "warmup": 6,
     "hidden": (8,),
 }

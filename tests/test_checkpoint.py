@@ -2,15 +2,19 @@
 
 from pathlib import Path
 
+import faults
 import numpy as np
 import pytest
 import torch
 from conftest import SMALL, tiny
+from safetensors.numpy import save_file
 
 import il_bench as il
 from il_bench.core.policy import SPENT, Log
 from il_bench.fit.training import Training
-from il_bench.jobs.checkpoint import Checkpoint
+from il_bench.jobs import checkpoint
+from il_bench.jobs.checkpoint import TEXTS, Checkpoint
+from il_bench.jobs.sealed import CHECKSUM, opened
 
 pytestmark = pytest.mark.usefixtures("no_figures")
 
@@ -87,11 +91,31 @@ def test_a_damaged_round_is_a_sentence():
         learned(env, learner, Log(checkpoint=Checkpoint(Path("kept"))))
 
 
-def test_a_disk_that_is_full_is_a_sentence(monkeypatch):
-    def full(descriptor):
-        raise OSError(28, "No space left on device")
+def test_a_flipped_bit_of_a_kept_round_is_noticed():
+    env, learner = tiny("tube"), il.DAgger(rounds=3, training=SMALL)
+    interrupted(env, learner, after=1)
+    path = Path("kept/round-0000.safetensors")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"is damaged \(its checksum is another"):
+        learned(env, learner, Log(checkpoint=Checkpoint(Path("kept"))))
 
-    monkeypatch.setattr("os.fsync", full)
+
+def test_a_training_goes_on_after_rounds_of_a_version_without_checksums():
+    env, learner = tiny("tube"), il.DAgger(rounds=3, training=SMALL)
+    whole = learned(env, learner, Log())
+    interrupted(env, learner, after=1)
+    for path in Path("kept").iterdir():
+        texts, arrays = opened(path, TEXTS)
+        del texts[CHECKSUM]
+        save_file(arrays, path, texts)
+    policy = learned(env, learner, Log(checkpoint=Checkpoint(Path("kept"))))
+    assert all(torch.equal(value, policy.arrays()[key]) for key, value in whole.arrays().items())
+
+
+def test_a_disk_that_is_full_is_a_sentence(monkeypatch):
+    faults.fill_disk(monkeypatch)
     with pytest.raises(ValueError, match="checkpoint: kept cannot be written"):
         learned(
             tiny("tube"),
@@ -152,3 +176,32 @@ def test_tensorboard_shows_drift_loss_and_gap_round_by_round():
         assert [point.step for point in points] == [10, 20, 30, 40]
         assert all(np.isfinite(point.value) for point in points)
     assert len(EventAccumulator("logs/bc").Reload().Scalars("drift/L = 1.1")) == 1
+
+
+def test_a_disk_that_is_full_of_tensorboard_s_logs_costs_no_training(monkeypatch):
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+    from torch.utils.tensorboard.writer import SummaryWriter
+
+    from il_bench.show.tensorboard import watcher
+
+    def full(self):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SummaryWriter, "flush", full)
+    env = il.make("tube", horizon=4)
+    expert = il.expert(env)
+    policy = il.BC(1, il.Training(hidden=(4,), updates=4)).learn(env, expert)
+    write = watcher(Path("logs"), env, expert, "bc")
+    with pytest.warns(UserWarning, match="tensorboard: logs cannot be written .No space left"):
+        write(policy, policy.log)
+
+
+def test_a_round_of_an_earlier_version_counted_no_derivatives(monkeypatch):
+    env, learner = tiny("tube"), il.DAgger(rounds=4, training=SMALL)
+    counted = tuple(name for name in SPENT if name != "derivatives")
+    with monkeypatch.context() as earlier:
+        earlier.setattr(checkpoint, "SPENT", counted)
+        interrupted(env, learner, after=2)
+    policy = learned(env, learner, Log(checkpoint=Checkpoint(Path("kept"))))
+    assert policy.log.labels.tolist() == [4 * 12]
+    assert int(policy.log.derivatives) == 0

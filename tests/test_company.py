@@ -8,7 +8,7 @@ import torch
 
 import il_bench as il
 from il_bench.core.settings import per_run_fields
-from il_bench.jobs import plan, workers
+from il_bench.jobs import digest, plan, workers
 from il_bench.measures import quantities
 from il_bench.measures.assess import _asked
 from il_bench.measures.quantities import HEADINGS, Assessment, Reference
@@ -125,7 +125,7 @@ def test_a_sweep_that_grew_is_one_made_at_once(name):
     flags[f"--{setting}"] = [str(getattr(env, setting)), str(other)]
     common = {"expert": None, "rollouts": 3, "sample": False}
     (group,) = plan.groups(name, "bc", flags, 2, common)
-    group = dataclasses.replace(group, code="the same")
+    group = dataclasses.replace(group, code=digest.Code((("all", "the same"),)))
     for folder, parts in {"grown": ([0], [1, 2, 3]), "once": ([0, 1, 2, 3],)}.items():
         for chosen in parts:
             workers.compute(folder, group.part(chosen))

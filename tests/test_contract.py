@@ -308,13 +308,13 @@ BREAKS = {
     "expected one value for each of 2 runs": {
         "certificate": lambda self: Certificate((1.1,), "absolute", "upper")
     },
-    "numpy_twin: raised": {
+    "numpy_twin: environment Broken: ": {
         "transition": lambda self, s, a, n: torch.add(1.1 * s, a) if True else s
     },
     "draw: expected a uint8 frame (120, 160, 3)": {
         "draw": lambda self, s, size, ghost=None: np.zeros((120, 160))
     },
-    "shapes: raised RuntimeError (out of gas)": {
+    "raised RuntimeError (out of gas); mend it there": {
         "observation": lambda self, s: (_ for _ in ()).throw(RuntimeError("out of gas"))
     },
 }

@@ -14,8 +14,9 @@ from test_chains import agrees, losses
 import il_bench as il
 from il_bench.core.policy import SPENT, Log
 from il_bench.core.rollout import ask, by_expert, rollout
-from il_bench.fit.costs import Exact, Follower, Trial, costs, visits_of
+from il_bench.fit.costs import costs, visits_of
 from il_bench.fit.course import Course
+from il_bench.fit.judges import Exact, Follower, Trial
 from il_bench.fit.tables import choices, tables
 from il_bench.jobs.checkpoint import Checkpoint
 from il_bench.stats import theory
@@ -60,10 +61,12 @@ def test_what_happens_is_in_the_tables_as_often_as_they_say(name):
 
 @pytest.mark.parametrize("name", FINITE)
 def test_exact_worth_is_that_of_the_tabular_recursion(name):
+    """Of somebody who acts otherwise at every step."""
     env = tiny(name, seeds=2)
     table = tables(env)
-    action = ask(env, il.expert(env), table.state)[..., 0].long()
-    worth = table.worth(action[:, None].expand(-1, 12, -1))
+    draw = il.Streams(env.seeds).uniform("action", 12, table.state.shape[1])
+    action = (draw * env.action_space.n).long()
+    worth = table.worth(action)
     runs, states, actions, outcomes = table.following.shape
     for run in range(runs):
         dense = np.zeros((states, actions, states))
@@ -184,6 +187,10 @@ def test_samples_weigh_what_an_action_is_better_than_the_worst():
     wanted = exact - exact.min(-1, keepdim=True).values
     torch.testing.assert_close(weight.double(), wanted)
     assert torch.equal(data.time.reshape(2, 3, 6)[1, 2], torch.arange(6))
+    held = data.obs[0].numel() + data.action[0].numel()
+    assert (
+        held == 2 * 6 * il.LOLS().sample_size(env, 3) == 2 * 6 * il.AggreVaTe().sample_size(env, 3)
+    )
     assert torch.equal(data.action[0, :, 0], torch.arange(3).repeat_interleave(6).repeat(2))
 
 

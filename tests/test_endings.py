@@ -72,7 +72,7 @@ def test_a_disk_that_is_full_costs_the_pictures_alone(monkeypatch, capsys):
     monkeypatch.setattr(plots, "plot", full)
     monkeypatch.setattr(video, "film", full)
     words = finished(capsys)
-    assert "drift.png is missing: OSError: [Errno 28] No space left on device" in words
+    assert "raised OSError ([Errno 28] No space left on device)" in words
     assert "rollout.mp4 is missing" in words
 
 
@@ -115,6 +115,49 @@ def test_a_run_that_fails_leaves_no_folder(monkeypatch, capsys):
     assert not Path("a").exists()
 
 
+def test_who_interrupts_the_pictures_is_told_that_the_record_is_kept(monkeypatch, capsys):
+    def stops(*rest, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plots, "plot", stops)
+    with pytest.raises(SystemExit) as stop:
+        run.main([*QUICK, "--no-video", "--out", "a"])
+    assert stop.value.code == 130
+    assert "il_bench: interrupted; the Record is kept in a\n" in capsys.readouterr().err
+    assert il.load("a").learners
+
+
+def test_a_folder_that_somebody_else_filled_costs_its_name_alone(monkeypatch, capsys):
+    real = session.compare
+
+    def meanwhile(*rest, **named):
+        Path("a/theirs").touch()
+        return real(*rest, **named)
+
+    monkeypatch.setattr(session, "compare", meanwhile)
+    run.main([*QUICK, "--no-video", "--out", "a"])
+    said = capsys.readouterr().err
+    assert "a already holds files; name a new folder; the Record is in " in said
+    assert il.load("a-001").learners
+    assert [path.name for path in Path("a").iterdir()] == ["theirs"]
+
+
+def test_a_disk_that_became_full_costs_the_place_alone(monkeypatch, capsys, tmp_path):
+    real = Record.save
+
+    def save(self, path):
+        if "packed" in path.parts:
+            raise ValueError("out: cannot be written (No space left on device)")
+        return real(self, path)
+
+    monkeypatch.setattr(Record, "save", save)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    run.main([*QUICK, "--no-video", "--out", "packed/a"])
+    assert "(No space left on device); the Record is in " in capsys.readouterr().err
+    assert il.load("temporary/a-001").learners
+    assert not Path("packed").exists()
+
+
 def interrupted(monkeypatch, capsys, *flags):
     """A run that is interrupted after its training, and what it said."""
     with monkeypatch.context() as patch:
@@ -149,7 +192,8 @@ def test_a_record_that_cannot_be_written_leaves_the_rounds(monkeypatch, capsys):
     with pytest.raises(SystemExit):
         run.main([*QUICK, "--rounds", "2", "--checkpoint-every", "1", "--no-video"])
     said = capsys.readouterr().err
-    assert "cannot be written (No space left on device); rounds are kept (2 of dagger)" in said
+    assert "cannot be written (No space left on device)" in said
+    assert "; rounds are kept (2 of dagger)" in said
     assert list(Path("runs/.rounds").iterdir())
 
 

@@ -131,7 +131,8 @@ def grid(**axes):
         for name, column in zip(axes, cells.T, strict=True)
     }
     drift = np.random.default_rng(0).random((len(cells), 5))
-    return xarray.Dataset({"drift": (("run", "time"), drift)}, coords)
+    variables = {"drift": (("run", "time"), drift), "ended": ("run", np.zeros(len(cells)))}
+    return xarray.Dataset(variables, coords)
 
 
 def test_a_sweep_over_two_settings_is_a_map_for_each_learner():
@@ -187,6 +188,11 @@ def test_the_table_of_a_sweep_has_its_picture(monkeypatch, capsys):
     table.main(["results", "--plot", "grid.png"])
     assert Path("grid.png").stat().st_size > 1000
     assert str(Path("grid.png").absolute()) in capsys.readouterr().out
+    Path("grid.png").write_text("another's")
+    with pytest.raises(SystemExit):
+        table.main(["results", "--plot", "grid.png"])
+    assert "plot: grid.png already exists; name another file" in capsys.readouterr().err
+    assert Path("grid.png").read_text() == "another's"
 
 
 def of_several_noises(**axes):
@@ -269,10 +275,26 @@ def test_a_sweep_s_learners_are_compared_by_run():
     data["drift"][bc, -1] = spread
     data["drift"][~bc, -1] = spread / 3
     pairs = sweep_table._pairs(data, ())
-    first, second = (pairs.cell(who, data["algo"].values[who], False) for who in (bc, ~bc))
-    assert first == ("", "")
-    assert second[0] == "× 0.33"
-    assert second[1].endswith("better")
+    first, second = (pairs.cells(np.flatnonzero(who), False) for who in (bc, ~bc))
+    assert first == {"D at the end, against bc": ("", "")}
+    assert list(second) == list(first)
+    value, spread = second["D at the end, against bc"]
+    assert value == "× 0.33"
+    assert spread.endswith("better")
+    assert list(sweep_table._pairs(data, (1, 3)).measures) == ["D at t=3"]
+
+
+def test_where_rollouts_ended_a_sweep_s_learners_are_compared_by_their_share():
+    """D is the same in all runs, where they were stopped; dagger is stopped less often in each of 8."""
+    data = grid(seed=list(range(8)))
+    bc = data["algo"].values == "bc"
+    data["drift"][:] = 12.0
+    data["ended"][:] = np.where(bc, 0.9, 0.4)
+    cells = sweep_table._pairs(data, ()).cells(np.flatnonzero(~bc), False)
+    assert cells["D at the end, against bc"][1].endswith("same")
+    assert cells["falls, against bc"] == ("-0.50", "better")
+    data["ended"][:] = np.nan  # results of earlier versions
+    assert list(sweep_table._pairs(data, ()).measures) == ["D at the end"]
 
 
 def test_a_run_that_became_infinite_ends_at_infinity():

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import os
 import sys
 from typing import ClassVar
 
@@ -435,6 +436,22 @@ def hostile(file, how):
         file.create_dataset(
             "episode_0/observations", (13, 4), "f4", external=[("elsewhere.bin", 0, 208)]
         )
+    elif how == "chunk":
+        shape = {"shape": (31, 4), "maxshape": (None, 4), "chunks": (10**7, 4)}
+        file.create_dataset("episode_0/observations", dtype="f4", **shape)
+    elif how == "references":
+        numbers = h5py.vlen_dtype("f4")
+        file.create_dataset("episode_0/observations", (31,), numbers)
+    elif how == "twice packed":
+        packing = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        packing.set_chunk((31, 4))
+        packing.set_deflate(9)
+        packing.set_deflate(9)
+        place = file["episode_0"].id
+        space = h5py.h5s.create_simple((31, 4))
+        h5py.h5d.create(place, b"observations", h5py.h5t.IEEE_F32LE, space, packing)
+    elif how == "group":
+        file.create_group("episode_0/observations")
     else:
         layout = h5py.VirtualLayout((13, 4), "f4")
         layout[:] = h5py.VirtualSource("elsewhere.hdf5", "secret", (13, 4))
@@ -448,6 +465,10 @@ def hostile(file, how):
         ("link", "is a link; only arrays that the file itself holds are read"),
         ("external", "is stored in another file"),
         ("virtual", "is stored in another file"),
+        ("chunk", "declares chunks of 160,000,000 bytes"),
+        ("references", "holds object, expected numbers"),
+        ("twice packed", r"is packed by filters \[1, 1\], expected deflate"),
+        ("group", "is no array"),
     ],
 )
 def test_an_array_that_is_elsewhere_or_nowhere_is_refused_unread(root, how, sentence):
@@ -455,6 +476,47 @@ def test_an_array_that_is_elsewhere_or_nowhere_is_refused_unread(root, how, sent
     with h5py.File(root / ID / "data" / "main_data.hdf5", "a") as file:
         hostile(file, how)
     with pytest.raises(ValueError, match=f"minari: {ID} cannot be read .*{sentence}"):
+        demos(il.make("lane", horizon=12, seeds=(7,)))
+
+
+def bombs(file):
+    """A group that has 2^40 names, one that holds itself, and something huge: all beside the episodes."""
+    group = file.create_group("bomb")
+    for _ in range(40):
+        inner = group.create_group("a")
+        group["b"] = inner
+        group = inner
+    group["again"] = file["bomb"]
+    file["episode_0/infos/bomb"] = file["bomb"]
+    file.create_dataset("huge", (10**12,), "f8")
+
+
+def test_what_is_not_read_is_not_looked_at(root):
+    compared().to_minari(ID)
+    env = il.make("lane", horizon=12, seeds=(7,))
+    before = demos(env)
+    with h5py.File(root / ID / "data" / "main_data.hdf5", "a") as file:
+        bombs(file)
+    same(before, demos(env))
+
+
+@pytest.mark.parametrize("count", [300_000_000, -1, 1e9, 10**30, None, True])
+def test_episodes_that_are_not_there_are_refused_before_room_is_made_for_them(root, count):
+    compared().to_minari(ID)
+    description = root / ID / "data" / "metadata.json"
+    about = json.loads(description.read_text())
+    description.write_text(json.dumps({**about, "total_episodes": count}))
+    with pytest.raises(ValueError, match=r"its metadata.json counts .* episodes where 4 may be"):
+        opened(ID)
+
+
+@pytest.mark.parametrize("name", ["main_data.hdf5", "metadata.json"])
+def test_a_pipe_in_place_of_a_file_is_refused_at_once(root, name):
+    compared().to_minari(ID)
+    file = root / ID / "data" / name
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(ValueError, match=f"minari: {ID} cannot be read .*{name}"):
         opened(ID)
 
 

@@ -1,5 +1,7 @@
 """Names on the command line: several learners in one run, and settings that two have, qualified by their owner."""
 
+import re
+
 import pytest
 
 import il_bench as il
@@ -61,6 +63,23 @@ def test_several_values_of_a_shared_flag_are_one_axis():
     assert together["bc"]["lr"] == together["dagger"]["lr"] == (0.1,) * 3 + (0.2,) * 3
     apart = read(owners, ["--bc.lr", "0.1", "0.2", "--dagger.lr", "0.3", "0.4"], "test")
     assert len(each_run(owners, apart, 3)["bc"]["lr"]) == 12
+
+
+@pytest.mark.parametrize(
+    ("names", "args", "said"),
+    [
+        (["dagger"], ["--dagger.lr", "x"], "--dagger.lr: expected numbers, got x"),
+        (["dagger"], ["--dagger.lr=x"], "--dagger.lr: expected numbers, got x"),
+        (["dagger"], ["--lr", "x"], "--lr: expected numbers, got x"),
+        (["bc", "dagger"], ["--lr", "x"], "--lr: expected numbers, got x"),
+        (["bc", "dagger"], ["--lr", "1", "--bc.lr", "x"], "--bc.lr: expected numbers, got x"),
+        (["dagger"], ["--dagger.beta", "x"], "--dagger.beta: expected indicator, constant"),
+    ],
+)
+def test_a_complaint_names_the_flag_as_it_was_typed(names, args, said):
+    owners = [Owner(name, LEARNERS[name], "learner") for name in names]
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}"):
+        read(owners, args, "test")
 
 
 def test_two_of_one_name_are_refused(capsys):

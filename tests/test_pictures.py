@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import xarray
+from conftest import tiny
 
 import il_bench as il
 from il_bench.core.rollout import by_expert, rollout
@@ -38,6 +39,12 @@ def page_size(record):
     return video.sheet_of(record).size[::-1]
 
 
+def as_record(data, env, uncoupled=0.0):
+    """A Record as far as films look into it, in which learners did not share their noise in some of the rollouts."""
+    shares = np.full(data.sizes["run"], uncoupled)
+    return types.SimpleNamespace(data=data, env=env, uncoupled=lambda learner: shares)
+
+
 @pytest.fixture(scope="module")
 def record():
     """The expert and two who never steer, on two settings and three seeds: a Record as far as films look into it."""
@@ -61,9 +68,7 @@ def record():
         {k: (dims, torch.stack(parts).numpy()) for k, (dims, parts) in arrays.items()}
     )
     runs = {"lipschitz": ("run", list(env.values("lipschitz"))), "seed": ("run", list(env.seeds))}
-    return types.SimpleNamespace(
-        data=data.assign_coords(learner=["expert", "bc", "idle"], **runs), env=env
-    )
+    return as_record(data.assign_coords(learner=["expert", "bc", "idle"], **runs), env)
 
 
 def test_importing_pictures_opens_no_display_and_waits_with_pygame():
@@ -180,13 +185,60 @@ def test_a_twin_that_drives_on_is_seen_further_up_the_road():
 
 def test_the_typical_rollout_is_the_median_of_all_and_says_where_there_is_none(record):
     last = record.data["divergence"].values[1, :, :, -1]
-    assert last[video.typical(record.data, 1)] == np.sort(last, axis=None)[5]
-    assert last[video.typical(record.data, 1, run=4)] == last[4].min()
-    assert video.typical(record.data, 1, run=4, episode=1) == (4, 1)
+    assert last[take.typical(record.data, 1)] == np.sort(last, axis=None)[5]
+    assert last[take.typical(record.data, 1, run=4)] == last[4].min()
+    assert take.typical(record.data, 1, run=4, episode=1) == (4, 1)
     with pytest.raises(ValueError, match=r"run: expected 0 to 5, got 12; this record has 6"):
-        video.typical(record.data, 1, run=12)
+        take.typical(record.data, 1, run=12)
     with pytest.raises(ValueError, match=r"episode: expected 0 to 1, got -1"):
-        video.typical(record.data, 1, episode=-1)
+        take.typical(record.data, 1, episode=-1)
+
+
+def apart_at(*steps):
+    """Data of one run whose copies come apart at some steps of 10, once and for all; those at None never."""
+    drift = np.zeros((2, 1, len(steps), 11))
+    for episode, step in enumerate(steps):
+        if step is not None:
+            drift[1, 0, episode, step:] = 1.0
+    dims = ("learner", "run", "episode", "time")
+    return xarray.Dataset({"divergence": (dims, drift)}, {"learner": ["expert", "bc"]})
+
+
+@pytest.mark.parametrize(
+    ("steps", "episode", "note"),
+    [
+        ((None, None, None, 7, None, 2, None, 5), 7, "bc ends apart in 38 %; here is one"),
+        ((None, None), 0, "bc ends apart in none"),
+        ((4, 1, 9), 0, "bc ends apart in all; here is one"),
+        ((3,), 0, ""),
+    ],
+)
+def test_of_rollouts_that_part_or_do_not_a_film_shows_one_that_parts(steps, episode, note):
+    """The median of an indicator of which most are 0 is a rollout in which nothing happens."""
+    data = apart_at(*steps)
+    assert take.typical(data, 1, indicator=True) == (0, episode)
+    assert take.parting(data, 1) == note
+    assert take.typical(data, 1, episode=0, indicator=True) == (0, 0)
+    assert take.parting(data, 1, episode=0) == ""
+
+
+def test_a_film_of_an_indicator_says_of_how_many_its_rollout_is_one():
+    env = il.make("parity", horizon=6, seeds=2)
+    bc = il.BC(1, il.Training(hidden=(4,), updates=2)).learn(env, il.expert(env))
+    record = il.compare(env, il.expert(env), episodes=12, bc=bc)
+    chosen = take.typical_take(record, 1)
+    apart = record.arrays["divergence"][1, ..., -1]
+    assert chosen.drift[1, -1] == 1
+    assert take.film_title([chosen], None).endswith(f"in {100 * apart.mean():.0f} %; here is one")
+    assert "ends apart" not in take.film_title([take.typical_take(record, 1, 0, 0)], None)
+
+
+def test_a_film_does_not_say_that_noise_was_shared_which_was_not(record):
+    here, there = (take.typical_take(as_record(record.data, record.env, x), 1) for x in (0.0, 0.3))
+    assert here.coupled
+    assert not there.coupled
+    unlike = [sheet.Sheet([one], [0, 1], "lane").image(0)[: sheet.HEAD] for one in (here, there)]
+    assert (unlike[0] != unlike[1]).any()
 
 
 def test_a_film_is_readable_and_as_long_as_its_episode(record, tmp_path):
@@ -316,7 +368,7 @@ def test_an_infinite_divergence_stands_at_the_head_of_the_axes(record):
     data = record.data.copy(deep=True)
     data["divergence"][1, :, :, 5:] = np.inf
     data["divergence"][2] = 0.0
-    page = video.sheet_of(types.SimpleNamespace(data=data, env=record.env), 0, 0)
+    page = video.sheet_of(as_record(data, record.env), 0, 0)
     block = page.blocks[0]
     assert block.trace._parted[1] <= 5
     assert np.isfinite(block.trace._axes.place(12, np.inf)).all()
@@ -329,6 +381,15 @@ def test_zero_has_a_place_of_its_own_below_the_decades_and_a_chance_goes_from_0_
     assert rows.tolist() == [90, 90 - axes.NOUGHT, 90 - axes.NOUGHT, 10, 10]
     chance = axes.Axes((100, 100), (10, 10, 10, 10), 10)
     assert chance.place(0, [0.0, 0.5, 1.0])[:, 1].tolist() == [90, 50, 10]
+
+
+def test_a_learner_has_its_look_whoever_stands_beside_it():
+    assert style.looks(["expert", "bc", "dagger"]) == (0, 1, 2)
+    assert style.looks(["expert", "dagger", "mine", "yours", "bc"]) == (0, 2, 3, 4, 1)
+    names = [*style.OWN, "mine", "yours"]
+    looks = {(canvas.colour_of(k), style.pattern_of(k)) for k in style.looks(names)}
+    assert len(looks) == len(names)
+    assert all(name == "expert" or name in il.LEARNERS for name in style.OWN)
 
 
 def test_colour_and_pattern_of_a_learner_never_repeat_and_at_most_eight_colours_do_it():
@@ -351,6 +412,7 @@ class Screen:
 
     indicator: ClassVar = False
     ending: ClassVar = "ended"
+    draws_path: ClassVar = False
 
     def draw(self, state, size, ghost=None):
         picture = np.full((size[1], size[0], 3), 250, np.uint8)
@@ -449,6 +511,25 @@ def test_a_clip_is_saved_whole_or_not_at_all(tmp_path, monkeypatch):
 def test_no_divergence_breaks_a_film(record, value):
     data = record.data.copy(deep=True)
     data["divergence"][:] = value
-    page = video.sheet_of(types.SimpleNamespace(data=data, env=record.env))
+    page = video.sheet_of(as_record(data, record.env))
     pages = [page.image(time) for time in (0, 6, 12)]
     assert len({part.shape for part in pages}) == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e308, -1e308, 1e9, 1e6])
+@pytest.mark.parametrize("name", il.ENVS)
+def test_a_state_that_no_rollout_reaches_is_drawn_or_refused_at_once(name, value):
+    """A hostile Record holds any state: a road was summed up over 1e9 steps for one frame."""
+    env = tiny(name)
+    size = len(env.states)
+    start = np.zeros(size)
+    far = np.full(size, value)
+    horizon = env.horizon
+    drift = np.zeros((2, horizon + 1))
+    state = np.stack([np.tile(start, (horizon + 1, 1)), np.tile(far, (horizon + 1, 1))])
+    end = np.full(2, horizon + 1)
+    rollout = take.Take(env, "", ("expert", "copy"), state, drift, end, 1.0, False)
+    try:
+        painter.Painter(rollout, (64, 48)).picture(1, 1)
+    except ValueError as error:
+        assert str(error).startswith(f"film: {name} has no picture of the state [")

@@ -140,17 +140,13 @@ def refused(sentence, make):
 
 
 def test_a_policy_that_no_network_holds_is_refused_before_any_work(tmp_path):
-    refused(
-        "finetune: expected a net that PPO can go on with, mlp or ridge, got table",
-        lambda: il.FineTune(training=il.Training(net="table")),
-    )
+    sentence = "finetune: expected net mlp, got table; use --net mlp"
     env = tiny("resetcliff")
+    learner = il.FineTune(training=il.Training(net="table"))
+    refused(sentence, lambda: learner.learn(env, il.expert(env)))
     table = il.BC(1, il.Training(net="table")).learn(env, il.expert(env))
     path = str(table.save(tmp_path / "table.policy"))
-    refused(
-        "clone: expected a policy of the nets mlp or ridge, got one of table",
-        lambda: il.FineTune(clone=path).learn(env, il.expert(env)),
-    )
+    refused(sentence, lambda: il.FineTune(clone=path).learn(env, il.expert(env)))
     clone = il.BC(1, SMALL).learn(tiny("lane", seeds=2), il.expert(tiny("lane", seeds=2)))
     path = str(clone.save(tmp_path / "clone.policy"))
     refused(
@@ -167,6 +163,7 @@ def test_a_policy_that_no_network_holds_is_refused_before_any_work(tmp_path):
         ("sqil", {"minibatch": 1}, "minibatch: expected two halves, at least 2, got 1"),
         ("sqil", {"explore": 2.0}, "explore: expected from 0 to 1, got 2.0"),
         ("sqil", {"ratio": 0.0}, "ratio: expected a number above 0, got 0.0"),
+        ("iqlearn", {"alpha": 0.0}, "alpha: expected a number above 0, got 0.0"),
         ("sqil", {"engine": "ppo"}, "engine: expected auto, dqn or sac, got 'ppo'"),
     ],
 )
@@ -190,25 +187,46 @@ def test_impossible_practice_is_a_sentence(settings, sentence):
 
 def test_an_engine_for_other_actions_is_refused_before_any_work():
     lane, cliff = tiny("lane"), tiny("resetcliff")
-    wanted = "sqil with dqn: expected Discrete actions, got Box"
+    wanted = (
+        "sqil: expected Discrete actions, got Box ones, which dqn cannot choose; use --engine sac"
+    )
     refused(wanted, lambda: il.SQIL(engine="dqn").learn(lane, il.expert(lane)))
-    wanted = "sqil with sac: expected continuous (Box) actions, got Discrete"
+    wanted = (
+        "sqil: expected Box actions, got Discrete ones, which sac cannot choose; use --engine dqn"
+    )
     refused(wanted, lambda: il.SQIL(engine="sac").learn(cliff, il.expert(cliff)))
+
+
+def test_continuous_actions_are_refused_by_a_learner_of_discrete_ones():
+    lane = tiny("lane")
+    wanted = (
+        "iqlearn: expected Discrete actions, got Box ones, which have no soft maximum; use sqil"
+    )
+    refused(wanted, lambda: il.IQLearn().learn(lane, il.expert(lane)))
+
+
+def test_iqlearn_is_cloning_where_rewards_may_be_as_large_as_they_like():
+    env = tiny("resetcliff", seeds=2)
+    expert = il.expert(env)
+    clone = il.BC(2, SMALL).learn(env, expert)
+    free = il.IQLearn(episodes=2, training=SMALL, alpha=1e12).learn(env, expert)
+    bound = il.IQLearn(episodes=2, training=SMALL).learn(env, expert)
+    for own, its, third in zip(free.layers, clone.layers, bound.layers, strict=True):
+        torch.testing.assert_close(own, its, rtol=1e-3, atol=1e-4)
+        assert not torch.allclose(third, its, rtol=1e-3, atol=1e-4)
 
 
 def test_half_of_every_batch_is_the_expert_s_and_pays():
     from stable_baselines3 import DQN
 
     from il_bench.borders.sb3_replay import HalfExpert
-    from il_bench.fit.collect import watch
-    from il_bench.fit.transitions import transitions
+    from il_bench.fit.course import Course
+    from il_bench.fit.transitions import demonstrated
 
     env = il.make("CartPole-v1", horizon=9)
-    visits = watch(env, il.expert(env), il.Streams((0,)), 2, Log())
-    (shown,) = transitions(env, visits)
+    (shown,) = demonstrated(Course.begun(env, il.expert(env), None, None), 2)
     assert len(shown) == 18
     assert np.array_equal(shown.following[:8], shown.obs[1:9])
-    assert shown.first.tolist() == ([True] + [False] * 8) * 2
     assert not shown.over.any()
     settings = {"replay_buffer_kwargs": {"shown": shown}, "buffer_size": 8, "learning_starts": 99}
     model = DQN("MlpPolicy", "CartPole-v1", replay_buffer_class=HalfExpert, **settings)

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
@@ -7,12 +8,14 @@ import xarray as xr
 from conftest import SMALL, tiny
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
 
 import il_bench as il
 from il_bench.borders.resolve import named
 from il_bench.core import files
 from il_bench.core.streams import Streams
 from il_bench.fit.fitting import restore
+from il_bench.measures.assess import measures
 from il_bench.records import rows
 from il_bench.records.record import ARRAYS
 from il_bench.records.schema import DIMS, INDEX, OPTIONAL, SHAPE, Index
@@ -104,6 +107,18 @@ def test_a_record_of_an_earlier_version_has_no_optional_entries(record, saved):
     assert sentence(old)
 
 
+def test_a_record_of_an_earlier_version_counted_no_derivatives(record, saved):
+    budgets = json.loads((saved / INDEX).read_text())["budgets"]
+    for budget in budgets.values():
+        del budget["derivatives"]
+    old = il.load(edited(saved, budgets=budgets))
+    assert old.table() == record.table()
+    for budget in old.index.budgets.values():
+        assert budget.derivatives == [0] * old.runs
+    (bc, *_) = measures(old, old.env, il.expert(old.env), old.policies()).rows
+    assert bc["values"]["derivatives of the expert"].value == 0
+
+
 def test_what_ran_is_written_down_whole(saved):
     config = json.loads((saved / INDEX).read_text())
     assert config["env"] == {"name": "lane", "settings": config["env"]["settings"]}
@@ -121,6 +136,12 @@ def test_netcdf_hands_it_to_anyone(record, tmp_path):
     with xr.open_dataset(tmp_path / "drift.nc", engine="scipy") as other:
         np.testing.assert_array_equal(other["divergence"].values, record.arrays["divergence"])
         assert other["divergence"].attrs["description"].startswith("distance D_t")
+
+
+def test_netcdf_that_cannot_be_written_is_a_sentence(record, tmp_path):
+    (tmp_path / "folder" / "file").mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"path: .*folder cannot be written"):
+        record.to_netcdf(tmp_path / "folder")
 
 
 def test_the_same_comparison_twice_is_identical(record):
@@ -179,6 +200,25 @@ def test_a_sweep_keeps_and_shows_what_a_record_shows(record):
     assert {name: row[name] for name in pooled} == pooled
     shown = rows.cell_texts(row)
     assert shown | rows.line_texts(pooled) == shown
+
+
+def test_learners_are_compared_by_a_measure_that_is_named_and_by_falls_where_there_are_some():
+    record = compared(lipschitz=1.1, seeds=6)
+    ended = np.zeros_like(record.arrays["terminated"])
+
+    def cells():
+        arrays = record.arrays | {"terminated": ended}
+        changed = dataclasses.replace(record, arrays=arrays)
+        return [rows.cell_texts(row) for row in changed.rows(at=(3, 5))]
+
+    first, second = cells()
+    assert first["D at t=5, against bc"] == ("", "")
+    assert second["D at t=5, against bc"] != ("", "")
+    assert "falls, against bc" not in second
+    ended[1] = True
+    first, second = cells()
+    assert first["falls, against bc"] == ("", "")
+    assert second["falls, against bc"] == ("-1.0", "better")
 
 
 def test_growth_is_fitted_once_for_each_learner_and_run(monkeypatch, tmp_path):
@@ -322,10 +362,29 @@ def test_a_record_goes_where_it_can(record, tmp_path, place):
     assert not [path for path in tmp_path.rglob("*") if path.name.startswith(files.DRAFT)]
 
 
-def test_a_link_to_nothing_is_a_sentence(record, tmp_path):
-    (tmp_path / "out").symlink_to(tmp_path / "nowhere")
-    with pytest.raises(ValueError, match=r"out: .* is a link to nothing; name a new folder"):
+def test_a_link_to_nothing_gets_what_it_names(record, tmp_path):
+    (tmp_path / "out").symlink_to(tmp_path / "new" / "place")
+    record.save(tmp_path / "out")
+    assert il.load(tmp_path / "new" / "place").learners == record.learners
+
+
+def test_a_link_to_itself_is_a_sentence(record, tmp_path):
+    (tmp_path / "out").symlink_to(tmp_path / "out")
+    with pytest.raises(ValueError, match=r"out: .*(is no folder|cannot be written)"):
         record.save(tmp_path / "out")
+
+
+def test_a_limit_of_a_file_s_size_is_a_sentence_and_leaves_nothing(record, tmp_path):
+    """The library of the arrays has an error of its own for it."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512, before[1]))
+    try:
+        with pytest.raises(ValueError, match=r"out: .* cannot be written \(File too large\)"):
+            record.save(tmp_path / "new" / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_holds_something_is_not_touched(record, saved):
@@ -468,3 +527,96 @@ def test_an_index_too_large_to_be_one_is_refused_unread(saved, monkeypatch):
     monkeypatch.setattr("il_bench.records.record.LARGEST_INDEX", 10)
     with pytest.raises(ValueError, match="more than any Record's"):
         il.load(saved)
+
+
+def rewritten(saved, change):
+    """The Record with other arrays."""
+    arrays = load_file(saved / ARRAYS)
+    save_file({k: np.ascontiguousarray(v) for k, v in change(arrays).items()}, saved / ARRAYS)
+    return saved
+
+
+def shorter(*names):
+    """A change that takes the last step from arrays (learner, run, episode, step, ...)."""
+    return lambda arrays: {k: v[:, :, :, :-1] if k in names else v for k, v in arrays.items()}
+
+
+STEPWISE = ("action", "reward", "error_on", "error_off")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda a: {k: v[:, :, :0] for k, v in a.items()}, "has no episode"),
+        (shorter(*STEPWISE), "has 13 times for 11 steps"),
+        (lambda a: a | {"state": a["state"].astype("int32")}, "has state of int32"),
+        (lambda a: a | {"length": a["length"].astype("float64")}, "has length of float64"),
+        (lambda a: a | {"terminated": a["broke"]}, "has terminated of int64"),
+        (lambda a: a | {"length": a["length"] + 1}, "has length outside 0 to 12"),
+        (lambda a: a | {"length": a["length"] - 99}, "has length outside 0 to 12"),
+        (lambda a: a | {"broke": a["broke"] + 99}, "has broke outside -1 to 11"),
+        (lambda a: {k: v for k, v in a.items() if k != "reward"}, "lacks reward"),
+    ],
+)
+def test_arrays_that_are_none_of_a_record_are_a_sentence(saved, change, sentence):
+    edited(saved, reward="a word of this name in the index is no array")
+    with pytest.raises(ValueError, match=f"record: .* {sentence}; write it again"):
+        il.load(rewritten(saved, change))
+
+
+HUGE = "1" + "0" * 400
+"""A number that no floating point holds, as JSON writes it."""
+
+
+@pytest.mark.parametrize(
+    ("entry", "text"),
+    [
+        ("diameter", f"[{HUGE}, 1, 1, 1]"),
+        ("diameter", "[NaN, 1, 1, 1]"),
+        ("diameter", "[-1, 1, 1, 1]"),
+        ("runs", '{"seed": [], "lipschitz": []}'),
+        ("runs", '{"seed": [0.5, 1, 2, 3]}'),
+        ("runs", '{"seed": [true, 1, 2, 3]}'),
+        ("runs", f'{{"seed": [{HUGE}, 1, 2, 3]}}'),
+        ("runs", '{"seed": [0, 1, 2, 3], "lipschitz": [NaN, 1, 1, 1]}'),
+        ("demonstrated", f'{{"bc": [{HUGE}, 1, 1, 1]}}'),
+    ],
+)
+def test_numbers_that_are_none_are_a_sentence(saved, entry, text):
+    edited(saved, **{entry: "@"})
+    index = saved / INDEX
+    index.write_text(index.read_text().replace('"@"', text))
+    with pytest.raises(ValueError, match=f"record: .* has {entry} of the wrong kind"):
+        il.load(saved)
+
+
+@pytest.mark.parametrize("name", ["labels", "steps", "updates", "seconds"])
+@pytest.mark.parametrize("text", ["NaN", "-1", HUGE, "Infinity"])
+def test_a_budget_of_numbers_that_are_none_is_a_sentence(saved, name, text):
+    budgets = json.loads((saved / INDEX).read_text())["budgets"]
+    several = isinstance(budgets["bc"][name], list)
+    budgets["bc"][name] = ["@"] * 4 if several else "@"
+    edited(saved, budgets=budgets)
+    index = saved / INDEX
+    index.write_text(index.read_text().replace('"@"', text))
+    with pytest.raises(ValueError, match=r"record: .* has budgets of the wrong kind"):
+        il.load(saved)
+
+
+@pytest.mark.parametrize("name", [ARRAYS, INDEX, "policy.safetensors"])
+def test_a_pipe_in_place_of_a_file_is_refused_at_once(saved, name):
+    (saved / name).unlink()
+    os.mkfifo(saved / name)
+    with pytest.raises(ValueError, match=r"is no file; write it again|is not a Record"):
+        il.load(saved)
+
+
+def test_what_the_schema_does_not_name_is_not_read(record, saved):
+    more = np.zeros(1)
+    arrays = load_file(saved / ARRAYS)
+    save_file(arrays | {"zeros": more}, saved / ARRAYS)
+    weights = load_file(saved / "policy.safetensors")
+    save_file(weights | {"nobody/zeros": more}, saved / "policy.safetensors")
+    again = il.load(saved)
+    assert set(again.arrays) == set(record.arrays)
+    assert set(again.weights) == set(record.weights)

@@ -237,6 +237,7 @@ def test_the_module_runs_as_a_command():
         (["--episodes", "0"], "episodes: expected a whole number of at least 1, got 0"),
         (["--rollouts", "0"], "rollouts: expected at least 1, got 0"),
         (["--threads", "0"], "threads: expected at least 1, got 0"),
+        (["--memory", "inf"], "memory: expected gigabytes, at least 0, got inf; 0 sets no limit"),
         (["--device", "tpu"], "device: expected cpu or cuda, got 'tpu'"),
         (["--from", "nowhere"], "nowhere is not a Record"),
         (["--env", "resetcliff", "--mix", "average"], "mix average: expected Box actions"),
@@ -415,7 +416,7 @@ def test_the_labels_are_matched_run_by_run_and_do_not_depend_on_the_sweep():
         (
             {"bad.py": "def boom(obs): raise RuntimeError('no')\n"},
             ["--expert", "bad:boom"],
-            "asked for actions it raised RuntimeError (no)",
+            "expert bad:boom: asked for actions, boom in bad.py, line 1, raised RuntimeError (no), as expert at run 0; ",
         ),
         ({}, ["--expert", "tube"], "TubeExpert is an expert of Tube, not of lane"),
         (
@@ -580,6 +581,9 @@ def test_the_readme_names_no_flag_that_does_not_exist(capsys):
         "--recoverable",
         "--dagger",
         "--power",
+        "--steps",
+        "--gamma",
+        "--rate",
     }
     for line in re.findall(r"python -m il_bench\.run[^\n`]*", text):
         for flag in re.findall(r"--[a-z-]+", line):

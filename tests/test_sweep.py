@@ -1,6 +1,5 @@
 """The sweep: what it plans, that nothing is computed twice, and that no interruption shows in what it leaves."""
 
-import inspect
 import itertools
 import os
 import shutil
@@ -10,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import faults
 import numpy as np
 import pytest
 import xarray
@@ -21,6 +21,7 @@ from il_bench import sweep, table
 from il_bench.borders import minari_in
 from il_bench.cli import flags, owners
 from il_bench.jobs import digest, plan, workers
+from il_bench.jobs.sealed import CHECKSUM, sealed
 from il_bench.records.rows import VARIABLES
 
 TINY = [
@@ -86,6 +87,15 @@ def test_a_range_is_its_numbers_both_ends_included(token, numbers):
     assert plan.spread(token) == numbers
 
 
+@pytest.mark.parametrize(
+    "token",
+    ["0:1:1e-9", "1:inf:1", "-inf:1:1", "nan:1:1", "1e308:1.1e308:1", "0:1:0", "0:1:5e-324"],
+)
+def test_a_range_without_end_or_measure_is_a_sentence(token):
+    with pytest.raises(ValueError, match=f"range {token}: expected (first:last:step|at most)"):
+        plan.spread(token)
+
+
 def test_every_combination_is_there_once_with_its_labels(capsys):
     swept(*PLAN, "--out", "a")
     data = il.open("a")
@@ -102,6 +112,8 @@ def test_every_combination_is_there_once_with_its_labels(capsys):
     kept = Path("t.csv").read_bytes()
     said = refused(capsys, "a", "--csv", "t.csv", main=table.main)
     assert "csv: t.csv already exists; name another file" in said
+    said = refused(capsys, "a", "--plot", "t.csv", main=table.main)
+    assert "plot: t.csv already exists; name another file" in said
     assert Path("t.csv").read_bytes() == kept
     Path("file").write_text("")
     assert "cannot be written" in refused(capsys, "a", "--csv", "file/t.csv", main=table.main)
@@ -150,17 +162,22 @@ def test_a_changed_setting_or_source_is_a_new_run(monkeypatch):
 
 
 def test_where_the_sources_lie_does_not_matter(monkeypatch, tmp_path):
-    learner, env = il.LEARNERS["bc"], il.ENVS["lane"]
-    here = digest.code(env, learner)
-    moved = [shutil.copy(inspect.getsourcefile(thing), tmp_path) for thing in (env, learner)]
-    files = dict(zip((env, learner), moved, strict=True))
+    env, learner = il.make("lane"), il.BC()
+    things = (env, learner, il.expert(env))
+    here = digest.code_of(*things)
+    for thing in things:
+        module = sys.modules[type(thing).__module__]
+        moved = tmp_path / module.__name__
+        shutil.copy(module.__file__, moved.with_suffix(".py"))
+        monkeypatch.setattr(module, "__file__", str(moved.with_suffix(".py")))
     shutil.copytree(digest.LIBRARY, tmp_path / "library")
-    monkeypatch.setattr(inspect, "getsourcefile", files.__getitem__)
     monkeypatch.setattr(digest, "LIBRARY", tmp_path / "library")
-    assert digest.code(env, learner) == here
+    assert digest.code_of(*things).address == here.address
     with (tmp_path / "library" / "fit" / "loop.py").open("a") as file:
         file.write("# other\n")
-    assert digest.code(env, learner) != here
+    other = digest.code_of(*things)
+    assert other.address != here.address
+    assert here.apart(other) == "il_bench.fit.loop"
 
 
 def test_a_limit_of_memory_makes_smaller_batches_and_the_same_rows(capsys):
@@ -250,13 +267,10 @@ def test_a_mistake_is_a_sentence(capsys, args, sentence):
 
 
 def test_a_disk_that_is_full_is_a_sentence_and_leaves_no_half(capsys, monkeypatch):
-    def full(descriptor):
-        raise OSError(28, "No space left on device")
-
     swept(*PLAN, "--out", "a", "--batch", 64)
     kept = sorted(Path("a").iterdir())
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", full)
+        faults.fill_disk(patch)
         said = refused(capsys, *PLAN, "--lr", "0.01", "--out", "a")
     assert (
         "a cannot be written (No space left on device); mend that and give the same command again"
@@ -274,8 +288,10 @@ def test_a_disk_that_is_full_is_a_sentence_and_leaves_no_half(capsys, monkeypatc
             lambda data: (10**10).to_bytes(8, "little") + data[8:],
             "declares a header of 10,000,000,000 bytes",
         ),
-        (lambda data: data.replace(b'"format":"1"', b'"format":"9"'), "is no result of format 1"),
+        (lambda data: data.replace(b'"format":"1"', b'"format":"9"'), "is damaged"),
         (lambda data: data.replace(b'"keys":"[', b'"keys":"{'), "is damaged"),
+        (lambda data: sealed({}, {"format": "9", "keys": "", "runs": ""}), "no result of format 1"),
+        (lambda data: sealed({}, {"format": "1", "keys": "{}", "runs": ""}), "lists no runs"),
     ],
 )
 def test_a_file_that_is_not_ours_is_refused_in_a_sentence(capsys, damage, sentence):
@@ -286,20 +302,20 @@ def test_a_file_that_is_not_ours_is_refused_in_a_sentence(capsys, damage, senten
 
 
 def test_drafts_of_killed_sweeps_are_swept_away_and_others_left(capsys):
-    for name in (".draft-old", ".draft-young"):
+    for name in (".il_bench-draft-old", ".il_bench-draft-young"):
         Path("a", name).mkdir(parents=True)
         Path("a", name, "half.safetensors").write_bytes(b"half")
     yesterday = time.time() - 86_400
-    for part in (Path("a/.draft-old/half.safetensors"), Path("a/.draft-old")):
+    for part in (Path("a/.il_bench-draft-old/half.safetensors"), Path("a/.il_bench-draft-old")):
         os.utime(part, (yesterday, yesterday))
     swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
-    assert [path.name for path in Path("a").glob(".*")] == [".draft-young"]
+    assert [path.name for path in Path("a").glob(".*")] == [".il_bench-draft-young"]
 
 
 def test_drafts_and_links_are_never_read(capsys):
     swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
     (path,) = Path("a").iterdir()
-    Path("a/.draft-x.safetensors").write_bytes(b"half")
+    Path("a/.il_bench-draft-x.safetensors").write_bytes(b"half")
     assert il.open("a").sizes["run"] == 2
     Path("a/link.safetensors").symlink_to(path.absolute())
     assert "is a link; copy the file itself there" in refused(capsys, "a", main=table.main)
@@ -361,30 +377,6 @@ def test_workers_end_when_their_parent_alone_is_killed():
         work.kill()
         work.wait()
         assert pipe.read() == b"\n"  # ends when nobody holds its other end any more
-
-
-def test_a_worker_that_is_killed_is_replaced_and_a_cluster_that_went_away_is_a_sentence(
-    capsys, monkeypatch
-):
-    honest, tries = workers._parallel, []
-
-    def killed(options, batches):
-        if not tries:
-            tries.append(1)
-            yield from honest(options, batches[:1])
-            raise type("TerminatedWorkerError", (Exception,), {})()
-        yield from honest(options, batches)
-
-    def gone(options, batches):
-        yield from ()
-        raise type("FutureCancelledError", (Exception,), {})()
-
-    monkeypatch.setattr(workers, "_parallel", killed)
-    swept(*PLAN, "--out", "a", "--batch", 2)
-    assert il.open("a").sizes["run"] == RUNS
-    assert "a worker was killed; going on" in capsys.readouterr().err
-    monkeypatch.setattr(workers, "_parallel", gone)
-    assert "scheduler: the cluster went away" in refused(capsys, *PLAN, "--out", "b")
 
 
 def planned(*args):
@@ -488,6 +480,11 @@ def test_flags_are_parsed_once_whatever_the_number_of_their_values(monkeypatch):
 
 
 def test_sources_are_digested_once_and_travel_with_the_batch(monkeypatch):
+    digests = []
+    real = digest.code_of
+    monkeypatch.setattr(digest, "code_of", lambda *things: digests.append(1) or real(*things))
+    planned("--env", "tube", "--algo", "bc", "--horizon", "20:60:1", "--seeds", "2")
+    assert len(digests) == 1
     groups = planned("--env", "tube", "--algo", "bc", "--seeds", "40")
     monkeypatch.setattr(digest, "code_of", lambda *things: pytest.fail("digested again"))
     batches = list(plan.batched(groups, set(), 8, 2))
@@ -510,6 +507,7 @@ def test_results_of_versions_that_kept_no_return_still_open(capsys):
     with safe_open(path, "np") as file:
         texts = file.metadata()
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    del texts[CHECKSUM]  # nor that
     late = [name for name, variable in VARIABLES.items() if variable.late]
     save_file({name: array for name, array in arrays.items() if name not in late}, path, texts)
     old = il.open("a")

@@ -1,6 +1,7 @@
 """TaSIL: the expert's Jacobian is recovered, matched, and counted; who has none is refused before any work."""
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +13,13 @@ import il_bench as il
 from il_bench.core.policy import Log
 from il_bench.fit.collect import expert_rollouts
 from il_bench.fit.course import Course
+from il_bench.fit.dataset import dataset
 from il_bench.fit.loop import squared_error
 from il_bench.fit.slopes import slopes
-from il_bench.nets._mlp_slopes import along, sobolev
+from il_bench.jobs.footprint import needed
+from il_bench.nets._mlp_slopes import _packed, along, sobolev
 from il_bench.nets.mlp import initial_layers, mlp
+from il_bench.show.report import _budget
 
 
 def along_the_path(env, expert, step=0.0):
@@ -122,6 +126,16 @@ def test_derivatives_are_a_budget_of_their_own():
     assert torch.equal(log.asked, (1 + 2 * size) * log.labels)
 
 
+def test_its_samples_are_as_large_as_it_says():
+    env = tiny("tube", seeds=2)
+    visits, found = along_the_path(env, il.expert(env))
+    data = _packed(dataset(env, visits, visits.action), found)
+    held = data.obs[0, 0].numel() + data.action[0, 0].numel()
+    assert held == il.TaSIL().sample_size(env, visits.state.shape[-1])
+    one, other = (needed(env, [learner], 8) for learner in (il.BC(), il.TaSIL()))
+    assert other.learning > one.learning
+
+
 def test_states_after_an_end_are_not_asked_about():
     env = il.make("lane", horizon=60, lipschitz=1.2, wind=0.5, seeds=3)
     asked = []
@@ -185,3 +199,12 @@ def test_each_run_has_its_own_weight():
         alone = il.TaSIL(1, jacobian=weight, training=SMALL).learn(env[run], il.expert(env[run]))
         for key, array in many.arrays().items():
             assert torch.equal(array[run : run + 1], alone.arrays()[key]), key
+
+
+def test_a_sentence_of_equal_budgets_says_who_was_given_derivatives():
+    first, copy = (SimpleNamespace(labels=24, updates=60, derivatives=n) for n in (0, 96))
+    assert (
+        _budget(copy, first) == ", on the same labels and updates and with 96 derivatives besides"
+    )
+    assert _budget(first, copy) == ", on the same labels and updates and without 96 derivatives"
+    assert _budget(first, first) == ", on the same labels and updates"

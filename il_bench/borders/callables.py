@@ -56,7 +56,11 @@ class Answers:
         after = []
         for run, batch in enumerate(batches):
             who = f"{self.who} at run {run}"
-            answer, remembered = self.asked(batch.copy(), before[run])
+            try:
+                answer, remembered = self.asked(batch.copy(), before[run])
+            except Exception as error:
+                error.add_note(f"as {who}")
+                raise
             actions = self._actions(who, answer, len(batch))
             self._require_possible(who, actions)
             rows.append(actions)

@@ -17,6 +17,8 @@ from typing import Any, TypeAlias
 import gymnasium
 import numpy as np
 
+from .gymnasium_answers import stepped
+
 EPISODES, STEPS = 8, 60
 """Resets, and random steps after each, that the pairs are found on."""
 
@@ -142,7 +144,7 @@ def _stepped(copy: gymnasium.Env, way: Access, seed: int, action: Any, state: np
     copy.reset(seed=seed)
     way.put(copy.unwrapped, state)
     before = np.array(way.see(copy.unwrapped))
-    observation, *_ = copy.step(action)
+    observation, *_ = stepped(copy, action)
     after = np.asarray(observation, dtype=float)
     both = np.concatenate((before, after), axis=None)
     if not np.isfinite(both).all():
@@ -186,7 +188,7 @@ def _visited(copy: gymnasium.Env, way: Access) -> Iterator[tuple[int, np.ndarray
             action = copy.action_space.sample()
             if step % EVERY == 0:
                 yield episode, way.get(copy.unwrapped), action
-            _, _, over, cut, _ = copy.step(action)
+            _, _, over, cut = stepped(copy, action)
             if over or cut:
                 break
 
@@ -277,7 +279,7 @@ def _episode(copy: gymnasium.Env, seed: int, actions: list[Any]) -> np.ndarray:
     copy.reset(seed=seed)
     obs = []
     for action in actions:
-        after, _, over, done, _ = copy.step(action)
+        after, _, over, done = stepped(copy, action)
         obs.append(np.array(after, dtype=float))
         if over or done:
             break

@@ -18,6 +18,7 @@ from gymnasium.wrappers import FlattenObservation, OrderEnforcing
 from ..core.settings import require
 from . import generators
 from .estimate import estimate
+from .gymnasium_answers import begun, stepped
 from .gymnasium_spaces import is_flat, row_of_numbers
 
 _OPEN: weakref.WeakSet[Copies] = weakref.WeakSet()
@@ -214,7 +215,7 @@ class Copies:
         self._fill(1 if alone else len(seeds))
         line = self._open * len(seeds) if alone else self._open
         for copy, seed in zip(line, seeds, strict=True):
-            yield copy.reset(seed=seed)[0]
+            yield begun(copy, seed)
 
     def drawn(self) -> np.ndarray:
         """Where the generators of each open copy stand (n,), as a number that differs when they do."""
@@ -249,7 +250,7 @@ class Copies:
         truncated = self.standing.truncated.copy()
         with self._closed_on_errors(len(actions)):
             for i in np.flatnonzero(~stopped).tolist():
-                observation, paid, over, cut, _ = self._open[i].step(actions[i])
+                observation, paid, over, cut = self._stepped(i, actions[i])
                 obs[i] = self._row(observation)
                 reward[i] = self._number(paid)
                 if over or cut:
@@ -258,6 +259,14 @@ class Copies:
         stop = stopped | terminated | truncated
         self.standing = Standing(obs, reward, terminated, truncated, stop)
         return self.standing
+
+    def _stepped(self, number: int, action: Any) -> tuple[Any, Any, Any, Any]:
+        """What one copy shows, pays and says of its end, after an action."""
+        try:
+            return stepped(self._open[number], action)
+        except Exception as error:
+            error.add_note(f"in copy {number + 1} of {len(self._open)}")
+            raise
 
     def _row(self, observation: Any) -> np.ndarray:
         """An observation as a flat array (O,), as long as the environment's space says.

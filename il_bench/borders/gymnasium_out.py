@@ -178,7 +178,7 @@ class GymEnv(gymnasium.Env[np.ndarray, Any]):
 
     def _observe(self) -> np.ndarray:
         observation = self.task.observation(self._state)
-        return self._out(observation)[0, 0].astype(np.float32)
+        return self._out(observation)[0, 0].astype(self.observation_space.dtype)
 
     def render(self) -> np.ndarray | None:
         """The present frame (height, width, 3), or the window that shows it."""
@@ -330,4 +330,4 @@ class GymVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
 
     def _observe(self) -> np.ndarray:
         observation = self.task.observation(self._into(self._state))
-        return self._out(observation)[0].astype(np.float32)
+        return self._out(observation)[0].astype(self.observation_space.dtype)

@@ -15,6 +15,7 @@ import json
 import math
 import re
 import warnings
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from ..core.policy import Log
 from ..core.registry import name_of
 from ..core.settings import Values, as_tuple, require
 from ..fit.dataset import Dataset
+from . import minari_hdf5
 
 PREFIX = "minari:"
 """How a dataset is named where other sources could be."""
@@ -35,10 +37,6 @@ PREFIX = "minari:"
 
 LARGEST_DESCRIPTION = 64_000_000
 """Bytes of a description above which it is refused unread."""
-
-
-SMALL, DEFLATE = 65_536, 1_100
-"""Bytes that an array may declare in any case, and for each byte that is stored: deflate packs 1,032 into one at most."""
 
 
 def package() -> Any:
@@ -143,69 +141,47 @@ def opened(identifier: str) -> Any:
         f"pip install 'minari[hf]' && minari download {identifier}",
     )
     try:
-        description = path / "metadata.json"
-        size = description.stat().st_size if description.is_file() else LARGEST_DESCRIPTION + 1
-        require(
-            size <= LARGEST_DESCRIPTION, "its metadata.json is missing or larger than any dataset's"
-        )
-        held = json.loads(description.read_text())
-        lacking = [
-            name
-            for name in ("observation_space", "action_space")
-            if not isinstance(held.get(name), str)
-        ]
-        require(
-            not lacking,
-            f"its description lacks {' and '.join(lacking)}, and building its environment to learn them would run a "
-            "stranger's code",
-        )
-        if held.get("data_format") == "hdf5":
-            _require_sound_hdf5(path / "main_data.hdf5")
+        about = _description(path / "metadata.json")
+        if about.get("data_format") == "hdf5":
+            there = minari_hdf5.count(path / minari_hdf5.FILE)
         else:
             _require_safe_arrow()
+            there = sum(1 for _ in path.rglob("*"))
+        _require_count(about.get("total_episodes"), there)
         return package().MinariDataset(path)
     except ImportError:
         raise
     except Exception as error:  # a stranger's file may raise anything
-        raise ValueError(
-            f"minari: {identifier} cannot be read ({_first_line(error)}); fetch or write it again"
-        ) from None
+        raise _damaged(identifier, error) from None
 
 
-def _require_sound_hdf5(path: Path) -> None:
-    """Refuse links to elsewhere, and arrays that declare more than what is stored of them can unpack to."""
-    try:
-        import h5py
-    except ImportError:
-        raise ImportError(
-            "h5py is not installed; pip install 'minari[hdf5]', or il-bench[minari]"
-        ) from None
+def _damaged(identifier: str, error: Exception) -> ValueError:
+    """What is said of a dataset that cannot be read."""
+    reason = _first_line(error)
+    return ValueError(f"minari: {identifier} cannot be read ({reason}); fetch or write it again")
 
-    def walk(group: Any) -> None:
-        for name in group:
-            inside = isinstance(group.get(name, getlink=True), h5py.HardLink)
-            require(
-                inside,
-                f"{group.name}/{name} is a link; only arrays that the file itself holds are read",
-            )
-            held = group[name]
-            if isinstance(held, h5py.Group):
-                walk(held)
-                continue
-            here = held.is_virtual is False and not held.external
-            require(
-                here,
-                f"{held.name} is stored in another file; only arrays that the file itself holds are read",
-            )
-            declared, stored = held.size * held.dtype.itemsize, held.id.get_storage_size()
-            most = SMALL + DEFLATE * stored
-            require(
-                declared <= most,
-                f"{held.name} declares {declared:,} bytes, of which {stored:,} are stored",
-            )
 
-    with h5py.File(path, "r") as file:
-        walk(file)
+def _description(path: Path) -> dict[str, Any]:
+    """What a dataset says of itself, which must name its spaces."""
+    size = path.stat().st_size if path.is_file() else LARGEST_DESCRIPTION + 1
+    fits = size <= LARGEST_DESCRIPTION
+    require(fits, "its metadata.json is missing or larger than any dataset's")
+    about: dict[str, Any] = json.loads(path.read_text())
+    names = ("observation_space", "action_space")
+    lacking = [name for name in names if not isinstance(about.get(name), str)]
+    require(
+        not lacking,
+        f"its description lacks {' and '.join(lacking)}, and building its environment to learn them would run a "
+        "stranger's code",
+    )
+    return about
+
+
+def _require_count(episodes: Any, there: int) -> None:
+    """Refuse a number of episodes that are not there: room would be made for all of them."""
+    whole = isinstance(episodes, int) and not isinstance(episodes, bool)
+    possible = whole and 0 <= episodes <= there
+    require(possible, f"its metadata.json counts {episodes!r} episodes where {there:,} may be")
 
 
 def _require_safe_arrow() -> None:
@@ -285,15 +261,14 @@ def _first(
     count = 0
     indices = held.episode_indices if labels else held.episode_indices[:episodes]
     try:
-        for episode in held.iterate_episodes(indices):
-            found.append(_arrays(episode, held))
-            count += len(found[-1][1])
+        for episode in _episodes(identifier, held, indices):
+            arrays = _arrays(episode, held)
+            found.append(arrays)
+            count += len(arrays[1])
             if labels and count >= labels:
                 break
     except Exception as error:  # a stranger's file may raise anything
-        raise ValueError(
-            f"minari: {identifier} cannot be read ({_first_line(error)}); fetch or write it again"
-        ) from None
+        raise _damaged(identifier, error) from None
     require(
         count >= labels,
         f"minari: expected {labels} labels, {identifier} holds {count}; ask for fewer",
@@ -303,6 +278,12 @@ def _first(
         f"minari: expected {episodes} episodes, {identifier} holds {len(found)}; ask for at most those",
     )
     return found
+
+
+def _episodes(identifier: str, held: Any, numbers: Any) -> Iterator[Any]:
+    """Episodes one by one; of HDF5 without what an environment noted besides, which nobody needs here."""
+    file = folder(identifier) / "data" / minari_hdf5.FILE
+    return minari_hdf5.episodes(file, numbers) if file.is_file() else held.iterate_episodes(numbers)
 
 
 def _arrays(episode: Any, held: Any) -> tuple[np.ndarray, np.ndarray]:

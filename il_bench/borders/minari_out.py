@@ -201,8 +201,10 @@ def specification(env: Env, **repeating: str) -> EnvSpec:
     )
 
 
-def _observation_space(env: Env) -> spaces.Box:
+def _observation_space(env: Env) -> spaces.Box | spaces.MultiDiscrete:
     space = env.observation_space
+    if isinstance(space, spaces.MultiDiscrete):
+        return space
     return spaces.Box(space.low.astype(np.float32), space.high.astype(np.float32), dtype=np.float32)
 
 

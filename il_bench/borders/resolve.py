@@ -14,8 +14,17 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 
 import gymnasium
 
-from ..core.registry import ENVS, EXPERTS, desk_module, from_desk, name_of
-from ..core.settings import combinations, per_run_fields, require
+from ..core import strangers
+from ..core.registry import (
+    ENVS,
+    EXPERTS,
+    LEARNERS,
+    Registry,
+    desk_module,
+    from_desk,
+    name_of,
+)
+from ..core.settings import build, combinations, flatten, parts, per_run_fields, require
 
 if TYPE_CHECKING:
     from ..core.env import Env, Expert
@@ -224,13 +233,67 @@ def _scripted(env: Env, base: type) -> type[Expert]:
     return beside[0]
 
 
+def recorded_expert(env: Env, name: str) -> Expert:
+    """The expert that a Record names: a registered one, or the one that the environment's own file has.
+
+    Nothing is imported: whoever sent the Record wrote the name.
+
+    Raises:
+        ValueError: for any other, which must be named by whoever trusts it.
+    """
+    if name in EXPERTS:
+        return expert(env, name)
+    strange = f"its expert {name!r} is a file's; name it with --expert"
+    try:
+        own = expert(env)
+    except ValueError:
+        raise ValueError(strange) from None
+    require(name_of(own) == name, strange)
+    return own
+
+
+def recorded_learner(name: str, settings: dict[str, Any]) -> Any:
+    """The learner that a Record names, with the settings that it holds; nothing is imported that is not registered.
+
+    Raises:
+        ValueError: for a learner of a file, or one into which something of a file was put.
+    """
+    _require_registered(LEARNERS, name)
+    cls = LEARNERS[name]
+    flat = flatten(settings)
+    for part in parts(cls, flat):
+        # What is in a part is imported when the next one is asked for.
+        for field in dataclasses.fields(part):
+            plug = field.metadata.get("plug")
+            if plug is not None:
+                _require_registered(plug, flat.get(field.name, field.default))
+    values = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in flat.items()
+    }
+    return build(cls, values)
+
+
+def _require_registered(things: Registry, name: Any) -> None:
+    """Refuse what only a file has, and what is no name at all."""
+    known = isinstance(name, str) and name in things
+    kind = things.kind
+    require(known, f"record: its {kind} {name!r} is not registered; run it with --algo instead")
+
+
 def _of_class(env: Env, cls: Any) -> Expert:
     """An expert of a class, which may say of which environment it is one."""
     wanted = get_type_hints(cls).get("env")
     fits = not inspect.isclass(wanted) or isinstance(env, wanted)
     owner = getattr(wanted, "__name__", "")
     require(fits, f"expert: {cls.__name__} is an expert of {owner}, not of {name_of(env)}")
-    return cls(env)
+    try:
+        expert: Expert = cls(env)
+        return expert
+    except TypeError as error:
+        if strangers.blame(error):
+            raise
+        reason = f"{cls.__name__}(env) cannot be made ({error})"
+        raise TypeError(f"expert: {reason}; let it take the environment alone") from error
 
 
 def named(env: Env, source: Any, trust: bool = False, who: str = "policy") -> Policy | Expert:

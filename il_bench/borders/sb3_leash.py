@@ -25,8 +25,8 @@ class LeashedPolicy(ActorCriticPolicy):
         clone = getattr(self, "clone", None)
         if clone is None:
             return values, chances, entropy
-        own = self.get_distribution(obs).distribution
+        own: Any = self.get_distribution(obs).distribution
         with torch.no_grad():
-            its = clone.get_distribution(obs).distribution
+            its: Any = clone.get_distribution(obs).distribution
         apart = torch.distributions.kl_divergence(its, own)
         return values, chances, -apart.reshape(len(apart), -1).sum(1)

@@ -69,7 +69,7 @@ def require_network(who: str, policy: Policy) -> None:
         policy.kind in KINDS,
         f"{who}: expected a policy that a network of the nets {names} holds, got one of {kind}; choose --net mlp",
     )
-    shape = policy.action_space.shape
+    shape = policy.action_space.shape or ()
     flat = isinstance(policy.action_space, spaces.Discrete) or len(shape) == 1
     require(flat, f"{who}: expected actions of one axis, got {shape}; flatten them")
 

@@ -31,7 +31,7 @@ class Practice:
     """Learning rate of practice."""
     gamma: float = 0.99
     """Discount of later rewards."""
-    deviation: float = 0.3
+    deviation: float = 0.5
     """Standard deviation of the actions that are tried at first, in half widths of their Box."""
 
     def __post_init__(self) -> None:

@@ -14,13 +14,11 @@ from typing import Any, TypeAlias
 import gymnasium
 import numpy as np
 import torch
-from gymnasium import spaces
 
 from ..core.env import Env
 from ..core.policy import Log, Policy
-from ..core.settings import require
-from ..core.streams import Streams
 from ..core.threads import few_threads
+from ..fit.course import Course
 from ..fit.fitting import joined
 from .gymnasium_out import GymEnv
 from .sb3_chance import Chance
@@ -88,8 +86,10 @@ class Stage(gymnasium.Wrapper[Any, Any, Any, Any]):
         following, reward, over, cut, info = self.env.step(action)
         step = Step(self._obs, action, following, float(reward), over)
         self._obs = following
-        self._count(step, over or cut)
-        return following, self._pay(step), over, cut, info
+        last = over or cut
+        self._count(step, last)
+        paid = self._pay(step)
+        return following, paid, over, cut, info
 
     def _count(self, step: Step, last: bool) -> None:
         self.steps += 1
@@ -147,39 +147,31 @@ class Student:
                 close()
 
 
-def numbers(streams: Streams) -> list[int]:
-    """One seed for each run's model, below 2**31, as stable-baselines3 takes them."""
-    drawn = streams.integers("stable-baselines3", 2**31)
-    return [int(number) for number in drawn.tolist()]
-
-
-def enrolled(env: Env, streams: Streams, enrol: Callable[[int, int], Student]) -> list[Student]:
-    """One student for each run, made of the run's number and a seed of its own."""
-    return [enrol(run, seed) for run, seed in enumerate(numbers(streams))]
+def enrolled(course: Course, enrol: Callable[[int, int], Student]) -> list[Student]:
+    """One student for each run, made of the run's number and a seed of its own, as stable-baselines3 takes it."""
+    streams = course.streams.fork("practice")
+    seeds = streams.integers("stable-baselines3", 2**31).tolist()
+    return [enrol(run, seed) for run, seed in enumerate(seeds)]
 
 
 def practised(
-    env: Env,
-    students: Sequence[Student],
-    rounds: int,
-    one: Callable[[Student, int], None],
-    log: Log,
+    course: Course, students: Sequence[Student], rounds: int, one: Callable[[Student, int], None]
 ) -> Policy:
     """What the students have learned after so many rounds, as one policy of R runs on the environment's device.
 
     Args:
-        env: of R runs.
+        course: its log is told of each round, and counts what all of it came to.
         students: one for each run; closed in any case.
         rounds: how many.
         one: what one student does in one round.
-        log: is told of each round, and counts what all of it came to.
     """
+    log = course.log
     try:
         for i in range(rounds):
             for student in students:
                 one(student, i)
             now = [from_sb3(student.model) for student in students]
-            policy = joined(now, env.device)
+            policy = joined(now, course.env.device)
             log.iterate(i, policy)
             log.report((i + 1) / rounds, f"round {i + 1} of {rounds}")
     finally:
@@ -195,17 +187,3 @@ def _count(log: Log, students: Sequence[Student]) -> None:
         spent = [student.spent(name) for student in students]
         before = torch.as_tensor(getattr(log, name)).cpu()
         setattr(log, name, before + torch.tensor(spent))
-
-
-def require_actions(who: str, env: Env, kind: type[spaces.Space[Any]]) -> None:
-    """Refuse actions that a learner cannot choose from.
-
-    Raises:
-        ValueError: in one sentence.
-    """
-    names = {spaces.Box: "continuous (Box)", spaces.Discrete: "Discrete"}
-    space = env.action_space
-    require(
-        isinstance(space, kind),
-        f"{who}: expected {names[kind]} actions, got {space}; choose another engine or another learner",
-    )

@@ -32,8 +32,9 @@ class HalfExpert(ReplayBuffer):
         half = batch_size // 2
         own = ReplayBuffer.sample(self, batch_size - half, env)
         its = self._shown.sample(half, env)
-        pairs = zip(own, its, strict=True)
-        parts = [None if one is None else torch.cat((one, two)) for one, two in pairs]
+        # The last part, discounts of several steps, is None in both.
+        pairs: Any = zip(own, its, strict=True)
+        parts: Any = [None if one is None else torch.cat((one, two)) for one, two in pairs]
         return ReplayBufferSamples(*parts)
 
 

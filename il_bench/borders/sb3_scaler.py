@@ -16,6 +16,9 @@ class Scaler(BaseFeaturesExtractor):
         std: what is divided by (O,).
     """
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, observation_space: spaces.Box, mean: list[float], std: list[float]):
         BaseFeaturesExtractor.__init__(self, observation_space, len(mean))
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float64))

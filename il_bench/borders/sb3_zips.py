@@ -104,7 +104,7 @@ def load(spelling: str, trust: bool = False, env: str = "") -> Zip:
     Raises:
         ValueError: when it is not trusted, is no such zip, or cannot be told.
     """
-    name, path = _algorithm_and_path(spelling)
+    name, path = algorithm_and_path(spelling)
     require(
         path.is_file(),
         f"{spelling}: there is no file {path}; name a zip that stable-baselines3 saved",
@@ -126,7 +126,7 @@ def load(spelling: str, trust: bool = False, env: str = "") -> Zip:
     return Zip(spelling, model, statistics, note)
 
 
-def _algorithm_and_path(spelling: str) -> tuple[str, Path]:
+def algorithm_and_path(spelling: str) -> tuple[str, Path]:
     """The algorithm, where one is named, and the path; a drive's single letter is no algorithm."""
     rest = spelling.removeprefix(PREFIX)
     pair = re.fullmatch(r"([A-Za-z]\w+):(.+)", rest)

@@ -62,22 +62,31 @@ def read(owners: list[Owner], args: list[str], prog: str, about: str = "") -> Re
     Raises:
         ValueError: in one sentence, for a flag that nobody has, or that two have and that is not qualified.
     """
-    qualified = {owner.name: _qualified_settings(owner, owners) for owner in owners}
-    titles = [_title(owner, number) for number, owner in enumerate(owners)]
+    qualified = {}
+    titles = {}
     types = {}
-    for title, owner in zip(titles, owners, strict=True):
-        types[title] = _flags(owner, qualified[owner.name])
-    words, together = _rewritten(owners, qualified, args)
-    reading = parsed(_command(types), words, prog, about)
+    for number, owner in enumerate(owners):
+        name = owner.name
+        qualified[name] = _qualified_settings(owner, owners)
+        titles[name] = _title(owner, number)
+        types[titles[name]] = _flags(owner, qualified[name])
+    line = _rewritten(owners, qualified, args)
+    try:
+        reading = parsed(_command(types), line.words, prog, about)
+    except ValueError as complaint:
+        raise ValueError(line.as_typed(str(complaint))) from None
     values = {}
-    for title, owner in zip(titles, owners, strict=True):
-        values[owner.name] = flat(getattr(reading, title))
-    return Reading(values, together)
+    for name, title in titles.items():
+        settings = getattr(reading, title)
+        values[name] = flat(settings)
+    return Reading(values, frozenset(line.together))
 
 
 def _flags(owner: Owner, qualified: set[str]) -> type:
     """The flags of an owner, of which some bear its name."""
-    names = {setting: f"{owner.name}.{setting}" for setting in qualified}
+    names = {}
+    for setting in qualified:
+        names[setting] = f"{owner.name}.{setting}"
     return flags_of(owner.cls, owner.hide, owner.chosen, owner.several, names)
 
 
@@ -191,32 +200,61 @@ class _Flag:
         return f"--{prefix}{negation}{_spelled(self.setting)}{self.value}"
 
 
-def _rewritten(
-    owners: list[Owner], qualified: dict[str, set[str]], args: list[str]
-) -> tuple[list[str], frozenset[str]]:
-    """The command line with each flag in the one form that its owner's group has, and what was set for several."""
+@dataclass
+class _Line:
+    """A command line in which each flag has the one form that its owner's group has.
+
+    Attributes:
+        words: the line.
+        together: settings that one flag gave to several learners.
+        typed: the flags as they were typed, by the forms that they have here.
+    """
+
+    words: list[str] = field(default_factory=list)
+    together: set[str] = field(default_factory=set)
+    typed: dict[str, str] = field(default_factory=dict)
+
+    def add(self, spelled: str, word: str, values: list[str]) -> None:
+        """A flag in its form here, as it was typed, and what follows it."""
+        self.words += [spelled, *values]
+        form = spelled.partition("=")[0]
+        self.typed[form] = word.partition("=")[0]
+
+    def as_typed(self, sentence: str) -> str:
+        """A complaint about a flag, by the name that the flag was given."""
+        return FLAG.sub(lambda flag: self.typed.get(flag[0], flag[0]), sentence)
+
+
+FLAG = re.compile(r"--\w[\w.-]*")
+"""A flag within a sentence."""
+
+
+def _rewritten(owners: list[Owner], qualified: dict[str, set[str]], args: list[str]) -> _Line:
+    """A command line with each flag in the one form that its owner's group has."""
     groups = list(_grouped(args))
     flags = [_Flag.read(group[0]) for group in groups]
     explicit = {(flag.owner, flag.setting) for flag in flags}
-    words: list[str] = []
-    together = set()
+    line = _Line()
     for flag, (word, *values) in zip(flags, groups, strict=True):
         having = [owner for owner in owners if flag.setting in owner.settings]
+        plain = len(having) < 2 or having[0].kind == "command"
         if not word.startswith("--"):
-            words += [word, *values]
+            line.words += [word, *values]
         elif flag.owner:
-            words += [_qualified(flag, having, qualified), *values]
-        elif len(having) < 2 or having[0].kind == "command":
-            words += [word, *values]
+            spelled = _qualified(flag, having, qualified)
+            line.add(spelled, word, values)
+        elif plain:
+            line.words += [word, *values]
         else:
             _require_one_kind(flag.setting, having)
             names = [owner.name for owner in having]
             meant = [name for name in names if (name, flag.setting) not in explicit]
             if meant == names:
-                together.add(flag.setting)
+                line.together.add(flag.setting)
             for name in meant:
-                words += [flag.spelled(name), *values]
-    return words, frozenset(together)
+                spelled = flag.spelled(name)
+                line.add(spelled, word, values)
+    return line
 
 
 def _qualified(flag: _Flag, having: list[Owner], qualified: dict[str, set[str]]) -> str:

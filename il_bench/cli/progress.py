@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
+from ..core.printable import harmless
+from .console import console as plain_console
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -29,22 +32,23 @@ def progress(
     amount = [rich.MofNCompleteColumn()] if counted else [share]
     left = [rich.TimeRemainingColumn()] if counted else []
     columns = [
-        rich.TextColumn("{task.description:>8}"),
+        rich.TextColumn("{task.description:>8}", markup=False),
         rich.BarColumn(),
         *amount,
         rich.TimeElapsedColumn(),
         *left,
-        rich.TextColumn("{task.fields[words]}"),
+        rich.TextColumn("{task.fields[words]}", markup=False),
     ]
-    with rich.Progress(*columns, console=console, transient=not counted) as bars:
+    where = console or plain_console()
+    with rich.Progress(*columns, console=where, transient=not counted) as bars:
 
         def add(name: str, total: float = 1.0) -> Report:
-            bar = bars.add_task(name, total=total, words="")
+            bar = bars.add_task(harmless(name), total=total, words="")
 
             def report(done: float, words: str) -> None:
                 bars.update(bar, completed=min(done, total))
                 if words:
-                    bars.update(bar, words=words)
+                    bars.update(bar, words=harmless(words))
 
             return report
 

@@ -122,6 +122,10 @@ class Env(ABC):
     """The name under which others made an environment that is only adapted here, such as a Gymnasium id."""
     adaptation: ClassVar[str] = ""
     """What became of its observations and actions where they had to change, in words; ClassVar or property."""
+    by_chance: ClassVar[bool] = False
+    """Whether experts and policies act by chance by nature, as who writes a text does: evaluation then samples."""
+    draws_path: ClassVar[bool] = False
+    """Whether `draw` shows the whole way: a film then hands it all states up to now, (n, X), and not the last alone."""
     in_turn: ClassVar[bool] = False
     """Whether episodes take turns, because only one can be under way at a time; ClassVar or property."""
 
@@ -196,8 +200,8 @@ class Env(ABC):
 
     @property
     @abstractmethod
-    def observation_space(self) -> spaces.Box:
-        """Gymnasium's space of one observation (O,), float32."""
+    def observation_space(self) -> spaces.Box | spaces.MultiDiscrete:
+        """Gymnasium's space of one observation (O,): float32, or numbers of a vocabulary, which nets embed."""
 
     @property
     @abstractmethod
@@ -299,6 +303,19 @@ class Expert(ABC):
     @abstractmethod
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """Actions (R, E, U) in states (R, E, X)."""
+
+
+class StochasticExpert(Expert):
+    """An expert that acts by chance, over Discrete actions; twins share its uniform numbers."""
+
+    @final
+    def act(self, state: torch.Tensor) -> torch.Tensor:
+        """The likeliest actions (R, E, 1) in states (R, E, X)."""
+        return self.distribution(state).argmax(-1, keepdim=True).to(torch.float64)
+
+    @abstractmethod
+    def distribution(self, state: torch.Tensor) -> torch.Tensor:
+        """Chances (R, E, A) of the actions in states (R, E, X)."""
 
 
 class RecurrentExpert(Expert):

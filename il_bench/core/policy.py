@@ -125,7 +125,16 @@ class Policy(ABC):
         return (out[0] if obs.ndim == 1 else out), memory
 
 
-SPENT = ("labels", "asked", "derivatives", "steps", "collected", "falls")
+SPENT = (
+    "labels",
+    "asked",
+    "derivatives",
+    "interventions",
+    "switches",
+    "steps",
+    "collected",
+    "falls",
+)
 """What a log counts for each run."""
 
 
@@ -141,6 +150,8 @@ class Log:
         labels: answers of the expert that were learned from, for each run (R,) or one number.
         asked: questions that the expert was asked, likewise; more than labels where an answer was not used.
         derivatives: of the expert's actions that were learned from, likewise; one for each label and direction.
+        interventions: steps at which the expert acted in place of the learner that drove, likewise.
+        switches: how often the wheel changed hands between the two, likewise.
         steps: environment steps taken while learning, likewise.
         episodes: how many episodes of each run those steps make; an unfinished last one is left out.
         collected: their returns, summed, for each run (R,): what it costs to let a learner drive while it learns.
@@ -153,12 +164,16 @@ class Log:
         checkpoint: keeps the rounds of a long training, see `checkpoint.Checkpoint`.
         seconds: from the log's beginning to its end.
         learner: who learned.
+        limit: labels that may be taken at most, for each run (R,) or one number; None sets no limit. A rollout is cut off
+            where it is reached.
         starts: first states (R, E, X) of the episodes whose labels were learned from, a tensor for each collection.
     """
 
     labels: Any = 0
     asked: Any = 0
     derivatives: Any = 0
+    interventions: Any = 0
+    switches: Any = 0
     steps: Any = 0
     episodes: Any = 0
     collected: Any = 0.0
@@ -172,6 +187,7 @@ class Log:
     began: float = field(default_factory=time.perf_counter)
     seconds: float = 0.0
     learner: Any = None
+    limit: Any = None
     starts: list[torch.Tensor] = field(default_factory=list)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -206,7 +222,10 @@ def _ends(values: Any) -> float | tuple[float, float]:
 
 
 class Learner(Protocol):
-    """A frozen dataclass: its fields are its hyperparameters, each documented; one verb."""
+    """A frozen dataclass: its fields are its hyperparameters, each documented; one verb.
+
+    One that learns actions of one kind alone says which, `actions: ClassVar = "Box"` or `"Discrete"`, and refuses others.
+    """
 
     def learn(
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None

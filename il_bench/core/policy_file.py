@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 
 from .arrays import Arrays
-from .files import whole
+from .files import whole, write_arrays
 from .settings import plain, require
 
 if TYPE_CHECKING:
@@ -37,15 +37,14 @@ def write(policy: Policy, path: str | Path) -> Path:
     Raises:
         ValueError: for a policy that has no arrays, or where the file cannot be written.
     """
-    from safetensors.torch import save_file
-
     path = Path(path)
     require(
         bool(policy.kind) and hasattr(policy, "arrays"),
         f"policy: expected one that a net of il_bench fitted, got {type(policy).__name__}; keep what it was made from",
     )
     require(not path.is_dir(), f"policy: expected a file to write, got the folder {path}")
-    arrays = {name: array.cpu().contiguous() for name, array in getattr(policy, "arrays")().items()}  # noqa: B009
+    tensors = getattr(policy, "arrays")()  # noqa: B009
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
     header = {
         "format": FORMAT,
         "kind": policy.kind,
@@ -54,7 +53,7 @@ def write(policy: Policy, path: str | Path) -> Path:
     }
     try:
         with whole(path) as draft:
-            save_file(arrays, draft, {HEADER: json.dumps(header)})
+            write_arrays(draft, arrays, {HEADER: json.dumps(header)})
     except OSError as error:
         raise ValueError(
             f"policy: {path} cannot be written ({error.strerror}); name a file that can"

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -137,6 +137,12 @@ def chance_of(policy: Policy, streams: Streams, sample: bool = False) -> Streams
     return streams if sample or policy.by_chance else None
 
 
+def by_learner(env: Env, policy: Policy, streams: Streams, episodes: int) -> Driver:
+    """A policy drives while it learns: by chance where that is the environment's nature or its own."""
+    chance = chance_of(policy, streams, env.by_chance)
+    return by_policy(env, policy, chance, episodes)
+
+
 def by_mixture(
     env: Env,
     expert: Expert,
@@ -150,14 +156,14 @@ def by_mixture(
 
     Ross, Gordon & Bagnell (2011) mean the choice by beta * expert + (1 - beta) * policy; many codes average instead.
     """
-    by_itself = by_policy(env, policy, chance_of(policy, streams), episodes)
     coin = streams.uniform("beta", episodes, env.horizon)
     heads = (coin < beta[..., None])[..., None].unbind(2)
     size = action_size(env)
+    by_own = by_learner(env, policy, streams, episodes)
 
     def drive(step: int, state: torch.Tensor, memory: Any) -> Answer:
         own_memory, its_memory = memory or (None, None)
-        own, own_memory = by_itself(step, state, own_memory)
+        own, own_memory = by_own(step, state, own_memory)
         label, its_memory = ask_on(env, expert, state, its_memory, size)
         memory = own_memory, its_memory
         if average:
@@ -282,8 +288,9 @@ class _Walk:
     def step(self, action: torch.Tensor, noise: torch.Tensor) -> None:
         """Every living episode takes its action (R, E, U), float64."""
         env, state = self.env, self._states[-1]
-        following = env.transition(state, action, noise)
-        reward = env.reward(state, action, following)
+        following = _declared(env, "transition", env.transition(state, action, noise), state.shape)
+        paid = env.reward(state, action, following)
+        reward = _declared(env, "reward", paid, self.over.shape)
         if not self._is_calm(action, following):
             action, following, reward = self._frozen(action, following, reward)
         self._states.append(following)
@@ -370,16 +377,49 @@ def rollout(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollout
         return _in_turn(env, drive, streams, episodes)
     size, memory = action_size(env), None
     with torch.no_grad():
-        state = env.initial(streams, episodes)
+        state = _start(env, streams, episodes)
         drawn = streams.normal("noise", episodes, env.horizon, env.noise_size)
         noise = drawn.to(state.device).unbind(2)
         walk = _Walk(env, state)
         for step in range(env.horizon):
             if not walk.goes_on():
                 break
-            action, memory = _driven(drive, step, walk.shown, memory, size)
-            walk.step(action, noise[step])
+            try:
+                action, memory = _driven(drive, step, walk.shown, memory, size)
+                walk.step(action, noise[step])
+            # Of a stranger's code it is good to know when.
+            except Exception as error:
+                error.add_note(f"at step {step}")
+                raise
         return walk.rollout(size)
+
+
+def _start(env: Env, streams: Streams, episodes: int) -> torch.Tensor:
+    """First states (R, E, X), whose shape is as declared, and that of their observations.
+
+    Raises:
+        ValueError: where it is not; broadcasting would repeat the numbers until they fit.
+    """
+    each = (len(streams.seeds), episodes)
+    state = _declared(env, "initial", env.initial(streams, episodes), (*each, len(env.states)))
+    space = env.observation_space
+    _declared(env, "observation", env.observation(state), (*each, *space.shape))
+    _declared(env, "terminal", env.terminal(state), each)
+    return state
+
+
+def _declared(env: Env, method: str, answer: Any, shape: Sequence[int]) -> torch.Tensor:
+    """What a method of an environment returned, which must be an array of this shape.
+
+    Raises:
+        ValueError: when it is not.
+    """
+    if isinstance(answer, torch.Tensor) and answer.shape == shape:
+        return answer
+    expected = tuple(shape)
+    given = tuple(answer.shape) if isinstance(answer, torch.Tensor) else repr(answer)[:80]
+    name = type(env).__name__
+    raise ValueError(f"{name}.{method}: expected shape {expected}, got {given}; return a tensor so")
 
 
 def _in_turn(env: Env, drive: Driver, streams: Streams, episodes: int) -> Rollout:
@@ -450,8 +490,9 @@ def rest(
     shown = state
     longest = int(left.max())
     for t, disturbance in zip(range(longest), noise, strict=False):
-        action = opening
-        if t > 0 or opening is None:
+        if t == 0 and opening is not None:
+            action = opening
+        else:
             action, memory = drive(t, shown, memory)
         exact = action.to(torch.float64)
         following = env.transition(state, exact, disturbance)
@@ -473,15 +514,29 @@ def both(one: Rollout, two: Rollout) -> Rollout:
 
 
 def roll_in(env: Env, drive: Driver, streams: Streams, episodes: int, log: Log) -> Rollout:
-    """A rollout whose steps, returns and early ends are counted in the learner's budget."""
-    seen = rollout(env, drive, streams, episodes)
-    returns = seen.reward.sum((1, 2))
+    """A rollout whose steps, returns and early ends are counted in the learner's budget, and which that may cut off."""
+    seen = _within(rollout(env, drive, streams, episodes), log)
+    lived = seen.reward.masked_fill(~seen.alive, 0.0)
+    returns = lived.sum((1, 2))
     falls = seen.terminated.sum(1)
     log.steps = log.steps + seen.length.sum(1)
     log.episodes += episodes
     log.collected = log.collected + returns
     log.falls = log.falls + falls
     return seen
+
+
+def _within(seen: Rollout, log: Log) -> Rollout:
+    """A rollout up to where a learner has all the labels that it may take: what is cut off has not been terminated."""
+    if log.limit is None:
+        return seen
+    left = torch.as_tensor(log.limit - log.labels, device=seen.length.device)
+    wanted = left.clamp_min(0).expand(len(seen.length))
+    used = first_steps(seen, wanted)
+    whole = used.length == seen.length
+    return dataclasses.replace(
+        used, terminated=seen.terminated & whole, truncated=seen.truncated & whole
+    )
 
 
 def first_steps(seen: Rollout, wanted: torch.Tensor) -> Rollout:
@@ -527,13 +582,17 @@ def _require_finite(labels: torch.Tensor, seen: Rollout) -> None:
         )
 
 
-def count_labels(seen: Rollout, log: Log, count: torch.Tensor | None = None) -> None:
-    """Count the labels of a rollout, and keep where its episodes begin; one without a step begins nowhere.
+def count_labels(seen: Rollout, log: Log, labels: torch.Tensor | None = None) -> None:
+    """Count the labels of a rollout, and keep where its episodes begin; one without a label begins nowhere.
 
-    Each step has one, unless the `count` (R,) of labels is given.
+    Args:
+        seen: the rollout.
+        log: where they are counted.
+        labels: of each episode (R, E), where not every step has one.
     """
-    log.labels = log.labels + (seen.length.sum(1) if count is None else count)
-    never = seen.length == 0
+    count = seen.length if labels is None else labels
+    log.labels = log.labels + count.sum(1)
+    never = count == 0
     first = seen.state[:, :, 0]
     log.starts.append(first.masked_fill(never[..., None], torch.nan))
 

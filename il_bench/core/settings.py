@@ -81,6 +81,11 @@ def _per_run_fields(cls: type) -> list[str]:
     return [field.name for field in fields if hints[field.name] == Values]
 
 
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
 def require_choice(settings: Any) -> None:
     """Refuse a value that the Literal of its field does not list.
 
@@ -88,7 +93,8 @@ def require_choice(settings: Any) -> None:
         ValueError: in one sentence.
     """
     try:
-        hints = get_type_hints(type(settings))
+        cls: Any = type(settings)
+        hints = _hints(cls)
     except NameError:  # a name that only type checkers import
         return
     for field in dataclasses.fields(settings):

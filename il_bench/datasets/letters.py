@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from ..core.files import whole
+from ..core.files import whole, write_arrays
 from ..core.settings import require
 
 FILE = "letters.safetensors"
@@ -103,12 +103,9 @@ def file() -> Path:
 
 def save(letters: Letters) -> Path:
     """Write the letters into the data folder, whole or not at all; returns the file."""
-    from safetensors.numpy import save_file
-
     path = folder() / FILE
-    arrays = {name: np.ascontiguousarray(part) for name, part in vars(letters).items()}
     with whole(path) as draft:
-        save_file(arrays, draft)
+        write_arrays(draft, vars(letters), {})
     return path
 
 

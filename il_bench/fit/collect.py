@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 
+from ..core.chance import bound
 from ..core.disturbance import Disturbance, by_disturbed
 from ..core.env import Env, Expert
+from ..core.gate import Takeover, switches
 from ..core.policy import Log
 from ..core.rollout import (
     Driver,
@@ -41,7 +45,7 @@ def collect(
         log: labels, steps and what collecting cost are counted here.
     """
     visits = roll_in(env, drive, streams, episodes, log)
-    return dataset(env, visits, label(env, expert, visits, log))
+    return dataset(env, visits, label(env, expert, visits, log), expert)
 
 
 def expert_rollouts(env: Env, expert: Expert, streams: Streams, episodes: int, log: Log) -> Rollout:
@@ -50,6 +54,7 @@ def expert_rollouts(env: Env, expert: Expert, streams: Streams, episodes: int, l
     Raises:
         ValueError: when an action of the expert is not finite.
     """
+    expert = bound(env, expert, streams, episodes)
     visits = roll_in(env, by_expert(env, expert), streams, episodes, log)
     log.asked = log.asked + visits.questions.sum(1)
     _count_own_labels(visits, log)
@@ -59,7 +64,7 @@ def expert_rollouts(env: Env, expert: Expert, streams: Streams, episodes: int, l
 def demonstrate(env: Env, expert: Expert, streams: Streams, episodes: int, log: Log) -> Dataset:
     """The samples of the expert's own rollouts, see `expert_rollouts`."""
     visits = expert_rollouts(env, expert, streams, episodes, log)
-    return dataset(env, visits, visits.action)
+    return dataset(env, visits, visits.action, expert)
 
 
 def demonstrate_disturbed(
@@ -82,11 +87,36 @@ def demonstrate_disturbed(
         log: labels, steps and what collecting cost are counted here.
         clean: the labels are what the expert chose; what was executed otherwise.
     """
-    witness = Witness(expert)
+    witness = Witness(bound(env, expert, streams, episodes))
     drive = by_disturbed(by_expert(env, witness), disturb)
     visits = roll_in(env, drive, streams, episodes, log)
     labels = label(env, witness, visits, log)
-    return dataset(env, visits, labels if clean else visits.action)
+    return dataset(env, visits, labels if clean else visits.action, witness)
+
+
+def collect_gated(
+    env: Env, drive: Takeover, watches: bool, streams: Streams, episodes: int, log: Log
+) -> Dataset:
+    """A policy's rollouts where its expert takes over by a gate: what the expert did is labelled, all else weighs nothing.
+
+    Args:
+        env: the environment, R runs.
+        drive: both of them, and the gate.
+        watches: whether the gate asks the expert at every step, or only where it acts.
+        streams: start and noise.
+        episodes: of each run, E.
+        log: labels, questions, interventions, switches and what collecting cost are counted here.
+    """
+    visits = roll_in(env, drive, streams, episodes, log)
+    acts = drive.expert_acts(visits)
+    taken = acts.sum((1, 2))
+    log.interventions = log.interventions + taken
+    log.switches = log.switches + switches(acts, visits.alive)
+    log.asked = log.asked + (visits.length.sum(1) if watches else taken)
+    count_labels(visits, log, acts.sum(2))
+    data = dataset(env, visits, visits.action)
+    weight = acts.reshape(data.weight.shape).to(data.weight.dtype)
+    return dataclasses.replace(data, weight=weight)
 
 
 def demonstrate_labels(
@@ -105,7 +135,7 @@ def demonstrate_labels(
     log.steps = log.steps + used.length.sum(1)
     log.asked = log.asked + visits.questions.sum(1)
     _count_own_labels(used, log)
-    return dataset(env, used, used.action)
+    return dataset(env, used, used.action, expert)
 
 
 def demonstrate_budget(
@@ -127,15 +157,20 @@ def _visits_of(
     env: Env, expert: Expert, streams: Streams, wanted: torch.Tensor, episodes: int
 ) -> Rollout:
     """The expert's rollouts, of `episodes` and then of twice as many until they hold what is wanted, or for long enough."""
-    drive = by_expert(env, expert)
-    visits = rollout(env, drive, streams, episodes)
+    visits = _driven(env, expert, streams, episodes)
     for _ in range(DOUBLINGS - 1):
         if (visits.length.sum(1) >= wanted).all():
             break
-        more = rollout(env, drive, streams.later(episodes), episodes)
+        more = _driven(env, expert, streams.later(episodes), episodes)
         visits = both(visits, more)
         episodes *= 2
     return visits
+
+
+def _driven(env: Env, expert: Expert, streams: Streams, episodes: int) -> Rollout:
+    """The expert's rollouts."""
+    drive = by_expert(env, bound(env, expert, streams, episodes))
+    return rollout(env, drive, streams, episodes)
 
 
 def _count_own_labels(visits: Rollout, log: Log) -> None:

@@ -9,79 +9,28 @@ classify learns from costs, and in a state in which nothing matters nothing is l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+import math
+from typing import Any
 
 import torch
 
-from ..core.env import Env, FiniteEnv
+from ..core.env import Env
 from ..core.policy import Policy
 from ..core.rollout import (
-    Answer,
     Driver,
     Rollout,
-    ask,
     by_expert,
     by_mixture,
     by_policy,
     count_labels,
     observe,
-    rest,
     roll_in,
 )
 from ..core.settings import require
 from ..core.streams import Streams
 from .course import Course
 from .dataset import Dataset
-from .tables import choices, tables
-
-Source: TypeAlias = Literal["exact", "rollouts"]
-"""How costs are known: by dynamic programming where an environment is a `FiniteEnv`, or by trying each action out."""
-
-
-@dataclass(frozen=True)
-class Visits:
-    """Steps of a rollout whose actions are judged, P of each episode.
-
-    Attributes:
-        rollout: E episodes of R runs.
-        streams: under which they were driven.
-        time: (R, E, P) which steps.
-        judged: (R, E, P) bool; the others were not lived.
-    """
-
-    rollout: Rollout
-    streams: Streams
-    time: torch.Tensor
-    judged: torch.Tensor
-
-    @property
-    def state(self) -> torch.Tensor:
-        """The states (R, E, P, X)."""
-        lived = self.rollout.lived
-        places = self.time[..., None].expand(-1, -1, -1, lived.shape[-1])
-        return lived.gather(2, places)
-
-
-@dataclass(frozen=True)
-class Follower:
-    """Who goes on after the action that is judged.
-
-    Attributes:
-        policy: the learner's; None before it has one.
-        beta: (R,) chance that the expert goes on instead, to the end of the episode.
-    """
-
-    policy: Policy | None
-    beta: torch.Tensor
-
-
-class Judge(Protocol):
-    """Who knows what actions are worth."""
-
-    def worth(self, visits: Visits, follower: Follower) -> torch.Tensor:
-        """What each action earns from each visit to the end of the episode, (R, E, P, A)."""
+from .judges import Visits
 
 
 def require_discrete(env: Env, name: str) -> None:
@@ -91,132 +40,11 @@ def require_discrete(env: Env, name: str) -> None:
     require(discrete, f"{name}: {reason}; use dagger")
 
 
-def judge(course: Course, source: Source) -> Judge:
-    """Who knows what actions are worth in an environment, refused before anything is collected.
-
-    Raises:
-        ValueError: for an environment that cannot be put into a state, or an expert with a memory.
-    """
-    env = course.env
-    course.require_forgetful()
-    if source == "exact" and isinstance(env, FiniteEnv):
-        return Exact(course, env)
-    wanted = "expected an environment that can be put into a state"
-    require(not env.foreign, f"costs: {wanted}, got {env.foreign}, which only steps on; use dagger")
-    return Trial(course)
-
-
-class Exact:
-    """By dynamic programming over all states; the expert is asked about each of them once, and no step is taken."""
-
-    def __init__(self, course: Course, env: FiniteEnv):
-        self._env = env
-        self._tables = tables(env)
-        states = self._tables.state
-        own = ask(env, course.expert, states)[..., 0].long()
-        course.log.asked = course.log.asked + states.shape[1]
-        at_all_times = own[:, None].expand(-1, env.horizon, -1)
-        self._of_expert = self._tables.worth(at_all_times)
-
-    def worth(self, visits: Visits, follower: Follower) -> torch.Tensor:
-        """See `Judge.worth`."""
-        table = self._table(follower)
-        states = visits.state
-        place = self._tables.numbers(states.flatten(1, 2))
-        number = place.unflatten(1, states.shape[1:3])
-        run = torch.arange(len(table), device=table.device)
-        return table[run[:, None, None], visits.time, number]
-
-    def _table(self, follower: Follower) -> torch.Tensor:
-        """Q (R, T, S, A) of the expert with chance beta, else of the policy."""
-        if follower.policy is None:
-            return self._of_expert
-        own = choices(self._env, follower.policy, self._tables.state)
-        of_policy = self._tables.worth(own)
-        share = follower.beta[:, None, None, None]
-        return share * self._of_expert + (1 - share) * of_policy
-
-
-class Trial:
-    """By trying every action out, under the noise that the episode had; each trial's steps are counted.
-
-    Who goes on is drawn once for each visit, and is the same after all its actions: they differ by the action alone.
-    """
-
-    def __init__(self, course: Course):
-        self._course = course
-
-    def worth(self, visits: Visits, follower: Follower) -> torch.Tensor:
-        """See `Judge.worth`."""
-        env, log = self._course.env, self._course.log
-        space: Any = env.action_space
-        count = int(space.n)
-        left = (env.horizon - visits.time).masked_fill(~visits.judged, 0)
-        action = torch.arange(count, device=left.device).repeat(left[0].numel())
-        opening = action.double()[:, None].expand(env.runs, -1, -1)
-        start = _for_each(visits.state, count)
-        noise = _noise_from(env, visits, count)
-        drive, by_the_expert = self._drive(visits, follower, count)
-        memory = self._memory(visits, follower, count)
-        lasting = _for_each(left[..., None], count)[..., 0]
-        total, steps = rest(env, drive, start, lasting, noise, opening, memory)
-        log.steps = log.steps + steps.sum(1)
-        answers = (steps - 1).clamp_min(0) * by_the_expert
-        log.asked = log.asked + answers.sum(1)
-        return total.unflatten(1, (*left.shape[1:], count))
-
-    def _drive(self, visits: Visits, follower: Follower, count: int) -> tuple[Driver, torch.Tensor]:
-        """Who goes on after each of `count` actions at each visit, and (R, n) whether it is the expert."""
-        env, expert = self._course.env, self._course.expert
-        _, episodes, visited = visits.time.shape
-        draw = visits.streams.uniform("roll-out", episodes, visited)
-        coin = (draw < follower.beta[:, None, None]) | (follower.policy is None)
-        heads = _for_each(coin[..., None], count)
-        its = by_expert(env, expert)
-        if follower.policy is None:
-            return its, heads[..., 0]
-        own = by_policy(env, follower.policy)
-
-        def drive(step: int, state: torch.Tensor, memory: Any) -> Answer:
-            chosen, memory = own(step, state, memory)
-            label, _ = its(step, state, None)
-            return torch.where(heads, label, chosen.to(label.dtype)), memory
-
-        return drive, heads[..., 0]
-
-    def _memory(self, visits: Visits, follower: Follower, count: int) -> Any:
-        """What the policy remembers after each visit, of the observations up to it; None where it never remembers."""
-        policy = follower.policy
-        if policy is None:
-            return None
-        memory: Any = None
-        after = []
-        for state in visits.rollout.lived.unbind(2):
-            _, memory = policy.act(observe(self._course.env, state), memory)
-            if memory is None:
-                return None
-            after.append(memory)
-        whole = torch.stack(after, 2)
-        run = torch.arange(len(whole), device=whole.device)
-        episode = torch.arange(whole.shape[1], device=whole.device)
-        own = whole[run[:, None, None], episode[:, None], visits.time]
-        return own.flatten(1, 2).repeat_interleave(count, 1)
-
-
-def _for_each(part: torch.Tensor, count: int) -> torch.Tensor:
-    """Something of each visit (R, E, P, n) for each of its actions, (R, E P A, n)."""
-    return part.flatten(1, 2).repeat_interleave(count, 1)
-
-
-def _noise_from(env: Env, visits: Visits, count: int) -> Iterator[torch.Tensor]:
-    """The noise (R, E P A, W) of each step from each visit on; the last step's again, where none is left."""
-    runs, episodes, _ = visits.time.shape
-    whole = visits.streams.normal("noise", episodes, env.horizon, env.noise_size)
-    run = torch.arange(runs, device=whole.device)[:, None, None]
-    episode = torch.arange(episodes, device=whole.device)[:, None]
-    for step in range(env.horizon):
-        place = (visits.time + step).clamp_max(env.horizon - 1)
-        yield _for_each(whole[run, episode, place], count)
+def sample_size(env: Env) -> int:
+    """Numbers that are held of the costs of one state: an observation and a label for each action."""
+    space: Any = env.action_space
+    observation = math.prod(env.observation_space.shape)
+    return int(space.n) * (observation + 1)
 
 
 def drive_in(
@@ -227,10 +55,13 @@ def drive_in(
     His answers are questions, and no labels.
     """
     env, expert, log = course.env, course.expert, course.log
-    drive = by_expert(env, expert) if policy is None else by_policy(env, policy)
-    asked = policy is None or bool((chance > 0).any())
-    if policy is not None and asked:
-        drive = by_mixture(env, expert, policy, chance, streams, episodes)
+    asked = True
+    drive: Driver = by_expert(env, expert)
+    if policy is not None:
+        asked = bool((chance > 0).any())
+        drive = by_policy(env, policy)
+        if asked:
+            drive = by_mixture(env, expert, policy, chance, streams, episodes)
     seen = roll_in(env, drive, streams, episodes, log)
     if asked:
         log.asked = log.asked + seen.questions.sum(1)
@@ -250,8 +81,10 @@ def visits_of(seen: Rollout, streams: Streams, points: int) -> Visits:
     if points == 0:
         time = torch.arange(steps, device=alive.device)
         return Visits(seen, streams, time.expand_as(alive), alive)
-    draw = streams.uniform("points", episodes, steps).masked_fill(~alive, torch.inf)
-    time = draw.argsort(-1)[..., :points]
+    draw = streams.uniform("points", episodes, steps)
+    last = draw.masked_fill(~alive, torch.inf)
+    order = last.argsort(-1)
+    time = order[..., :points]
     return Visits(seen, streams, time, alive.gather(2, time))
 
 
@@ -261,21 +94,38 @@ def costs(course: Course, visits: Visits, worth: torch.Tensor) -> Dataset:
     Of E episodes come E A sequences of T steps, one for each action: a label of weight zero where it is the worst, where
     nobody judged, and where nobody lived.
     """
-    env, seen = course.env, visits.rollout
-    count_labels(seen, course.log, visits.judged.sum((1, 2)))
-    runs, episodes, steps = seen.alive.shape
-    better = worth - worth.min(-1, keepdim=True).values
-    better = better.masked_fill(~visits.judged[..., None], 0.0)
-    actions = better.shape[-1]
-    places = visits.time[..., None].expand_as(better)
-    weight = better.new_zeros(runs, episodes, steps, actions).scatter(2, places, better)
-    obs = observe(env, seen.state[:, :, :-1].flatten(1, 2)).unflatten(1, (episodes, steps))
+    seen = visits.rollout
+    judged = visits.judged.sum(2)
+    count_labels(seen, course.log, judged)
+    weight = _weights(visits, worth)
+    runs, episodes, actions, steps = weight.shape
+    obs = _observations(course.env, seen)
     shown = obs[:, :, None].expand(-1, -1, actions, -1, -1)
-    action = torch.arange(actions, device=obs.device)[:, None, None]
-    labels = action.expand(runs, episodes, -1, steps, -1)
+    number = torch.arange(actions, device=obs.device)
+    label = number[:, None, None].expand(runs, episodes, -1, steps, -1)
     return Dataset(
         obs=shown.flatten(1, 3),
-        action=labels.flatten(1, 3),
-        weight=weight.transpose(2, 3).flatten(1).float(),
+        action=label.flatten(1, 3),
+        weight=weight.flatten(1),
         lengths=(steps,) * (episodes * actions),
     )
+
+
+def _weights(visits: Visits, worth: torch.Tensor) -> torch.Tensor:
+    """By how much each action is better than the worst, (R, E, A, T), float32; zero where nobody judged."""
+    worst = worth.min(-1, keepdim=True).values
+    unknown = ~visits.judged[..., None]
+    better = (worth - worst).masked_fill(unknown, 0.0)
+    runs, episodes, _, actions = better.shape
+    steps = visits.rollout.alive.shape[2]
+    nothing = better.new_zeros(runs, episodes, steps, actions)
+    places = visits.time[..., None].expand_as(better)
+    by_step = nothing.scatter(2, places, better)
+    return by_step.transpose(2, 3).float()
+
+
+def _observations(env: Env, seen: Rollout) -> torch.Tensor:
+    """What is observed before each step, (R, E, T, O)."""
+    states = seen.state[:, :, :-1]
+    obs = observe(env, states.flatten(1, 2))
+    return obs.unflatten(1, states.shape[1:3])

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from ..core.env import Env
+from ..core.chance import chances_of
+from ..core.env import Env, Expert
 from ..core.rollout import Rollout, observe
 from ..core.settings import require
 
@@ -52,6 +53,7 @@ class Dataset:
         weight: (R, N) float32, multiplies the loss; zero hides a sample, as after the end of an episode.
         lengths: samples in each sequence, the same for all runs; they sum to N.
         exposure: (R, N) chance that the sample was seen, or None where it is not known.
+        target: (R, N, A) float32 chances of the expert's actions, of one that acts by chance; None of others.
     """
 
     obs: torch.Tensor
@@ -59,6 +61,7 @@ class Dataset:
     weight: torch.Tensor
     lengths: tuple[int, ...]
     exposure: torch.Tensor | None = None
+    target: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts describe the same samples."""
@@ -82,6 +85,7 @@ class Dataset:
             "action": self.action,
             "weight": self.weight,
             "exposure": self.exposure,
+            "target": self.target,
         }
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -124,8 +128,13 @@ class Dataset:
         return torch.cat(steps).to(self.obs.device)
 
 
-def dataset(env: Env, rollout: Rollout, labels: torch.Tensor) -> Dataset:
-    """The samples of a rollout (E sequences of T) under `labels` (R, E, T, U); frozen steps weigh nothing."""
+def dataset(
+    env: Env, rollout: Rollout, labels: torch.Tensor, expert: Expert | None = None
+) -> Dataset:
+    """The samples of a rollout (E sequences of T) under `labels` (R, E, T, U); frozen steps weigh nothing.
+
+    The chances of an expert that acts by chance come along.
+    """
     runs, episodes, steps, size = labels.shape
     states = rollout.state[:, :, :-1]
     discrete = isinstance(env.action_space, spaces.Discrete)
@@ -140,7 +149,14 @@ def dataset(env: Env, rollout: Rollout, labels: torch.Tensor) -> Dataset:
         action=action.reshape(runs, samples, size).to(kind),
         weight=alive.reshape(runs, samples).to(torch.float32),
         lengths=(steps,) * episodes,
+        target=_target(states.reshape(runs, samples, -1), expert),
     )
+
+
+def _target(states: torch.Tensor, expert: Expert | None) -> torch.Tensor | None:
+    """The chances (R, N, A) of an expert's actions in states (R, N, X), if it acts by chance."""
+    who = None if expert is None else chances_of(expert)
+    return None if who is None else who.distribution(states).to(torch.float32)
 
 
 def concatenate(parts: list[Dataset]) -> Dataset:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -44,7 +44,7 @@ def minibatches(
     mean, std = by_step["mean"], by_step["std"]
     raw = bool((mean == 0).all() and (std == 1).all())
     ahead = _ahead(data, size)
-    for order in _orders(data, size, updates, ahead, streams):
+    for order in orders(data.live, size, updates, ahead, streams):
         x = _gather(data.obs, order)
         y = _gather(data.action, order)
         weight = _gather(data.weight, order)
@@ -83,13 +83,21 @@ def _gather(part: torch.Tensor, order: np.ndarray) -> torch.Tensor:
     return rows
 
 
-def _orders(
-    data: Dataset, size: int, updates: int, ahead: int, streams: Streams
+def orders(
+    live: Sequence[np.ndarray], size: int, updates: int, ahead: int, streams: Streams
 ) -> Iterator[np.ndarray]:
-    """Which samples the minibatches take, (R, S, size) with S = `ahead`, and less at the end."""
+    """Which samples the minibatches take, (R, S, size) with S = `ahead`, and less at the end.
+
+    Args:
+        live: for each run the samples to choose from.
+        size: samples in a minibatch.
+        updates: how many minibatches.
+        ahead: of how many at a time.
+        streams: the order.
+    """
     draws = updates * size
     flows = []
-    for run, samples in enumerate(data.live):
+    for run, samples in enumerate(live):
         epochs = _epochs(samples, draws, streams, run)
         flows.append(_Flow(epochs))
     for done in range(0, updates, ahead):

@@ -50,13 +50,10 @@ class Tables:
         return torch.stack(tables, 1)
 
     def _mean(self, value: torch.Tensor) -> torch.Tensor:
-        """The mean (R, S, A) of a value (R, S + 1) of the next state; outcome after outcome, so that no run rounds anew."""
-        run = torch.arange(len(value), device=value.device)[:, None, None]
-        mean = torch.zeros_like(self.reward)
-        outcomes = zip(self.following.unbind(-1), self.chance.unbind(-1), strict=True)
-        for following, chance in outcomes:
-            mean = mean + chance[:, None, None] * value[run, following]
-        return mean
+        """The mean (R, S, A) of a value (R, S + 1) of the next state."""
+        run = torch.arange(len(value), device=value.device)
+        each = value[run[:, None, None, None], self.following]
+        return _mean(each, self.chance)
 
 
 def tables(env: FiniteEnv) -> Tables:
@@ -65,25 +62,30 @@ def tables(env: FiniteEnv) -> Tables:
     Raises:
         ValueError: where a state leads to one that is not among all of them.
     """
-    state = env.all_states()
+    known = env.all_states()
     noise, chance = env.all_noise()
     space: Any = env.action_space
-    shape = state.shape[1], int(space.n), noise.shape[1]
-    actions = torch.arange(shape[1], dtype=state.dtype, device=state.device)
-    before = _everywhere(state[:, :, None, None], shape)
-    action = _everywhere(
-        actions[None, None, :, None, None].expand(len(state), -1, -1, -1, -1), shape
-    )
+    actions = torch.arange(int(space.n), dtype=known.dtype, device=known.device)
+    shape = known.shape[1], len(actions), noise.shape[1]
+    before = _everywhere(known[:, :, None, None], shape)
     disturbance = _everywhere(noise[:, None, None], shape)
+    in_each_run = actions.expand(env.runs, -1)
+    action = _everywhere(in_each_run[:, None, :, None, None], shape)
     after = env.transition(before, action, disturbance)
-    reward = env.reward(before, action, after).unflatten(1, shape)
     over = ended(env, after)
-    place = _numbers(state, torch.where(over[..., None], before, after))
-    following = place.masked_fill(over, shape[0]).unflatten(1, shape)
-    mean = torch.zeros_like(reward[..., 0])
-    for outcome, share in zip(reward.unbind(-1), chance.unbind(-1), strict=True):
+    lasting = torch.where(over[..., None], before, after)
+    following = _numbers(known, lasting).masked_fill(over, len(known[0]))
+    reward = env.reward(before, action, after).unflatten(1, shape)
+    places = following.unflatten(1, shape)
+    return Tables(env.horizon, known, places, chance, _mean(reward, chance))
+
+
+def _mean(each: torch.Tensor, chance: torch.Tensor) -> torch.Tensor:
+    """The mean (R, S, A) of outcomes (R, S, A, N); one after the other, so that no number depends on how many runs are."""
+    mean = torch.zeros_like(each[..., 0])
+    for outcome, share in zip(each.unbind(-1), chance.unbind(-1), strict=True):
         mean = mean + share[:, None, None] * outcome
-    return Tables(env.horizon, state, following, chance, mean)
+    return mean
 
 
 def _everywhere(part: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:

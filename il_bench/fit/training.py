@@ -66,6 +66,11 @@ class Lesson:
     updates: int
     start: Policy | None = None
 
+    def report(self, share: float, words: str) -> None:
+        """Say that a share of this fit's updates has been made."""
+        done = self.log.updates + share * self.updates
+        self.log.report(done / self.training.updates, words)
+
     @property
     def runs(self) -> int:
         """How many, R."""
@@ -98,6 +103,8 @@ class Training:
     """Smallest deviation that zscore divides by: an almost constant observation is not blown up beyond 1/std_floor."""
     targets: Literal["zscore", "none"] = "zscore"
     """Box actions are learned with the data's mean and deviation removed, or as they are."""
+    soft: bool = False
+    """Learn the chances of an expert that acts by chance, where its labels tell them, and not what it drew."""
     ema: Values = 0.0
     """Decay of a moving average of the weights, which then is the policy; 0 takes the last weights."""
     clip: Values = 0.0

@@ -9,6 +9,8 @@ from gymnasium import spaces
 
 from ..core.env import Env
 from ..core.rollout import Rollout, observe
+from .collect import expert_rollouts
+from .course import Course
 
 
 @dataclass(frozen=True)
@@ -20,36 +22,41 @@ class Transitions:
         action: actions (n, U) within their space; float32, int64 where they are Discrete.
         following: observations (n, O) after each step, float32.
         over: (n,) bool, whether the environment ended the episode with this step.
-        first: (n,) bool, whether an episode began with it.
     """
 
     obs: np.ndarray
     action: np.ndarray
     following: np.ndarray
     over: np.ndarray
-    first: np.ndarray
 
     def __len__(self) -> int:
         return len(self.obs)
 
 
+def demonstrated(course: Course, episodes: int) -> list[Transitions]:
+    """The steps of the expert's own rollouts, for each run (R,), counted in the learner's budget."""
+    streams = course.streams.fork("demonstrations")
+    visits = expert_rollouts(course.env, course.expert, streams, episodes, course.log)
+    return transitions(course.env, visits)
+
+
 def transitions(env: Env, visits: Rollout) -> list[Transitions]:
     """The steps of a rollout, for each run (R,)."""
     runs, episodes, times, size = visits.state.shape
-    obs = observe(env, visits.state.reshape(runs, -1, size))
-    obs = obs.reshape(runs, episodes, times, -1).cpu().numpy()
+    seen = observe(env, visits.state.reshape(runs, -1, size))
+    obs = seen.reshape(runs, episodes, times, -1).cpu().numpy()
     action = _possible(env, visits.action.cpu().numpy())
     alive = visits.alive.cpu().numpy()
     step = np.arange(times - 1)
     last = step == visits.length[..., None].cpu().numpy() - 1
     over = last & visits.terminated[..., None].cpu().numpy()
-    first = np.broadcast_to(step == 0, alive.shape)
     before = obs[:, :, :-1]
     after = obs[:, :, 1:]
-    return [
-        Transitions(*(part[run][alive[run]] for part in (before, action, after, over, first)))
-        for run in range(runs)
-    ]
+    out = []
+    for run, lived in enumerate(alive):
+        own = [part[run][lived] for part in (before, action, after, over)]
+        out.append(Transitions(*own))
+    return out
 
 
 def _possible(env: Env, action: np.ndarray) -> np.ndarray:

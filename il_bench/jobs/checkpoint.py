@@ -21,6 +21,10 @@ from ..core.policy import SPENT, Log, Policy
 from ..core.settings import require
 from ..fit.dataset import Dataset
 from ..fit.fitting import restore
+from .sealed import opened, sealed
+
+TEXTS = {"kind", "lengths", "log"}
+"""What the header of a round's file says."""
 
 
 @dataclass
@@ -94,17 +98,14 @@ class Checkpoint:
 
 def _read(path: Path, env: Env, log: Log) -> tuple[Dataset, Policy]:
     """Samples and policy of a kept round; what had been spent until then goes into the log."""
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, "pt", device=env.device) as file:
-            texts = file.metadata()
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        texts, numbers = opened(path, TEXTS)
+        arrays = {name: _tensor(array, env.device) for name, array in numbers.items()}
         spent = json.loads(texts["log"])
         lengths = tuple(json.loads(texts["lengths"]))
         part = Dataset(**_below(arrays, "data"), lengths=lengths)
         policy: Any = restore(texts["kind"], _below(arrays, "policy"), env.action_space)
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, KeyError, TypeError, ValueError) as error:
         advice = f"delete {path.parent} and begin again"
         raise ValueError(f"checkpoint: {path} is damaged ({error}); {advice}") from None
     _set_spent(log, spent, env.device)
@@ -137,8 +138,6 @@ def _below(arrays: dict[str, torch.Tensor], name: str) -> dict[str, torch.Tensor
 
 def _packed(part: Dataset, policy: Any, log: Log) -> bytes:
     """A round's file."""
-    from safetensors.numpy import save
-
     possible = hasattr(policy, "arrays")
     advice = "leave --checkpoint-every out"
     require(possible, f"checkpoint: a {type(policy).__name__} cannot be kept; {advice}")
@@ -155,5 +154,9 @@ def _packed(part: Dataset, policy: Any, log: Log) -> bytes:
         "log": json.dumps(_spent(log)),
     }
     contents = {name: array.detach().cpu().numpy() for name, array in arrays.items()}
-    contiguous = {name: np.ascontiguousarray(array) for name, array in contents.items()}
-    return save(contiguous, texts)
+    return sealed(contents, texts)
+
+
+def _tensor(array: np.ndarray, device: str) -> torch.Tensor:
+    """An array of a file, which may be read-only, as a tensor of its own."""
+    return torch.from_numpy(array.copy()).to(device)

@@ -9,8 +9,9 @@ With E rollouts of T steps, states of X numbers, differences of D, actions of U,
                 + 4 N (O + U + 1) + 16 N                                    the dataset; 12 where rounds double its room
     networks    L (16 P + 4 updates)                                        P parameters or counts (of all rounds that are kept)
 
-bytes, of which learning and recording do not come together. What trains side by side fits a cache (`engine.CACHE`).
-Runs are independent, so that some of them now and the others later are bit for bit what all at once would be.
+bytes, of which learning and recording do not come together; a learner that has a `sample_size` holds so many numbers of
+a label instead of O + U. What trains side by side fits a cache (`engine.CACHE`). Runs are independent, so that some of
+them now and the others later are bit for bit what all at once would be.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ def needed(env: Env, learners: Sequence[Any], rollouts: int) -> Memory:
 
     Args:
         env: the environment, R runs.
-        learners: the algorithms, whose `rounds`, `episodes`, `labels` and `training` tell what they hold.
+        learners: the algorithms, whose `rounds`, `episodes`, `labels` and `training`, and `sample_size(env, states)`
+            where they have one, tell what they hold.
         rollouts: twin rollouts of each run, E.
     """
     state = env.initial(Streams(env.seeds, env.device), 1)
@@ -121,6 +123,8 @@ def _learning(env: Env, states: int, learner: Any) -> int:
     steps = episodes * env.horizon
     observations = math.prod(env.observation_space.shape)
     numbers = observations + action_size(env)
+    if hasattr(learner, "sample_size"):
+        numbers = learner.sample_size(env, states)
     fresh = 16 * steps * (states + numbers)
     copies = 3 if rounds > 1 else 1
     dataset = rounds * steps * (4 * copies * (numbers + 1) + 16)

@@ -1,18 +1,159 @@
-"""Matched comparisons: learners that spent the same, so that what parts them is not what they were given."""
+"""Matched comparisons: learners that spent the same, so that what parts them is not what they were given.
+
+Labels are matched run by run: each learner is trained, and whoever took more labels in some run than another learner
+is trained once more, up to the number that all of them have. Learners whose own doing decides how many labels they
+take, such as those behind a gate, may stay below; then the Record says that labels were not held equal.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import torch
 
-from ..core.env import Env
-from ..core.policy import Policy
+from ..borders import resolve
+from ..core.env import Env, Expert
+from ..core.policy import Log, Policy
 from ..core.registry import LEARNERS, name_of
+from ..core.registry import learner as learner_of
+from ..core.settings import require
+from ..records.record import Record
+from ..records.twins import compare
 
 MATCHED = ("labels", "updates")
-"""What behaviour cloning has the same of as the learner beside which it is trained."""
+"""What behaviour cloning has the same of as the learner beside which it is trained; what can be held equal."""
+
+Learn: TypeAlias = "Callable[[str, Any, torch.Tensor | None], Policy]"
+"""(name, learner, labels that each run may take (R,), or None) -> what it learned."""
+
+
+def matched(
+    env: Env,
+    expert: Expert,
+    learners: Sequence[Any] | dict[str, Any],
+    match: Sequence[str] = MATCHED,
+    episodes: int = 64,
+) -> Record:
+    """Learners compared at equal budgets.
+
+    Args:
+        env: the environment, R runs.
+        expert: who is imitated.
+        learners: by name, or names and learners, such as ("bc", "dagger", il.BC(4)); the first is the reference.
+        match: what they have the same of: "labels", "updates", or both.
+        episodes: twin rollouts of each run.
+
+    Returns:
+        The Record, whose remarks say what was held equal and what was not.
+
+    Raises:
+        ValueError: for a budget that cannot be matched.
+    """
+    chosen = _by_name(learners)
+    expert = resolve.expert(env, expert)
+
+    def learn(name: str, learner: Any, limit: torch.Tensor | None) -> Policy:
+        log = Log(limit=limit)
+        policy = learner.learn(env, expert, None, log)
+        return policy if policy.log is not None else log.close(learner, policy)
+
+    policies = learn_matched(chosen, env, learn, tuple(match))
+    return compare(env, expert, policies, episodes=episodes, notes={"match": list(match)})
+
+
+def _by_name(learners: Sequence[Any] | dict[str, Any]) -> dict[str, Any]:
+    """Learners by their names."""
+    if isinstance(learners, dict):
+        return learners
+    built = [learner_of(one) if isinstance(one, str) else one for one in learners]
+    named = {name_of(one): one for one in built}
+    names = list(map(name_of, built))
+    different = f"learners: expected one of each name, got {names}; name them in a dict"
+    require(len(named) == len(built), different)
+    return named
+
+
+def learn_matched(
+    learners: dict[str, Any], env: Env, learn: Learn, match: Sequence[str] = ()
+) -> dict[str, Policy]:
+    """The learners' policies by name, at equal budgets where that is asked for.
+
+    A single learner that is no cloning gets behaviour cloning beside it, matched to it.
+
+    Args:
+        learners: by name.
+        env: of R runs.
+        learn: trains one under its name.
+        match: what they are to have the same of.
+
+    Raises:
+        ValueError: for a budget that cannot be matched.
+    """
+    require_matchable(learners, match)
+    if "updates" in match:
+        learners = _with_updates(learners)
+    policies = {name: learn(name, learner, None) for name, learner in learners.items()}
+    if "labels" in match:
+        return _with_labels(policies, learners, env, learn)
+    if not is_matched(learners):
+        return policies
+    ((name, learner),) = learners.items()
+    cloning = cloning_beside(learner, policies[name], env)
+    return policies if cloning is None else {"bc": learn("bc", cloning, None), **policies}
+
+
+def require_matchable(learners: dict[str, Any], match: Sequence[str]) -> None:
+    """Refuse budgets that cannot be held equal, before any work."""
+    for name in match:
+        known = name in MATCHED
+        wanted = f"match: expected {' or '.join(MATCHED)}"
+        require(
+            known,
+            f"{wanted}, got {name!r}; the table shows steps, which each learner takes as it must",
+        )
+    several = len(learners) > 1 or not match
+    require(several, "match: expected several learners to match; name another")
+    if "updates" not in match:
+        return
+    for name, learner in learners.items():
+        trained = hasattr(learner, "training")
+        advice = "use --match labels, or leave it out"
+        require(trained, f"match: {name} makes no gradient updates that could be set; {advice}")
+
+
+def _with_updates(learners: dict[str, Any]) -> dict[str, Any]:
+    """The learners with as many updates as the first one has."""
+    first = next(iter(learners.values()))
+    updates = first.training.updates
+    changed = {}
+    for name, learner in learners.items():
+        training = dataclasses.replace(learner.training, updates=updates)
+        changed[name] = dataclasses.replace(learner, training=training)
+    return changed
+
+
+def _with_labels(
+    policies: dict[str, Policy], learners: dict[str, Any], env: Env, learn: Learn
+) -> dict[str, Policy]:
+    """The policies with no more labels, run by run, than each of those has that take any."""
+    taken = {name: labels_of(policy, env.runs) for name, policy in policies.items()}
+    those = [labels for labels in taken.values() if labels.max() > 0]
+    if not those:
+        return policies
+    least = torch.stack(those).amin(0)
+    out = {}
+    for name, policy in policies.items():
+        enough = bool((taken[name] <= least).all())
+        out[name] = policy if enough else learn(name, learners[name], least)
+    return out
+
+
+def labels_of(policy: Policy, runs: int) -> torch.Tensor:
+    """The labels that each run took (R,)."""
+    labels = policy.log.labels if policy.log else 0
+    return torch.as_tensor(labels).expand(runs)
 
 
 def cloning_beside(learner: Any, policy: Policy, env: Env) -> Any:
@@ -23,31 +164,12 @@ def cloning_beside(learner: Any, policy: Policy, env: Env) -> Any:
         policy: what it learned, whose log counts the labels.
         env: of R runs.
     """
-    log = policy.log
-    labels = torch.as_tensor(log.labels if log else 0).expand(env.runs)
+    labels = labels_of(policy, env.runs)
     if labels.min() < 1:
         return None
     training = getattr(learner, "training", None)
     settings = {} if training is None else {"training": training}
     return LEARNERS["bc"](labels=tuple(float(count) for count in labels), **settings)
-
-
-def learn_matched(
-    learners: dict[str, Any], env: Env, learn: Callable[[str, Any], Policy]
-) -> dict[str, Policy]:
-    """The learners' policies by name; a single one that is no cloning gets behaviour cloning beside it, matched to it.
-
-    Args:
-        learners: by name.
-        env: of R runs.
-        learn: trains one under its name.
-    """
-    policies = {name: learn(name, learner) for name, learner in learners.items()}
-    if not is_matched(learners):
-        return policies
-    ((name, learner),) = learners.items()
-    cloning = cloning_beside(learner, policies[name], env)
-    return policies if cloning is None else {"bc": learn("bc", cloning), **policies}
 
 
 def is_matched(learners: dict[str, Any]) -> bool:

@@ -34,6 +34,8 @@ Pair: TypeAlias = "tuple[str, str]"
 """The names of an environment and of a learner."""
 
 RANGE_DIGITS = 12
+MOST_VALUES = 10_000
+"""Of a range: nobody means more, and a zero too many would fill the memory."""
 NO_FLAGS = ("seed", "device")
 """Settings of an environment that are set by the command's own flags."""
 
@@ -53,7 +55,8 @@ class Group:
         many: names of the settings that differ between runs.
         common: what else the numbers depend on: expert, rollouts, whether policies act by chance.
         trust: whether the author of the expert's zip is trusted, on which no number depends.
-        code: a digest of the sources; "" where it has not been taken yet.
+        code: what stands behind the numbers; taken once, it travels with the group.
+        swept: names of the settings of which the sweep has several values.
     """
 
     env: str
@@ -62,7 +65,8 @@ class Group:
     many: tuple[str, ...]
     common: Settings
     trust: bool = False
-    code: str = ""
+    code: digest.Code | None = None
+    swept: tuple[str, ...] = ()
 
     @property
     def runs(self) -> int:
@@ -96,8 +100,8 @@ class Group:
 
     def identities(self) -> list[Settings]:
         """What each run is made of, (R,): whatever its numbers depend on, defaults included."""
-        code = self.code or self.with_code().code
-        rest = {"env": self.env, "algo": self.algo, "code": code, **self.common}
+        code = self.code or self.code_here()
+        rest = {"env": self.env, "algo": self.algo, "code": code.address, **self.common}
         identities = []
         for number in range(self.runs):
             settings = self.run(number)
@@ -109,11 +113,32 @@ class Group:
         """The addresses of the runs, (R,)."""
         return [digest.key(identity) for identity in self.identities()]
 
-    def with_code(self) -> Group:
-        """The group with the digest of its sources, which is taken once and travels with it."""
+    def cells(self) -> list[str]:
+        """What the runs are meant to be (R,): their addresses but for the code."""
+        return [digest.key(identity | {"code": ""}) for identity in self.identities()]
+
+    def names(self) -> frozenset[str]:
+        """All settings that are texts: numbers apart, two groups that agree in them have the same code."""
+        texts = {name: value for name, value in self.values.items() if isinstance(value, str)}
+        return frozenset(f"{name}={value}" for name, value in texts.items())
+
+    def code_here(self) -> digest.Code:
+        """What stands behind the numbers where this is asked."""
         env, learner = self.part([0]).things()
-        code = digest.code_of(env, learner, self.expert(env))
-        return dataclasses.replace(self, code=code)
+        return digest.code_of(env, learner, self.expert(env))
+
+    def place(self, number: int) -> str:
+        """Where in the sweep a run stands, in words: all but its seed."""
+        values = self.run(number)
+        settings = [f"{name} = {_shown(values[name])}" for name in self.swept]
+        return ", ".join([self.env, self.algo, *settings])
+
+    def halves(self) -> list[Group]:
+        """The group in two, as long as it holds two runs."""
+        middle = (self.runs + 1) // 2
+        numbers = list(range(self.runs))
+        parts = (numbers[:middle], numbers[middle:])
+        return [self.part(part) for part in parts if part]
 
 
 def classes(env: str, algo: str) -> Kinds:
@@ -172,9 +197,12 @@ def spread(token: str) -> list[str]:
         first, last, step = map(float, parts)
     except ValueError:
         return [token]
-    upwards = step > 0 and last >= first
+    upwards = step > 0 and math.inf > last >= first > -math.inf
     require(upwards, f"range {token}: expected first:last:step, upwards; try 0.8:1.3:0.05")
-    count = int((last - first) / step + 1 + 1e-9)
+    steps = (last - first) / step + 1 + 1e-9
+    wanted = f"at most {MOST_VALUES:,} values, got {steps:.3g}"
+    require(steps < MOST_VALUES + 1, f"range {token}: expected {wanted}; take a larger step")
+    count = int(steps)
     exact = [first + i * step for i in range(count)]
     values = [round(value, RANGE_DIGITS) for value in exact]
     if all(part.lstrip("+-").isdigit() for part in parts):
@@ -210,7 +238,14 @@ def groups(
             flat = parsed | dict(zip(alone, picked, strict=True))
             values = combinations(flat, many, seeds)
             several = [name for name in many if isinstance(values[name], tuple)]
-            yield Group(env, algo, values, (*several, "seed"), common, trust)
+            swept = (*_several_plugs(chosen, settings), *alone, *several)
+            each = (*several, "seed")
+            yield Group(env, algo, values, each, common, trust, swept=swept)
+
+
+def _several_plugs(chosen: Texts, settings: Flags) -> list[str]:
+    """Plugs into which a sweep puts several things in turn."""
+    return [name for name in chosen if len(settings[f"--{name}"]) > 1]
 
 
 def _per_run(kinds: Kinds, chosen: Texts) -> set[str]:
@@ -337,7 +372,7 @@ def possible(group: Group) -> tuple[list[int], Texts]:
     wrong: Texts = {}
     answers: Texts = {}
     for run in range(group.runs):
-        where = _place(group, run)
+        where = group.place(run)
         if where not in answers:
             answers[where] = _refusal(group.part([run]))
         if answers[where]:
@@ -347,12 +382,9 @@ def possible(group: Group) -> tuple[list[int], Texts]:
     return fine, wrong
 
 
-def _place(group: Group, run: int) -> str:
-    """Where in a sweep a run stands, in words: all but its seed."""
-    swept = [name for name in group.many if name != "seed"]
-    values = group.run(run)
-    settings = [f"{name} = {values[name]:g}" for name in swept]
-    return ", ".join([group.env, group.algo, *settings])
+def _shown(value: Any) -> str:
+    """A setting as one types it."""
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _refusal(one: Group) -> str:
@@ -399,10 +431,14 @@ class SweepOptions:
     """Keep what is finished; --no-resume computes everything again."""
     batch: int = 64
     """Runs that are trained side by side, at most."""
+    timeout: float = 0.0
+    """Seconds that a batch may take: one that takes longer is tried in halves, a single run has failed; 0 sets no limit."""
+    retry: bool = False
+    """Try runs again that failed before."""
     memory: float = 0.0
     """Gigabytes that all processes together may take, at most: batches become small enough; 0 sets no limit."""
     jobs: int = 0
-    """Processes, of one thread each; 0 takes one for each core."""
+    """Processes, of one thread each; 0 takes one for each core, 1 computes in the command itself."""
     backend: Literal["loky", "dask"] = "loky"
     """Where batches go: processes here, or a Dask cluster whose workers share the folder --out."""
     scheduler: str | None = None
@@ -445,7 +481,9 @@ def _require_possible(options: SweepOptions) -> None:
         count = getattr(options, name)
         require(count >= 1, f"{name}: expected at least 1, got {count}")
     wanted = f"expected gigabytes, at least 0, got {options.memory}"
-    require(options.memory >= 0, f"memory: {wanted}; 0 sets no limit")
+    require(0 <= options.memory < math.inf, f"memory: {wanted}; 0 sets no limit")
+    wanted = f"expected seconds, at least 0, got {options.timeout}"
+    require(0 <= options.timeout < math.inf, f"timeout: {wanted}; 0 sets no limit")
     wanted = f"expected at least 0, got {options.jobs}"
     require(options.jobs >= 0, f"jobs: {wanted}; 0 takes one for each core")
     needed = str(options.expert).startswith(resolve.ZIP) or not options.trust
@@ -497,11 +535,16 @@ def _plan_pair(
 ) -> None:
     """Add what an environment and a learner can have to the plan, and sentences about what they cannot."""
     common = {"expert": options.expert, "rollouts": options.rollouts, "sample": options.sample}
+    codes: dict[frozenset[str], digest.Code] = {}  # taken once for all groups of the same classes
     for group in groups(*pair, settings, options.seeds, common, options.trust):
         fine, wrong = possible(group)
         refused += [f"{where}: {why}" for where, why in wrong.items()]
         if fine:
-            plan.append(group.part(fine).with_code())
+            part = group.part(fine)
+            names = part.names()
+            if names not in codes:
+                codes[names] = part.code_here()
+            plan.append(dataclasses.replace(part, code=codes[names]))
 
 
 def _require_none(mistakes: list[str]) -> None:

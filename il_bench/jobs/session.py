@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
+import math
 import os
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,15 +20,19 @@ import tyro
 
 from ..borders import resolve
 from ..cli import flags
+from ..cli.command import complaint
+from ..cli.console import complain
+from ..cli.console import console as plain_console
 from ..cli.options import RunOptions
 from ..cli.progress import Report, progress
-from ..core import registry
+from ..core import registry, strangers
 from ..core.env import Env, Expert
-from ..core.files import reserve
+from ..core.files import next_reservation, reservation
 from ..core.policy import Log, Policy
+from ..core.printable import harmless
 from ..core.registry import short_name
 from ..core.rollout import ask
-from ..core.settings import build, flatten, nested, require
+from ..core.settings import nested, require
 from ..core.streams import Streams
 from ..core.threads import threads
 from ..measures.contract import check
@@ -36,10 +42,11 @@ from ..show import plots, report, terminal
 from . import digest
 from .checkpoint import Checkpoint
 from .footprint import needed
-from .matched import MATCHED, is_matched, learn_matched
+from .matched import MATCHED, is_matched, learn_matched, require_matchable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 
 def execute(
@@ -62,23 +69,31 @@ def execute(
     Returns:
         The Record, written.
     """
-    from rich.console import Console
-
-    began, console = time.perf_counter(), Console()
-    _require_possible(options)
+    began, console = time.perf_counter(), plain_console()
+    _require_possible(options, learners)
     expert = _expert(env, options)
     headline = _headline(env, learners, expert, options)
     memory = _memory(env, learners, options)
-    out = _reserved(options)
-    console.print(headline, memory, sep="\n", highlight=False)
-    if note := resolve.note(expert):
-        console.print(note, highlight=False, markup=False, soft_wrap=True)
-    with _leaving_no_empty(out), threads(options.threads):
+    with _reserved(options) as out, threads(options.threads):
+        console.print(headline, memory, sep="\n", highlight=False)
+        if note := resolve.note(expert):
+            console.print(note, highlight=False, markup=False, soft_wrap=True)
         comparison = _compared(env, expert, learners, options, out, console)
-    pictures = _draw(comparison, options, console)
-    _tell(comparison, pictures, original, console)
+    with _interrupted_late(comparison):
+        pictures = _draw(comparison, options, console)
+        _tell(comparison, pictures, original, console)
     console.print(f"[dim]{time.perf_counter() - began:.1f} s[/dim]", highlight=False)
     return comparison
+
+
+@contextlib.contextmanager
+def _interrupted_late(comparison: record.Record) -> Iterator[None]:
+    """Whoever interrupts the pictures is told that the Record is there."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        folder = comparison.path or Path()
+        raise KeyboardInterrupt(f"the Record is kept in {_shown(folder)}") from None
 
 
 def _expert(env: Env, options: RunOptions) -> Expert:
@@ -89,19 +104,6 @@ def _expert(env: Env, options: RunOptions) -> Expert:
         alone = dataclasses.replace(env, device="cpu")
         check(alone, resolve.expert(alone, options.expert, options.trust))
     return expert
-
-
-@contextlib.contextmanager
-def _leaving_no_empty(folder: Path) -> Iterator[None]:
-    """A reserved folder goes away again when nothing was written into it."""
-    try:
-        yield
-    except BaseException:
-        with contextlib.suppress(OSError):
-            folder.rmdir()
-            if folder.parent == Path("runs").absolute():
-                folder.parent.rmdir()
-        raise
 
 
 def _compared(
@@ -116,15 +118,19 @@ def _compared(
     rounds = _rounds(env, expert, learners, options)
     with progress(console) as add, _keeping(rounds):
 
-        def learn(name: str, learner: Any) -> Policy:
+        def learn(name: str, learner: Any, limit: Any) -> Policy:
+            if limit is not None:
+                title = f"{name}, within labels"
+                return _learn(env, expert, learner, name, add(title, 1.0), None, options, limit)
             if name not in rounds and options.checkpoint_every:
                 rounds[name] = _checkpoint(env, expert, learner, options)
             checkpoint = rounds.get(name)
             if checkpoint is not None and checkpoint.count:
-                console.print(f"{name} goes on after round {checkpoint.count}, which was kept")
+                words = f"{name} goes on after round {checkpoint.count}, which was kept"
+                console.print(words, highlight=False, markup=False)
             return _learn(env, expert, learner, name, add(name, 1.0), checkpoint, options)
 
-        policies = learn_matched(learners, env, learn)
+        policies = learn_matched(learners, env, learn, options.match)
         report = add("twins", 1.0)
         report(0, f"{options.rollouts} rollouts of {env.runs} runs")
         comparison = compare(
@@ -136,7 +142,7 @@ def _compared(
             notes=_notes(learners, options),
         )
         report(1, "")
-        comparison.save(out)
+        _save(comparison, out)
     for checkpoint in rounds.values():
         checkpoint.clear()
     return comparison
@@ -145,7 +151,8 @@ def _compared(
 def _notes(learners: dict[str, Any], options: RunOptions) -> dict[str, Any]:
     """What the Record keeps of the command: its options, and what learners had the same of."""
     plain = {name: _plain(value) for name, value in vars(options).items()}
-    return {"options": plain, "match": list(MATCHED) if is_matched(learners) else []}
+    match = MATCHED if is_matched(learners) else options.match
+    return {"options": plain, "match": list(match)}
 
 
 @contextlib.contextmanager
@@ -161,11 +168,12 @@ def _keeping(rounds: dict[str, Checkpoint]) -> Iterator[None]:
         advice = "--checkpoint-every 1 keeps the rounds of a learner that has rounds"
         kept = _kept(rounds) or f"nothing was kept ({advice})"
         raise KeyboardInterrupt(kept) from None
-    except (ValueError, OSError) as error:
+    except Exception as error:
+        reason = complaint(error)
         kept = _kept(rounds)
-        if not kept:
+        if not kept or not reason:
             raise
-        raise ValueError(f"{error}; {kept}") from error
+        raise ValueError(f"{reason}; {kept}") from error
 
 
 def _kept(rounds: dict[str, Checkpoint]) -> str:
@@ -213,10 +221,11 @@ def _tried(draw: Callable[[], object], words: str) -> str | ValueError:
     try:
         draw()
     except Exception as error:
-        if os.environ.get("IL_BENCH_TRACEBACK"):
+        if os.environ.get(strangers.TRACEBACK):
             raise
-        reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        return ValueError(" ".join(reason.split()))
+        reason = str(error) if isinstance(error, ValueError) else strangers.sentence(error)
+        words = reason or strangers.in_words(error)
+        return ValueError(" ".join(words.split()))
     return words
 
 
@@ -261,15 +270,15 @@ def _require_answers(env: Env, expert: Expert, options: RunOptions) -> None:
     try:
         ask(env, expert, env.initial(Streams(env.seeds, env.device), 2))
     except Exception as error:
-        raise ValueError(
-            f"expert {options.expert}: asked for actions it raised {type(error).__name__} ({error})"
-        ) from error
+        words = strangers.sentence(error) or f"it raised {strangers.in_words(error)}"
+        raise ValueError(f"expert {options.expert}: asked for actions, {words}") from error
 
 
-def _require_possible(options: RunOptions) -> None:
+def _require_possible(options: RunOptions, learners: dict[str, Any]) -> None:
+    require_matchable(learners, options.match)
     require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
     require(
-        options.memory >= 0,
+        0 <= options.memory < math.inf,
         f"memory: expected gigabytes, at least 0, got {options.memory}; 0 sets no limit",
     )
     rounds = options.checkpoint_every
@@ -295,31 +304,39 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def _reserved(options: RunOptions) -> Path:
+def _reserved(options: RunOptions) -> AbstractContextManager[Path]:
     """The folder of the Record, made before the work: the one that was named, or the next free one."""
     if options.out is not None:
-        return reserve(options.out)
+        return reservation(options.out)
     words = f"{options.env}-{'-'.join(options.algo)}"
     stem = "".join(c if c.isalnum() or c in "-_" else "_" for c in words)
-    parent = Path("runs")
-    numbers = [path.name.rpartition("-")[2] for path in parent.glob(f"{stem}-*")]
-    last = max((int(number) for number in numbers if number.isdigit()), default=0)
+    return next_reservation(Path("runs"), stem)
+
+
+def _save(comparison: record.Record, out: Path) -> None:
+    """Write the Record; where its folder can no longer be written, beside it or in a temporary one, and say so."""
     try:
-        parent.mkdir(exist_ok=True)
-        for number in itertools.count(last + 1):
-            folder = parent / f"{stem}-{number:03d}"
-            with contextlib.suppress(FileExistsError):  # another run has just taken it
-                folder.mkdir()
-                return reserve(folder)
-    except OSError as error:
-        raise ValueError(
-            f"out: {parent.absolute()} cannot be written ({error.strerror}); name a folder with --out"
-        ) from None
-    raise AssertionError("numbers do not end")
+        comparison.save(out)
+    except ValueError as error:
+        if not _saved_elsewhere(comparison, out):
+            raise
+        complain(f"{error}; the Record is in {comparison.path} instead")
 
 
-def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOptions) -> str:
-    from rich.markup import escape
+def _saved_elsewhere(comparison: record.Record, out: Path) -> bool:
+    """Whether the Record could be written under the next free number, or else where temporary files go."""
+    for parent in (out.parent, Path(tempfile.gettempdir())):
+        with (
+            contextlib.suppress(ValueError, OSError),
+            next_reservation(parent, out.name) as place,
+        ):
+            comparison.save(place)
+            return True
+    return False
+
+
+def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOptions) -> Text:
+    from rich.text import Text
 
     certificate = env.certificate()
     dial = ", ".join(f"{value:.4g}" for value in dict.fromkeys(certificate.value))
@@ -328,13 +345,14 @@ def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOp
     imitated = demos[0] if demos else registry.name_of(expert)
     verb = "imitates" if len(names) == 1 else "imitate"
     runs = f"{env.runs} run{'s' * (env.runs > 1)}"
-    chance = "sampled" if options.sample else "deterministic"
+    chance = "sampled" if options.sample or env.by_chance else "deterministic"
     rest = (
         f"  L = {dial} ({certificate.kind}, {certificate.metric}), T = {env.horizon}, {runs}; "
         f"{' and '.join(names)} {verb} {imitated}; {chance} evaluation"
     )
     became = f"\n{env.adaptation}" if env.adaptation else ""
-    return f"[bold]{escape(registry.name_of(env))}[/bold]{escape(rest + became)}"
+    name = registry.name_of(env)
+    return Text.assemble((name, "bold"), rest, became)
 
 
 def _memory(env: Env, learners: dict[str, Any], options: RunOptions) -> str:
@@ -356,9 +374,10 @@ def _learn(
     report: Report,
     checkpoint: Checkpoint | None,
     options: RunOptions,
+    limit: Any = None,
 ) -> Policy:
-    """One learner's policy, signed with what it cost."""
-    log = Log(report=report, checkpoint=checkpoint)
+    """One learner's policy, signed with what it cost, which no more labels than `limit` are."""
+    log = Log(report=report, checkpoint=checkpoint, limit=limit)
     if options.tensorboard is not None:
         from ..show.tensorboard import watcher
 
@@ -386,15 +405,15 @@ def _checkpoint(env: Env, expert: Expert, learner: Any, options: RunOptions) -> 
     """Where the rounds of exactly this training are kept until it is over: its sources and settings are its name."""
     things = {"env": env, "learner": learner}
     settings = {k: {"name": registry.name_of(v), **nested(v)} for k, v in things.items()}
-    sources = digest.code_of(env, learner, expert)
-    identity = {**settings, "expert": registry.name_of(expert), "code": sources}
+    code = digest.code_of(env, learner, expert).address
+    identity = {**settings, "expert": registry.name_of(expert), "code": code}
     folder = Path("runs") / ".rounds" / digest.key(identity)
     return Checkpoint(folder, options.checkpoint_every)
 
 
 def _shown(path: Path) -> str:
     shown = os.path.relpath(path)
-    return str(path) if shown.startswith("..") else shown
+    return harmless(str(path) if shown.startswith("..") else shown, breaks="")
 
 
 @dataclass(frozen=True)
@@ -417,6 +436,12 @@ class Again:
     """Threads of torch."""
     video: bool = True
     """Make the film."""
+    tensorboard: Path | None = None
+    """Folder for TensorBoard."""
+
+
+OWN = ("out", "device", "threads", "video", "trust", "tensorboard")
+"""What is asked for anew: a Record does not say where to write, or whom to trust."""
 
 
 def repeated(args: list[str]) -> tuple[RunOptions, Env, dict[str, Any], record.Record]:
@@ -437,7 +462,7 @@ def repeated(args: list[str]) -> tuple[RunOptions, Env, dict[str, Any], record.R
     env = dataclasses.replace(original.env, device=again.device)
     names = options["algo"]
     algos = (names,) if isinstance(names, str) else tuple(names)  # one, in earlier versions
-    chosen = {name: getattr(again, name) for name in ("out", "device", "threads", "video", "trust")}
+    chosen = {name: getattr(again, name) for name in OWN}
     chosen |= {"expert": again.expert or expert, "algo": algos}
     learners = {short_name(name): _repeated_learner(original, short_name(name)) for name in algos}
     return RunOptions(**{**options, **chosen}), env, learners, original
@@ -448,13 +473,7 @@ def _repeated_learner(original: record.Record, name: str) -> Any:
     algorithm = original.index.algorithms.get(name)
     if algorithm is None:
         raise ValueError(f"record: {original.path} holds no learner {name!r}; repeat it in Python")
-    require(
-        ":" not in algorithm.name,
-        f"record: its learner {algorithm.name!r} is a file's; run it with --algo instead",
-    )
-    settings = flatten(algorithm.settings)
-    values = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.items()}
-    return build(registry.LEARNERS[algorithm.name], values)
+    return resolve.recorded_learner(algorithm.name, algorithm.settings)
 
 
 def _same(original: record.Record, repetition: record.Record) -> str:

@@ -2,12 +2,13 @@
 
 A folder of `KEY.safetensors` files, each the rows of one batch of runs, written whole or not at all: whatever is there
 is finished. A run's key is a digest of everything that its numbers depend on (settings, seed, code), so that nothing is
-computed twice and a changed setting or a changed source is another run. Nothing is pickled.
+computed twice and a changed setting or a changed source is another run. A run that failed leaves `KEY.failed.json`,
+with its settings and what went wrong. Nothing is pickled.
 """
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import hashlib
 import json
 import math
@@ -22,12 +23,11 @@ from ..core.files import write_whole
 from ..core.settings import require
 from ..records.rows import VARIABLES
 from .digest import key
+from .sealed import Arrays, Texts, opened, sealed
 
 if TYPE_CHECKING:
     import xarray
 
-Arrays: TypeAlias = "dict[str, np.ndarray]"
-"""Rows (R, ...) by the name of what they hold."""
 Identity: TypeAlias = "dict[str, Any]"
 """What a run is made of."""
 Values: TypeAlias = "dict[str, set[str]]"
@@ -37,14 +37,36 @@ FORMAT = "1"
 
 
 SUFFIX = ".safetensors"
+FAILED = ".failed.json"
+TEXTS = {"format", "keys", "runs"}
+"""What the header of a file of rows says."""
 
 
 OWN = {"env", "algo", "seed"}
 """What every run has a coordinate for, whether runs differ in it or not."""
 
 
-HEADER = 64_000_000
-"""Bytes of a file's header above which it is refused unread."""
+class Unwritable(ValueError):
+    """The folder of the results cannot be written: nobody's cell is to blame, and no other could be kept."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that failed.
+
+    Attributes:
+        key: its address.
+        cell: its address but for the code: what it was meant to be.
+        place: its settings, in words.
+        seed: its seed.
+        words: what went wrong.
+    """
+
+    key: str
+    cell: str
+    place: str
+    seed: int
+    words: str
 
 
 def write(folder: Path, identities: list[Identity], arrays: Arrays) -> Path:
@@ -56,23 +78,61 @@ def write(folder: Path, identities: list[Identity], arrays: Arrays) -> Path:
         arrays: the rows (R, ...), see `VARIABLES`.
 
     Raises:
-        ValueError: when the folder cannot be written, or the disk is full; nothing half-written stays.
+        Unwritable: when the folder cannot be written, or the disk is full; nothing half-written stays.
     """
-    from safetensors.numpy import save
-
     keys = [key(identity) for identity in identities]
-    text = {"format": FORMAT, "keys": json.dumps(keys), "runs": json.dumps(identities, default=str)}
-    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    content = save(contiguous, text)
+    runs = json.dumps(identities, default=str)
+    texts = {"format": FORMAT, "keys": json.dumps(keys), "runs": runs}
     path = folder / f"{_stem(keys)}{SUFFIX}"
+    _write(path, sealed(arrays, texts))
+    return path
+
+
+def _write(path: Path, content: bytes) -> None:
     try:
         write_whole(path, content)
     except OSError as error:
-        raise ValueError(
-            f"results: {folder} cannot be written ({error.strerror}); mend that and give the same command again, "
+        raise Unwritable(
+            f"results: {path.parent} cannot be written ({error.strerror}); mend that and give the same command again, "
             "what is finished is kept"
         ) from None
-    return path
+
+
+def write_failure(folder: Path, failure: Failure) -> None:
+    """Keep that a run failed, and why.
+
+    Raises:
+        Unwritable: when the folder cannot be written.
+    """
+    text = json.dumps(dataclasses.asdict(failure))
+    _write(folder / f"{failure.key}{FAILED}", text.encode())
+
+
+def failures(folder: Path) -> list[Failure]:
+    """The runs in a folder that failed and were not finished since.
+
+    Raises:
+        ValueError: for a file that is damaged.
+    """
+    paths = sorted(folder.glob(f"[!.]*{FAILED}"))
+    done = keys(folder) if paths else set()
+    every = [_failure(path) for path in paths]
+    return [failure for failure in every if failure.key not in done]
+
+
+def _failure(path: Path) -> Failure:
+    try:
+        return Failure(**json.loads(path.read_text()))
+    except (OSError, TypeError, ValueError, RecursionError) as error:
+        sentence = f"results: {path} is damaged ({error}); delete it and sweep again"
+        raise ValueError(sentence) from None
+
+
+def forget_failures(folder: Path, chosen: set[str]) -> None:
+    """Let runs that failed be tried again."""
+    for name in chosen:
+        path = folder / f"{name}{FAILED}"
+        path.unlink(missing_ok=True)
 
 
 def _stem(keys: list[str]) -> str:
@@ -81,55 +141,28 @@ def _stem(keys: list[str]) -> str:
     return hashlib.blake2b(words, digest_size=16).hexdigest()
 
 
-def finished(folder: Path) -> Iterator[tuple[Path, dict[str, str]]]:
-    """The files of a folder with their headers' texts; drafts and what does not belong to it are passed over.
+def finished(folder: Path) -> Iterator[tuple[Path, Texts, Arrays]]:
+    """The files of a folder, their texts and rows; drafts and what does not belong to it are passed over.
 
     Raises:
         ValueError: for a file of the right name that is damaged, or of another format.
     """
     for path in sorted(folder.glob(f"[!.]*{SUFFIX}")):
-        yield path, _texts(path)
-
-
-def _texts(path: Path) -> dict[str, str]:
-    """What a file's header says besides its arrays, read without them, in bounded memory."""
-    from safetensors import safe_open
-
-    require(not path.is_symlink(), f"results: {path} is a link; copy the file itself there")
-    _require_short_header(path)
-    with _damage_named(path), safe_open(path, "np") as file:
-        texts = file.metadata() or {}
-    known = texts.get("format") == FORMAT and {"keys", "runs"} <= set(texts)
-    advice = "delete it, or open its own folder"
-    require(known, f"results: {path} is no result of format {FORMAT}; {advice}")
-    return texts
-
-
-def _require_short_header(path: Path) -> None:
-    """Refuse a header that would take much memory, before it is read."""
-    with path.open("rb") as file:
-        first = file.read(8)
-    length = int.from_bytes(first, "little")
-    damage = f"declares a header of {length:,} bytes; it is damaged, delete it"
-    require(length <= HEADER, f"results: {path} {damage}")
-
-
-@contextlib.contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    """Whatever reading a file raises becomes one sentence."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (SafetensorError, OSError, ValueError) as error:
-        sentence = f"results: {path} is damaged ({error}); delete it and sweep again"
-        raise ValueError(sentence) from None
+        try:
+            texts, arrays = opened(path, TEXTS)
+        except (OSError, ValueError) as error:
+            sentence = f"results: {path} is damaged ({error}); delete it and sweep again"
+            raise ValueError(sentence) from None
+        advice = "delete it, or open its own folder"
+        known = texts["format"] == FORMAT
+        require(known, f"results: {path} is no result of format {FORMAT}; {advice}")
+        yield path, texts, arrays
 
 
 def keys(folder: Path) -> set[str]:
     """Addresses of the runs that are finished in a folder."""
     addresses: set[str] = set()
-    for path, texts in finished(folder):
+    for path, texts, _ in finished(folder):
         addresses |= set(_listed(path, texts["keys"]))
     return addresses
 
@@ -184,9 +217,11 @@ def _runs(folder: Path) -> dict[str, _Run]:
     """All runs that are finished in a folder, by their keys."""
     require(folder.is_dir(), f"results: {folder} is no folder; name one that sweep wrote")
     runs: dict[str, _Run] = {}
-    for file, texts in finished(folder):
-        runs |= _runs_of(file, texts)
-    require(len(runs) > 0, f"results: {folder} holds no results; sweep --out {folder} writes some")
+    for file, texts, arrays in finished(folder):
+        runs |= _runs_of(file, texts, arrays)
+    bad = len(failures(folder)) if not runs else 0
+    what = f"no results, {bad} runs failed" if bad else "no results"
+    require(len(runs) > 0, f"results: {folder} holds {what}; sweep --out {folder} writes some")
     return runs
 
 
@@ -228,12 +263,8 @@ def _one_text(texts: Values) -> str:
     return distinct.pop() if len(distinct) == 1 else json.dumps(values)
 
 
-def _runs_of(path: Path, texts: dict[str, str]) -> dict[str, _Run]:
+def _runs_of(path: Path, texts: Texts, arrays: Arrays) -> dict[str, _Run]:
     """The runs of a file, by their keys."""
-    from safetensors.numpy import load_file
-
-    with _damage_named(path):
-        arrays = load_file(path)
     names = _listed(path, texts["keys"])
     identities = _listed(path, texts["runs"])
     for name, variable in VARIABLES.items():

@@ -14,17 +14,10 @@ from typing import Literal
 import torch
 
 from ..borders import resolve
+from ..core.chance import bound
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
-from ..core.rollout import (
-    Witness,
-    action_error,
-    by_mixture,
-    by_policy,
-    chance_of,
-    label,
-    roll_in,
-)
+from ..core.rollout import Witness, action_error, by_learner, by_mixture, label, roll_in
 from ..core.settings import Values, as_tuple, require, require_choice, require_counts
 from ..core.streams import Streams
 from ..fit.collect import collect, demonstrate
@@ -143,12 +136,13 @@ class DAgger:
         self, course: Course, i: int, policy: Policy | None, data: Dataset | None
     ) -> Dataset:
         """The labelled states of round i, driven by the mixture."""
-        env, expert, log = course.env, course.expert, course.log
+        env, log = course.env, course.log
         chance = torch.tensor(self.chances(i), dtype=torch.float64, device=env.device)
         streams = course.streams.fork("round", i)
         if policy is None:
-            return demonstrate(env, expert, streams, self.episodes, log)
-        drive = by_policy(env, policy, chance_of(policy, streams), self.episodes)
+            return demonstrate(env, course.expert, streams, self.episodes, log)
+        expert = bound(env, course.expert, streams, self.episodes)
+        drive = by_learner(env, policy, streams, self.episodes)
         if (chance > 0).any():
             expert = Witness(expert)
             average = self.mix == "average"
@@ -158,11 +152,12 @@ class DAgger:
 
     def _best(self, iterates: list[Policy], course: Course) -> Policy:
         """For each run the iterate with the smallest action error under its own distribution, on held-out episodes."""
-        env, expert, log = course.env, course.expert, course.log
+        env, log = course.env, course.log
         streams = course.streams.fork("validation")
+        expert = bound(env, course.expert, streams, self.validation)
         errors = []
         for policy in iterates:
-            drive = by_policy(env, policy, chance_of(policy, streams), self.validation)
+            drive = by_learner(env, policy, streams, self.validation)
             rollout = roll_in(env, drive, streams, self.validation, log)
             labels = label(env, expert, rollout, log)
             difference = action_error(env, rollout.action, labels)

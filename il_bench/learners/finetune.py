@@ -29,9 +29,12 @@ from ..core.registry import name_of
 from ..core.settings import require, require_counts
 from ..core.streams import Streams
 from ..fit.collect import demonstrate
+from ..fit.course import Course
 from ..fit.fitting import fit, load_policy
 from ..fit.training import Training, require_positive
 
+NETS = "mlp", "ridge"
+"""Nets whose policies PPO can go on with."""
 EAGER = 4
 """How many times as often, and at how many times the rate, the critic learns from a step while it warms up."""
 
@@ -48,26 +51,19 @@ class FineTune:
     """Go on from this policy instead, a file that policy.save wrote, of as many runs; no expert is then asked."""
     weights: bool = True
     """Whether the actor begins with the clone's weights, or as a new network."""
-    warmup: int = 4096
+    warmup: int = 2048
     """The first steps of practice, in which only the critic learns; 0 lets the actor move at once."""
-    leash: float = 1.0
+    leash: float = 0.1
     """Weight of the divergence from the clone at first; it falls evenly to nothing. 0 is no leash."""
     practice: Practice = field(default_factory=Practice)
     """How PPO practises."""
 
-    nets: ClassVar[tuple[str, ...]] = ("mlp", "ridge")
-    """Those that PPO can go on with."""
     one_by_one: ClassVar[bool] = True
     """Runs practise one after the other."""
 
     def __post_init__(self) -> None:
         """Refuse settings that no learner can have."""
         require_counts(self, "episodes")
-        net = name_of(self.training.net)
-        require(
-            bool(self.clone) or net in self.nets,
-            f"finetune: expected a net that PPO can go on with, {' or '.join(self.nets)}, got {net}; choose --net mlp",
-        )
         require_positive(self, "leash", zero=True)
         wanted = f"from 0 to fewer than the {self.practice.steps} steps of practice, by a round"
         fits = 0 <= self._warm < self.practice.rounds
@@ -88,40 +84,43 @@ class FineTune:
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The expert drives once; then the actor does, by chance, paid by the environment."""
-        streams = streams or Streams(env.seeds, env.device)
-        log = log or Log()
-        clone = self._clone(env, expert, streams, log)
-        students = self._students(env, clone, streams.fork("practice"))
-        policy = practised(env, students, self.practice.rounds, self._practise, log)
-        log.updates += self.own_updates
-        return log.close(self, policy)
+        course = Course.begun(env, expert, streams, log)
+        clone = self._clone(course)
+        students = self._students(course, clone)
+        policy = practised(course, students, self.practice.rounds, self._practise)
+        course.log.updates += self.own_updates
+        return course.log.close(self, policy)
 
-    def _clone(self, env: Env, expert: Expert, streams: Streams, log: Log) -> Policy:
+    def _clone(self, course: Course) -> Policy:
         """Whom to go on from."""
+        env = course.env
         if self.clone:
             clone = load_policy(self.clone)
+            self._require_network(clone.kind)
             runs = clone.runs
             require(runs == env.runs, f"clone: expected {env.runs} runs, got {runs}; learn it here")
-        else:
-            expert = resolve.expert(env, expert)
-            own = streams.fork("demonstrations")
-            data = demonstrate(env, expert, own, self.episodes, log)
-            clone = fit(data, self.training, env, streams.fork("fit"), log)
-        require(
-            clone.kind in self.nets,
-            f"clone: expected a policy of the nets {' or '.join(self.nets)}, got one of {clone.kind}; clone with one",
-        )
-        return clone
+            return clone
+        self._require_network(name_of(self.training.net))
+        expert = resolve.expert(env, course.expert)
+        own = course.streams.fork("demonstrations")
+        data = demonstrate(env, expert, own, self.episodes, course.log)
+        return fit(data, self.training, env, course.streams.fork("fit"), course.log)
 
-    def _students(self, env: Env, clone: Policy, streams: Streams) -> list[Student]:
+    def _require_network(self, net: str) -> None:
+        """Refuse a net whose policies PPO cannot go on with, because no network of its holds them."""
+        wanted = f"finetune: expected net {NETS[0]}, got {net}"
+        require(net in NETS, f"{wanted}; use --net {NETS[0]}")
+
+    def _students(self, course: Course, clone: Policy) -> list[Student]:
         """One for each run, before practice."""
+        env = course.env
 
         def enrol(run: int, seed: int) -> Student:
             its = to_sb3(clone[run], env)
             make = partial(self._model, its)
             return Student(env[run], seed, make, self._pay, self.practice.copies)
 
-        return enrolled(env, streams, enrol)
+        return enrolled(course, enrol)
 
     def _pay(self, step: Step) -> float:
         """The reward, in units in which a critic's values are as large as rewards are."""

@@ -21,18 +21,10 @@ from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import Values, as_tuple, require, require_choice, require_counts
 from ..core.streams import Streams
-from ..fit.costs import (
-    Follower,
-    Judge,
-    Source,
-    costs,
-    drive_in,
-    judge,
-    require_discrete,
-    visits_of,
-)
+from ..fit.costs import costs, drive_in, require_discrete, sample_size, visits_of
 from ..fit.course import Course
 from ..fit.dataset import Dataset
+from ..fit.judges import Follower, Judge, Source, judge
 from ..fit.rounds import Aggregate, All, Last, in_rounds, require_updates, shared, warm
 from ..fit.training import Training
 
@@ -71,6 +63,10 @@ class LOLS:
     def updates(self, i: int) -> int:
         """Gradient updates in round i = 0, 1, ...; they add up to `training.updates`."""
         return shared(self.training.updates, [1] * self.rounds, i)
+
+    def sample_size(self, env: Env, states: int) -> int:
+        """Numbers that are held of one label, which is what all actions of a state cost."""
+        return sample_size(env)
 
     def learn(
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None

@@ -3,7 +3,7 @@
 Zhang et al. (2025), "Action chunking and exploratory data collection yield exponential improvements in behaviour
 cloning": where the expert's closed loop is stable, the noise visits the directions in which cloning drifts. Not to be
 confused with DART, which fits the noise to the learner's error over rounds, nor with noise on what was recorded: with
-`labels noised` the copy is taught the noise, which is the mistake that this file can show.
+`label noised` the copy is taught the noise, which is the mistake that this file can show.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Noise:
     """Of the noise on each number of a Box action, in standard deviations of the expert's clean actions."""
     chance: Values = 0.1
     """That a Discrete action is replaced by one of all, each alike."""
-    labels: Literal["clean", "noised"] = "clean"
+    label: Literal["clean", "noised"] = "clean"
     """Learn what the expert chose, or what was executed: the cautionary variant."""
     training: Training = field(default_factory=Training)
     """How the labels become a policy."""
@@ -68,17 +68,22 @@ class Noise:
         return course.log.close(self, policy)
 
     def _clean(self, course: Course) -> Dataset:
-        """The demonstrations that are executed as the expert chose."""
+        """The demonstrations that are executed as the expert chose: half of the labels too, where these are limited."""
         episodes = self.episodes - self.episodes // 2
         streams = course.streams.fork("demonstrations")
-        return demonstrate(course.env, course.expert, streams, episodes, course.log)
+        log = course.log
+        whole = log.limit
+        log.limit = None if whole is None else (whole + 1) // 2
+        clean = demonstrate(course.env, course.expert, streams, episodes, log)
+        log.limit = whole
+        return clean
 
     def _noised(self, course: Course, clean: Dataset) -> Dataset:
         """The demonstrations that are executed under noise."""
         episodes = self.episodes // 2
         streams = course.streams.fork("noised")
         disturb = self._disturbance(course.env, clean, streams, episodes)
-        means_it = self.labels == "clean"
+        means_it = self.label == "clean"
         return demonstrate_disturbed(
             course.env, course.expert, disturb, streams, episodes, course.log, means_it
         )

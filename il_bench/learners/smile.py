@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from ..borders import resolve
+from ..core.chance import bound
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.rollout import Driver, Witness, by_expert, by_policy
@@ -93,7 +94,7 @@ class SMILe:
         streams = course.streams.fork("round", i)
         if before is None:
             return demonstrate(env, expert, streams, self.episodes, log)
-        expert = Witness(expert)
+        expert = Witness(bound(env, expert, streams, self.episodes))
         drive = self._drive(before, i, env, expert, streams)
         return collect(env, expert, drive, streams, self.episodes, log)
 

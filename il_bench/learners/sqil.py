@@ -18,14 +18,14 @@ from typing import Any, ClassVar, Literal
 from gymnasium import spaces
 
 from ..borders import resolve
-from ..borders.sb3_practice import Step, Student, enrolled, practised, require_actions
+from ..borders.sb3_practice import Step, Student, enrolled, practised
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import require, require_choice, require_counts
 from ..core.streams import Streams
-from ..fit.collect import expert_rollouts
+from ..fit.course import Course
 from ..fit.training import require_positive
-from ..fit.transitions import Transitions, transitions
+from ..fit.transitions import Transitions, demonstrated
 
 
 @dataclass(frozen=True)
@@ -86,31 +86,28 @@ class SQIL:
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The expert drives once; then the learner does, by chance, paid for what the expert did."""
-        streams = streams or Streams(env.seeds, env.device)
-        log = log or Log()
         engine = self._engine(env)
-        expert = resolve.expert(env, expert)
-        visits = expert_rollouts(env, expert, streams.fork("demonstrations"), self.episodes, log)
-        shown = transitions(env, visits)
+        course = Course.begun(env, resolve.expert(env, expert), streams, log)
+        shown = demonstrated(course, self.episodes)
 
         def enrol(run: int, seed: int) -> Student:
             make = partial(self._model, engine, shown[run])
             return Student(env[run], seed, make, _nothing)
 
-        students = enrolled(env, streams.fork("practice"), enrol)
-        policy = practised(env, students, self.rounds, self._practise, log)
-        log.updates += self.own_updates
-        return log.close(self, policy)
+        students = enrolled(course, enrol)
+        policy = practised(course, students, self.rounds, self._practise)
+        course.log.updates += self.own_updates
+        return course.log.close(self, policy)
 
     def _engine(self, env: Env) -> str:
         """What learns from the rewards."""
         discrete = isinstance(env.action_space, spaces.Discrete)
-        engine = self.engine
-        if engine == "auto":
-            engine = "dqn" if discrete else "sac"
-        kind = spaces.Discrete if engine == "dqn" else spaces.Box
-        require_actions(f"sqil with {engine}", env, kind)
-        return engine
+        fitting = "dqn" if discrete else "sac"
+        wanted, got = ("Box", "Discrete") if discrete else ("Discrete", "Box")
+        reason = f"expected {wanted} actions, got {got} ones, which {self.engine} cannot choose"
+        fits = self.engine in ("auto", fitting)
+        require(fits, f"sqil: {reason}; use --engine {fitting}")
+        return fitting
 
     def _model(self, engine: str, shown: Transitions, world: Any, seed: int) -> Any:
         """Who practises."""
@@ -118,7 +115,7 @@ class SQIL:
 
         from ..borders.sb3_replay import HalfExpert
 
-        settings = {
+        settings: dict[str, Any] = {
             "learning_rate": self.rate,
             "learning_starts": 0,
             "buffer_size": self.rounds * self.rollout,
@@ -134,7 +131,10 @@ class SQIL:
         }
         if engine == "sac":
             return SAC("MlpPolicy", world, **settings)
-        chance = {"exploration_initial_eps": self.explore, "exploration_final_eps": self.explore}
+        chance: dict[str, Any] = {
+            "exploration_initial_eps": self.explore,
+            "exploration_final_eps": self.explore,
+        }
         return DQN("MlpPolicy", world, target_update_interval=self.rollout, **chance, **settings)
 
     def _practise(self, student: Student, i: int) -> None:

@@ -10,6 +10,7 @@ state, d pi(o(s))/ds = d pi*(s)/ds: where the observation hides a coordinate, no
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -19,6 +20,7 @@ from ..borders import resolve
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.registry import NETS
+from ..core.rollout import action_size
 from ..core.settings import Values, require, require_counts
 from ..core.streams import Streams
 from ..fit.collect import expert_rollouts
@@ -66,6 +68,11 @@ class TaSIL:
         policy = fit_slopes(lesson, steep, self.jacobian)
         course.log.iterate(0, policy)
         return course.log.close(self, policy)
+
+    def sample_size(self, env: Env, states: int) -> int:
+        """Numbers that are held of one label: observation and action, and their derivatives along `states` coordinates."""
+        observation = math.prod(env.observation_space.shape)
+        return (1 + states) * (observation + action_size(env))
 
     def _require_possible(self, env: Env) -> None:
         """Refuse actions, and nets, that have no derivative to match."""

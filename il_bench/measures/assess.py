@@ -270,17 +270,23 @@ def of_record(
     """Measure everything about a Record, its environment, expert and policies brought back from it."""
     try:
         env = record.environment_of(compared.config, env_name)
-    except ValueError as reason:
-        return measures(compared, str(reason), str(reason), {})
+    except (ValueError, KeyError) as reason:
+        words = str(reason.args[0])
+        return measures(compared, words, words, {})
     compared.known_env = env
     policies = {learner: _policy(compared, learner) for learner in compared.index.kinds}
-    name = compared.index.expert
-    stranger = ":" in name and expert_name is None and env_name is None
-    if stranger:
-        missing = f"its expert {name!r} is a file's; name it with --expert"
-        return measures(compared, env, missing, policies)
-    expert = resolve.expert(env, expert_name or name, trust)
+    if expert_name is None:
+        return measures(compared, env, _recorded_expert(compared, env), policies)
+    expert = resolve.expert(env, expert_name, trust)
     return measures(compared, env, expert, policies)
+
+
+def _recorded_expert(compared: Record, env: Env) -> Expert | str:
+    """Who was imitated as the Record names it, which imports nothing, or the reason why it cannot be had."""
+    try:
+        return resolve.recorded_expert(env, compared.index.expert)
+    except ValueError as reason:
+        return str(reason)
 
 
 def _policy(compared: Record, learner: str) -> Policy | str:

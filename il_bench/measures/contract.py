@@ -6,6 +6,7 @@ Each test is a generator of sentences; no sentence means it holds.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
+from ..core import strangers
 from ..core.env import Env, Expert
 from ..core.rollout import action_size
 from ..core.settings import per_run_fields
@@ -64,9 +66,10 @@ def _tested(test: Callable[[Env], Iterator[str]], env: Env) -> list[str]:
         wrong += test(env)
     # A stranger's code may raise anything; the sentence names the test that it broke.
     except Exception as error:
-        kind = type(error).__name__
-        words = str(error)[:200]
-        wrong.append(f"{test.__name__}: raised {kind} ({words})")
+        if os.environ.get(strangers.TRACEBACK):
+            raise
+        words = strangers.sentence(error) or f"raised {strangers.in_words(error)}"
+        wrong.append(f"{test.__name__}: {words}")
     return wrong
 
 
@@ -90,9 +93,12 @@ def _shapes_of_a_step(env: Env, state: torch.Tensor) -> Iterator[str]:
     action, _ = random_drive(env)(0, state, None)
     before = state.clone()
     after = env.transition(state, action, no_noise(env, state))
+    if _shape(after) != _shape(state):
+        yield f"transition: expected shape {_shape(state)}, got {_shape(after)}"
+        return
     outputs = _outputs(env, state, action, after)
     for name, (array, expected) in outputs.items():
-        shape = tuple(array.shape)
+        shape = _shape(array)
         if shape != expected:
             yield f"{name}: expected shape {expected}, got {shape}"
     if after.dtype != torch.float64:
@@ -102,6 +108,11 @@ def _shapes_of_a_step(env: Env, state: torch.Tensor) -> Iterator[str]:
     over = env.terminal(after)
     if over.dtype != torch.bool:
         yield f"terminal: expected bool, got {over.dtype}"
+
+
+def _shape(answer: Any) -> Any:
+    """Of what a method returned; what it is, where it has none."""
+    return tuple(answer.shape) if hasattr(answer, "shape") else answer
 
 
 def _outputs(
@@ -131,10 +142,19 @@ def determinism(env: Env) -> Iterator[str]:
         yield "observation: left observation_space under random actions; widen its bounds"
 
 
-def _outside(array: torch.Tensor, space: spaces.Box) -> bool:
+def _bounds_of(space: spaces.Box | spaces.MultiDiscrete) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest observation (O,)."""
+    if isinstance(space, spaces.Box):
+        return space.low, space.high
+    highest = space.nvec - 1
+    return np.zeros_like(highest), highest
+
+
+def _outside(array: torch.Tensor, space: spaces.Box | spaces.MultiDiscrete) -> bool:
     """Whether any number lies outside the bounds of a space, rounding allowed."""
-    low = torch.as_tensor(space.low).double()
-    high = torch.as_tensor(space.high).double()
+    lowest, highest = _bounds_of(space)
+    low = torch.as_tensor(lowest).double()
+    high = torch.as_tensor(highest).double()
     below = array < low - 1e-6
     above = array > high + 1e-6
     beyond = below | above

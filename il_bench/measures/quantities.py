@@ -542,11 +542,10 @@ def _budget_of(a: Assessment) -> dict[str, Any]:
         Unanswerable: where the policy was trained elsewhere.
     """
     name = a.record.learners[a.learner]
-    budgets = a.record.config["budgets"]
-    budget = budgets.get(name)
+    budget = a.record.index.budgets.get(name)
     if budget is None:
         raise Unanswerable("the policy was trained elsewhere")
-    return dict(budget)
+    return vars(budget)
 
 
 def _budget(name: str) -> Quantity:
@@ -637,6 +636,9 @@ COST: dict[str, Quantity] = {
     "cost gap": lambda a: a.gap,
     "horizon exponent of the cost gap": lambda a: horizon_law(a)[0],
     "labels": _budget("labels"),
+    "derivatives of the expert": _budget("derivatives"),
+    "steps that the expert took over": _budget("interventions"),
+    "changes of who drives": _budget("switches"),
     "environment steps": _budget("steps"),
     "return lost an episode while collecting": _lost_collecting,
     "episodes ended early while collecting": _early_ends,

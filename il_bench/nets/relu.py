@@ -68,7 +68,8 @@ class ReLUPolicy(Policy):
         x = (obs.double() - mean) / self._scaling["std"]
         out = relu(self._layers, x)
         if isinstance(self.action_space, spaces.Box):
-            return self._middle + self._half * out.tanh(), memory
+            aside = self._half * out.tanh()
+            return self._middle + aside, memory
         if draw is None:
             return out.argmax(-1, keepdim=True), memory
         return choose(out.softmax(-1), draw), memory
@@ -92,11 +93,13 @@ def middle_and_half(space: spaces.Box, device: str) -> tuple[torch.Tensor, torch
     Raises:
         ValueError: where it is not bounded.
     """
-    bounded = space.is_bounded()
-    require(bounded, f"net relu: expected bounded actions, got {space}; tanh leads to no infinity")
-    low, high = (torch.as_tensor(bound.ravel(), device=device) for bound in (space.low, space.high))
-    low, high = low.double(), high.double()
-    return (low + high) / 2, (high - low) / 2
+    wanted = f"net relu: expected bounded actions, got {space}"
+    require(space.is_bounded(), f"{wanted}; tanh leads to no infinity, choose --net mlp")
+    low = torch.as_tensor(space.low.ravel(), device=device).double()
+    high = torch.as_tensor(space.high.ravel(), device=device).double()
+    middle = (low + high) / 2
+    half = (high - low) / 2
+    return middle, half
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,15 @@ class ReLU:
         """See `Net.fit`."""
         (block,) = in_blocks(lesson.runs, lesson)
         space = lesson.env.action_space
-        floor = as_tuple(block.training.std_floor)
-        scaling = scales(block.data, floor, block.training.normalise == "zscore", None)
+        training = block.training
+        floor = as_tuple(training.std_floor)
+        zscore = training.normalise == "zscore"
+        scaling = scales(block.data, floor, zscore, None)
         scaling |= _widths(block, space)
-        gradient = partial(_autograd, isinstance(space, spaces.Discrete))
-        descent = Descent(self._first_layers(lesson, block), scaling, gradient)
+        discrete = isinstance(space, spaces.Discrete)
+        gradient = partial(_autograd, discrete)
+        layers = self._first_layers(lesson, block)
+        descent = Descent(layers, scaling, gradient)
         optimiser, losses = descend(block, descent, lesson.updates)
         sign(lesson, [losses])
         own = {name: scaling[name] for name in ("mean", "std")}
@@ -131,35 +138,39 @@ class ReLU:
         if isinstance(lesson.start, ReLUPolicy):
             return lesson.start.layers
         space = lesson.env.action_space
-        discrete = isinstance(space, spaces.Discrete)
-        outputs = int(space.n) if discrete else block.data.action.shape[2]
-        sizes = [block.data.obs.shape[2], *self.hidden, outputs]
+        obs = block.data.obs
+        width = block.data.action.shape[2]
+        outputs = int(space.n) if isinstance(space, spaces.Discrete) else width
+        sizes = [obs.shape[2], *self.hidden, outputs]
         layers = initial_layers(sizes, block.streams)
-        return [layer.to(block.data.obs.device) for layer in layers]
+        return [layer.to(obs.device) for layer in layers]
 
     def restore(self, arrays: Arrays, action_space: Any) -> ReLUPolicy:
         """See `Net.restore`."""
         names = sorted(name for name in arrays if name.startswith("layer."))
-        require(len(names) >= 2, "policy: expected layers, got none")
+        layers = [arrays[name] for name in names]
+        require(len(layers) >= 2, "policy: expected layers, got none")
         scaling = {name: arrays[f"scaling.{name}"] for name in ("mean", "std")}
-        return ReLUPolicy([arrays[name] for name in names], scaling, action_space)
+        return ReLUPolicy(layers, scaling, action_space)
 
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`."""
         sizes = [observation, *self.hidden, outputs]
-        return sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
+        pairs = itertools.pairwise(sizes)
+        return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairs)
 
 
 def _widths(block: Block, space: Any) -> Arrays:
     """What leads actions to -1 and 1 at the ends of their Box: "shift", "scale" (R, 1, U); labels stay as they are."""
-    runs, _, size = block.data.action.shape
-    shift = torch.zeros(size, dtype=torch.float64)
-    scale = torch.ones(size, dtype=torch.float64)
+    action = block.data.action
+    runs, _, size = action.shape
+    device = str(action.device)
+    shift = torch.zeros(size, device=device)
+    scale = torch.ones(size, device=device)
     if isinstance(space, spaces.Box):
-        shift, scale = middle_and_half(space, "cpu")
-    widths = {"shift": shift, "scale": scale}
-    device = block.data.obs.device
-    return {name: value.float().expand(runs, 1, -1).to(device) for name, value in widths.items()}
+        shift, scale = middle_and_half(space, device)
+    shape = (runs, 1, size)
+    return {"shift": shift.float().expand(shape), "scale": scale.float().expand(shape)}
 
 
 def _autograd(discrete: bool, optimiser: Optimiser) -> Autograd:

@@ -9,6 +9,7 @@ import torch
 from gymnasium import spaces
 
 from ..core.arrays import Arrays
+from ..core.ids import place, places, vocabulary
 from ..core.policy import Policy, choose
 from ..core.settings import one_of
 from ..fit.training import Lesson
@@ -21,16 +22,25 @@ class TablePolicy(Policy):
         counts: (R, T, S, A) weights of the labels seen at step t in state s; T = 1 for one table shared over time.
         fill: (R, T, S) the action that stands for an unseen cell when a deterministic action is asked for, drawn once.
         action_space: Gymnasium's Discrete space of actions.
+        sizes: of the vocabulary (O,), where observations are numbers of one; else they are one-hot.
 
-    Observations are one-hot (R, E, S). Memory counts the steps, so that each step finds its table.
+    Observations are one-hot (R, E, S), or numbers (R, E, O) whose place among all is the state. Memory counts the
+    steps, so that each step finds its table.
     """
 
     action_space: spaces.Discrete
 
-    def __init__(self, counts: torch.Tensor, fill: torch.Tensor, action_space: spaces.Discrete):
+    def __init__(
+        self,
+        counts: torch.Tensor,
+        fill: torch.Tensor,
+        action_space: spaces.Discrete,
+        sizes: tuple[int, ...] = (),
+    ):
         self.counts = counts
         self.fill = fill
         self.action_space = action_space
+        self.sizes = sizes
         self.runs = len(counts)
         self.device = str(counts.device)
 
@@ -62,17 +72,20 @@ class TablePolicy(Policy):
         run = torch.arange(self.runs, device=obs.device)
         last = self.counts.shape[1] - 1
         table = step.clamp_max(last)
-        state = obs.argmax(-1)
+        state = _state(obs, self.sizes)
         return run[:, None], table, state
 
     def __getitem__(self, run: int) -> TablePolicy:
         """The policy of one run."""
         pick = one_of(run, self.runs)
-        return TablePolicy(self.counts[pick], self.fill[pick], self.action_space)
+        return TablePolicy(self.counts[pick], self.fill[pick], self.action_space, self.sizes)
 
     def arrays(self, resume: bool = False) -> Arrays:
         """Everything that makes this policy, by name."""
-        return {"counts": self.counts, "fill": self.fill}
+        arrays = {"counts": self.counts, "fill": self.fill}
+        if self.sizes:
+            arrays["sizes"] = torch.tensor([self.sizes] * self.runs)
+        return arrays
 
 
 @dataclass(frozen=True)
@@ -87,11 +100,17 @@ class Table:
 
     def restore(self, arrays: Arrays, action_space: Any) -> TablePolicy:
         """See `Net.restore`."""
-        return TablePolicy(arrays["counts"], arrays["fill"], action_space)
+        return restored(arrays, action_space)
 
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`."""
         return observation * outputs
+
+
+def restored(arrays: Arrays, action_space: Any) -> TablePolicy:
+    """The tables that `TablePolicy.arrays` described."""
+    sizes = arrays["sizes"][0].tolist() if "sizes" in arrays else []
+    return TablePolicy(arrays["counts"], arrays["fill"], action_space, tuple(sizes))
 
 
 def count(lesson: Lesson, steps: int) -> TablePolicy:
@@ -101,19 +120,26 @@ def count(lesson: Lesson, steps: int) -> TablePolicy:
         ValueError: for other observations, or for Box actions.
     """
     data, space = lesson.data, lesson.env.action_space
-    if not (isinstance(space, spaces.Discrete) and _one_hot(data.obs)):
+    sizes = vocabulary(lesson.env.observation_space)
+    if not (isinstance(space, spaces.Discrete) and (sizes or _one_hot(data.obs))):
         raise ValueError(
             "net table: expected one-hot observations and Discrete actions, got others; use net mlp"
         )
     actions = int(space.n)
-    runs, samples, states = data.obs.shape
+    runs, samples, width = data.obs.shape
+    states = places(sizes) if sizes else width
     time = data.time.clamp_max(steps - 1).expand(runs, samples)
-    row = time * states + data.obs.argmax(-1)
+    row = time * states + _state(data.obs, sizes)
     cell = row * actions + data.action[..., 0]
     empty = torch.zeros(runs, steps * states * actions, device=data.obs.device)
     counts = empty.scatter_add(1, cell, data.weight)
     fill = lesson.streams.integers("fill", actions, steps, states)
-    return TablePolicy(counts.reshape(runs, steps, states, actions), fill, space)
+    return TablePolicy(counts.reshape(runs, steps, states, actions), fill, space, sizes)
+
+
+def _state(obs: torch.Tensor, sizes: tuple[int, ...]) -> torch.Tensor:
+    """The states (R, E) that observations (R, E, O) tell."""
+    return place(obs, sizes) if sizes else obs.argmax(-1)
 
 
 def _one_hot(obs: torch.Tensor) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from ..core.arrays import Arrays
 from ..fit.training import Lesson
-from .table import TablePolicy, count
+from .table import TablePolicy, count, restored
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class TablePerStep:
 
     def restore(self, arrays: Arrays, action_space: Any) -> TablePolicy:
         """See `Net.restore`."""
-        return TablePolicy(arrays["counts"], arrays["fill"], action_space)
+        return restored(arrays, action_space)
 
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`."""

@@ -29,6 +29,8 @@ COLOURS = "#56B4E9", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#55
 
 INK, SOFT, RULE, PAPER = "#1d2430", "#68707d", "#e4e7ec", "#ffffff"
 
+UNPRINTABLE = "\ufffd"  # what a font has no sign for, and some refuse
+
 DEPTH = 32  # bits of a painted pixel
 
 FAR = 1e5  # fine pixels; pygame walks to what lies farther row by row, and to what is not finite for ever
@@ -122,7 +124,8 @@ def _font(size: int, bold: bool) -> Any:
 
 
 @lru_cache(maxsize=256)  # most words of a film stand in all of its frames
-def _lettering(words: str, colour: str, size: int, bold: bool) -> Any:
+def _lettering(text: str, colour: str, size: int, bold: bool) -> Any:
+    words = "".join(letter if letter.isprintable() else UNPRINTABLE for letter in text)
     try:
         return _font(size, bold).render(words, True, colour)
     except _pygame().error:  # somebody's close() has ended pygame meanwhile, and all its fonts

@@ -94,7 +94,7 @@ def require_same_answers(env: Env, expert: Expert, lead: Rollout) -> None:
             one, two = given[run, episode].tolist(), answer[run, episode].tolist()
             raise ValueError(
                 f"expert: expected one answer to one state, got {one} and {two} at run {run}, episode {episode}, "
-                f"step {step}; let it act without a chance of its own"
+                f"step {step}; let it act without a chance or a memory of its own"
             )
 
 

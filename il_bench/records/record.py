@@ -6,9 +6,10 @@ budgets, versions, machine), `policy.safetensors` (weights). Nothing is pickled 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,7 @@ import torch
 
 from ..borders.resolve import environment
 from ..core.env import Env
-from ..core.files import filling, reserve
+from ..core.files import filling, reservation, whole, write_arrays
 from ..core.policy import Policy
 from ..core.registry import ENVS
 from ..core.settings import plain, require
@@ -138,7 +139,11 @@ class Record:
         return self.learners.index(learner)
 
     def to_netcdf(self, path: str | Path) -> None:
-        """Write the labelled dataset as NetCDF (needs scipy alone)."""
+        """Write the labelled dataset as NetCDF (needs scipy alone), whole or not at all.
+
+        Raises:
+            ValueError: when it cannot be written.
+        """
         data = self.data.copy()
         data.attrs = {
             name: json.dumps(self.config[name])
@@ -146,7 +151,12 @@ class Record:
         }
         for name in ("terminated", "truncated"):
             data[name] = data[name].astype("int8")
-        data.to_netcdf(path, engine="scipy")
+        try:
+            with whole(Path(path)) as draft:
+                data.to_netcdf(draft, engine="scipy")
+        except OSError as error:
+            reason = error.strerror or error
+            raise ValueError(f"path: {path} cannot be written ({reason}); name another") from None
 
     def to_minari(
         self,
@@ -333,31 +343,21 @@ class Record:
         Raises:
             ValueError: when the folder already holds something, or cannot be written.
         """
-        from safetensors.numpy import save_file
-
-        made = not Path(path).exists()
-        folder = reserve(path)
         index = {"format": FORMAT, **self.config}
-        try:
-            with filling(folder, INDEX) as draft:
-                save_file(_contiguous(self.arrays), draft / ARRAYS)
-                save_file(_contiguous(self.weights), draft / WEIGHTS)
-                text = json.dumps(index, indent=1, default=plain)
-                (draft / INDEX).write_text(text + "\n")
-        except OSError as error:
-            raise ValueError(
-                f"out: {folder} cannot be written ({error.strerror}); name a folder that can be written"
-            ) from None
-        finally:
-            if made and not (folder / INDEX).exists():
-                folder.rmdir()
+        text = json.dumps(index, indent=1, default=plain)
+        with reservation(path) as folder:
+            try:
+                with filling(folder, INDEX) as draft:
+                    write_arrays(draft / ARRAYS, self.arrays, {})
+                    write_arrays(draft / WEIGHTS, self.weights, {})
+                    (draft / INDEX).write_text(text + "\n")
+            except OSError as error:
+                advice = "name a folder that can be written"
+                raise ValueError(
+                    f"out: {folder} cannot be written ({error.strerror}); {advice}"
+                ) from None
         self.path = folder
         return folder
-
-
-def _contiguous(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """As safetensors writes them: it would take other memory for what it is not."""
-    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
 def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
@@ -377,6 +377,7 @@ def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
         f"record: its environment {own!r} is a file's; name it, as in --env {own} or load(path, env=...)",
     )
     values = index.env.settings
+    _require_harmless(own, values, name)
     settings = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     try:
         cls: Any = environment(name or own, settings)
@@ -386,6 +387,16 @@ def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
         raise ValueError(
             f"record: {name or own} is not the environment of this Record ({error})"
         ) from None
+
+
+def _require_harmless(own: str, settings: dict[str, Any], name: str | None) -> None:
+    """Refuse a setting that may name a file, as that of Gymnasium's compatibility environments does: it is imported."""
+    strange = [key for key, value in settings.items() if ":" in str(value)]
+    keys = ", ".join(strange)
+    require(
+        not strange or name is not None,
+        f"record: {keys} of its environment may name a file; name the environment, as in --env {own}",
+    )
 
 
 def load(path: str | Path, env: Env | None = None) -> Record:
@@ -398,36 +409,60 @@ def load(path: str | Path, env: Env | None = None) -> Record:
     Raises:
         ValueError: when the folder is not a Record, is truncated, or is of another version.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
-
     path = Path(path)
     stands = (path / INDEX).is_file()
-    require(
-        stands, f"record: {path} is not a Record (it has no {INDEX}); name a folder that run wrote"
-    )
+    advice = "name a folder that run wrote"
+    require(stands, f"record: {path} is not a Record (it has no {INDEX}); {advice}")
     for name in (INDEX, ARRAYS, WEIGHTS):
-        require(
-            not (path / name).is_symlink(),
-            f"record: {path / name} is a link; copy the file itself there",
-        )
-    size = (path / INDEX).stat().st_size
-    require(
-        size <= LARGEST_INDEX,
-        f"record: {path / INDEX} has {size:,} bytes, more than any Record's; write it again",
-    )
-    try:
+        _require_file(path / name)
+    with _damage_named(path):
         config = json.loads((path / INDEX).read_text())
-        arrays, weights = load_file(path / ARRAYS), load_file(path / WEIGHTS)
-    except (OSError, SafetensorError, ValueError, RecursionError) as error:
-        raise ValueError(
-            f"record: {path} is truncated or damaged ({error}); write it again"
-        ) from None
-    found = Record(arrays, config, weights, path)
+        arrays = _read(path / ARRAYS, DIMS.__contains__)
     wrong = next(flaws(config, arrays), None)
     require(wrong is None, f"record: {path} {wrong}; write it again")
+    with _damage_named(path):
+        weights = _read(path / WEIGHTS, lambda name: name.partition("/")[0] in config["learners"])
     config.pop("format")
     # Earlier versions kept an episode that ended by a clock of its own alive to the horizon.
     arrays.setdefault("truncated", np.zeros_like(arrays["terminated"]))
-    found.known_env = env
-    return found
+    return Record(arrays, config, weights, path, env)
+
+
+def _require_file(path: Path) -> None:
+    """Refuse what is no file of the Record's own: a link leads elsewhere, a pipe never ends; an index without measure."""
+    require(not path.is_symlink(), f"record: {path} is a link; copy the file itself there")
+    there = path.exists()
+    require(not there or path.is_file(), f"record: {path} is no file; write it again")
+    size = path.stat().st_size if there and path.name == INDEX else 0
+    limit = f"{path} has {size:,} bytes, more than any Record's"
+    require(size <= LARGEST_INDEX, f"record: {limit}; write it again")
+
+
+def _read(path: Path, wanted: Callable[[str], bool]) -> dict[str, np.ndarray]:
+    """The arrays of a file whose names are wanted; whatever else is in it is not read."""
+    from safetensors import safe_open
+
+    with safe_open(path, "np") as file:
+        names = [name for name in file.keys() if wanted(name)]  # noqa: SIM118
+        return {name: file.get_tensor(name) for name in names}
+
+
+@contextlib.contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Whatever reading a Record's files raises becomes one sentence."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    # Of a type that NumPy lacks, safetensors raises TypeError or AttributeError.
+    except (
+        OSError,
+        SafetensorError,
+        ValueError,
+        RecursionError,
+        TypeError,
+        AttributeError,
+    ) as error:
+        raise ValueError(
+            f"record: {path} is truncated or damaged ({error}); write it again"
+        ) from None

@@ -172,6 +172,12 @@ VARIABLES: dict[str, Variable] = {
     "derivatives": Variable(
         partial(_spent, "derivatives"), "derivatives of the expert's actions", late=True
     ),
+    "interventions": Variable(
+        partial(_spent, "interventions"), "steps that the expert took over", late=True
+    ),
+    "switches": Variable(
+        partial(_spent, "switches"), "changes of who drives while learning", late=True
+    ),
     "steps": Variable(partial(_spent, "steps"), "environment steps while learning"),
     "updates": Variable(partial(_spent, "updates"), "gradient updates"),
     "seconds": Variable(
@@ -194,7 +200,7 @@ def drift_of(values: np.ndarray, indicator: bool) -> Interval:
 
 def are_indicators(names: Iterable[str]) -> bool:
     """Whether D is 0 or 1 in all environments of these names; a file's, which is not opened for that, counts as none."""
-    registered = [ENVS.known(name) for name in names]
+    registered = [ENVS.known(name) for name in set(names)]
     return all(getattr(cls, "indicator", False) for cls in registered)
 
 
@@ -265,9 +271,9 @@ def _fallen(own: np.ndarray, experts: np.ndarray) -> Falls:
     return Falls(_mean(own), _mean(experts))
 
 
-def against(ours: np.ndarray, theirs: np.ndarray, indicator: bool) -> Contrast:
-    """The typical divergence of a learner's runs (n,) beside that of the same runs of another; a chance by difference."""
-    ratio = False if indicator else None
+def against(ours: np.ndarray, theirs: np.ndarray, share: bool) -> Contrast:
+    """A number of a learner's runs (n,) beside that of the same runs of another: what is a `share` by its difference."""
+    ratio = False if share else None
     return contrast(ours, theirs, ratio)
 
 
@@ -375,7 +381,9 @@ def rows(record: Record, at: Sequence[int] | None = None) -> list[dict[str, Any]
     """The comparison in numbers: one row a learner (the expert apart) and setting.
 
     Each learner stands beside the first one, run by run, by its divergence at the last of the times: "reference" and
-    "contrast" of a row, which is None of the first one itself, and of two policies that are one in all the runs.
+    "contrast" of a row, which is None of the first one itself, and of two policies that are one in all the runs. Where
+    the environment ended rollouts of some learner D tells where they were stopped; there the shares that it ended stand
+    beside each other, too: "falls_contrast".
 
     Args:
         record: the comparison.
@@ -410,14 +418,29 @@ def _beside(
 ) -> dict[str, Any]:
     """A learner beside the first one in some runs."""
     first = next(iter(each))
-    pair = None
     single = record.is_one(first) and record.is_one(name)
-    if name != first and not single:
-        ours = each[name]["drift"][runs, at]
-        theirs = each[first]["drift"][runs, at]
-        pair = against(ours, theirs, record.indicator)
     reference = first if len(each) > 1 else ""
-    return {"reference": reference, "contrast": pair}
+    beside: dict[str, Any] = {"reference": reference, "contrast": None}
+    ended = [numbers["ended"] for numbers in each.values()]
+    if any_falls(ended):
+        beside["falls_contrast"] = None
+    if name == first or single:
+        return beside
+    ours = each[name]
+    theirs = each[first]
+    our_drift = ours["drift"][runs, at]
+    their_drift = theirs["drift"][runs, at]
+    beside["contrast"] = against(our_drift, their_drift, record.indicator)
+    if "falls_contrast" in beside:
+        our_share = ours["ended"][runs]
+        their_share = theirs["ended"][runs]
+        beside["falls_contrast"] = against(our_share, their_share, True)
+    return beside
+
+
+def any_falls(shares: Iterable[np.ndarray]) -> bool:
+    """Whether the environment ended rollouts of somebody, by the shares (R,) of each; NaN where it is not known."""
+    return any((share > 0).any() for share in shares)
 
 
 def _require_within(times: Sequence[int], horizon: int) -> None:
@@ -493,8 +516,19 @@ def _beside_texts(row: dict[str, Any]) -> dict[str, Texts]:
     """A row's learner beside the first one; no column where nobody else is in the Record."""
     if not row["reference"]:
         return {}
-    title = f"D against {row['reference']}"
-    return {title: contrast_texts(row["contrast"])}
+    last = max(row["drift"])
+    reference = row["reference"]
+    drift = against_title(f"D at t={last}", reference)
+    texts = {drift: contrast_texts(row["contrast"])}
+    if "falls_contrast" in row:
+        falls = against_title("falls", reference)
+        texts[falls] = contrast_texts(row["falls_contrast"])
+    return texts
+
+
+def against_title(measure: str, reference: str) -> str:
+    """The heading of a contrast: by which measure, and with whom."""
+    return f"{measure}, against {reference}"
 
 
 def table(record: Record, at: Sequence[int] | None = None) -> str:
@@ -550,8 +584,35 @@ def not_same_noise(env: str, who: str, share: float, first: str = "") -> str:
 
 
 def remarks(record: Record) -> list[str]:
-    """What a reader should know beside the numbers: whose twins shared no noise, and who became NaN or infinite."""
-    return [*record.index.warnings, *broken(record)]
+    """What a reader should know beside the numbers.
+
+    What was held equal, whose twins shared no noise, and who became NaN or infinite.
+    """
+    return [*spending(record), *record.index.warnings, *broken(record)]
+
+
+BUDGETS = ("labels", "updates", "steps")
+"""What learners may have spent the same of."""
+
+
+def spending(record: Record) -> list[str]:
+    """What was held equal in a matched comparison and what was not, by what the learners did spend."""
+    wanted = record.index.match
+    if not wanted or len(record.learners) < 3:
+        return []
+    equal, unequal = [], []
+    for name in BUDGETS:
+        spent = {who: _spent(name, record, k) for k, who in enumerate(record.learners) if k}
+        first, *others = spent.values()
+        if all(np.array_equal(first, other) for other in others):
+            equal.append(name)
+        else:
+            medians = [f"{who} {np.median(numbers):,.0f}" for who, numbers in spent.items()]
+            unequal.append(f"{name} ({', '.join(medians)})")
+    held = " and ".join(equal) or "nothing"
+    sentence = f"Held equal, run by run: {held}."
+    rest = f" Not equal: {'; '.join(unequal)}." if unequal else ""
+    return [sentence + rest]
 
 
 def broken(record: Record, most: int = 3) -> list[str]:

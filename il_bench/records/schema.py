@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -53,6 +54,14 @@ DIMS: dict[str, tuple[tuple[str, ...], str]] = {
 """Name of each array, its dimensions, and what it is."""
 
 
+KINDS = {"length": "iu", "broke": "i", "terminated": "b", "truncated": "b"}
+"""NumPy's letters for what arrays may hold; all others hold floating-point numbers."""
+
+
+LARGEST_COUNT = 2**53
+"""Beyond it a floating-point number does not tell neighbours apart: nothing is counted so far."""
+
+
 LATE = {"truncated"}
 """Arrays that Records of earlier versions lack."""
 
@@ -72,6 +81,8 @@ class Budget:
     labels: list[int]
     asked: list[int]
     derivatives: list[int]
+    interventions: list[int]
+    switches: list[int]
     steps: list[int]
     collected: list[float]
     falls: list[int]
@@ -116,6 +127,8 @@ class Index:
     """By learner, each run's share (R,) of evaluated episodes that began where one that was learned from began."""
     uncoupled: dict[str, list[float]] = field(default_factory=dict)
     """By learner, each run's share (R,) of rollouts whose twins had the same seed and not the same noise."""
+    match: list[str] = field(default_factory=list)
+    """Budgets of which the learners were to have the same."""
     options: dict[str, Any] | None = None
     """What the run command was asked for."""
     warnings: list[str] = field(default_factory=list)
@@ -143,15 +156,41 @@ def _made(cls: type[Any], values: dict[str, Any]) -> Any:
     return cls(**known)
 
 
+LATE_COUNTS = ("derivatives", "interventions", "switches")
+"""What is counted in a budget and was not in those of earlier versions."""
+
+
 def _up_to_date(budget: dict[str, Any]) -> dict[str, Any]:
-    """A budget, in earlier versions of which the labels were the questions asked, and no derivatives were."""
+    """A budget, in earlier versions of which the labels were the questions asked, and less was counted."""
     labels = budget.get("labels")
     none = [0] * len(labels) if isinstance(labels, list) else None
-    return {"asked": labels, "derivatives": none, **budget}
+    return {"asked": labels, **dict.fromkeys(LATE_COUNTS, none), **budget}
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float)
+    """Whether something is a number that floating point can hold, infinite ones and NaN included."""
+    whole = isinstance(value, int) and abs(value) <= LARGEST_COUNT
+    return whole or isinstance(value, float)
+
+
+def _finite(value: Any) -> bool:
+    return _number(value) and math.isfinite(value)
+
+
+def _count(value: Any) -> bool:
+    return _finite(value) and value >= 0
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_count, value))
+
+
+def _seeds(value: Any) -> bool:
+    return isinstance(value, list) and len(value) > 0 and all(map(_seed, value))
+
+
+def _seed(value: Any) -> bool:
+    return type(value) is int and abs(value) < 2**64
 
 
 def _numbers(value: Any) -> bool:
@@ -195,15 +234,26 @@ def _each_named(value: Any) -> bool:
 
 
 def _runs(value: Any) -> bool:
-    return isinstance(value, dict) and "seed" in value and all(map(_numbers, value.values()))
+    if not isinstance(value, dict) or not _seeds(value.get("seed")):
+        return False
+    settings = [values for name, values in value.items() if name != "seed"]
+    return all(map(_settings, settings))
+
+
+def _settings(value: Any) -> bool:
+    return _numbers(value) and not any(map(math.isnan, value))
+
+
+SPENDING: dict[str, Callable[[Any], bool]] = {"collected": _numbers}
+"""What is counted for each run and is no count: returns may be of any sign, and infinite."""
 
 
 def _budget(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
     whole = _up_to_date(value)
-    spent = all(_numbers(whole.get(name)) for name in SPENT)
-    counted = all(_number(value.get(name)) for name in ("episodes", "updates", "seconds"))
+    spent = all(SPENDING.get(name, _counts)(whole.get(name)) for name in SPENT)
+    counted = all(_count(value.get(name)) for name in ("episodes", "updates", "seconds"))
     return spent and counted and _numbers_by_name(value.get("broke", {}))
 
 
@@ -212,7 +262,11 @@ def _budgets(value: Any) -> bool:
 
 
 def _diameters(value: Any) -> bool:
-    return isinstance(value, list) and all(d is None or _number(d) for d in value)
+    return isinstance(value, list) and all(map(_diameter, value))
+
+
+def _diameter(value: Any) -> bool:
+    return value is None or (_number(value) and value >= 0)
 
 
 def _object(value: Any) -> bool:
@@ -247,6 +301,7 @@ OPTIONAL: dict[str, Callable[[Any], bool]] = {
     "indicator": _flag,
     "demonstrated": _lists_by_name,
     "uncoupled": _lists_by_name,
+    "match": lambda value: isinstance(value, list) and _names(value),
     "options": _object,
     "warnings": lambda value: isinstance(value, list) and _names(value),
 }
@@ -260,8 +315,9 @@ def flaws(config: Any, arrays: dict[str, np.ndarray]) -> Iterator[str]:
         return
     if config.get("format") != FORMAT:
         yield f"is of format {config.get('format')!r}, expected {FORMAT}"
-    needed = [name for name in (*SHAPE, *DIMS) if name not in LATE]
-    lacking = [name for name in needed if name not in config and name not in arrays]
+    entries = [name for name in SHAPE if name not in config]
+    missing = [name for name in DIMS if name not in arrays and name not in LATE]
+    lacking = entries + missing
     if lacking:
         yield f"lacks {', '.join(lacking)}"
         return
@@ -299,7 +355,28 @@ def _uneven_arrays(index: Index, arrays: dict[str, np.ndarray]) -> Iterator[str]
         shape = arrays[name].shape
         if len(shape) != len(dims):
             yield f"has {name} with {len(shape)} axes, expected {', '.join(dims)}"
+        yield from _wrong_kind(name, arrays[name])
         for dim, size in zip(dims, shape, strict=False):
             expected = sizes.setdefault(dim, size)
             if size != expected:
                 yield f"has {size} of {dim} in {name}, expected {expected}"
+    for dim, size in sizes.items():
+        if size == 0:
+            yield f"has no {dim}"
+    if sizes["time"] != sizes["step"] + 1:
+        yield f"has {sizes['time']} times for {sizes['step']} steps"
+    yield from _impossible_ends(arrays, sizes["step"])
+
+
+def _wrong_kind(name: str, array: np.ndarray) -> Iterator[str]:
+    """An array that holds something else than it should."""
+    if array.dtype.kind not in KINDS.get(name, "f"):
+        yield f"has {name} of {array.dtype}"
+
+
+def _impossible_ends(arrays: dict[str, np.ndarray], steps: int) -> Iterator[str]:
+    """Episodes that end before they begin, or after the horizon."""
+    for name, first, last in (("length", 0, steps), ("broke", -1, steps - 1)):
+        array = arrays[name]
+        if array.min() < first or array.max() > last:
+            yield f"has {name} outside {first} to {last}"

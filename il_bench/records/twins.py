@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ..borders import resolve
+from ..core.chance import bound, chances_of
 from ..core.env import DrawingEnv, Env, Expert
 from ..core.policy import SPENT, Log, Policy
 from ..core.registry import name_of
@@ -83,13 +84,14 @@ def compare(
             state in two ways, or an environment whose twins do not couple.
     """
     expert = resolve.expert(env, expert)
+    sample = sample or env.by_chance
     sources = {**(policies or {}), **named}
     _require_names(sources)
     chosen = {name: resolve.named(env, one, who=name) for name, one in sources.items()}
     _require_runs(env, chosen)
     episodes = require_count("episodes", episodes)
     streams = streams or Streams(env.seeds, env.device).fork("evaluation")
-    twins = _Twins(env, expert, streams, episodes, sample)
+    twins = _Twins(env, bound(env, expert, streams, episodes), streams, episodes, sample)
     lead = twins.lead()
     no_error = torch.zeros_like(lead.action)
     parts = [_arrays(env, lead, lead, no_error, no_error)]
@@ -164,6 +166,7 @@ class _Twins:
         """The arrays of a policy's twin of the lead."""
         env = self.env
         if isinstance(policy, Expert):
+            policy = bound(env, policy, self.streams, self.episodes)
             own, places = self.rollout(by_expert(env, policy))
             taken = flat_ask(env, policy, lead)
         else:
@@ -253,7 +256,7 @@ def _index(twins: _Twins, policies: Mapping[str, Who], lead: Rollout) -> dict[st
     return {
         "learners": ["expert", *policies],
         "env": {"name": name_of(env), "settings": nested(env)},
-        "expert": name_of(twins.expert),
+        "expert": name_of(chances_of(twins.expert) or twins.expert),
         "algorithms": {name: _named_settings(log.learner) for name, log in logs.items()},
         "kinds": {name: getattr(policy, "kind", "") for name, policy in policies.items()},
         "one": [name for name, policy in policies.items() if _is_one(policy)],

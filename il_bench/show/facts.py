@@ -43,7 +43,7 @@ class Copy:
         lost: share of rollouts that are lost one way or the other; an end that is the expert's own is none.
         off, on: mean action errors on the expert's states and on its own.
         exposure: on against off, run by run.
-        labels, updates: what it was given, the median over runs.
+        labels, derivatives, updates: what it was given, the median over runs.
         drove: whether it drove itself while learning.
     """
 
@@ -60,6 +60,7 @@ class Copy:
     on: float
     exposure: Contrast
     labels: int
+    derivatives: int
     updates: int
     drove: bool
 
@@ -246,6 +247,7 @@ def _copy(record: Record, learner: int, own: _Rollouts, runs: np.ndarray) -> Cop
     off = _numbers("error_off", record, learner, runs)
     on = _numbers("error_on", record, learner, runs)
     labels = _numbers("labels", record, learner, runs)
+    derivatives = _numbers("derivatives", record, learner, runs)
     updates = _numbers("updates", record, learner, runs)
     return Copy(
         learner=name,
@@ -261,6 +263,7 @@ def _copy(record: Record, learner: int, own: _Rollouts, runs: np.ndarray) -> Cop
         on=float(np.median(on)),
         exposure=contrast(on, off),
         labels=int(np.median(labels)),
+        derivatives=int(np.median(derivatives)),
         updates=int(np.median(updates)),
         drove=_drove(record, name),
     )

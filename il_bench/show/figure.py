@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from ..core.printable import harmless
 from ..paint.canvas import colour_of
 from .style import pattern_of
 
@@ -57,10 +58,19 @@ def _make_light(axis: Any) -> None:
     axis.grid(True, which="major", color=RULE, lw=0.7)
 
 
+def lettering(words: str) -> str:
+    """Somebody's words as matplotlib shows them as they are.
+
+    Between dollars it would read mathematics, and what begins with an underscore it leaves out of a legend.
+    """
+    plain = harmless(words).replace("$", r"\$")
+    return f" {plain}" if plain.startswith("_") else plain
+
+
 def headline(figure: Figure, title: str, note: str) -> None:
     """What is shown, in bold, and of how much it is made."""
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
-    figure.text(0.99, 0.985, note, ha="right", va="top", fontsize=9, color=SOFT)
+    figure.suptitle(lettering(title), x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
+    figure.text(0.99, 0.985, lettering(note), ha="right", va="top", fontsize=9, color=SOFT)
 
 
 def legend(figure: Figure, handles: Sequence[Any], remarks: Sequence[str] = ()) -> None:
@@ -86,7 +96,7 @@ def _note(remarks: Sequence[str], width: float) -> str:
     if rest > 0:
         told.append(f"{rest} more of these stand beneath the table.")
     letters = int(width / LETTER)
-    lines = [textwrap.fill(sentence, letters) for sentence in told]
+    lines = [textwrap.fill(lettering(sentence), letters) for sentence in told]
     return "\n".join(lines)
 
 

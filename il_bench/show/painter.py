@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core import strangers
+from ..core.registry import name_of
 from ..paint.canvas import colour_of, mix
+from .style import looks
 from .take import Take
 
 KEPT = 64  # pictures: what does not move, and a twin in several panels, is drawn once
@@ -30,6 +33,7 @@ class Painter:
         self._env = take.env
         self._state = take.state
         self._size = size
+        self._looks = looks(take.names)
         self._coloured = _takes_colour(take.env.draw)
         self._kept = lru_cache(maxsize=KEPT)(self._drawn)
         first = self._kept(self._bytes(0, 0), None, colour_of(0))
@@ -39,7 +43,7 @@ class Painter:
 
     def picture(self, learner: int, time: int) -> np.ndarray:
         """A learner at a time, not to be written on."""
-        colour = colour_of(learner)
+        colour = colour_of(self._looks[learner])
         state = self._bytes(learner, time)
         if learner == 0:
             return self._kept(state, None, colour)
@@ -52,18 +56,30 @@ class Painter:
 
     def _bytes(self, learner: int, time: int) -> bytes:
         """A state as what it can be remembered by."""
-        state = self._state[learner, time]
+        whole = self._state[learner]
+        state = whole[: time + 1] if self._env.draws_path else whole[time]
         return bytes(state.tobytes())
 
+    def _restored(self, state: bytes) -> np.ndarray:
+        """The way back from `_bytes`."""
+        numbers = np.frombuffer(state, self._state.dtype)
+        return numbers.reshape(-1, self._state.shape[-1]) if self._env.draws_path else numbers
+
     def _drawn(self, state: bytes, twin: bytes | None, colour: str) -> np.ndarray:
-        numbers = self._state.dtype
-        here = np.frombuffer(state, numbers)
-        ghost = None
-        if twin is not None:
-            ghost = np.frombuffer(twin, numbers)
-        if self._coloured:
-            return self._env.draw(here, self._size, ghost, colour=colour)
-        return self._env.draw(here, self._size, ghost)
+        here = self._restored(state)
+        ghost = None if twin is None else self._restored(twin)
+        own = {"colour": colour} if self._coloured else {}
+        try:
+            return self._env.draw(here, self._size, ghost, **own)
+        except Exception as error:
+            # Of a stranger's `draw` whoever calls says whose it was.
+            if strangers.blame(error):
+                raise
+            name = name_of(self._env)
+            coordinates = f"{here.tolist()}"[:80]
+            words = strangers.in_words(error)
+            reason = f"{name} has no picture of the state {coordinates} ({words})"
+            raise ValueError(f"film: {reason}; is it one of its states?") from error
 
     def _heeds_twin(self, first: np.ndarray, drift: np.ndarray) -> bool:
         """Whether the picture of the first state depends on the twin's, wherever that may be."""

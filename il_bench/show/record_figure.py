@@ -24,10 +24,12 @@ from .figure import (
     by_decades,
     headline,
     legend,
+    lettering,
     line_of,
     panels,
     without_nan,
 )
+from .style import looks
 from .words import counted, settings_text
 
 QUANTILES = 0.1, 0.5, 0.9
@@ -44,12 +46,14 @@ class Curve:
 
     Attributes:
         learner: its place in the Record.
+        look: the number of its colour and pattern.
         band: 10 %, 50 % and 90 % of the divergences from t = 1 on (3, T).
         growth: the fitted growth a step, median over runs.
         theory: what a constant growth says of the middle (T,); None where no growth is known.
     """
 
     learner: int
+    look: int
     band: np.ndarray
     growth: Interval
     theory: np.ndarray | None
@@ -67,7 +71,7 @@ def drawn(record: Record) -> Figure:
     for axis, key, curves, ceiling in zip(used, groups, settings, ceilings, strict=True):
         _panel(axis, curves, ceiling, head)
         above = curves if len(groups) > 1 else []
-        _title(axis, settings_text(key), above)
+        _title(axis, lettering(settings_text(key)), above)
     for axis in idle:
         axis.set_visible(False)
     for axis in used[-columns:]:
@@ -108,7 +112,7 @@ def _words(figure: Figure, record: Record) -> None:
     if record.indicator:
         what = "chance to be apart from the expert's twin"
     metric = record.config["metric"]
-    figure.supylabel(f"{what}\n{metric}", fontsize=9.5, color=INK)
+    figure.supylabel(f"{what}\n{lettering(metric)}", fontsize=9.5, color=INK)
 
 
 def _curves(record: Record, runs: np.ndarray) -> list[Curve]:
@@ -123,7 +127,8 @@ def _curve(record: Record, learner: int, runs: np.ndarray) -> Curve:
     theory = None
     if _is_known(growth) and not record.indicator:
         theory = _theory(band[1], growth.value, _ceiling(record, runs))
-    return Curve(learner, band, growth, theory)
+    look = looks(record.learners)[learner]
+    return Curve(learner, look, band, growth, theory)
 
 
 def _theory(middle: np.ndarray, growth: float, ceiling: float) -> np.ndarray | None:
@@ -186,14 +191,14 @@ def _panel(axis: Any, curves: list[Curve], ceiling: float, head: float) -> None:
     for curve in curves:
         middle = np.minimum(curve.band[1], head)
         times = np.arange(1, len(middle) + 1)
-        axis.plot(times, middle, **line_of(curve.learner))
+        axis.plot(times, middle, **line_of(curve.look))
 
 
 def _surroundings(axis: Any, curves: list[Curve], head: float) -> None:
     for curve in curves:
         low, _, high = np.minimum(curve.band, head)
         time = np.arange(1, len(low) + 1)
-        colour = colour_of(curve.learner)
+        colour = colour_of(curve.look)
         axis.fill_between(time, low, high, color=colour, alpha=0.18, lw=0)
         if curve.theory is not None:
             theory = np.minimum(curve.theory, head)
@@ -228,7 +233,7 @@ def _growths(curves: list[Curve], lead: str) -> HPacker:
     parts = [_small(lead, SOFT)]
     for curve in curves:
         words = f"{curve.growth.value:.3g}"
-        parts.append(_small(words, colour_of(curve.learner)))
+        parts.append(_small(words, colour_of(curve.look)))
     return HPacker(children=parts, align="baseline", pad=0, sep=7)
 
 
@@ -242,7 +247,7 @@ def _handles(record: Record, settings: list[list[Curve]], ceilings: list[float])
     handles: list[Any] = []
     for curve in settings[0]:
         label = _label(record, curve, alone)
-        handles.append(Line2D([], [], label=label, **line_of(curve.learner)))
+        handles.append(Line2D([], [], label=label, **line_of(curve.look)))
     if len(settings[0]) <= CROWD:
         handles += _surrounding_handles(record, settings)
     if np.isfinite(ceilings).any():
@@ -264,7 +269,7 @@ def _surrounding_handles(record: Record, settings: list[list[Curve]]) -> list[An
 
 def _label(record: Record, curve: Curve, alone: bool) -> str:
     """A learner's name, with its growth where no panel says it."""
-    name = record.learners[curve.learner]
+    name = lettering(record.learners[curve.learner])
     if not alone or curve.theory is None:
         return name
     return f"{name}, growth {curve.growth.value:.3g} a step"

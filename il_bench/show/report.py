@@ -8,7 +8,7 @@ from ..records.record import Record
 from ..records.rows import NOBODY
 from ..stats.intervals import FEWEST, Interval, short
 from .facts import Comparison, Copy, Facts, Yardstick, facts_of
-from .words import settings_text
+from .words import portion, settings_text
 
 RARE = 0.05
 """Share of rollouts up to which ends and losses are not worth a word."""
@@ -111,14 +111,8 @@ def _of_its(copy: Copy, facts: Facts) -> str:
 
 
 def _in(share: float) -> str:
-    """A share, neither nearly none nor nearly all rounded away."""
-    if share in (0, 1):
-        return "in all" if share else "in none"
-    if share < 0.01:
-        return "in less than 1 %"
-    if share > 0.99:
-        return "in more than 99 %"
-    return f"in {100 * share:.0f} %"
+    """Such as "in 43 %"."""
+    return f"in {portion(share)}"
 
 
 def _percent_of(part: Interval) -> str:
@@ -217,10 +211,20 @@ def _inverse(number: float) -> float:
 
 def _budget(copy: Copy, first: Copy) -> str:
     """Whether the two were given the same to learn from."""
+    besides = _besides(copy, first)
     if copy.labels == first.labels and copy.updates == first.updates:
-        return ", on the same labels and updates"
+        return f", on the same labels and updates{besides}"
     ours, theirs = _given(copy), _given(first)
-    return f", on {ours} against {theirs}"
+    return f", on {ours} against {theirs}{besides}"
+
+
+def _besides(copy: Copy, first: Copy) -> str:
+    """How many derivatives one of the two was given besides."""
+    more = copy.derivatives - first.derivatives
+    count = _counted(abs(more), "derivative")
+    if more > 0:
+        return f" and with {count} besides"
+    return f" and without {count}" if more < 0 else ""
 
 
 def _given(copy: Copy) -> str:
@@ -264,7 +268,7 @@ def _starts(facts: Facts) -> str:
     """That rollouts begin where demonstrations began, so that less is said of what was never seen."""
     if not facts.demonstrated > 0:
         return ""
-    share = _in(facts.demonstrated).removeprefix("in ")
+    share = portion(facts.demonstrated)
     return f"Of these rollouts {share} began where {facts.first.learner}'s demonstrations did."
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from ..paint.canvas import BANNER, INK, PAPER, SOFT, Canvas, colour_of
 from .axes import Axes
 from .painter import Painter
-from .style import paint_mark
-from .take import Take
+from .style import looks, paint_mark
+from .take import Take, joined
 from .trace import EDGE, HEIGHT, Trace, axes_of
 
 # Pixels: the sheet, and between its panels. All sizes are even.
@@ -28,6 +28,7 @@ REST = 6  # beneath each row of panels
 LARGEST = 640  # width of a panel
 SHAPE = 0.36  # of a panel: half its height over its width
 ROOM = 96  # for "D = 1.2e-05"
+LETTER = 7  # of the words in the head, about
 
 
 class Part(NamedTuple):
@@ -74,7 +75,8 @@ class Sheet:
         self._clock = Part(WIDE - EDGE - ROOM, 0, ROOM, HEAD)
         self._parts = _block_parts(layout, count)
         self._page = np.full((HEAD + layout.height, WIDE, 3), 255, np.uint8)
-        self._page[:HEAD] = _head(title)
+        coupled = all(take.coupled for take in takes)
+        self._page[:HEAD] = _head(title, coupled)
 
     def image(self, time: int) -> np.ndarray:
         """The page (height, WIDE, 3), uint8."""
@@ -107,13 +109,17 @@ def _even(pixels: float) -> int:
     return 2 * int(pixels / 2)
 
 
-def _head(title: str) -> np.ndarray:
+def _head(title: str, coupled: bool) -> np.ndarray:
+    """The title, and what the ghosts are: all of it, where there is room beside the clock."""
     strip = Canvas((WIDE, HEAD))
     middle = HEAD / 2
     width = strip.text(title, (EDGE, middle), INK, 15, bold=True)
     end = EDGE + width
     strip.circle((end + 34, middle), 5, colour_of(0))
-    words = "the expert's twin: same start, same noise"
+    shared = "same start, same noise" if coupled else "same seed, not same noise"
+    words = f"the expert's twin: {shared}"
+    if end + 46 + LETTER * len(words) > WIDE - EDGE - ROOM:
+        words = "twin" if coupled else "twin: not same noise"
     strip.text(words, (end + 46, middle), SOFT, 13)
     return strip.image()
 
@@ -190,7 +196,9 @@ class Block:
     """
 
     def __init__(self, take: Take, who: Sequence[int], axes: Axes, layout: Layout):
-        self.words = take.words
+        # Where there is no room for all of it, which run it is falls away first.
+        share = take.note.partition(";")[0]
+        self.words = joined(take.words, share, take.place)
         self.layout = layout
         self.parts = layout.parts()
         painter = Painter(take, layout.panel)
@@ -217,7 +225,8 @@ class Panel:
         self._size = size
         self._drift = take.drift[learner]
         self._indicator = take.env.indicator
-        self._name = _caption(take.names[learner], learner, size[0])
+        self._look = looks(take.names)[learner]
+        self._name = _caption(take.names[learner], self._look, size[0])
         parted = take.parted(learner)
         end = int(take.end[learner])
         self._events = (parted, "parted"), (end, take.env.ending)
@@ -245,13 +254,13 @@ class Panel:
         for since, event in self._events:
             if time >= since:
                 words = f"{event} at t = {since}"
-        return _banner(words, self._size[0], colour_of(self.learner))
+        return _banner(words, self._size[0], colour_of(self._look))
 
 
-def _caption(name: str, learner: int, wide: int) -> np.ndarray:
+def _caption(name: str, look: int, wide: int) -> np.ndarray:
     strip = Canvas((wide, CAPTION))
     middle = CAPTION / 2
-    paint_mark(strip, learner, (7, middle))
+    paint_mark(strip, look, (7, middle))
     fits = 10 * len(name) < wide - 130
     size = 15 if fits else 11
     strip.text(name, (22, middle), INK, size, bold=True)

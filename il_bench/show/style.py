@@ -3,14 +3,40 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..paint.canvas import COLOURS, Canvas, colour_of
 
+OWN = (
+    "expert",
+    "bc",
+    "dagger",
+    "chunk",
+    "noise",
+    "dart",
+    "gated",
+    "finetune",
+    "lols",
+    "smile",
+    "tasil",
+    "aggrevate",
+    "sqil",
+    "gail",
+    "airl",
+)
+"""Learners whose look is theirs in every figure and film, whoever stands beside them; the first six have a colour each."""
+
 DASH, DOT, SPACE = 7.0, 1.5, 2.5  # lengths along a line, in its widths
+
+
+def looks(names: Sequence[str]) -> tuple[int, ...]:
+    """The number of each learner's colour and pattern: its own, or the first that nobody among these names has."""
+    taken = {OWN.index(name) for name in names if name in OWN}
+    free = (number for number in itertools.count(1) if number not in taken)
+    return tuple(OWN.index(name) if name in OWN else next(free) for name in names)
 
 
 def pattern_of(learner: int) -> tuple[float, ...]:

@@ -25,10 +25,12 @@ from .figure import (
     decades,
     headline,
     legend,
+    lettering,
     line_of,
     panels,
     without_nan,
 )
+from .style import looks
 from .sweep_table import last_divergence, remarks
 from .words import counted, settings_text, value_text
 
@@ -167,15 +169,17 @@ def _curves(grid: Grid) -> Figure:
     used, idle = np.split(axes.flatten(), [len(parts)])
     summaries = [_summaries(grid, part) for part in parts]
     infinity = _scale(grid, used[0], summaries)
+    own = looks(grid.algos)
     for axis, part, table in zip(used, parts, summaries, strict=True):
-        for k, row in enumerate(table, start=1):
-            _curve(axis, k, row, infinity)
+        for place, row in enumerate(table):
+            _curve(axis, place, own[place], row, infinity)
         _label_positions(axis, grid)
-        axis.set_title(settings_text(part.items()), loc="left", fontsize=11, color=INK)
+        words = lettering(settings_text(part.items()))
+        axis.set_title(words, loc="left", fontsize=11, color=INK)
     for axis in idle:
         axis.set_visible(False)
     figure.supylabel(_quantity(grid), fontsize=9.5, color=INK)
-    handles = [_handle(name, k) for k, name in enumerate(grid.algos, start=1)]
+    handles = [_handle(name, look) for name, look in zip(grid.algos, own, strict=True)]
     legend(figure, [*handles, _band_handle(grid)], remarks(grid.data))
     return figure
 
@@ -188,8 +192,8 @@ def _band_handle(grid: Grid) -> Any:
     return Patch(color="0.5", alpha=0.25, lw=0, label=words)
 
 
-def _handle(name: str, learner: int) -> Line2D:
-    return Line2D([], [], label=name, marker="o", **line_of(learner))
+def _handle(name: str, look: int) -> Line2D:
+    return Line2D([], [], label=lettering(name), marker="o", **line_of(look))
 
 
 def _quantity(grid: Grid) -> str:
@@ -227,18 +231,19 @@ def _places(grid: Grid) -> list[dict[str, Any]]:
     return [{name: value} for value in grid.values(name)]
 
 
-def _curve(axis: Any, learner: int, row: list[Interval], infinity: float) -> None:
+def _curve(axis: Any, place: int, look: int, row: list[Interval], infinity: float) -> None:
+    """One learner's, which stands at its own place where there is one value alone."""
     points = [(point.low, point.value, point.high) for point in row]
     low, middle, high = np.minimum(points, infinity).T
     if len(row) == 1:
         spread = [(middle - low).tolist(), (high - middle).tolist()]
-        look = {**line_of(learner), "ls": "none"}
-        axis.errorbar([learner - 1], middle, spread, marker="o", capsize=4, **look)
+        line = {**line_of(look), "ls": "none"}
+        axis.errorbar([place], middle, spread, marker="o", capsize=4, **line)
         return
     places = np.arange(len(row))
-    colour = colour_of(learner)
+    colour = colour_of(look)
     axis.fill_between(places, low, high, color=colour, alpha=0.15, lw=0)
-    axis.plot(places, middle, marker="o", ms=4.5, **line_of(learner))
+    axis.plot(places, middle, marker="o", ms=4.5, **line_of(look))
 
 
 def _label_positions(axis: Any, grid: Grid) -> None:
@@ -246,15 +251,15 @@ def _label_positions(axis: Any, grid: Grid) -> None:
     name = grid.axes[0] if grid.axes else ""
     labels = _labels(grid, name) if name else []
     if len(labels) <= 1:
-        labels = list(grid.algos)
+        labels = [lettering(algo) for algo in grid.algos]
     count = len(labels)
     axis.set_xlim(-0.5, count - 0.5)
     axis.set_xticks(range(count), labels)
-    axis.set_xlabel(title_of(name), fontsize=10, color=INK)
+    axis.set_xlabel(lettering(title_of(name)), fontsize=10, color=INK)
 
 
 def _labels(grid: Grid, name: str) -> list[str]:
-    return [value_text(value) for value in grid.values(name)]
+    return [lettering(value_text(value)) for value in grid.values(name)]
 
 
 def _maps(grid: Grid) -> Figure:
@@ -270,9 +275,9 @@ def _maps(grid: Grid) -> Figure:
             axis = row[k - 1]
             image = _map(axis, table, norm)
             _map_title(axis, grid, k, part)
-        row[0].set_ylabel(title_of(up), fontsize=10, color=INK)
+        row[0].set_ylabel(lettering(title_of(up)), fontsize=10, color=INK)
     for axis in axes[-1]:
-        axis.set_xlabel(title_of(across), fontsize=10, color=INK)
+        axis.set_xlabel(lettering(title_of(across)), fontsize=10, color=INK)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, pad=0.01)
     bar.set_label(_quantity(grid), fontsize=9.5, color=INK)
     bar.outline.set_visible(False)
@@ -325,7 +330,8 @@ def _map_title(axis: Any, grid: Grid, learner: int, part: dict[str, Any]) -> Non
     axis.set_xticks(range(len(across)), across)
     axis.set_yticks(range(len(up)), up)
     name = grid.algos[learner - 1]
-    bold = {"fontsize": 11, "fontweight": "bold", "color": colour_of(learner)}
-    axis.set_title(name, loc="left", **bold)
-    facet = settings_text(part.items())
+    look = looks(grid.algos)[learner - 1]
+    bold = {"fontsize": 11, "fontweight": "bold", "color": colour_of(look)}
+    axis.set_title(lettering(name), loc="left", **bold)
+    facet = lettering(settings_text(part.items()))
     axis.set_title(facet, loc="right", fontsize=9.5, color=SOFT)

@@ -12,6 +12,8 @@ from ..core.settings import require
 from ..records.rows import (
     Texts,
     against,
+    against_title,
+    any_falls,
     are_indicators,
     contrast_texts,
     drift_of,
@@ -37,7 +39,8 @@ def lines(
 ) -> list[dict[str, Texts]]:
     """The cells of each line by their titles, value and interval: medians over runs, chances as means.
 
-    Of several learners each stands beside one of them, bc if it is there, run by run: see `partners`.
+    Of several learners each stands beside one of them, bc if it is there, run by run (see `partners`): by the last of
+    the divergences, and where the environment ended rollouts by the share of these, too.
 
     Args:
         data: what `il.open` gives.
@@ -135,28 +138,36 @@ def _rank(value: Any) -> tuple[int, float, str]:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Each run beside one of a reference's, by its last divergence.
+    """Each run beside one of a reference's, by the numbers that can be compared.
 
     Attributes:
         reference: the learner with which the others are compared.
-        ours: the divergence of each run (R,).
-        theirs: that of its partner; NaN where it has none.
+        algos: the learner of each run (R,).
+        partner: the number of its partner (R,); -1 where it has none.
+        measures: what is compared, by its heading: the number of each run (R,); the first is the last divergence.
     """
 
     reference: str
-    ours: np.ndarray
-    theirs: np.ndarray
+    algos: np.ndarray
+    partner: np.ndarray
+    measures: dict[str, np.ndarray]
 
-    def cell(self, runs: np.ndarray, algos: np.ndarray, indicator: bool) -> Texts:
+    def cells(self, runs: np.ndarray, indicator: bool) -> dict[str, Texts]:
         """How the runs of a line stand to their partners; nothing of the reference itself."""
-        ours = self.ours[runs]
-        theirs = self.theirs[runs]
-        alone = np.isnan(theirs).all()
-        own = algos == self.reference
-        if alone or own.any():
-            return "", ""
-        pair = against(ours, theirs, indicator)
-        return contrast_texts(pair)
+        partner = self.partner[runs]
+        alone = (partner < 0).all()
+        own = self.algos[runs] == self.reference
+        cells = {}
+        for number, (measure, values) in enumerate(self.measures.items()):
+            title = against_title(measure, self.reference)
+            cells[title] = ("", "")
+            if alone or own.any():
+                continue
+            theirs = np.where(partner < 0, np.nan, values[partner])
+            share = indicator or number > 0
+            pair = against(values[runs], theirs, share)
+            cells[title] = contrast_texts(pair)
+        return cells
 
 
 def _pairs(data: xarray.Dataset, at: tuple[int, ...]) -> Pairs | None:
@@ -166,10 +177,12 @@ def _pairs(data: xarray.Dataset, at: tuple[int, ...]) -> Pairs | None:
         return None
     reference = USUAL if USUAL in algos else str(algos[0])
     drift = _drift(data, at)
-    *_, last = drift.values()
-    partner = partners(data, reference)
-    theirs = np.where(partner < 0, np.nan, last[partner])
-    return Pairs(reference, last, theirs)
+    *_, last = drift
+    measures = {last: drift[last]}
+    ended = data["ended"].values
+    if any_falls([ended]):
+        measures["falls"] = ended
+    return Pairs(reference, data["algo"].values, partners(data, reference), measures)
 
 
 def partners(data: xarray.Dataset, reference: str) -> np.ndarray:
@@ -186,13 +199,16 @@ def partners(data: xarray.Dataset, reference: str) -> np.ndarray:
     alike: dict[tuple[bool, ...], dict[tuple[Any, ...], list[int]]] = {}
     for run in theirs:
         has = tuple(known[run].tolist())
+        values = _taken(rows[run], has)
         places = alike.setdefault(has, {})
-        places.setdefault(_taken(rows[run], has), []).append(run)
+        runs = places.setdefault(values, [])
+        runs.append(run)
     partner = np.full(len(rows), -1)
     for run, row in enumerate(rows):
-        fits = []
+        fits: list[int] = []
         for has, places in alike.items():
-            fits += places.get(_taken(row, has), [])
+            values = _taken(row, has)
+            fits += places.get(values, [])
         if len(fits) == 1:
             partner[run] = fits[0]
     return partner
@@ -226,8 +242,7 @@ def _line(
     for title, drift in _drift(part, at).items():
         cells[title] = drift_of(drift, indicator).texts()
     if pairs is not None:
-        title = f"D against {pairs.reference}"
-        cells[title] = pairs.cell(runs, part["algo"].values, indicator)
+        cells |= pairs.cells(runs, indicator)
     numbers = {str(name): variable.values for name, variable in part.data_vars.items()}
     pooled = line(numbers)
     return cells | line_texts(pooled) | {"runs": (f"{len(runs):,}", "")}

@@ -6,6 +6,7 @@ through its own synchronisation: `wandb.init(sync_tensorboard=True)` before `il_
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ def watcher(folder: Path, env: Env, expert: Expert, learner: str) -> Callable[[P
         expert: who is imitated.
         learner: its name.
 
+    What cannot be written any more, on a disk that has become full, is warned of: it costs no training.
+
     Raises:
         ValueError: where tensorboard is not installed.
     """
@@ -53,7 +56,7 @@ def watcher(folder: Path, env: Env, expert: Expert, learner: str) -> Callable[[P
     writer = SummaryWriter(str(folder / learner))
     streams = Streams(env.seeds, env.device).fork("tensorboard")
 
-    def write(policy: Policy, log: Log) -> None:
+    def add(policy: Policy, log: Log) -> None:
         record = compare(env, expert, {learner: policy}, episodes=EPISODES, streams=streams)
         loss = np.asarray(log.loss, dtype=float)
         runs_of = record.groups().values()
@@ -63,7 +66,14 @@ def watcher(folder: Path, env: Env, expert: Expert, learner: str) -> Callable[[P
             numbers |= {tag: row[column].value for tag, column in SCALARS.items()}
             for tag, value in numbers.items():
                 writer.add_scalar(f"{tag}/{where}", value, log.updates)
-        writer.flush()
+
+    def write(policy: Policy, log: Log) -> None:
+        try:
+            add(policy, log)
+            writer.flush()
+        except OSError as error:
+            reason = error.strerror or error
+            warnings.warn(f"tensorboard: {folder} cannot be written ({reason})", stacklevel=2)
 
     return write
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from ..core.printable import harmless
 from ..paint.canvas import colour_of
 from ..records.record import Record
 from ..records.rows import cell_texts
+from .style import looks
 
 Cells: TypeAlias = dict[str, tuple[str, str]]
 """A line of a table: value and interval by title."""
@@ -15,8 +17,8 @@ Cells: TypeAlias = dict[str, tuple[str, str]]
 def rich_tables(record: Record, width: int) -> list[Any]:
     """The Record's rows for a terminal `width` characters wide: one table, or as many as their columns need."""
     colours = {}
-    for number, name in enumerate(record.learners):
-        colours[name] = colour_of(number)
+    for name, look in zip(record.learners, looks(record.learners), strict=True):
+        colours[name] = colour_of(look)
     rows = record.rows()
     cells = [cell_texts(row) for row in rows]
     return tables_of(cells, width, colours)
@@ -32,6 +34,7 @@ def tables_of(rows: list[Cells], width: int, colours: dict[str, str] | None = No
     """
     if not rows:
         return []
+    rows = [_harmless(row) for row in rows]
     titles = list(rows[0])
     known = colours or {}
     if _whole_width(titles, rows, beside=True) <= width:
@@ -41,6 +44,14 @@ def tables_of(rows: list[Cells], width: int, colours: dict[str, str] | None = No
     keys = _keys(titles[:first], rows)
     parts = _split(keys, titles[first:], rows, width)
     return [_rich_table(keys + part, rows, False, known) for part in parts]
+
+
+def _harmless(row: Cells) -> Cells:
+    """The same with nothing in it that would act, and be as wide as it is not."""
+    shown = {}
+    for title, (value, interval) in row.items():
+        shown[harmless(title)] = (harmless(value), harmless(interval))
+    return shown
 
 
 def _keys(titles: list[str], rows: list[Cells]) -> list[str]:
@@ -97,11 +108,13 @@ def _lines(cell: tuple[str, str], beside: bool) -> list[str]:
 
 def _rich_table(titles: list[str], rows: list[Cells], beside: bool, colours: dict[str, str]) -> Any:
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for title in titles:
         side: Any = "left" if title == "learner" else "right"
-        table.add_column(title, justify=side, no_wrap=True)
+        heading = Text(title)  # as it is: a title in plain text would be read as markup
+        table.add_column(heading, justify=side, no_wrap=True)
     for row in rows:
         cells = [_cell(title, row[title], beside, colours) for title in titles]
         table.add_row(*cells)

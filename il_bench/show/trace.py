@@ -9,7 +9,7 @@ import numpy as np
 
 from ..paint.canvas import INK, SOFT, Canvas, colour_of
 from .axes import Axes
-from .style import paint_line
+from .style import looks, paint_line
 from .take import Take
 
 HEIGHT = 196
@@ -56,6 +56,7 @@ class Trace:
 
     def __init__(self, take: Take, who: Sequence[int], axes: Axes):
         self._axes = axes
+        self._looks = looks(take.names)
         times = np.arange(axes.horizon + 1)
         learners = sorted((k for k in who if k), key=take.parted)
         self._parted = {k: take.parted(k) for k in learners}
@@ -71,8 +72,9 @@ class Trace:
     def _draw_curve(self, canvas: Canvas, learner: int) -> None:
         points = self._points[learner]
         moment = self._parted[learner]
-        colour = colour_of(learner)
-        paint_line(canvas, points, learner)
+        look = self._looks[learner]
+        colour = colour_of(look)
+        paint_line(canvas, points, look)
         if moment < len(points):
             x, y = points[moment]
             head = x, MOMENTS[1]
@@ -89,7 +91,9 @@ class Trace:
         for k, moment in self._parted.items():
             x, _ = self._axes.place(moment, 0)
             start = min(max(x, free), wide - 64)
-            length = canvas.text(f"t = {moment}", (start, 8), colour_of(k), 12, bold=True)
+            length = canvas.text(
+                f"t = {moment}", (start, 8), colour_of(self._looks[k]), 12, bold=True
+            )
             free = start + length + 10
             rows.append(canvas.image())
         return rows
@@ -117,7 +121,7 @@ class Trace:
         canvas.line([foot, head], SOFT)
         for k, points in self._points.items():
             row = points[time, 1]
-            canvas.circle((x, row), 4, colour_of(k))
+            canvas.circle((x, row), 4, colour_of(self._looks[k]))
         return canvas.image()
 
 

@@ -16,7 +16,7 @@ from ..core.settings import require
 from ..records.record import Record
 from .encode import write_gif, write_mp4
 from .sheet import Sheet
-from .take import film_title, take_of, takes_by, typical
+from .take import film_title, takes_by, typical_take
 
 LONGEST = 250  # frames; of a longer episode, frames are left out evenly
 GIF_BYTES, GIF_WIDTHS = 3_000_000, (640, 520, 420)
@@ -66,7 +66,7 @@ def film(
     Args:
         record: the comparison.
         path: where the film goes, .mp4 (H.264), written whole or not at all; without one it is given back.
-        run: which run; by default the typical one, see `typical`.
+        run: which run; by default the typical one, see `take.typical`.
         episode: which of its rollouts; likewise.
         learners: names of those to show, the expert among them; by default all.
         gif: where the same goes as a GIF of at most 3 MB, if one is wanted.
@@ -131,8 +131,7 @@ def sheet_of(
     who = _who(record, learners, by)
     main = next((k for k in who if k), 0)
     if by is None:
-        place = typical(record.data, main, run, episode)
-        takes = [take_of(record, *place, env)]
+        takes = [typical_take(record, main, run, episode, env)]
     else:
         require(
             run is None and env is None,

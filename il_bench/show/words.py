@@ -19,6 +19,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{ending}"
 
 
+def portion(share: float) -> str:
+    """A share such as 43 %, neither nearly none nor nearly all rounded away."""
+    if share in (0, 1):
+        return "all" if share else "none"
+    if share < 0.01:
+        return "less than 1 %"
+    if share > 0.99:
+        return "more than 99 %"
+    return f"{100 * share:.0f} %"
+
+
 def value_text(value: Any) -> str:
     """A value of a setting: a number without idle zeros, nothing where it is unknown, else its text."""
     if not isinstance(value, int | float):

@@ -1,0 +1,141 @@
+"""A judge that learns to tell an expert's steps from a student's, of whom the student gets its reward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from ..core.settings import require_counts
+from ..fit.training import require_positive
+from ..fit.transitions import Transitions
+from .sb3_chance import Chance
+from .sb3_practice import Step
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How a judge is trained."""
+
+    views: int = 20
+    """Gradient updates of the judge after each round."""
+    view: int = 256
+    """Steps of each side that it sees in one of them."""
+    judge_rate: float = 1e-3
+    """Its learning rate."""
+    judge_hidden: tuple[int, ...] = (64, 64)
+    """Widths of its hidden layers."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that no judge can have."""
+        require_counts(self, "views", "view", "judge_hidden")
+        require_positive(self, "judge_rate")
+
+
+class Book:
+    """What a student did since it was last judged."""
+
+    def __init__(self) -> None:
+        self._steps: list[Step] = []
+
+    def add(self, step: Step) -> None:
+        """Write one step down."""
+        self._steps.append(step)
+
+    def close(self) -> Transitions:
+        """All of it, and begin anew."""
+        steps, self._steps = self._steps, []
+        return Transitions(
+            obs=np.stack([step.obs for step in steps]),
+            action=np.stack([np.atleast_1d(step.action) for step in steps]),
+            following=np.stack([step.following for step in steps]),
+            over=np.array([step.over for step in steps]),
+        )
+
+
+class Eye:
+    """How steps are shown to a judge: observations scaled by the expert's own, actions by their space.
+
+    Args:
+        shown: what the expert did in one run.
+        space: of the actions.
+    """
+
+    def __init__(self, shown: Transitions, space: spaces.Space[Any]):
+        self._space = space
+        self._mean = shown.obs.mean(0)
+        self._std = shown.obs.std(0) + 1e-3
+
+    def states(self, obs: np.ndarray) -> torch.Tensor:
+        """Scaled observations (n, O), float32."""
+        scaled = (obs - self._mean) / self._std
+        return torch.from_numpy(scaled).float()
+
+    def steps(self, obs: np.ndarray, action: np.ndarray) -> torch.Tensor:
+        """The same beside actions (n, U), float32 (n, F)."""
+        done = torch.from_numpy(_scaled(action, self._space))
+        return torch.cat((self.states(obs), done.float()), 1)
+
+
+class Judge:
+    """A network that learns to tell an expert's steps from a student's.
+
+    Args:
+        network: from what is shown of steps (n, F) to logits (n, 1).
+        judging: how it is trained.
+        chance: which steps it sees.
+    """
+
+    def __init__(self, network: torch.nn.Module, judging: Judging, chance: Chance):
+        self._network = network
+        self._judging = judging
+        self._chance = chance
+        self._optimiser = torch.optim.Adam(network.parameters(), judging.judge_rate)
+
+    def learn(self, student: torch.Tensor, expert: torch.Tensor) -> None:
+        """Tell a student's steps (n, F) from an expert's (m, F)."""
+        with self._chance.lent():
+            for _ in range(self._judging.views):
+                own = self._some(student)
+                its = self._some(expert)
+                logits = self._network(torch.cat((own, its)))
+                self._follow(error(logits, len(own)))
+
+    def _some(self, steps: torch.Tensor) -> torch.Tensor:
+        """Steps drawn at random."""
+        return steps[torch.randint(len(steps), (self._judging.view,))]
+
+    def _follow(self, loss: torch.Tensor) -> None:
+        """One step down."""
+        self._optimiser.zero_grad()
+        loss.backward()
+        self._optimiser.step()
+
+
+def error(logits: torch.Tensor, students: int) -> torch.Tensor:
+    """Mean cross-entropy of logits (n, 1), of which the first so many are of a student's steps, the others an expert's."""
+    truth = torch.ones_like(logits)
+    truth[:students] = 0
+    return torch.nn.functional.binary_cross_entropy_with_logits(logits, truth)
+
+
+def _scaled(action: np.ndarray, space: Any) -> np.ndarray:
+    """Actions (n, U) from -1 to 1 in their Box; Discrete ones (n, 1) as switches (n, A)."""
+    if isinstance(space, spaces.Discrete):
+        switches = np.eye(int(space.n))
+        return switches[action[:, 0]]
+    low = np.nan_to_num(space.low, neginf=-1)
+    high = np.nan_to_num(space.high, posinf=1)
+    return (2 * action - low - high) / (high - low)
+
+
+def tower(size: int, hidden: tuple[int, ...]) -> torch.nn.Sequential:
+    """A tanh network from so many numbers to one."""
+    layers: list[torch.nn.Module] = []
+    for width in hidden:
+        layers += [torch.nn.Linear(size, width), torch.nn.Tanh()]
+        size = width
+    return torch.nn.Sequential(*layers, torch.nn.Linear(size, 1))

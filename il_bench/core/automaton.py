@@ -1,0 +1,129 @@
+"""Automata: which symbols follow at a node, and which node follows a symbol; every language here compiles to one.
+
+A probabilistic automaton is an oracle: it knows the exact conditional of the next symbol on every prefix, those that no
+demonstration holds included. How often each node is visited, and what it is worth, follow by dynamic programming.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from .settings import require
+
+ROUNDING = 1e-9
+"""By how much a row of chances may miss one."""
+
+
+@dataclass(frozen=True)
+class Automaton:
+    """Tables of N nodes and V symbols, float64.
+
+    Attributes:
+        chances: (A, N, V) of each symbol at each node; A is one table for all runs, or one for each.
+        following: (N, V) int64, the node that follows each symbol at each node: every one, so that the oracle has an
+            answer on every prefix.
+        start: (N,) chances of the first node.
+    """
+
+    chances: torch.Tensor
+    following: torch.Tensor
+    start: torch.Tensor
+
+    def __post_init__(self) -> None:
+        """Refuse tables that are no automaton."""
+        _, nodes, symbols = self.chances.shape
+        shape = tuple(self.following.shape)
+        wanted = f"following: expected (N, V) = ({nodes}, {symbols}) as in chances, got {shape}"
+        require(shape == (nodes, symbols), wanted)
+        inside = (self.following >= 0) & (self.following < nodes)
+        require(
+            bool(inside.all()), f"following: expected nodes from 0 to {nodes - 1}; number them so"
+        )
+        _require_distribution("chances", self.chances)
+        _require_distribution("start", self.start)
+
+    @property
+    def nodes(self) -> int:
+        """How many, N."""
+        return self.chances.shape[1]
+
+    @property
+    def symbols(self) -> int:
+        """How many, V."""
+        return self.chances.shape[2]
+
+    def at(self, node: torch.Tensor) -> torch.Tensor:
+        """The oracle's chances (R, E, V) at nodes (R, E)."""
+        places = self._place(node)
+        if len(self.chances) == 1:
+            return self.chances[0][places]
+        run = torch.arange(len(places), device=places.device)
+        return self.chances[run[:, None], places]
+
+    def after(self, node: torch.Tensor, symbol: torch.Tensor) -> torch.Tensor:
+        """The nodes (R, E) that follow symbols (R, E) at nodes (R, E), float64."""
+        following = self.following[self._place(node), symbol.long()]
+        return following.to(torch.float64)
+
+    def _place(self, node: torch.Tensor) -> torch.Tensor:
+        """Rows of the tables; what is no node, as a certificate's search tries, counts as the nearest one below."""
+        return node.long().clamp(0, self.nodes - 1)
+
+    def steps(self, chosen: torch.Tensor, slip: float = 0.0) -> torch.Tensor:
+        """The chain (A, N, N) from node to node of a writer who chooses by chances (A, N, V) alone.
+
+        Args:
+            chosen: the writer's.
+            slip: chance that a uniform symbol is written instead.
+        """
+        written = (1 - slip) * chosen + slip / self.symbols
+        places = self.following.expand_as(written)
+        square = written.new_zeros(*written.shape[:2], self.nodes)
+        return square.scatter_add(2, places, written)
+
+    def occupancy(self, chosen: torch.Tensor, horizon: int, slip: float = 0.0) -> torch.Tensor:
+        """Exact chances (A, T+1, N) to stand at each node at each step; arguments as of `steps`."""
+        steps = self.steps(chosen, slip)
+        now = self.start.expand(len(steps), 1, -1)
+        path = [now]
+        for _ in range(horizon):
+            now = now @ steps
+            path.append(now)
+        return torch.cat(path, 1)
+
+    def worth(
+        self, chosen: torch.Tensor, reward: torch.Tensor, horizon: int, slip: float = 0.0
+    ) -> torch.Tensor:
+        """Exact value Q (A, T, N, V) of each symbol at each node and step, when the writer goes on by `chosen`.
+
+        Args:
+            chosen: the writer's chances (A, N, V).
+            reward: (A, N, V) of writing a symbol at a node.
+            horizon: steps, T.
+            slip: chance that a uniform symbol is written instead.
+        """
+        value = reward.new_zeros(len(chosen), self.nodes)
+        worth = []
+        for _ in range(horizon):
+            later = value[:, self.following]
+            written = reward + later
+            average = written.mean(-1, keepdim=True)
+            own = (1 - slip) * written + slip * average
+            worth.append(own)
+            value = (chosen * own).sum(-1)
+        worth.reverse()
+        return torch.stack(worth, 1)
+
+
+def _require_distribution(name: str, chances: torch.Tensor) -> None:
+    """Refuse rows that are not chances that sum to one."""
+    sums = chances.sum(-1)
+    off = (sums - 1).abs().max()
+    fits = bool((chances >= 0).all()) and bool(off <= ROUNDING)
+    least = chances.min().item()
+    problem = f"a sum of {sums.flatten()[0].item():.6g} and a smallest one of {least:.3g}"
+    require(
+        fits, f"{name}: expected rows of chances that sum to 1, got {problem}; divide by the sum"
+    )

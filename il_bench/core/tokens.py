@@ -1,0 +1,183 @@
+"""Token sequences: the state is a prefix, an action is the next symbol, the expert an oracle on every prefix.
+
+What a prefix is to the oracle, a node of its automaton, is all that the state keeps of it, beside the last symbols,
+which are what is observed, as numbers of a vocabulary. The symbol that is written is the one that was chosen but for a
+slip: with its chance a uniform symbol is written instead, to the expert's twin and to the learner's at the same steps.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from .automaton import Automaton
+from .env import Certificate, Env
+from .settings import Values, require, require_counts
+from .streams import Streams
+
+NODE, OFF, LAST = 0, 1, 2
+"""Places of a state: the node, whether the last symbol was one that the oracle never writes there, the last symbol."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenEnv(Env):
+    """A language: what follows at each node is its automaton's; experts and policies write by chance."""
+
+    horizon: int = 64
+    """Symbols that are written in an episode, T."""
+    slip: Values = 0.0
+    """Chance, at each step, that a uniform symbol is written instead of the one chosen."""
+    smooth: float = 1e-3
+    """Share of a uniform distribution in the oracle by which a text is judged, so that no symbol costs infinitely much."""
+    context: int = 1
+    """How many of the last symbols are observed."""
+
+    by_chance: ClassVar[bool] = True
+    draws_path: ClassVar[bool] = True
+    noise_size: ClassVar[int] = 4
+
+    @property
+    @abstractmethod
+    def automaton(self) -> Automaton:
+        """The language; a `cached_property`, on the environment's device."""
+
+    @abstractmethod
+    def require_language(self) -> None:
+        """Raise ValueError, in one sentence, when the settings describe no such language."""
+
+    @final
+    def validate(self) -> None:
+        """A chance to slip, a share of a uniform distribution, and at least one observed symbol."""
+        for slip in self.values("slip"):
+            require(0 <= slip <= 1, f"slip: expected a chance from 0 to 1, got {slip}; try 0.02")
+        share = f"expected a share above 0 and below 1, got {self.smooth}; try 0.001"
+        require(0 < self.smooth < 1, f"smooth: {share}")
+        require_counts(self, "context")
+        self.require_language()
+
+    @property
+    def states(self) -> dict[str, str]:  # type: ignore[override]
+        """The node, the flag, and the last symbols, the latest first."""
+        older = {f"symbol {back} back": "" for back in range(1, self.context)}
+        off = "1 where the oracle never writes the last symbol there"
+        return {"node": "of the automaton", "off": off, "symbol": "the last one", **older}
+
+    @property
+    @final
+    def observation_space(self) -> spaces.MultiDiscrete:
+        """The last symbols, the latest first; the number after the last symbol's says that there is none yet."""
+        numbers = [self.automaton.symbols + 1] * self.context
+        return spaces.MultiDiscrete(numbers)
+
+    @property
+    @final
+    def action_space(self) -> spaces.Discrete:
+        """The next symbol."""
+        return spaces.Discrete(self.automaton.symbols)
+
+    @final
+    def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
+        """At a first node, with nothing written."""
+        draw = streams.uniform("initial", episodes, 1).to(self.device)
+        below = self.automaton.start.cumsum(-1) < draw
+        node = below.sum(-1).clamp_max(self.automaton.nodes - 1).to(torch.float64)
+        on = torch.zeros_like(node)
+        none = torch.full_like(node, self.automaton.symbols)
+        return torch.stack((node, on, *[none] * self.context), -1)
+
+    @final
+    def transition(self, state: Any, action: Any, noise: Any) -> Any:
+        """The symbol is written, or another where the step slips."""
+        node = state[..., NODE]
+        symbol = self.written(action[..., 0], noise)
+        chances = self.automaton.at(node)
+        its = chances.gather(-1, symbol.long()[..., None])[..., 0]
+        off = (its == 0).to(state.dtype)
+        following = self.automaton.after(node, symbol)
+        older = state[..., LAST:-1]
+        new = torch.stack((following, off, symbol), -1)
+        return torch.cat((new, older), -1)
+
+    @final
+    def written(self, chosen: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """The symbols (R, E) that are written where symbols (R, E) were chosen, under normal noise (R, E, 4)."""
+        coin = _uniform(noise[..., :2])
+        place = _uniform(noise[..., 2:])
+        symbols = self.automaton.symbols
+        number = (symbols * place).floor()
+        other = number.clamp_max(symbols - 1)
+        slips = coin < self.per_run(self.slip)
+        return torch.where(slips, other, chosen)
+
+    @final
+    def observation(self, state: Any) -> Any:
+        """The last symbols."""
+        return state[..., LAST:]
+
+    @final
+    def reward(self, state: Any, action: Any, next_state: Any) -> Any:
+        """Log-likelihood of what was written under the smoothed oracle, nats: a text's return is minus its NLL."""
+        symbol = next_state[..., LAST:][..., :1].long()
+        chances = self.oracle(state)
+        its = chances.gather(-1, symbol)[..., 0]
+        exact = (1 - self.smooth) * its
+        uniform = self.smooth / self.automaton.symbols
+        return (exact + uniform).log()
+
+    @final
+    def oracle(self, state: torch.Tensor) -> torch.Tensor:
+        """The chances (R, E, V) of the next symbol after prefixes (R, E, X), before any slip."""
+        return self.automaton.at(state[..., NODE])
+
+    @final
+    def spelled(self, path: Any) -> tuple[list[int], Any, Any]:
+        """A text from its states (n + 1, X): its symbols (n,), whether each is off the language, and its cost in nats.
+
+        Of a single state (X,) the last symbol alone, whose cost is not known.
+        """
+        states = torch.tensor(path).reshape(1, -1, len(self.states))
+        written = states[:, 1:]
+        if len(states[0]) == 1 and states[0, 0, LAST] < self.automaton.symbols:
+            written = states
+        symbols = written[0, :, LAST].long().tolist()
+        off = written[0, :, OFF].numpy() == 1
+        costs = np.zeros(len(symbols))
+        if len(states[0]) > 1:
+            costs = -self.reward(states[:, :-1], None, written)[0].numpy()
+        return symbols, off, costs
+
+    @final
+    def terminal(self, state: Any) -> Any:
+        """Never."""
+        first = state[..., NODE]
+        return first != first
+
+
+def _uniform(pair: torch.Tensor) -> torch.Tensor:
+    """A uniform number (...) of two normal ones (..., 2): exp(-(x**2 + y**2) / 2) is one (Box & Muller 1958)."""
+    square = pair.square().sum(-1)
+    return (-0.5 * square).exp()
+
+
+def apart(state: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """1 where two prefixes are not the same to the oracle, or one has just left the language; else 0, (R, E, 1)."""
+    both = slice(NODE, LAST)
+    differ = state[..., both] != other[..., both]
+    return differ.any(-1, keepdim=True).to(torch.float64)
+
+
+def zero_or_one(env: TokenEnv) -> Certificate:
+    """What can be said of any language: in the 0/1 metric no step makes two prefixes differ by more than one."""
+    one = (1.0,) * env.runs
+    return Certificate(
+        value=one,
+        metric="0/1 over what prefixes are to the oracle",
+        kind="upper",
+        diameter=one,
+        note="no constant is set: every map is 1-Lipschitz in this metric",
+    )

@@ -1,0 +1,145 @@
+"""AIRL: reinforcement learning for a reward that is learned by telling the learner's steps from the expert's.
+
+Fu, Luo & Levine (2018), "Learning robust rewards with adversarial inverse reinforcement learning". The judge takes a
+step for the expert's with odds exp f / pi(a|s), where f = g(s, a) + gamma h(s') - h(s) is a reward g and a potential h
+that shapes it; the learner, stable-baselines3's PPO, is paid log D - log(1 - D) = f - log pi(a|s). Not to be confused
+with GAIL, whose judge is no reward and is thrown away.
+
+Runs practise one after the other, not side by side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from ..borders import resolve
+from ..borders.contest import Contest
+from ..borders.discriminator import Book, Eye, Judge, tower
+from ..borders.sb3_chance import Chance
+from ..borders.sb3_practice import Step
+from ..core.env import Env, Expert
+from ..core.policy import Log, Policy
+from ..core.settings import require_counts
+from ..core.streams import Streams
+from ..fit.course import Course
+from ..fit.transitions import Transitions, demonstrated
+
+
+@dataclass(frozen=True)
+class AIRL:
+    """Adversarial inverse reinforcement learning: PPO on a reward that a judge is made of."""
+
+    episodes: int = 10
+    """Expert episodes that the judge knows."""
+    contest: Contest = field(default_factory=Contest)
+    """How learner and judge learn."""
+
+    one_by_one: ClassVar[bool] = True
+    """Runs practise one after the other."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that no learner can have."""
+        require_counts(self, "episodes")
+
+    @property
+    def own_updates(self) -> int:
+        """Gradient updates of practice, the judge's among them."""
+        return self.contest.updates
+
+    def learn(
+        self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
+    ) -> Policy:
+        """See `Learner.learn`. The expert drives once; then the learner does, by chance, paid by the reward so far."""
+        course = Course.begun(env, resolve.expert(env, expert), streams, log)
+        shown = demonstrated(course, self.episodes)
+
+        def open_trial(run: int, seed: int) -> _Trial:
+            return _Trial(shown[run], env, self.contest, seed)
+
+        policy = self.contest.hold(course, open_trial, _less_the_chances)
+        return course.log.close(self, policy)
+
+
+def _less_the_chances(local: dict[str, Any], _: dict[str, Any]) -> bool:
+    """What stable-baselines3 calls after every step: from its pay goes the logarithm of the action's chance."""
+    local["rewards"] -= local["log_probs"].numpy()
+    return True
+
+
+class _Reward(torch.nn.Module):
+    """f = g(s, a) + gamma h(s') - h(s), of steps shown as (s, a) beside s, s', whether they go on, and log pi(a|s)."""
+
+    def __init__(self, sizes: tuple[int, int], hidden: tuple[int, ...], gamma: float):
+        torch.nn.Module.__init__(self)
+        step, state = sizes
+        self._widths = [step, state, state, 1, 1]
+        self._reward = tower(step, hidden)
+        self._potential = tower(state, hidden)
+        self._gamma = gamma
+
+    def value(self, shown: torch.Tensor) -> torch.Tensor:
+        """F (n, 1)."""
+        step, state, following, on, _ = shown.split(self._widths, 1)
+        later = self._gamma * on * self._potential(following)
+        return self._reward(step) + later - self._potential(state)
+
+    def forward(self, shown: torch.Tensor) -> torch.Tensor:
+        """Logits (n, 1): f - log pi(a|s)."""
+        return self.value(shown) - shown[:, -1:]
+
+
+class _Trial:
+    """A judge at work: one run's student is paid by its reward, and it learns from what that student did."""
+
+    def __init__(self, shown: Transitions, env: Env, contest: Contest, seed: int):
+        judging = contest.judging
+        chance = Chance(seed)
+        self._shown = shown
+        self._eye = Eye(shown, env.action_space)
+        step = self._eye.steps(shown.obs[:1], shown.action[:1])
+        sizes = step.shape[1], shown.obs.shape[1]
+        with chance.lent():
+            self._network = _Reward(sizes, judging.judge_hidden, contest.practice.gamma)
+        self._judge = Judge(self._network, judging, chance)
+        self._book = Book()
+
+    def pay(self, step: Step) -> float:
+        """What a step is worth, its chance apart."""
+        self._book.add(step)
+        alone = Book()
+        alone.add(step)
+        shown = self._show(alone.close(), torch.zeros(1))
+        with torch.no_grad():
+            return self._network.value(shown).item()
+
+    def go_on(self, policy: Any) -> None:
+        """Learn from what was done since the last time, under the chances that the student's policy gives."""
+        own = self._book.close()
+        student = self._show(own, _chances(policy, own))
+        expert = self._show(self._shown, _chances(policy, self._shown))
+        self._judge.learn(student, expert)
+
+    def _show(self, steps: Transitions, chances: torch.Tensor) -> torch.Tensor:
+        """Steps as the network sees them (n, F); `chances` (n,) are logarithms."""
+        on = torch.from_numpy(~steps.over).float()
+        parts = [
+            self._eye.steps(steps.obs, steps.action),
+            self._eye.states(steps.obs),
+            self._eye.states(steps.following),
+            on[:, None],
+            chances[:, None],
+        ]
+        return torch.cat(parts, 1)
+
+
+def _chances(policy: Any, steps: Transitions) -> torch.Tensor:
+    """The logarithm of the chance (n,) that a policy takes each step's action."""
+    action = torch.from_numpy(np.asarray(steps.action))
+    if not action.is_floating_point():
+        action = action[:, 0]
+    with torch.no_grad():
+        return policy.evaluate_actions(torch.from_numpy(steps.obs), action)[1]

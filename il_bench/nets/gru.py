@@ -1,0 +1,318 @@
+"""gru: gated recurrent networks, R of them side by side, for what one observation does not tell."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from ..core.arrays import Arrays, affine
+from ..core.ids import vocabulary
+from ..core.policy import Policy, choose
+from ..core.settings import as_tuple, one_of, require, require_choice, require_counts
+from ..core.streams import Streams
+from ..fit.loop import sign
+from ..fit.optimiser import Layers, Optimiser
+from ..fit.scaling import scales
+from ..fit.sequences import Sequences, Window, windows
+from ..fit.training import Lesson
+
+GATES = 3
+"""Reset, update, and the new content."""
+
+State: TypeAlias = torch.Tensor
+"""What is remembered, (R, B, H)."""
+
+
+def embedded(layers: Layers, obs: torch.Tensor, scaling: Arrays, sizes: tuple[int, ...]) -> Any:
+    """What enters the cell, (R, n, D), for observations (R, n, O): scaled, or the sum of their embeddings."""
+    if not sizes:
+        return (obs - scaling["mean"]) / scaling["std"]
+    table = layers[0]
+    runs, rows, width = table.shape
+    offsets = [sum(sizes[:position]) for position in range(len(sizes))]
+    ids = obs.long() + torch.tensor(offsets, device=obs.device)
+    own = torch.arange(runs, device=obs.device).reshape(-1, 1, 1) * rows
+    vectors = torch.nn.functional.embedding(ids + own, table.reshape(-1, width))
+    return vectors.sum(2)
+
+
+def cell(layers: Layers, entering: torch.Tensor, state: State) -> State:
+    """The next state (R, B, H) from what enters, already multiplied (R, B, 3H), and the state.
+
+    Cho et al. (2014), with torch's reset gate, which acts on the recurrent product.
+    """
+    recurrent, bias = layers[-4:-2]
+    product = affine(bias, state, recurrent)
+    size = state.shape[-1]
+    widths = [2 * size, size]
+    for_gates, for_content = entering.split(widths, -1)
+    by_gates, by_content = product.split(widths, -1)
+    gates = (for_gates + by_gates).sigmoid()
+    reset, keep = gates.split(size, -1)
+    content = for_content + reset * by_content
+    new = content.tanh()
+    return new + keep * (state - new)
+
+
+def unrolled(layers: Layers, entering: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
+    """States after each step (R, B, L, H) of inputs (R, B, L, D), and the last of them."""
+    runs, batch, steps, width = entering.shape
+    weight, bias = layers[-6:-4]
+    flat = entering.reshape(runs, batch * steps, width)
+    products = affine(bias, flat, weight).reshape(runs, batch, steps, -1)
+    states = []
+    for product in products.unbind(2):
+        state = cell(layers, product, state)
+        states.append(state)
+    return torch.stack(states, 2), state
+
+
+def read_out(layers: Layers, states: torch.Tensor) -> torch.Tensor:
+    """Logits or actions (R, n, A) from states (R, n, H)."""
+    weight, bias = layers[-2:]
+    return affine(bias, states, weight)
+
+
+class GRUPolicy(Policy):
+    """Recurrent networks that remember the episode; trained in float32, evaluated in float64.
+
+    Args:
+        layers: an embedding (R, V, D) where observations are numbers of a vocabulary; then W (R, D, 3H), b (R, 1, 3H) of
+            what enters, W (R, H, 3H), b (R, 1, 3H) of what is remembered, W (R, H, A), b (R, 1, A) of the answer.
+        scaling: "mean", "std" (R, 1, O) of observations, "shift", "scale" (R, 1, A) of actions.
+        action_space: Gymnasium's space of one action.
+        sizes: of the vocabulary (O,); empty for other observations.
+        trained: the layers as training left them, where `layers` are their average.
+    """
+
+    def __init__(
+        self,
+        layers: Layers,
+        scaling: Arrays,
+        action_space: spaces.Box | spaces.Discrete,
+        sizes: tuple[int, ...] = (),
+        trained: Layers | None = None,
+    ):
+        self.trained = layers if trained is None else trained
+        self.layers = [layer.detach() for layer in layers]
+        self.scaling = scaling
+        self.action_space = action_space
+        self.sizes = sizes
+        self.runs = len(layers[0])
+        self.device = str(layers[0].device)
+        self._layers = [layer.double() for layer in self.layers]
+        self._scaling = {name: value.double() for name, value in scaling.items()}
+
+    def __repr__(self) -> str:
+        """What it is, not all of it."""
+        size = self.layers[-4].shape[1]
+        return f"GRUPolicy({size} units; R={self.runs})"
+
+    def go_on(self, obs: torch.Tensor, memory: Any) -> tuple[torch.Tensor, State]:
+        """Logits or unclipped actions (R, E, A) for observations (R, E, O), and what is remembered (R, E, H)."""
+        state = memory
+        if state is None:
+            state = torch.zeros(*obs.shape[:2], self.layers[-4].shape[1], device=obs.device)
+        layers = self._layers
+        entering = embedded(layers, obs.double(), self._scaling, self.sizes)
+        weight, bias = layers[-6:-4]
+        state = cell(layers, affine(bias, entering, weight), state.double())
+        out = read_out(layers, state)
+        return out * self._scaling["scale"] + self._scaling["shift"], state
+
+    def act(
+        self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Any]:
+        """See `Policy.act`; a Box action is deterministic."""
+        out, state = self.go_on(obs, memory)
+        if isinstance(self.action_space, spaces.Box):
+            low, high = self.action_space.low.ravel(), self.action_space.high.ravel()
+            bounds = [torch.from_numpy(bound).to(out) for bound in (low, high)]
+            return out.clamp(*bounds), state
+        if draw is None:
+            return out.argmax(-1, keepdim=True), state
+        return choose(out.softmax(-1), draw), state
+
+    def __getitem__(self, run: int) -> GRUPolicy:
+        """The policy of one run."""
+        pick = one_of(run, self.runs)
+        layers = [layer[pick] for layer in self.layers]
+        scaling = {name: value[pick] for name, value in self.scaling.items()}
+        return GRUPolicy(layers, scaling, self.action_space, self.sizes)
+
+    def arrays(self, resume: bool = False) -> Arrays:
+        """Everything that makes this policy, by name; with `resume` also what a warm start goes on with."""
+        arrays = {f"scaling.{name}": value for name, value in self.scaling.items()}
+        arrays |= {f"layer.{i}": layer for i, layer in enumerate(self.layers)}
+        if self.sizes:
+            arrays["sizes"] = torch.tensor([self.sizes] * self.runs)
+        if resume:
+            arrays |= {f"trained.{i}": layer for i, layer in enumerate(self.trained)}
+        return arrays
+
+
+@dataclass(frozen=True)
+class GRU:
+    """Gated recurrent networks, trained on whole sequences by backpropagation through time, truncated or not."""
+
+    units: int = 64
+    """What is remembered, H numbers."""
+    embedding: int = 32
+    """Numbers, D, into which each symbol of a vocabulary is embedded."""
+    sequences: int = 16
+    """Episodes in a minibatch; `batch` counts single samples, and is not used."""
+    window: int = 0
+    """Steps through which the gradient goes back; an update for each window. 0 takes whole episodes."""
+    between: Literal["carry", "reset"] = "carry"
+    """From one window to the next the state is carried, without its gradient, or begins anew."""
+
+    descends: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        """Refuse what no network has."""
+        require_choice(self)
+        require_counts(self, "units", "embedding", "sequences")
+        window = self.window
+        require(window >= 0, f"window: expected at least 0 steps, got {window}; 0 takes them all")
+
+    def fit(self, lesson: Lesson) -> GRUPolicy:
+        """See `Net.fit`; all runs train side by side."""
+        space = lesson.env.action_space
+        sizes = vocabulary(lesson.env.observation_space)
+        data = Sequences.of(lesson.data)
+        scaling = _scaling(lesson, bool(sizes))
+        training = lesson.training
+        rule = (training.lr, training.clip, training.ema, training.optimiser, training.epsilon)
+        optimiser = Optimiser(self._first(lesson, sizes), *rule)
+        losses = torch.empty(lesson.runs, lesson.updates)
+        state = None
+        parts = windows(data, self.sequences, self.window, lesson.updates, lesson.streams)
+        with np.errstate(all="ignore"):
+            for update, part in enumerate(parts):
+                if part.begins or self.between == "reset":
+                    state = None
+                own, state = _slopes(optimiser, part, state, scaling, sizes, training.soft)
+                losses[:, update] = own
+                optimiser.step()
+                done = (update + 1) / lesson.updates
+                lesson.report(done, f"loss {own.median():.2e}")
+        sign(lesson, [losses])
+        return GRUPolicy(optimiser.average(), scaling, space, sizes, optimiser.last())
+
+    def _first(self, lesson: Lesson, sizes: tuple[int, ...]) -> Layers:
+        """The weights with which training begins."""
+        if isinstance(lesson.start, GRUPolicy):
+            return lesson.start.trained
+        entering = self.embedding if sizes else lesson.data.obs.shape[2]
+        layers = first_layers(lesson.streams, entering, self.units, _outputs(lesson))
+        if sizes:
+            table = lesson.streams.normal("embedding", 1, sum(sizes), self.embedding)
+            layers.insert(0, table[:, 0].float())
+        return [layer.to(lesson.data.obs.device) for layer in layers]
+
+    def restore(self, arrays: Arrays, action_space: Any) -> GRUPolicy:
+        """See `Net.restore`."""
+        layers = _in_order("layer", arrays)
+        require(len(layers) in (6, 7), f"policy: expected 6 or 7 layers, got {len(layers)}")
+        scaling = {name: arrays[f"scaling.{name}"] for name in ("mean", "std", "shift", "scale")}
+        sizes = tuple(arrays["sizes"][0].tolist()) if "sizes" in arrays else ()
+        return GRUPolicy(layers, scaling, action_space, sizes, _in_order("trained", arrays) or None)
+
+    def footprint(self, observation: int, outputs: int, horizon: int) -> int:
+        """See `Net.footprint`; states of whole episodes are kept for the gradient."""
+        gates = GATES * self.units
+        weights = gates * (observation + self.embedding + self.units + 2)
+        kept = self.sequences * horizon * 4 * gates
+        return weights + outputs * (self.units + 1) + kept
+
+
+def _in_order(name: str, arrays: Arrays) -> Layers:
+    """Layers that were numbered, in their order."""
+    count = sum(key.startswith(f"{name}.") for key in arrays)
+    return [arrays[f"{name}.{i}"] for i in range(count)]
+
+
+def first_layers(streams: Streams, entering: int, units: int, outputs: int) -> Layers:
+    """Weights and biases uniform in +-1/sqrt(H), as torch.nn.GRU and Linear draw them, keyed by each run's seed."""
+    gates = GATES * units
+    shapes = (
+        (entering, gates),
+        (1, gates),
+        (units, gates),
+        (1, gates),
+        (units, outputs),
+        (1, outputs),
+    )
+    layers = []
+    for number, (rows, columns) in enumerate(shapes):
+        draw = streams.uniform(f"weight {number}", 1, rows, columns)
+        values = (2 * draw[:, 0] - 1) / math.sqrt(units)
+        layers.append(values.float())
+    return layers
+
+
+def _outputs(lesson: Lesson) -> int:
+    """Logits, or numbers of an action."""
+    space = lesson.env.action_space
+    return int(space.n) if isinstance(space, spaces.Discrete) else lesson.data.action.shape[2]
+
+
+def _scaling(lesson: Lesson, ids: bool) -> Arrays:
+    """The scales of observations, which numbers of a vocabulary do not have, and of actions."""
+    training, space = lesson.training, lesson.env.action_space
+    logits = int(space.n) if isinstance(space, spaces.Discrete) else None
+    zscore = training.normalise == "zscore" and not ids
+    scaling = scales(lesson.data, as_tuple(training.std_floor), zscore, logits)
+    if training.targets == "none":
+        scaling["shift"] = torch.zeros_like(scaling["shift"])
+        scaling["scale"] = torch.ones_like(scaling["scale"])
+    return scaling
+
+
+def _slopes(
+    optimiser: Optimiser,
+    window: Window,
+    state: State | None,
+    scaling: Arrays,
+    sizes: tuple[int, ...],
+    soft: bool,
+) -> tuple[torch.Tensor, State]:
+    """Leave a window's gradient in the optimiser; the losses (R,), and the state that the next window may carry on."""
+    layers, part = optimiser.layers, window.part
+    runs, batch, steps, width = part.obs.shape
+    if state is None:
+        state = torch.zeros(runs, batch, layers[-4].shape[1], device=part.obs.device)
+    flat = part.obs.reshape(runs, batch * steps, width)
+    entering = embedded(layers, flat, scaling, sizes).reshape(runs, batch, steps, -1)
+    states, last = unrolled(layers, entering, state)
+    out = read_out(layers, states.reshape(runs, batch * steps, -1))
+    loss = _loss(out, part, scaling, soft)
+    slopes = torch.autograd.grad(loss.sum(), layers)
+    for place, slope in zip(optimiser.slopes, slopes, strict=True):
+        place.copy_(slope)
+    return loss.detach(), last.detach()
+
+
+def _loss(out: torch.Tensor, part: Sequences, scaling: Arrays, soft: bool) -> torch.Tensor:
+    """Weighted mean loss of each run (R,): squared error, or cross-entropy against labels or their chances."""
+    each = _errors(out, part, scaling, soft)
+    weight = part.weight.flatten(1)
+    total = weight.sum(1, keepdim=True).clamp_min(1e-12)
+    return (each * weight / total).sum(1)
+
+
+def _errors(out: torch.Tensor, part: Sequences, scaling: Arrays, soft: bool) -> torch.Tensor:
+    """The loss of each sample (R, n) of answers (R, n, A)."""
+    action = part.action.flatten(1, 2)
+    if action.is_floating_point():
+        wanted = (action - scaling["shift"]) / scaling["scale"]
+        return (out - wanted).square().sum(-1)
+    likelihood = out.log_softmax(-1)
+    if soft and part.target is not None:
+        return -(part.target.flatten(1, 2) * likelihood).sum(-1)
+    return -likelihood.gather(-1, action)[..., 0]

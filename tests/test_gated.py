@@ -1,0 +1,313 @@
+"""Gates: who acts, what is labelled and counted, and when each gate opens and closes."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import SMALL, tiny
+
+import il_bench as il
+from il_bench.core.gate import Moment, Takeover, switches
+from il_bench.core.policy import SPENT, Log
+from il_bench.core.rollout import rollout
+from il_bench.core.streams import Streams
+from il_bench.fit import collect, gates
+from il_bench.fit.dataset import Dataset
+from il_bench.jobs.checkpoint import Checkpoint
+from il_bench.nets.mixture import MixturePolicy
+
+GATES = ("safe", "ensemble", "lazy", "thrifty", "human")
+
+
+def learned(env, log=None, **settings):
+    settings = {"rounds": 3, "episodes": 2, "training": SMALL, **settings}
+    return il.learner("gated", **settings).learn(env, il.expert(env), None, log)
+
+
+@pytest.fixture
+def visits(monkeypatch):
+    """The rollouts that are learned from, in their order."""
+    rollouts = []
+    roll_in = collect.roll_in
+
+    def recording(*rest):
+        rollouts.append(roll_in(*rest))
+        return rollouts[-1]
+
+    monkeypatch.setattr(collect, "roll_in", recording)
+    return rollouts
+
+
+@pytest.mark.parametrize("task", ["tube", "resetcliff"])
+@pytest.mark.parametrize("gate", GATES)
+def test_run_2_of_4_is_run_2_alone_bit_for_bit(gate, task):
+    env = tiny(task, seeds=4)
+    many, alone = learned(env, gate=gate), learned(env[2], gate=gate)
+    for key, array in many.arrays().items():
+        assert torch.equal(array[2:3], alone.arrays()[key]), key
+    for name in SPENT:
+        counts = torch.as_tensor(getattr(many.log, name)).expand(4)
+        assert counts[2] == torch.as_tensor(getattr(alone.log, name)).expand(1)[0], name
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(gate):
+    env = tiny("tube", seeds=2)
+    whole = learned(env, Log(), gate=gate, rounds=4)
+
+    class Killed(Exception):
+        """As if the process had ended."""
+
+    def stop(i, policy):
+        if i == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        learned(env, Log(checkpoint=Checkpoint(Path("kept")), iterate=stop), gate=gate, rounds=4)
+    again = learned(env, Log(checkpoint=Checkpoint(Path("kept"))), gate=gate, rounds=4)
+    for key, array in whole.arrays().items():
+        assert torch.equal(array, again.arrays()[key]), key
+    for name in SPENT:
+        ends = [torch.as_tensor(getattr(one.log, name)) for one in (whole, again)]
+        assert torch.equal(*ends), name
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_budgets_are_those_of_who_acted(gate, visits):
+    env = tiny("tube", seeds=2, noise=0.1)
+    log = learned(env, gate=gate).log
+    first, *others = visits
+    acted = sum((seen.action == meant(env, seen)).all(-1).sum((1, 2)) for seen in others)
+    assert torch.equal(log.interventions, acted)
+    assert torch.equal(log.labels, first.length.sum(1) + acted)
+    watched = gate in ("ensemble", "human")
+    assert torch.equal(log.asked, log.steps if watched else log.labels)
+    assert (log.switches <= 2 * log.interventions).all()
+    assert log.updates == SMALL.updates
+
+
+def meant(env, seen):
+    """What the expert chooses in the states of a rollout."""
+    return il.expert(env).act(seen.state[:, :, :-1].flatten(1, 2)).view_as(seen.action)
+
+
+def every(step):
+    """A gate that opens at every step of a kind."""
+    return lambda moment, memory: (torch.full_like(moment.drives, moment.step % step == 0), memory)
+
+
+def test_the_wheel_changes_hands_as_the_gate_says():
+    env = tiny("tube", seeds=2, noise=0.1)
+    expert = il.expert(env)
+    policy = il.BC(1, SMALL).learn(env, expert)
+    drive = Takeover(env, policy, expert, every(3))
+    seen = rollout(env, drive, Streams(env.seeds), 4)
+    acts = drive.expert_acts(seen)
+    assert acts[..., ::3].all()
+    assert acts.sum() == 2 * 4 * 4
+    assert torch.equal((seen.action == meant(env, seen)).all(-1), acts)
+    assert switches(acts, seen.alive).tolist() == [4 * (1 + 7)] * 2
+
+
+def test_who_acted_is_kept_where_episodes_take_turns():
+    env = tiny("tube", seeds=2, noise=0.1)
+    expert = il.expert(env)
+    policy = il.BC(1, SMALL).learn(env, expert)
+
+    class InTurn(type(env)):
+        in_turn = True
+
+    turns = InTurn(**{f.name: getattr(env, f.name) for f in dataclasses.fields(env) if f.init})
+    drives = [Takeover(one, policy, expert, every(3)) for one in (env, turns)]
+    both = [
+        rollout(one, drive, Streams(env.seeds), 3)
+        for one, drive in zip((env, turns), drives, strict=True)
+    ]
+    acts = [drive.expert_acts(seen) for drive, seen in zip(drives, both, strict=True)]
+    assert torch.equal(*acts)
+
+
+def test_changes_after_an_episodes_end_are_none():
+    acts = torch.tensor([[[0, 1, 1, 0], [1, 0, 1, 0]]]).bool()
+    alive = torch.tensor([[[1, 1, 1, 1], [1, 1, 0, 0]]]).bool()
+    assert switches(acts & alive, alive).tolist() == [2 + 2]
+
+
+def test_where_nothing_weighs_nothing_is_learned(monkeypatch):
+    """A gate that never opens leaves the first round's labels alone; one that always does is cloning."""
+    env = tiny("tube", seeds=2)
+    never = learned(env, gate="human", tau=1e9)
+    assert never.log.labels.tolist() == [24, 24]
+    assert never.log.switches.tolist() == [0, 0]
+    always = learned(env, gate="human", tau=1e-12, back=0.0)
+    assert always.log.labels.tolist() == [72, 72]
+    assert always.log.switches.tolist() == [4, 4]  # once in each episode, at its first step
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_no_gate_takes_more_labels_than_there_may_be(gate):
+    env = tiny("tube", seeds=2)
+    log = learned(env, Log(limit=torch.tensor([10, 30])), gate=gate).log
+    assert (log.labels <= torch.tensor([10, 30])).all()
+    assert (log.labels >= torch.tensor([10, 24])).all()
+
+
+def test_a_record_keeps_interventions_and_switches_and_an_old_one_opens_without(tmp_path):
+    env = tiny("tube", seeds=2)
+    expert = il.expert(env)
+    policy = learned(env, gate="human")
+    record = il.compare(env, expert, episodes=2, gated=policy)
+    record.save(tmp_path / "new")
+    budget = il.load(tmp_path / "new").index.budgets["gated"]
+    assert budget.interventions == policy.log.interventions.tolist()
+    assert budget.switches == policy.log.switches.tolist()
+    for name in ("interventions", "switches"):
+        del record.config["budgets"]["gated"][name]
+    record.save(tmp_path / "old")
+    old = il.load(tmp_path / "old").index.budgets["gated"]
+    assert (old.interventions, old.switches) == ([0, 0], [0, 0])
+
+
+# Gates by themselves
+
+
+def moment(own, label=0.0, drives=False, step=0):
+    """One moment of one run and as many episodes as there are actions."""
+    actions = torch.tensor(own).double().reshape(1, -1, 1)
+    labels = torch.full_like(actions, label)
+    drives = torch.full(actions.shape[:2], drives)
+    return Moment(step, actions.float(), actions, labels, drives)
+
+
+def column(value):
+    return torch.tensor([[value]]).double()
+
+
+def ruler(unit=1.0):
+    return gates.Ruler(tiny("tube"), column(unit))
+
+
+def test_a_human_takes_over_above_tau_and_hands_back_below_its_share():
+    human = gates.Human(ruler(2.0), column(0.1), column(0.05))
+    assert human(moment([0.09, 0.15, 0.21]), None)[0].tolist() == [[False, False, True]]
+    driving = moment([0.09, 0.15, 0.21], drives=True)
+    assert human(driving, None)[0].tolist() == [[False, True, True]]
+
+
+def constant(value):
+    """A policy that gives one action."""
+
+    class Constant(il.Policy):
+        action_space = tiny("tube").action_space
+        runs = 1
+
+        def act(self, obs, memory=None, draw=None):
+            return torch.full((*obs.shape[:2], 1), value).double(), memory
+
+        def __getitem__(self, run):
+            return self
+
+    return Constant()
+
+
+def risk(tau=0.1):
+    """Of a policy that says 0: right on the left, where the label is 0, wrong on the right, where it is 1."""
+    obs = torch.linspace(-1, 1, 41).reshape(1, -1, 1)
+    label = (obs > 0).float()
+    data = Dataset(obs, label, torch.ones(1, 41), (41,))
+    return gates.Risk(ruler(), constant(0.0), data, column(tau))
+
+
+def test_risk_is_low_where_it_was_right_high_where_it_was_wrong_and_one_where_nothing_is_known():
+    chances = risk()(torch.tensor([-1.0, 1.0, 50.0]).reshape(1, 3, 1))[0]
+    assert chances[0] < 0.2
+    assert chances[1] > 0.8
+    assert chances[2] == 1
+    assert (risk(tau=2.0)(torch.tensor([[[1.0]]])) < 0.1).all()
+
+
+def test_safe_opens_at_risk_and_lazy_stays_until_the_error_is_small():
+    here = moment([-1.0, 1.0], label=-1.0)
+    assert gates.Safe(risk())(here, None)[0].tolist() == [[False, True]]
+    lazy = gates.Lazy(ruler(), risk(), column(0.05))
+    assert lazy(here, None)[0].tolist() == [[False, True]]
+    assert lazy(dataclasses.replace(here, drives=~here.drives), None)[0].tolist() == [[False, True]]
+    close = moment([1.0], label=1.01, drives=True)
+    assert lazy(close, None)[0].tolist() == [[False]]
+
+
+def test_doubt_is_the_standard_deviation_of_the_members():
+    values = torch.tensor([0.1, 0.4, 0.3]).double()
+    doubt = gates.Doubt(ruler(2.0), [constant(value) for value in values.tolist()])
+    amount, memory = doubt(torch.zeros(1, 2, 3), None)
+    expected = (values.std() / 2).expand(1, 2)
+    torch.testing.assert_close(amount, expected, rtol=1e-6, atol=0)
+    assert memory == [None] * 3
+
+
+def test_an_ensemble_opens_at_error_or_at_doubt():
+    sure = gates.Doubt(ruler(), [constant(0.1), constant(0.1)])
+    unsure = gates.Doubt(ruler(), [constant(0.1), constant(0.4)])
+    limits = (column(0.1), column(0.1))
+    here = moment([0.05, 0.2])
+    assert gates.Ensemble(ruler(), sure, *limits)(here, None)[0].tolist() == [[False, True]]
+    assert gates.Ensemble(ruler(), unsure, *limits)(here, None)[0].tolist() == [[True, True]]
+
+
+def test_quantiles_have_as_much_above_them_as_the_level_says():
+    numbers = torch.arange(10).double()[None]
+    levels = torch.tensor([[-0.1, 0.0, 0.2, 0.5, 1.0, 1.5]]).double()
+    limits = gates._quantile(numbers, levels)
+    above = [(numbers[0] > limit).sum().item() for limit in limits[0]]
+    assert above == [0, 0, 2, 5, 10, 10]
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.3])
+def test_a_thrifty_gate_keeps_its_rate_where_everything_is_novel(rate):
+    """Whatever it meets: the level sinks by what was spent (the bound of Gibbs & Candes, 2021)."""
+    doubt = gates.Doubt(ruler(), [constant(0.1), constant(0.4)])
+    known = torch.zeros(1, 50).double()
+    gate = gates.Thrifty(ruler(), doubt, risk(), known, known, column(rate), column(0.05))
+    memory, spent = None, 0
+    for step in range(400):
+        acts, memory = gate(moment([1.0], step=step), memory)
+        spent += int(acts)
+    assert spent / 400 == pytest.approx(rate, abs=1 / (gates.GAIN * 400))
+
+
+def test_a_thrifty_learner_keeps_its_rate():
+    env = tiny("tube", seeds=4, horizon=150)
+    log = learned(env, gate="thrifty", rate=(0.1, 0.2, 0.3, 0.4), rounds=4).log
+    share = log.interventions / (log.steps - 300)
+    wanted = torch.tensor([0.1, 0.2, 0.3, 0.4])
+    torch.testing.assert_close(share.float(), wanted, rtol=0.2, atol=0)
+
+
+def test_an_ensemble_is_a_mixture_whose_members_share_the_updates():
+    env = tiny("tube", seeds=2)
+    policy = learned(env, gate="ensemble", members=4)
+    assert isinstance(policy, MixturePolicy)
+    assert len(policy.parts) == 4
+    assert policy.log.updates == SMALL.updates
+    assert not torch.equal(policy.parts[0].layers[0], policy.parts[1].layers[0])
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ({"gate": "open"}, "gate: expected safe, ensemble, lazy, thrifty or human, got 'open'"),
+        ({"tau": 0.0}, "tau: expected a number above 0, got 0"),
+        ({"doubt": -1.0}, "doubt: expected a number above 0, got -1"),
+        ({"back": 1.5}, "back: expected a share of tau from 0 to 1, got 1.5; try 0.5"),
+        ({"rate": 1.0}, "rate: expected a share between 0 and 1, got 1.0; try 0.2"),
+        ({"members": 1, "gate": "ensemble"}, "members: gate ensemble asks at least 2 members"),
+        (
+            {"gate": "thrifty", "training": il.Training(updates=9)},
+            "updates: expected at least one for each of 8 rounds, 24 in all, got 9",
+        ),
+    ],
+)
+def test_settings_that_a_gate_cannot_have_are_sentences(setting, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        il.learner("gated", **setting)
