@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -50,11 +51,12 @@ class Command:
         """The command line."""
         return [sys.executable, "-m", f"il_bench.{self.module}", *self.args, self.place, str(place)]
 
-    def finish(self, place: Path) -> None:
-        """Carry it out to the end."""
+    def finish(self, place: Path) -> bool:
+        """Carry it out to the end; whether it came there."""
         folder = place.parent
         folder.mkdir(parents=True, exist_ok=True)
-        subprocess.run(self.words(place), check=True, cwd=folder, **QUIET)
+        ended = subprocess.run(self.words(place), check=False, cwd=folder, **QUIET)
+        return ended.returncode == 0
 
 
 def same_rows(one: Path, two: Path) -> bool:
@@ -118,8 +120,7 @@ def _killed(command: Command, folder: Path, rng: np.random.Generator, each: int)
             place.unlink()  # a film that was finished is not drawn over
         elif command.place == "--out" and (place / "record.json").exists():
             shutil.rmtree(place)
-        command.finish(place)
-        counts["survived"] += command.same(whole, place)
+        counts["survived"] += command.finish(place) and command.same(whole, place)
     return dict(counts)
 
 
@@ -156,8 +157,7 @@ def _of_cluster(folder: Path, rng: np.random.Generator, each: int) -> dict[str, 
         place.parent.mkdir(parents=True)
         _kill_on_cluster(place, number % 3, rng)
         counts["tried"] += 1
-        here.finish(place)
-        counts["survived"] += here.same(whole, place)
+        counts["survived"] += here.finish(place) and here.same(whole, place)
     return dict(counts)
 
 
@@ -191,8 +191,6 @@ def _kill_on_cluster(place: Path, who: int, rng: np.random.Generator) -> None:
 
 def _address(file: Path) -> str:
     """Where a scheduler answers, once it has written that down."""
-    import json
-
     until = time.monotonic() + WAIT
     while time.monotonic() < until:
         if file.is_file() and file.stat().st_size:

@@ -12,7 +12,15 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 SCRIPTS = sorted(FOLDER.glob("*.py"))
-AIDS = {"claims", "publish", "reseed", "vs_imitation_ours", "vs_imitation_peer"}
+AIDS = {
+    "claims",
+    "publish",
+    "reseed",
+    "unbreakable_inputs",
+    "unbreakable_kills",
+    "vs_imitation_ours",
+    "vs_imitation_peer",
+}
 
 
 @pytest.fixture
@@ -194,3 +202,15 @@ def test_what_is_published_is_given_once(path):
     arguments = "name", "claims", "lines", "caption"
     for places, names in _published(path):
         assert not names & set(arguments[:places])
+
+
+def test_damaged_files_and_flags_at_random_are_read_or_refused_in_a_sentence(load, tmp_path):
+    """A few of those that `unbreakable.py` tries by the ten thousand, under a seed of their own."""
+    inputs = load("unbreakable_inputs")
+    rng = np.random.default_rng(1)
+    outcomes = inputs.fuzz(tmp_path, rng, 16)
+    outcomes["flags"] = inputs.flag_sets(tmp_path, rng, 4)
+    counts = load("unbreakable").survived(outcomes)
+    assert {"Record", "results", "policy", "checkpoint", "flags"} <= set(counts)
+    for kind, count in counts.items():
+        assert count["tried"] == count["survived"] > 0, (kind, outcomes[kind])

@@ -39,7 +39,7 @@ def visits(monkeypatch):
     return rollouts
 
 
-@pytest.mark.parametrize("task", ["tube", "resetcliff"])
+@pytest.mark.parametrize("task", ["tube", "resetcliff", "golden"])
 @pytest.mark.parametrize("gate", GATES)
 def test_run_2_of_4_is_run_2_alone_bit_for_bit(gate, task):
     env = tiny(task, seeds=4)

@@ -88,6 +88,17 @@ def test_independent_errors_on_the_trap_lose_what_ross_and_bagnell_say():
     assert lost.mean() == pytest.approx(expected, abs=5 * lost.std() / len(lost) ** 0.5)
 
 
+def test_an_error_of_an_expert_that_acts_by_chance_blurs_its_chances():
+    env = tiny("golden", seeds=2)
+    expert = il.expert(env)
+    state = env.initial(Streams(env.seeds), 3)
+    chances = expert.distribution(state)
+    blurred = il.learner("biased", epsilon=0.1).learn(env, expert).source.distribution(state)
+    count = chances.shape[-1]
+    torch.testing.assert_close(blurred.sum(-1), chances.sum(-1))
+    torch.testing.assert_close(blurred, 0.9 * chances + 0.1 * (1 - chances) / (count - 1))
+
+
 @pytest.mark.parametrize("task", ["tube", "resetcliff"])
 def test_anybody_takes_every_action_alike(task):
     env = il.make(task, seeds=2, horizon=60)

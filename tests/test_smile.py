@@ -1,6 +1,7 @@
 """SMILe's mixture: its shares, who drives, what each part learns from; and mixture policies."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import il_bench as il
 from il_bench.core.rollout import by_policy, rollout
 from il_bench.core.streams import Streams
 from il_bench.fit.fitting import assemble, restore
+from il_bench.jobs.checkpoint import Checkpoint
 from il_bench.nets.mixture import MixturePolicy
 from il_bench.nets.table import TablePolicy
 
@@ -100,6 +102,25 @@ def test_iterates_are_shown_as_they_are_learned(kind):
     )
     for name, array in shorter.arrays().items():
         assert torch.equal(array, shown[1][1].arrays()[name])
+
+
+@pytest.mark.parametrize("name", ["smile", "dart"])
+def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(name):
+    env = tiny("tube", seeds=2)
+    learner = il.learner(name, rounds=4, training=SMALL)
+    whole = learner.learn(env, il.expert(env))
+
+    def stop(i, policy):
+        if i == 2:
+            raise KeyboardInterrupt
+
+    log = il.Log(checkpoint=Checkpoint(Path("kept")), iterate=stop)
+    with pytest.raises(KeyboardInterrupt):
+        learner.learn(env, il.expert(env), None, log)
+    again = learner.learn(env, il.expert(env), None, il.Log(checkpoint=Checkpoint(Path("kept"))))
+    for key, array in whole.arrays().items():
+        assert torch.equal(array, again.arrays()[key]), key
+    assert torch.equal(whole.log.labels, again.log.labels)
 
 
 @pytest.mark.parametrize("alpha", [0.0, -0.1, 1.1, float("nan"), (0.1, 2.0)])

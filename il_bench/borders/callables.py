@@ -12,8 +12,8 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector.utils import concatenate, create_empty_array
 
-from ..core.env import Env, Expert, RecurrentExpert
-from ..core.policy import Policy
+from ..core.env import Env, Expert, RecurrentExpert, StochasticExpert
+from ..core.policy import Policy, choose
 from ..core.rollout import action_size, ask_on, view
 from ..core.settings import require
 from .gymnasium_in import Foreign
@@ -327,7 +327,10 @@ class ExpertPolicy(Policy):
     def act(
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, Any]:
-        """See `Policy.act`; `obs` are states (R, E, X), and chance is the expert's own."""
+        """See `Policy.act`; `obs` are states (R, E, X). Without a draw an expert that acts by chance takes the likeliest."""
+        if draw is not None and isinstance(self.source, StochasticExpert):
+            chances = self.source.distribution(obs)
+            return choose(chances, draw).to(torch.float64), memory
         return ask_on(self.env, self.source, obs, memory)
 
     def __getitem__(self, run: int) -> ExpertPolicy:

@@ -38,11 +38,7 @@ def gaussian(env: Env, root: torch.Tensor, streams: Streams, episodes: int) -> D
     """
     size = root.shape[-1]
     numbers = streams.normal("disturbance", episodes, env.horizon, size)
-    columns = root[:, None, None].unbind(-1)
-    noise = torch.zeros_like(numbers)
-    # Term by term: a product of matrices would round with the number of runs.
-    for column, number in zip(columns, numbers.unbind(-1), strict=True):
-        noise += column * number[..., None]
+    noise = _product(root, numbers)
     low, high = bounds(env)
 
     def disturb(step: int, action: torch.Tensor) -> torch.Tensor:
@@ -51,16 +47,26 @@ def gaussian(env: Env, root: torch.Tensor, streams: Streams, episodes: int) -> D
     return disturb
 
 
+def _product(root: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
+    """Matrices (R, U, U) times numbers (R, E, T, U), term by term: a product would round with the number of runs."""
+    columns = root[:, None, None].unbind(-1)
+    each = numbers.unbind(-1)
+    total = torch.zeros_like(numbers)
+    for column, number in zip(columns, each, strict=True):
+        total += column * number[..., None]
+    return total
+
+
 def replacing(env: Env, chance: torch.Tensor, streams: Streams, episodes: int) -> Disturbance:
     """With a chance (R,) the Discrete action is replaced by one of all, each alike."""
     draw = streams.uniform("disturbance", episodes, env.horizon, 2)
-    coin, place = draw.unbind(-1)
-    others = anywhere(env, place)
-    replaced = coin < chance[:, None, None]
+    coin, place = draw.split(1, -1)
+    others = anywhere(env, place).unbind(2)
+    heads = coin < chance[:, None, None, None]
+    replaced = heads.unbind(2)
 
     def disturb(step: int, action: torch.Tensor) -> torch.Tensor:
-        other = others[:, :, step, None]
-        return torch.where(replaced[:, :, step, None], other, action)
+        return torch.where(replaced[step], others[step], action)
 
     return disturb
 

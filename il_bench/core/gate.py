@@ -44,29 +44,40 @@ class Takeover:
         policy: who drives.
         expert: who takes over.
         gate: who says when.
+        draws: (R, E, T) uniform numbers for a policy that acts by chance; None asks for deterministic actions.
     """
 
-    def __init__(self, env: Env, policy: Policy, expert: Expert, gate: Gate):
+    def __init__(
+        self,
+        env: Env,
+        policy: Policy,
+        expert: Expert,
+        gate: Gate,
+        draws: torch.Tensor | None = None,
+    ):
         self.env = env
         self.policy = policy
         self.expert = expert
         self.gate = gate
+        self.draws = draws
         self._size = action_size(env)
         self._acts: list[list[torch.Tensor]] = []
 
     def __call__(self, step: int, state: torch.Tensor, memory: Any) -> Answer:
         """See `rollout.Driver`."""
         env = self.env
-        nobody = torch.zeros(state.shape[:2], dtype=torch.bool, device=state.device)
-        own_memory, its_memory, drives, gate_memory = memory or (None, None, nobody, None)
+        own_memory, its_memory, drives, gate_memory = memory or _beginning(state)
         obs = view(env, self.policy, state)
-        own, own_memory = self.policy.act(obs, own_memory)
+        draw = None if self.draws is None else self.draws[..., step]
+        own, own_memory = self.policy.act(obs, own_memory, draw)
+        own = own.to(torch.float64)
         label, its_memory = ask_on(env, self.expert, state, its_memory, self._size)
-        moment = Moment(step, obs, own.to(torch.float64), label, drives)
+        moment = Moment(step, obs, own, label, drives)
         drives, gate_memory = self.gate(moment, gate_memory)
         self._keep(step, drives)
-        action = torch.where(drives[..., None], label, moment.own)
-        return action, (own_memory, its_memory, drives, gate_memory)
+        action = torch.where(drives[..., None], label, own)
+        memory = own_memory, its_memory, drives, gate_memory
+        return action, memory
 
     def _keep(self, step: int, drives: torch.Tensor) -> None:
         if step == 0:
@@ -86,6 +97,13 @@ class Takeover:
                 own = divmod(number, episodes)
                 acts[own][:length] = drives[own]
         return acts & seen.alive
+
+
+def _beginning(state: torch.Tensor) -> tuple[Any, ...]:
+    """What is remembered at first: the policy drives."""
+    shape = state.shape[:2]
+    nobody = torch.zeros(shape, dtype=torch.bool, device=state.device)
+    return None, None, nobody, None
 
 
 def switches(acts: torch.Tensor, alive: torch.Tensor) -> torch.Tensor:

@@ -462,7 +462,6 @@ def _by_name(rollouts: list[Rollout]) -> dict[str, list[torch.Tensor]]:
 
 
 @few_threads
-@torch.no_grad()
 def rest(
     env: Env,
     drive: Driver,
@@ -483,6 +482,21 @@ def rest(
         opening: the first action (R, n, U), where the driver does not choose it.
         memory: what the driver remembers.
     """
+    # Not as a decorator: that would need torch itself as soon as this file is read.
+    with torch.no_grad():
+        return _rest(env, drive, state, left, noise, opening, memory)
+
+
+def _rest(
+    env: Env,
+    drive: Driver,
+    state: torch.Tensor,
+    left: torch.Tensor,
+    noise: Iterable[torch.Tensor],
+    opening: torch.Tensor | None,
+    memory: Any,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """See `rest`."""
     over = ended(env, state)
     total = torch.zeros_like(over, dtype=torch.float64)
     nothing = torch.zeros_like(total)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from .disturbance import anywhere
-from .env import Env, Expert, RecurrentExpert
+from .env import Env, Expert, RecurrentExpert, StochasticExpert
 from .rollout import Answer, action_size, ask_on
 from .settings import require
 from .streams import Streams
@@ -41,8 +41,10 @@ class Shifted(RecurrentExpert):
         step, its_memory = memory or (0, None)
         label, its_memory = ask_on(self.env, self.expert, state, its_memory)
         length = math.sqrt(label.shape[-1])
-        error = self.size * self._sign(label, step)
-        return label + error / length, (step + 1, its_memory)
+        sign = self._sign(label, step)
+        error = self.size * sign
+        memory = step + 1, its_memory
+        return label + error / length, memory
 
     def _sign(self, label: torch.Tensor, step: int) -> torch.Tensor:
         if self.way == "constant":
@@ -71,13 +73,16 @@ class Slipping(RecurrentExpert):
 
     def go_on(self, state: torch.Tensor, memory: Any) -> Answer:
         """See `RecurrentExpert.go_on`."""
-        step, draw, its_memory = memory or (0, self._draw(state.shape[1]), None)
+        episodes = state.shape[1]
+        step, draw, its_memory = memory or (0, self._draw(episodes), None)
         label, its_memory = ask_on(self.env, self.expert, state, its_memory)
-        coin, place = draw[:, :, step].unbind(-1)
-        wrong = self._another(label, place[..., None])
-        slips = coin < self.chance
-        action = torch.where(slips[..., None], wrong, label)
-        return action, (step + 1, draw, its_memory)
+        now = draw[:, :, step]
+        coin, place = now.split(1, -1)
+        wrong = self._another(label, place)
+        slips = coin < self.chance[..., None]
+        action = torch.where(slips, wrong, label)
+        memory = step + 1, draw, its_memory
+        return action, memory
 
     def _draw(self, episodes: int) -> torch.Tensor:
         """Whether and how it errs: uniform numbers (R, E, T, 2) of whole episodes."""
@@ -89,6 +94,27 @@ class Slipping(RecurrentExpert):
         count = int(space.n)
         ahead = 1 + (place * (count - 1)).floor()
         return (label + ahead) % count
+
+
+class Blurred(StochasticExpert):
+    """An expert that acts by chance, and with a chance of its own takes another action than it drew, each alike.
+
+    Args:
+        expert: who is copied.
+        chance: of an error, (R, 1).
+    """
+
+    def __init__(self, expert: StochasticExpert, chance: torch.Tensor):
+        self.expert = expert
+        self.chance = chance[..., None]
+
+    def distribution(self, state: torch.Tensor) -> torch.Tensor:
+        """See `StochasticExpert.distribution`."""
+        its = self.expert.distribution(state)
+        others = its.shape[-1] - 1
+        meant = (1 - self.chance) * its
+        slipped = self.chance * (1 - its)
+        return meant + slipped / others
 
 
 class Wandering(RecurrentExpert):

@@ -119,10 +119,13 @@ def anything(size: int) -> spaces.Box:
 
 def in_box(plan: torch.Tensor, labels: Arrays, space: spaces.Box) -> torch.Tensor:
     """The actions (R, E, L, U) of plans (R, E, L U) in the units of their training, "shift" and "scale" (R, 1, L U)."""
-    numbers = plan * labels["scale"] + labels["shift"]
-    actions = numbers.unflatten(-1, (-1, space.low.size))
-    low, high = (torch.as_tensor(bound.ravel()) for bound in (space.low, space.high))
-    return actions.clamp(low.to(actions), high.to(actions))
+    scaled = plan * labels["scale"]
+    numbers = scaled + labels["shift"]
+    size = space.low.size
+    actions = numbers.unflatten(-1, (-1, size))
+    low = actions.new_tensor(space.low.ravel())
+    high = actions.new_tensor(space.high.ravel())
+    return actions.clamp(low, high)
 
 
 def execute(memory: Any, plan: Planner, steps: int) -> tuple[torch.Tensor, Any]:

@@ -114,7 +114,7 @@ def collect_gated(
     log.switches = log.switches + switches(acts, visits.alive)
     log.asked = log.asked + (visits.length.sum(1) if watches else taken)
     count_labels(visits, log, acts.sum(2))
-    data = dataset(env, visits, visits.action)
+    data = dataset(env, visits, visits.action, drive.expert)
     weight = acts.reshape(data.weight.shape).to(data.weight.dtype)
     return dataclasses.replace(data, weight=weight)
 

@@ -6,6 +6,7 @@ are Discrete an action is wrong (1) or not (0), and doubt is the share of member
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,11 +74,15 @@ class Risk:
     """
 
     def __init__(self, ruler: Ruler, policy: Policy, data: Dataset, tau: torch.Tensor):
-        error = ruler.length(errors(ruler.env, policy, data))
-        self._wrong = (error > tau).double()
+        signed = errors(ruler.env, policy, data)
+        error = ruler.length(signed)
+        wrong = error > tau
+        obs = data.obs.double()
+        deviation = obs.std(1, keepdim=True)
+        self._wrong = wrong.double()
         self._weight = data.weight.double()
-        self._scale = WIDTH * data.obs.double().std(1, keepdim=True).clamp_min(FLOOR)
-        self._obs = data.obs.double() / self._scale
+        self._scale = WIDTH * deviation.clamp_min(FLOOR)
+        self._obs = obs / self._scale
 
     def __call__(self, obs: torch.Tensor) -> torch.Tensor:
         """Chances (R, E) at observations (R, E, O)."""
@@ -87,10 +92,13 @@ class Risk:
 
     def _at(self, place: torch.Tensor) -> torch.Tensor:
         """Chances (R,) at one observation of each run (R, O), in units of the kernel."""
-        apart = (self._obs - place[:, None]).square().sum(-1)
-        near = self._weight * (-apart / 2).exp()
-        wrong = (near * self._wrong).sum(1)
-        return (KNOWN + wrong) / (KNOWN + near.sum(1))
+        way = self._obs - place[:, None]
+        square = way.square().sum(-1)
+        kernel = (-square / 2).exp()
+        near = self._weight * kernel
+        wrong = near * self._wrong
+        total = KNOWN + near.sum(1)
+        return (KNOWN + wrong.sum(1)) / total
 
 
 @dataclass(frozen=True)
@@ -118,13 +126,16 @@ class Doubt:
     def _of(self, actions: list[torch.Tensor]) -> torch.Tensor:
         """Of the members' actions (R, E, U) the root mean square distance from one another, over sqrt 2 (R, E)."""
         env = self.ruler.env
-        total = torch.zeros_like(actions[0][..., 0])
-        for one in actions:
-            for other in actions:
-                difference = action_error(env, one, other)
-                total = total + self.ruler.length(difference).square()
-        pairs = len(actions) * (len(actions) - 1)
-        return (total / (2 * pairs)).sqrt()
+        first, *_ = actions
+        total = torch.zeros_like(first[..., 0])
+        for one, other in itertools.product(actions, repeat=2):
+            difference = action_error(env, one, other)
+            length = self.ruler.length(difference)
+            total = total + length.square()
+        count = len(actions)
+        pairs = count * (count - 1)
+        square = total / (2 * pairs)
+        return square.sqrt()
 
 
 @dataclass(frozen=True)
@@ -211,12 +222,15 @@ class Thrifty:
         start = self.rate.expand(moment.drives.shape)
         level, members = memory or (start, None)
         doubt, members = self.doubt(moment.obs, members)
+        risk = self.risk(moment.obs)
         is_novel = doubt > _quantile(self.novelties, level)
-        is_risky = self.risk(moment.obs) > _quantile(self.risks, level)
+        is_risky = risk > _quantile(self.risks, level)
+        begins = is_novel | is_risky
         errs = self.ruler.error(moment) > self.back
         goes_on = errs & (level > 0)
-        acts = torch.where(moment.drives, goes_on, is_novel | is_risky)
-        level = level + GAIN * (self.rate - acts.double())
+        acts = torch.where(moment.drives, goes_on, begins)
+        left = self.rate - acts.double()
+        level = level + GAIN * left
         return acts, (level, members)
 
 

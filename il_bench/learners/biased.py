@@ -15,10 +15,10 @@ import torch
 from ..borders import resolve
 from ..borders.callables import ExpertPolicy
 from ..core.disturbance import is_discrete
-from ..core.env import Env, Expert
+from ..core.env import Env, Expert, StochasticExpert
 from ..core.policy import Log, Policy
 from ..core.settings import Values, as_tuple, require, require_choice
-from ..core.shifted import Shifted, Slipping
+from ..core.shifted import Blurred, Shifted, Slipping
 from ..core.streams import Streams
 from ..fit.course import Course
 from ..fit.training import require_positive
@@ -58,4 +58,6 @@ class Biased:
         largest = max(numbers)
         reason = "is a chance where actions are Discrete, from 0 to 1"
         require(largest <= 1, f"epsilon: {reason}, got {largest:g}; try 0.01")
+        if isinstance(expert, StochasticExpert):
+            return Blurred(expert, size)
         return Slipping(env, expert, size, streams)

@@ -17,6 +17,7 @@ from typing import Literal
 import torch
 
 from ..borders import resolve
+from ..core.chance import PURPOSE, bound
 from ..core.env import Env, Expert
 from ..core.gate import Gate, Takeover
 from ..core.policy import Log, Policy
@@ -121,7 +122,11 @@ class Gated:
         streams = course.streams.fork("round", i)
         if policy is None or data is None:
             return demonstrate(env, course.expert, streams, self.episodes, log)
-        drive = Takeover(env, policy, course.expert, self._gate(env, policy, data))
+        expert = bound(env, course.expert, streams, self.episodes)
+        gate = self._gate(env, policy, data)
+        shape = self.episodes, env.horizon
+        draws = streams.uniform(PURPOSE, *shape) if env.by_chance else None
+        drive = Takeover(env, policy, expert, gate, draws)
         watches = self.gate in WATCHING
         return collect_gated(env, drive, watches, streams, self.episodes, log)
 

@@ -58,10 +58,13 @@ class Mixtures:
     def of(cls, out: torch.Tensor, components: int, floor: float) -> Mixtures:
         """From a network's outputs (..., K (1 + 2 D)): logits, means, logarithms of deviations above the `floor`."""
         numbers = (out.shape[-1] - components) // 2
-        logits, means, deviations = out.split([components, numbers, numbers], -1)
-        mean = means.unflatten(-1, (components, -1)) + homes(components).to(out)
+        parts = [components, numbers, numbers]
+        logits, means, deviations = out.split(parts, -1)
+        home = homes(components).to(out)
+        mean = home + means.unflatten(-1, (components, -1))
         above = deviations.unflatten(-1, (components, -1))
-        variance = floor**2 + (2 * above).exp()
+        square = (2 * above).exp()
+        variance = floor**2 + square
         return cls(logits, mean, variance)
 
     def log_density(self, target: torch.Tensor) -> torch.Tensor:
