@@ -86,7 +86,7 @@ class Training:
     """
 
     net: Net = field(default="mlp", metadata={"plug": NETS})  # type: ignore[assignment]
-    """What is fitted: a registered name (mlp, relu, table, table_per_step, ridge, svm) or module:Class."""
+    """What is fitted: a registered name (mlp, relu, chunk, mdn, flow, table, table_per_step, ridge, svm) or module:Class."""
     updates: int = 4000
     """Gradient updates in all; DAgger divides them among its rounds."""
     batch: int = 64
