@@ -123,8 +123,10 @@ def in_box(plan: torch.Tensor, labels: Arrays, space: spaces.Box) -> torch.Tenso
     numbers = scaled + labels["shift"]
     size = space.low.size
     actions = numbers.unflatten(-1, (-1, size))
-    low = actions.new_tensor(space.low.ravel())
-    high = actions.new_tensor(space.high.ravel())
+    lowest = space.low.ravel()
+    highest = space.high.ravel()
+    low = actions.new_tensor(lowest)
+    high = actions.new_tensor(highest)
     return actions.clamp(low, high)
 
 
