@@ -26,10 +26,13 @@ Planner: TypeAlias = "Callable[[], torch.Tensor]"
 class Plan(Protocol):
     """A net whose policies plan: its settings."""
 
-    chunk: int
-    """Actions planned from one observation, L."""
-    execute: int
-    """How many of them are executed before the next plan; 0 executes all."""
+    @property
+    def chunk(self) -> int:
+        """Actions planned from one observation, L."""
+
+    @property
+    def execute(self) -> int:
+        """How many of them are executed before the next plan; 0 executes all."""
 
 
 def require_plan(net: Plan) -> None:
@@ -40,10 +43,12 @@ def require_plan(net: Plan) -> None:
     require(fits, f"execute: {wanted}, got {net.execute}; plan more or execute fewer")
 
 
-def require_box(net: str, space: Any) -> None:
-    """Refuse actions that have no density."""
+def require_box(net: str, space: Any) -> spaces.Box:
+    """Refuse actions that have no density; the space of those that have one."""
     wanted = "expected Box actions, got Discrete ones, of which net mlp is a distribution"
     require(isinstance(space, spaces.Box), f"net {net}: {wanted}; use net mlp, or chunk")
+    box: spaces.Box = space
+    return box
 
 
 def require_horizon(net: str, chunk: int, horizon: int) -> None:

@@ -134,8 +134,7 @@ class Flow:
         Raises:
             ValueError: for a chunk longer than the horizon, or Discrete actions.
         """
-        space = lesson.env.action_space
-        require_box("flow", space)
+        space = require_box("flow", lesson.env.action_space)
         require_horizon("flow", self.chunk, lesson.env.horizon)
         plans = dataclasses.replace(lesson, data=chunked(lesson.data, self.chunk))
         start = lesson.start.network if isinstance(lesson.start, FlowPolicy) else None

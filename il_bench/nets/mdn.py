@@ -198,8 +198,7 @@ class MDN:
         Raises:
             ValueError: for a chunk longer than the horizon, or Discrete actions.
         """
-        space = lesson.env.action_space
-        require_box("mdn", space)
+        space = require_box("mdn", lesson.env.action_space)
         require_horizon("mdn", self.chunk, lesson.env.horizon)
         plans = dataclasses.replace(lesson, data=chunked(lesson.data, self.chunk))
         start = lesson.start.network if isinstance(lesson.start, MDNPolicy) else None
