@@ -206,9 +206,11 @@ def _first_line(error: Exception) -> str:
 def _require_fit(identifier: str, held: Any, env: Env) -> None:
     """Refuse a dataset whose observations or actions are not of the environment's kind and size."""
     obs, action = held.observation_space, held.action_space
+    ours = env.observation_space
+    flat = f"a flat Box of {ours.shape[0]}" if isinstance(ours, spaces.Box) else str(ours)
     require(
-        isinstance(obs, spaces.Box) and obs.shape == env.observation_space.shape,
-        f"minari: expected observations of {name_of(env)}, a flat Box of {env.observation_space.shape[0]}, "
+        type(obs) is type(ours) and obs.shape == ours.shape,
+        f"minari: expected observations of {name_of(env)}, {flat}, "
         f"got {_short(obs)} from {identifier}; name a dataset of this environment",
     )
     same = type(action) is type(env.action_space) and action.shape == env.action_space.shape

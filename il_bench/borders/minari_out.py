@@ -223,6 +223,7 @@ def _buffers(
     """What Minari keeps of each episode (run, episode) in `kept`, one after the other."""
     episodes, horizon = rollout.reward.shape[1:]
     space = _action_space(env)
+    seen = _observation_space(env)
     begins = _beginnings(env, streams, episodes)
     alone: dict[int, Env] = {}
     for run, episode in kept:
@@ -239,7 +240,7 @@ def _buffers(
         obs = observe(alone[run], states[None])[0]
         yield {
             **begins(run, episode),
-            "observations": obs.numpy(),
+            "observations": obs.numpy().astype(seen.dtype),
             "actions": _as_taken(env, actions, space),
             "rewards": rewards,
             "terminations": last & fell,
