@@ -622,7 +622,7 @@ def test_the_words_speak_of_the_worst_setting_and_of_who_did_best_in_it():
 def test_measures_are_short_in_a_console_and_a_table_in_a_notebook():
     env = il.make("tube", horizon=20, seeds=2)
     found = il.assess(env, il.expert(env), il.expert(env), episodes=8)
-    assert repr(found) == "Measures(policy; 47 quantities in 1 rows; print it)"
+    assert repr(found) == "Measures(policy; 50 quantities in 1 rows; print it)"
     assert [name for name, _ in found.__rich_repr__()] == list(HEADINGS)
     html = found._repr_html_()
     assert "D at the horizon, median" in html

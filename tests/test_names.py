@@ -6,6 +6,7 @@ import pytest
 
 import il_bench as il
 from il_bench import run, sweep
+from il_bench.cli import flags
 from il_bench.cli.owners import Owner, each_run, read
 from il_bench.core.registry import LEARNERS
 from il_bench.jobs.matched import cloning_beside
@@ -107,3 +108,15 @@ def test_cloning_beside_a_learner_has_its_labels_run_by_run():
     cloning = cloning_beside(learner, policy, env)
     assert cloning.labels == tuple(float(count) for count in policy.log.labels)
     assert cloning.training == learner.training
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_no_net_has_a_setting_of_a_learner_that_takes_it(learner):
+    """Two flags of one name ended in a traceback; `chunk` alone takes no nets of its own kind."""
+    cls = LEARNERS[learner]
+    for net in il.NETS if flags.plugs(cls) else ():
+        if learner == "chunk" and net in ("chunk", "mdn", "flow"):
+            with pytest.raises(ValueError, match="has a setting of this name, and so has Chunk"):
+                flags.flags_of(cls, chosen={"net": net})
+        else:
+            flags.flags_of(cls, chosen={"net": net})

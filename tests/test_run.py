@@ -253,7 +253,7 @@ def test_a_mistake_is_a_sentence_and_leaves_nothing(capsys, args, sentence):
     [
         (["--lipshitz", "1.2"], "--lipshitz, 1.2; did you mean --lipschitz?"),
         (["--lipschitz", "fast"], "--lipschitz: expected numbers, got fast"),
-        (["--dagger.lr", "abc"], "--lr: expected numbers, got abc"),
+        (["--dagger.lr", "abc"], "--dagger.lr: expected numbers, got abc"),
         (["--algo", "bc", "dagger", "--dagger.lr", "1", "abc"], "--dagger.lr: expected numbers, got 1 abc"),
         (["--seeds", "1.5"], "--seeds: expected whole numbers, got 1.5"),
         (["--hidden", "a"], "--hidden: expected whole numbers, got a"),
@@ -584,6 +584,8 @@ def test_the_readme_names_no_flag_that_does_not_exist(capsys):
         "--steps",
         "--gamma",
         "--rate",
+        "--slip",
+        "--units",
     }
     for line in re.findall(r"python -m il_bench\.run[^\n`]*", text):
         for flag in re.findall(r"--[a-z-]+", line):

@@ -191,7 +191,7 @@ def test_its_gradient_is_autograd_s_through_the_same_windows():
     env = il.make("clock", horizon=6)
     policies = {}
     for between in ("carry", "reset"):
-        training = il.Training(**SMALL, window=3, between=between)
+        training = il.Training(**SMALL, truncate=3, between=between)
         policies[between] = il.BC(4, training).learn(env, il.expert(env))
     one, two = (policies[name].layers[3] for name in policies)
     assert not torch.equal(one, two)

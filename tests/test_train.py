@@ -31,6 +31,7 @@ class Plain:
     """What `fit` needs of an environment."""
 
     action_space, horizon = BOX, 8
+    observation_space = BOX
 
 
 def fitted(data, seeds=(0, 1), start=None, space=BOX, log=None, **settings):

@@ -10,7 +10,7 @@ import inspect
 import io
 import itertools
 import textwrap
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, TypeAlias, get_type_hints
 
 from ..core.settings import (
@@ -99,6 +99,7 @@ def flags_of(
             plugged = field.metadata["plug"].name(type(default))
             rows.append(_row(name, str, plugged, words))
         if dataclasses.is_dataclass(default):
+            _require_apart(cls, default, chosen)
             inner = flags_of(type(default), (), chosen, several, names)
             rows.append(group(f"{name}_settings", inner))
         elif name in many:
@@ -157,6 +158,27 @@ def flat(flags: Any) -> dict[str, Any]:
         value = getattr(flags, field.name)
         values |= flat(value) if dataclasses.is_dataclass(value) else {field.name: value}
     return values
+
+
+def _require_apart(cls: type, inside: Any, chosen: Mapping[str, Any] | None) -> None:
+    """Refuse settings in a field whose flags would be the class's own.
+
+    Raises:
+        ValueError: with the first of them.
+    """
+    own = {field.name for field in dataclasses.fields(cls)}
+    for holder, name in _names_within(type(inside), chosen):
+        other = f"{name}: {holder.__name__} has a setting of this name, and so has {cls.__name__}"
+        require(name not in own, f"{other}; rename the one that is yours")
+
+
+def _names_within(cls: type, chosen: Mapping[str, Any] | None) -> Iterator[tuple[type, str]]:
+    """Every setting of a class and of those within it, with the class that has it."""
+    for field in dataclasses.fields(cls):
+        default = _default(cls, field, chosen)
+        if dataclasses.is_dataclass(default):
+            yield from _names_within(type(default), chosen)
+        yield cls, field.name
 
 
 def chosen_plugs(cls: type, args: list[str], owner: str = "") -> dict[str, str]:

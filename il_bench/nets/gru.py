@@ -166,8 +166,8 @@ class GRU:
     """Numbers, D, into which each symbol of a vocabulary is embedded."""
     sequences: int = 16
     """Episodes in a minibatch; `batch` counts single samples, and is not used."""
-    window: int = 0
-    """Steps through which the gradient goes back; an update for each window. 0 takes whole episodes."""
+    truncate: int = 0
+    """Steps of a window, through which the gradient goes back; each window is an update. 0 takes whole episodes."""
     between: Literal["carry", "reset"] = "carry"
     """From one window to the next the state is carried, without its gradient, or begins anew."""
 
@@ -177,8 +177,8 @@ class GRU:
         """Refuse what no network has."""
         require_choice(self)
         require_counts(self, "units", "embedding", "sequences")
-        window = self.window
-        require(window >= 0, f"window: expected at least 0 steps, got {window}; 0 takes them all")
+        steps = self.truncate
+        require(steps >= 0, f"truncate: expected at least 0 steps, got {steps}; 0 takes them all")
 
     def fit(self, lesson: Lesson) -> GRUPolicy:
         """See `Net.fit`; all runs train side by side."""
@@ -191,7 +191,7 @@ class GRU:
         optimiser = Optimiser(self._first(lesson, sizes), *rule)
         losses = torch.empty(lesson.runs, lesson.updates)
         state = None
-        parts = windows(data, self.sequences, self.window, lesson.updates, lesson.streams)
+        parts = windows(data, self.sequences, self.truncate, lesson.updates, lesson.streams)
         with np.errstate(all="ignore"):
             for update, part in enumerate(parts):
                 if part.begins or self.between == "reset":
