@@ -167,9 +167,11 @@ def _require_apart(cls: type, inside: Any, chosen: Mapping[str, Any] | None) -> 
         ValueError: with the first of them.
     """
     own = {field.name for field in dataclasses.fields(cls)}
-    for holder, name in _names_within(type(inside), chosen):
-        other = f"{name}: {holder.__name__} has a setting of this name, and so has {cls.__name__}"
-        require(name not in own, f"{other}; rename the one that is yours")
+    within = _names_within(type(inside), chosen)
+    for holder, name in within:
+        theirs = f"{name}: {holder.__name__} has a setting of this name"
+        both = f"{theirs}, and so has {cls.__name__}"
+        require(name not in own, f"{both}; rename the one that is yours")
 
 
 def _names_within(cls: type, chosen: Mapping[str, Any] | None) -> Iterator[tuple[type, str]]:

@@ -78,7 +78,8 @@ class Automaton:
             chosen: the writer's.
             slip: chance that a uniform symbol is written instead.
         """
-        written = (1 - slip) * chosen + slip / self.symbols
+        meant = (1 - slip) * chosen
+        written = meant + slip / self.symbols
         places = self.following.expand_as(written)
         square = written.new_zeros(*written.shape[:2], self.nodes)
         return square.scatter_add(2, places, written)
@@ -86,7 +87,8 @@ class Automaton:
     def occupancy(self, chosen: torch.Tensor, horizon: int, slip: float = 0.0) -> torch.Tensor:
         """Exact chances (A, T+1, N) to stand at each node at each step; arguments as of `steps`."""
         steps = self.steps(chosen, slip)
-        now = self.start.expand(len(steps), 1, -1)
+        tables = len(steps)
+        now = self.start.expand(tables, 1, -1)
         path = [now]
         for _ in range(horizon):
             now = now @ steps
@@ -120,10 +122,12 @@ class Automaton:
 def _require_distribution(name: str, chances: torch.Tensor) -> None:
     """Refuse rows that are not chances that sum to one."""
     sums = chances.sum(-1)
-    off = (sums - 1).abs().max()
-    fits = bool((chances >= 0).all()) and bool(off <= ROUNDING)
+    apart = (sums - 1).abs()
+    worst = int(apart.argmax())
+    total = sums.flatten()[worst].item()
     least = chances.min().item()
-    problem = f"a sum of {sums.flatten()[0].item():.6g} and a smallest one of {least:.3g}"
-    require(
-        fits, f"{name}: expected rows of chances that sum to 1, got {problem}; divide by the sum"
-    )
+    is_whole = float(apart.max()) <= ROUNDING
+    fits = least >= 0 and is_whole
+    wanted = f"{name}: expected rows of chances that sum to 1"
+    problem = f"a sum of {total:.6g} and a smallest one of {least:.3g}"
+    require(fits, f"{wanted}, got {problem}; divide by the sum")

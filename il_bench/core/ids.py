@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -27,10 +28,17 @@ def places(sizes: Sequence[int]) -> int:
     return math.prod(sizes)
 
 
+def firsts(sizes: Sequence[int], device: torch.device) -> torch.Tensor:
+    """Where the values of each observed number begin, when those of all stand in one row (O,)."""
+    ends = list(itertools.accumulate(sizes))
+    places = [0, *ends[:-1]]
+    return torch.tensor(places, device=device)
+
+
 def one_hot(ids: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
     """Numbers (..., O) as vectors (..., sum of sizes) with a one for each of them, float32: a first layer embeds them."""
+    *axes, _ = ids.shape
+    hot = ids.long() + firsts(sizes, ids.device)
     width = sum(sizes)
-    first = [sum(sizes[:position]) for position in range(len(sizes))]
-    hot = ids.long() + torch.tensor(first, device=ids.device)
-    vectors = torch.zeros(*ids.shape[:-1], width, device=ids.device)
+    vectors = torch.zeros(*axes, width, device=ids.device)
     return vectors.scatter_(-1, hot, 1.0)

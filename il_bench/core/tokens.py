@@ -83,12 +83,17 @@ class TokenEnv(Env):
     @final
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """At a first node, with nothing written."""
-        draw = streams.uniform("initial", episodes, 1).to(self.device)
-        below = self.automaton.start.cumsum(-1) < draw
-        node = below.sum(-1).clamp_max(self.automaton.nodes - 1).to(torch.float64)
+        automaton = self.automaton
+        drawn = streams.uniform("initial", episodes, 1)
+        draw = drawn.to(self.device)
+        through = automaton.start.cumsum(-1)
+        below = (through < draw).sum(-1)
+        place = below.clamp_max(automaton.nodes - 1)
+        node = place.to(torch.float64)
         on = torch.zeros_like(node)
-        none = torch.full_like(node, self.automaton.symbols)
-        return torch.stack((node, on, *[none] * self.context), -1)
+        none = torch.full_like(node, automaton.symbols)
+        unwritten = [none] * self.context
+        return torch.stack((node, on, *unwritten), -1)
 
     @final
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
@@ -140,16 +145,20 @@ class TokenEnv(Env):
 
         Of a single state (X,) the last symbol alone, whose cost is not known.
         """
-        states = torch.tensor(path).reshape(1, -1, len(self.states))
-        written = states[:, 1:]
-        if len(states[0]) == 1 and states[0, 0, LAST] < self.automaton.symbols:
-            written = states
-        symbols = written[0, :, LAST].long().tolist()
-        off = written[0, :, OFF].numpy() == 1
+        size = len(self.states)
+        states = torch.tensor(path).reshape(-1, size)
+        first, *others = states
+        single = not others
+        begun = bool(first[LAST] < self.automaton.symbols)
+        written = states if single and begun else states[1:]
+        symbols = written[:, LAST].long()
+        off = written[:, OFF] == 1
         costs = np.zeros(len(symbols))
-        if len(states[0]) > 1:
-            costs = -self.reward(states[:, :-1], None, written)[0].numpy()
-        return symbols, off, costs
+        if not single:
+            before = states[None, :-1]
+            likelihood = self.reward(before, None, written[None])
+            costs = -likelihood[0].numpy()
+        return symbols.tolist(), off.numpy(), costs
 
     @final
     def terminal(self, state: Any) -> Any:

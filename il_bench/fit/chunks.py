@@ -183,16 +183,19 @@ def average(memory: Any, plan: torch.Tensor, decay: float) -> tuple[torch.Tensor
         decay: how much less the next newer plan weighs.
     """
     if memory is None:
-        memory = plan.new_zeros((*plan.shape[:-1], plan.shape[-1] + 1))
+        *axes, size = plan.shape
+        memory = plan.new_zeros((*axes, size + 1))
     total = memory[..., :-1]
     count = memory[..., -1:]
     weight = torch.exp(-decay * count)
     total = total + weight * plan
     count = count + 1
-    action = total[:, :, 0] / _sum_of_weights(count[:, :, 0], decay)
+    now = total[:, :, 0]
+    weights = _sum_of_weights(count[:, :, 0], decay)
     sums = torch.cat((total, count), -1)
+    later = sums[:, :, 1:]
     unplanned = torch.zeros_like(sums[:, :, :1])
-    return action, torch.cat((sums[:, :, 1:], unplanned), 2)
+    return now / weights, torch.cat((later, unplanned), 2)
 
 
 def _sum_of_weights(count: torch.Tensor, decay: float) -> torch.Tensor:

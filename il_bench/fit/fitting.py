@@ -99,14 +99,19 @@ def joined(policies: list[Any], device: str) -> Policy:
     """One policy of all the runs of several policies of one kind, in order, on a device."""
     first, *_ = policies
     parts = [policy.arrays() for policy in policies]
-    arrays = {name: torch.cat([part[name] for part in parts]).to(device) for name in parts[0]}
+    arrays = {}
+    for name in parts[0]:
+        whole = torch.cat([part[name] for part in parts])
+        arrays[name] = whole.to(device)
     return restore(first.kind, arrays, first.action_space)
 
 
 def assemble(policies: list[Any], choice: list[int]) -> Policy:
     """One policy of R runs that takes run r from `policies[choice[r]]`."""
+    first, *_ = policies
     parts = [policies[pick].arrays() for pick in choice]
-    arrays = {
-        name: torch.stack([part[name][run] for run, part in enumerate(parts)]) for name in parts[0]
-    }
-    return restore(policies[0].kind, arrays, policies[0].action_space)
+    arrays = {}
+    for name in parts[0]:
+        rows = [part[name][run] for run, part in enumerate(parts)]
+        arrays[name] = torch.stack(rows)
+    return restore(first.kind, arrays, first.action_space)

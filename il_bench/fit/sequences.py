@@ -34,13 +34,18 @@ class Sequences:
         """The sequences of a dataset, the shorter ones filled up with samples that weigh nothing."""
         lengths = np.array(data.lengths)
         first = np.cumsum(lengths) - lengths
-        steps = np.arange(lengths.max())
-        place = np.minimum(first[:, None] + steps, len(data) - 1)
-        inside = torch.from_numpy(steps < lengths[:, None]).to(data.weight)
+        longest = lengths.max()
+        steps = np.arange(longest)
+        last = len(data) - 1
+        place = np.minimum(first[:, None] + steps, last)
+        is_inside = steps < lengths[:, None]
+        inside = torch.from_numpy(is_inside).to(data.weight)
         where = torch.from_numpy(place).to(data.obs.device)
         target = None if data.target is None else data.target[:, where]
+        obs = data.obs[:, where]
+        action = data.action[:, where]
         weight = data.weight[:, where] * inside
-        return cls(data.obs[:, where], data.action[:, where], weight, target)
+        return cls(obs, action, weight, target)
 
     @property
     def live(self) -> tuple[np.ndarray, ...]:
@@ -62,9 +67,10 @@ class Sequences:
         """The steps from `first` to before `end`."""
         part = slice(first, end)
         target = None if self.target is None else self.target[:, :, part]
-        return Sequences(
-            self.obs[:, :, part], self.action[:, :, part], self.weight[:, :, part], target
-        )
+        obs = self.obs[:, :, part]
+        action = self.action[:, :, part]
+        weight = self.weight[:, :, part]
+        return Sequences(obs, action, weight, target)
 
 
 @dataclass(frozen=True)

@@ -125,9 +125,12 @@ def _autograd(learner: IQLearn, size: int, optimiser: Optimiser) -> Autograd:
         before, after, on = x.split([size, size, 1], 2)
         values = mlp(layers, before)
         taken = values.gather(2, y)
-        later = mlp(layers, after).logsumexp(2, keepdim=True)
+        following = mlp(layers, after)
+        later = following.logsumexp(2, keepdim=True)
         implied = taken - learner.gamma * on * later
-        squares = (share * implied[..., 0].square()).sum(1)
-        return cross_entropy(values, y, share) + squares / (4 * learner.alpha)
+        squares = implied[..., 0].square()
+        size_of_them = (share * squares).sum(1)
+        likelihood = cross_entropy(values, y, share)
+        return likelihood + size_of_them / (4 * learner.alpha)
 
     return Autograd(optimiser, loss)

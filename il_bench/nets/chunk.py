@@ -149,12 +149,15 @@ class Chunks:
     def _network(self, lesson: Lesson, space: Any, start: MLPPolicy | None) -> MLPPolicy:
         """The networks from observations to plans."""
         discrete = isinstance(space, spaces.Discrete)
-        outputs = self.chunk * int(space.n) if discrete else lesson.data.action.shape[2]
-        sizes = [lesson.data.obs.shape[2], *self.hidden, outputs]
-        scaling = partial(scaling_of, logits=outputs if discrete else None)
+        several = self.chunk > 1
+        logits = self.chunk * int(space.n) if discrete else None
+        outputs = logits or lesson.data.action.shape[2]
+        observation = lesson.data.obs.shape[2]
+        sizes = [observation, *self.hidden, outputs]
+        scaling = partial(scaling_of, logits=logits)
         steepness: Callable[[Block], Callable[[Optimiser], Gradient]]
-        steepness = partial(steepness_of, sizes=sizes, discrete=discrete, gaps=self.chunk > 1)
-        if discrete and self.chunk > 1:
+        steepness = partial(steepness_of, sizes=sizes, discrete=discrete, gaps=several)
+        if discrete and several:
             steepness = partial(_by_logits, actions=int(space.n))
         networks = train(lesson, sizes, scaling, steepness, start)
         of_plans = anything(outputs) if discrete else space_of_plans(space, self.chunk)

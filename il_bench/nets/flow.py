@@ -103,9 +103,11 @@ class FlowPolicy(Policy):
     def arrays(self, resume: bool = False) -> Arrays:
         """Everything that makes this policy, by name."""
         own = {f"labels.{name}": value for name, value in self.labels.items()}
-        own["plan.steps"] = torch.full((self.runs,), self.steps)
-        own["plan.euler"] = torch.full((self.runs,), self.euler)
-        return self.network.arrays(resume) | own
+        each_run = (self.runs,)
+        own["plan.steps"] = torch.full(each_run, self.steps)
+        own["plan.euler"] = torch.full(each_run, self.euler)
+        networks = self.network.arrays(resume)
+        return networks | own
 
 
 @dataclass(frozen=True)
@@ -208,9 +210,12 @@ class _Paths:
         noise, time = self._drawn(y)
         self._updates += y.shape[1]
         missing = y.isposinf()
-        point = time * y.masked_fill(missing, 0) + (1 - time) * noise
+        known = y.masked_fill(missing, 0)
+        left = 1 - time
+        point = time * known + left * noise
         inputs = torch.cat((x, point, time), -1)
-        yield from self._squares.steps(inputs, y - noise, share, losses)
+        velocity = y - noise
+        yield from self._squares.steps(inputs, velocity, share, losses)
 
     def _drawn(self, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Normal numbers like y (R, S, B, L U), and times (R, S, B, 1), the same however many runs stand beside."""
@@ -219,7 +224,11 @@ class _Paths:
         time = np.empty((runs, steps, batch, 1), np.float32)
         for run in range(runs):
             for step in range(steps):
-                random = self._streams.generator(run, "flow", self._updates + step)
-                random.standard_normal(out=noise[run, step], dtype=np.float32)
-                random.random(out=time[run, step], dtype=np.float32)
-        return torch.from_numpy(noise).to(y.device), torch.from_numpy(time).to(y.device)
+                place = run, step
+                update = self._updates + step
+                random = self._streams.generator(run, "flow", update)
+                random.standard_normal(out=noise[place], dtype=np.float32)
+                random.random(out=time[place], dtype=np.float32)
+        numbers = torch.from_numpy(noise)
+        times = torch.from_numpy(time)
+        return numbers.to(y.device), times.to(y.device)

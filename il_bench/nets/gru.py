@@ -11,7 +11,7 @@ import torch
 from gymnasium import spaces
 
 from ..core.arrays import Arrays, affine
-from ..core.ids import vocabulary
+from ..core.ids import firsts, vocabulary
 from ..core.policy import Policy, choose
 from ..core.settings import as_tuple, one_of, require, require_choice, require_counts
 from ..core.streams import Streams
@@ -34,10 +34,13 @@ def embedded(layers: Layers, obs: torch.Tensor, scaling: Arrays, sizes: tuple[in
         return (obs - scaling["mean"]) / scaling["std"]
     table = layers[0]
     runs, rows, width = table.shape
-    offsets = [sum(sizes[:position]) for position in range(len(sizes))]
-    ids = obs.long() + torch.tensor(offsets, device=obs.device)
-    own = torch.arange(runs, device=obs.device).reshape(-1, 1, 1) * rows
-    vectors = torch.nn.functional.embedding(ids + own, table.reshape(-1, width))
+    offsets = firsts(sizes, obs.device)
+    ids = obs.long() + offsets
+    run = torch.arange(runs, device=obs.device)
+    own = rows * run[:, None, None]
+    # One table of all runs: a row for each of their symbols.
+    together = table.reshape(-1, width)
+    vectors = torch.nn.functional.embedding(ids + own, together)
     return vectors.sum(2)
 
 
@@ -64,7 +67,8 @@ def unrolled(layers: Layers, entering: torch.Tensor, state: State) -> tuple[torc
     runs, batch, steps, width = entering.shape
     weight, bias = layers[-6:-4]
     flat = entering.reshape(runs, batch * steps, width)
-    products = affine(bias, flat, weight).reshape(runs, batch, steps, -1)
+    product = affine(bias, flat, weight)
+    products = product.reshape(runs, batch, steps, -1)
     states = []
     for product in products.unbind(2):
         state = cell(layers, product, state)
@@ -108,35 +112,46 @@ class GRUPolicy(Policy):
         self._layers = [layer.double() for layer in self.layers]
         self._scaling = {name: value.double() for name, value in scaling.items()}
 
+    @property
+    def units(self) -> int:
+        """Numbers that are remembered, H."""
+        recurrent = self.layers[-4]
+        return recurrent.shape[1]
+
     def __repr__(self) -> str:
         """What it is, not all of it."""
-        size = self.layers[-4].shape[1]
-        return f"GRUPolicy({size} units; R={self.runs})"
+        return f"GRUPolicy({self.units} units; R={self.runs})"
 
     def go_on(self, obs: torch.Tensor, memory: Any) -> tuple[torch.Tensor, State]:
         """Logits or unclipped actions (R, E, A) for observations (R, E, O), and what is remembered (R, E, H)."""
         state = memory
         if state is None:
-            state = torch.zeros(*obs.shape[:2], self.layers[-4].shape[1], device=obs.device)
+            runs, episodes, _ = obs.shape
+            state = torch.zeros(runs, episodes, self.units, device=obs.device)
         layers = self._layers
-        entering = embedded(layers, obs.double(), self._scaling, self.sizes)
+        scaling = self._scaling
+        entering = embedded(layers, obs.double(), scaling, self.sizes)
         weight, bias = layers[-6:-4]
-        state = cell(layers, affine(bias, entering, weight), state.double())
+        product = affine(bias, entering, weight)
+        state = cell(layers, product, state.double())
         out = read_out(layers, state)
-        return out * self._scaling["scale"] + self._scaling["shift"], state
+        scaled = out * scaling["scale"]
+        return scaled + scaling["shift"], state
 
     def act(
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, Any]:
         """See `Policy.act`; a Box action is deterministic."""
         out, state = self.go_on(obs, memory)
-        if isinstance(self.action_space, spaces.Box):
-            low, high = self.action_space.low.ravel(), self.action_space.high.ravel()
-            bounds = [torch.from_numpy(bound).to(out) for bound in (low, high)]
-            return out.clamp(*bounds), state
+        space = self.action_space
+        if isinstance(space, spaces.Box):
+            low = torch.from_numpy(space.low.ravel())
+            high = torch.from_numpy(space.high.ravel())
+            return out.clamp(low.to(out), high.to(out)), state
         if draw is None:
             return out.argmax(-1, keepdim=True), state
-        return choose(out.softmax(-1), draw), state
+        chances = out.softmax(-1)
+        return choose(chances, draw), state
 
     def __getitem__(self, run: int) -> GRUPolicy:
         """The policy of one run."""
@@ -148,11 +163,12 @@ class GRUPolicy(Policy):
     def arrays(self, resume: bool = False) -> Arrays:
         """Everything that makes this policy, by name; with `resume` also what a warm start goes on with."""
         arrays = {f"scaling.{name}": value for name, value in self.scaling.items()}
-        arrays |= {f"layer.{i}": layer for i, layer in enumerate(self.layers)}
+        arrays |= _numbered("layer", self.layers)
         if self.sizes:
-            arrays["sizes"] = torch.tensor([self.sizes] * self.runs)
+            each_run = [self.sizes] * self.runs
+            arrays["sizes"] = torch.tensor(each_run)
         if resume:
-            arrays |= {f"trained.{i}": layer for i, layer in enumerate(self.trained)}
+            arrays |= _numbered("trained", self.trained)
         return arrays
 
 
@@ -188,10 +204,12 @@ class GRU:
         scaling = _scaling(lesson, bool(sizes))
         training = lesson.training
         rule = (training.lr, training.clip, training.ema, training.optimiser, training.epsilon)
-        optimiser = Optimiser(self._first(lesson, sizes), *rule)
-        losses = torch.empty(lesson.runs, lesson.updates)
+        first = self._first(lesson, sizes)
+        optimiser = Optimiser(first, *rule)
+        updates = lesson.updates
+        losses = torch.empty(lesson.runs, updates)
         state = None
-        parts = windows(data, self.sequences, self.truncate, lesson.updates, lesson.streams)
+        parts = windows(data, self.sequences, self.truncate, updates, lesson.streams)
         with np.errstate(all="ignore"):
             for update, part in enumerate(parts):
                 if part.begins or self.between == "reset":
@@ -199,7 +217,7 @@ class GRU:
                 own, state = _slopes(optimiser, part, state, scaling, sizes, training.soft)
                 losses[:, update] = own
                 optimiser.step()
-                done = (update + 1) / lesson.updates
+                done = (update + 1) / updates
                 lesson.report(done, f"loss {own.median():.2e}")
         sign(lesson, [losses])
         return GRUPolicy(optimiser.average(), scaling, space, sizes, optimiser.last())
@@ -209,19 +227,26 @@ class GRU:
         if isinstance(lesson.start, GRUPolicy):
             return lesson.start.trained
         entering = self.embedding if sizes else lesson.data.obs.shape[2]
-        layers = first_layers(lesson.streams, entering, self.units, _outputs(lesson))
+        outputs = _outputs(lesson)
+        layers = first_layers(lesson.streams, entering, self.units, outputs)
         if sizes:
-            table = lesson.streams.normal("embedding", 1, sum(sizes), self.embedding)
-            layers.insert(0, table[:, 0].float())
-        return [layer.to(lesson.data.obs.device) for layer in layers]
+            symbols = sum(sizes)
+            drawn = lesson.streams.normal("embedding", 1, symbols, self.embedding)
+            table = drawn[:, 0]
+            layers.insert(0, table.float())
+        device = lesson.data.obs.device
+        return [layer.to(device) for layer in layers]
 
     def restore(self, arrays: Arrays, action_space: Any) -> GRUPolicy:
         """See `Net.restore`."""
         layers = _in_order("layer", arrays)
-        require(len(layers) in (6, 7), f"policy: expected 6 or 7 layers, got {len(layers)}")
-        scaling = {name: arrays[f"scaling.{name}"] for name in ("mean", "std", "shift", "scale")}
-        sizes = tuple(arrays["sizes"][0].tolist()) if "sizes" in arrays else ()
-        return GRUPolicy(layers, scaling, action_space, sizes, _in_order("trained", arrays) or None)
+        count = len(layers)
+        require(count in (6, 7), f"policy: expected 6 or 7 layers, got {count}")
+        names = ("mean", "std", "shift", "scale")
+        scaling = {name: arrays[f"scaling.{name}"] for name in names}
+        sizes = arrays["sizes"][0].tolist() if "sizes" in arrays else []
+        trained = _in_order("trained", arrays)
+        return GRUPolicy(layers, scaling, action_space, tuple(sizes), trained or None)
 
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`; states of whole episodes are kept for the gradient."""
@@ -229,6 +254,11 @@ class GRU:
         weights = gates * (observation + self.embedding + self.units + 2)
         kept = self.sequences * horizon * 4 * gates
         return weights + outputs * (self.units + 1) + kept
+
+
+def _numbered(name: str, layers: Layers) -> Arrays:
+    """Layers under numbered names."""
+    return {f"{name}.{number}": layer for number, layer in enumerate(layers)}
 
 
 def _in_order(name: str, arrays: Arrays) -> Layers:
@@ -251,7 +281,8 @@ def first_layers(streams: Streams, entering: int, units: int, outputs: int) -> L
     layers = []
     for number, (rows, columns) in enumerate(shapes):
         draw = streams.uniform(f"weight {number}", 1, rows, columns)
-        values = (2 * draw[:, 0] - 1) / math.sqrt(units)
+        even = 2 * draw[:, 0] - 1
+        values = even / math.sqrt(units)
         layers.append(values.float())
     return layers
 
@@ -286,11 +317,16 @@ def _slopes(
     layers, part = optimiser.layers, window.part
     runs, batch, steps, width = part.obs.shape
     if state is None:
-        state = torch.zeros(runs, batch, layers[-4].shape[1], device=part.obs.device)
-    flat = part.obs.reshape(runs, batch * steps, width)
-    entering = embedded(layers, flat, scaling, sizes).reshape(runs, batch, steps, -1)
+        recurrent = layers[-4]
+        units = recurrent.shape[1]
+        state = torch.zeros(runs, batch, units, device=part.obs.device)
+    samples = batch * steps
+    flat = part.obs.reshape(runs, samples, width)
+    vectors = embedded(layers, flat, scaling, sizes)
+    entering = vectors.reshape(runs, batch, steps, -1)
     states, last = unrolled(layers, entering, state)
-    out = read_out(layers, states.reshape(runs, batch * steps, -1))
+    remembered = states.reshape(runs, samples, -1)
+    out = read_out(layers, remembered)
     loss = _loss(out, part, scaling, soft)
     slopes = torch.autograd.grad(loss.sum(), layers)
     for place, slope in zip(optimiser.slopes, slopes, strict=True):
@@ -302,8 +338,10 @@ def _loss(out: torch.Tensor, part: Sequences, scaling: Arrays, soft: bool) -> to
     """Weighted mean loss of each run (R,): squared error, or cross-entropy against labels or their chances."""
     each = _errors(out, part, scaling, soft)
     weight = part.weight.flatten(1)
-    total = weight.sum(1, keepdim=True).clamp_min(1e-12)
-    return (each * weight / total).sum(1)
+    total = weight.sum(1, keepdim=True)
+    heavy = total.clamp_min(1e-12)
+    weighted = each * weight / heavy
+    return weighted.sum(1)
 
 
 def _errors(out: torch.Tensor, part: Sequences, scaling: Arrays, soft: bool) -> torch.Tensor:
@@ -314,5 +352,8 @@ def _errors(out: torch.Tensor, part: Sequences, scaling: Arrays, soft: bool) -> 
         return (out - wanted).square().sum(-1)
     likelihood = out.log_softmax(-1)
     if soft and part.target is not None:
-        return -(part.target.flatten(1, 2) * likelihood).sum(-1)
-    return -likelihood.gather(-1, action)[..., 0]
+        target = part.target.flatten(1, 2)
+        weighted = target * likelihood
+        return -weighted.sum(-1)
+    own = likelihood.gather(-1, action)
+    return -own[..., 0]

@@ -102,8 +102,10 @@ def homes(components: int) -> torch.Tensor:
 
 def _picked(each: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
     """Of the numbers (..., K, D) of components those (..., D) of one, (..., 1)."""
-    index = which[..., None].expand(*each.shape[:-2], 1, each.shape[-1])
-    return each.gather(-2, index)[..., 0, :]
+    *axes, _, size = each.shape
+    index = which[..., None].expand(*axes, 1, size)
+    own = each.gather(-2, index)
+    return own[..., 0, :]
 
 
 class MDNPolicy(Policy):
@@ -141,7 +143,8 @@ class MDNPolicy(Policy):
         """The distributions of plans, in the units of their training, for observations (R, E, O)."""
         out = self.network.output(obs)
         numbers = self.labels["scale"].shape[-1]
-        components = out.shape[-1] // (1 + 2 * numbers)
+        of_a_component = 1 + 2 * numbers
+        components = out.shape[-1] // of_a_component
         return Mixtures.of(out, components, self.floor)
 
     def act(
@@ -164,9 +167,11 @@ class MDNPolicy(Policy):
     def arrays(self, resume: bool = False) -> Arrays:
         """Everything that makes this policy, by name."""
         own = {f"labels.{name}": value for name, value in self.labels.items()}
-        own["plan.steps"] = torch.full((self.runs,), self.steps)
-        own["plan.floor"] = torch.full((self.runs,), self.floor, dtype=torch.float64)
-        return self.network.arrays(resume) | own
+        each_run = (self.runs,)
+        own["plan.steps"] = torch.full(each_run, self.steps)
+        own["plan.floor"] = torch.full(each_run, self.floor, dtype=torch.float64)
+        networks = self.network.arrays(resume)
+        return networks | own
 
 
 @dataclass(frozen=True)

@@ -376,7 +376,11 @@ def _wrong_kind(name: str, array: np.ndarray) -> Iterator[str]:
 
 def _impossible_ends(arrays: dict[str, np.ndarray], steps: int) -> Iterator[str]:
     """Episodes that end before they begin, or after the horizon."""
-    for name, first, last in (("length", 0, steps), ("broke", -1, steps - 1)):
+    last_step = steps - 1
+    limits = {"length": (0, steps), "broke": (-1, last_step)}
+    for name, (first, last) in limits.items():
         array = arrays[name]
-        if array.min() < first or array.max() > last:
+        low = array.min()
+        high = array.max()
+        if low < first or high > last:
             yield f"has {name} outside {first} to {last}"
