@@ -61,10 +61,12 @@ class Clock(TokenEnv):
         chances[0, rows, symbol] = USUAL
         chances[0, rows, synonym] = 1 - USUAL
         following = torch.zeros(1 + inner, self.vocabulary, dtype=torch.long)
-        picked = torch.arange(self.vocabulary) % self.patterns
+        symbols = torch.arange(self.vocabulary)
+        picked = symbols % self.patterns
         following[0] = 1 + picked * self.period
-        pattern = torch.arange(inner) // self.period
-        phase = (torch.arange(inner) + 1) % self.period
+        place = torch.arange(inner)
+        pattern = place // self.period
+        phase = (place + 1) % self.period
         later = 1 + pattern * self.period + phase
         following[1:] = later[:, None]
         start = torch.zeros(1 + inner, dtype=torch.float64)

@@ -45,7 +45,8 @@ class Golden(TokenEnv):
     @cached_property
     def gold(self) -> torch.Tensor:
         """The right symbol at each step (T,), the same for every seed; never REC."""
-        numbers = np.random.default_rng(0).integers(1, self.vocabulary, self.horizon)
+        random = np.random.default_rng(0)
+        numbers = random.integers(1, self.vocabulary, self.horizon)
         return torch.from_numpy(numbers)
 
     @cached_property
@@ -75,7 +76,9 @@ class Golden(TokenEnv):
         chances = torch.zeros(len(chance), 2 * off, symbols, dtype=torch.float64)
         chances[:, torch.arange(steps), self.gold] = 1
         chances[:, steps] = 1 / symbols
-        chances[:, off:] = ((1 - chance) / (symbols - 1))[..., None]
+        rest = 1 - chance
+        others = rest / (symbols - 1)
+        chances[:, off:] = others[..., None]
         chances[:, off:, REC] = chance
         return chances
 

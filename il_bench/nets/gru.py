@@ -251,9 +251,12 @@ class GRU:
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`; states of whole episodes are kept for the gradient."""
         gates = GATES * self.units
-        weights = gates * (observation + self.embedding + self.units + 2)
-        kept = self.sequences * horizon * 4 * gates
-        return weights + outputs * (self.units + 1) + kept
+        entering = observation + self.embedding + self.units + 2
+        weights = gates * entering
+        answers = outputs * (self.units + 1)
+        steps = self.sequences * horizon
+        kept = 4 * gates * steps
+        return weights + answers + kept
 
 
 def _numbered(name: str, layers: Layers) -> Arrays:
