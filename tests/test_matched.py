@@ -52,7 +52,7 @@ def test_learners_have_the_same_labels_in_every_run():
     assert budgets["bc"].labels == budgets["dagger"].labels
     assert len(set(budgets["bc"].labels)) > 1  # each run fell when it fell
     assert budgets["dagger"].updates == 4
-    assert spending(record)[0].startswith("Held equal, run by run: labels and updates")
+    assert spending(record)[0].startswith("Held equal, run by run: labels, updates and steps.")
 
 
 def test_what_differs_is_not_called_equal():
@@ -106,7 +106,7 @@ def test_it_compares_and_says_what_was_equal(capsys):
         ["--env", "tube", *learners, *sizes, "--rollouts", "2", "--no-video", "--out", "a"]
     )
     out = capsys.readouterr().out
-    assert "Held equal, run by run: labels and updates and steps." in out
+    assert "Held equal, run by run: labels, updates and steps." in out
     assert il.load("a").index.match == ["labels", "updates"]
 
 

@@ -609,10 +609,16 @@ def spending(record: Record) -> list[str]:
         else:
             medians = [f"{who} {np.median(numbers):,.0f}" for who, numbers in spent.items()]
             unequal.append(f"{name} ({', '.join(medians)})")
-    held = " and ".join(equal) or "nothing"
+    held = _enumerated(equal) or "nothing"
     sentence = f"Held equal, run by run: {held}."
     rest = f" Not equal: {'; '.join(unequal)}." if unequal else ""
     return [sentence + rest]
+
+
+def _enumerated(words: list[str]) -> str:
+    """Such as "labels, updates and steps"."""
+    *first, last = words or [""]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def broken(record: Record, most: int = 3) -> list[str]:
