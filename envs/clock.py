@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from il_bench import Automaton, Certificate, TokenEnv, apart, require, zero_or_one
-from il_bench.paint.ribbon import Text, ribbons
+from il_bench.paint.ribbon import written
 
 USUAL = 0.7
 """Chance of a cell's symbol; the rest is its synonym's."""
@@ -89,5 +89,4 @@ class Clock(TokenEnv):
         colour: str | None = None,
     ) -> np.ndarray:
         """The texts; see `Env.draw`."""
-        twin = None if ghost is None else Text.of(*self.spelled(ghost))
-        return ribbons(size, Text.of(*self.spelled(state)), twin, self.horizon, colour)
+        return written(self, state, size, ghost, colour)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from il_bench import Automaton, Certificate, TokenEnv, Values, apart, require, zero_or_one
-from il_bench.paint.ribbon import Text, ribbons
+from il_bench.paint.ribbon import written
 
 REC = 0
 """The symbol that leads back."""
@@ -99,6 +99,4 @@ class Golden(TokenEnv):
     ) -> np.ndarray:
         """The texts, REC by its first letter; see `Env.draw`."""
         names = ["R", *(str(number) for number in range(1, self.vocabulary))]
-        twin = None if ghost is None else Text.of(*self.spelled(ghost), names=names)
-        own = Text.of(*self.spelled(state), names=names)
-        return ribbons(size, own, twin, self.horizon, colour)
+        return written(self, state, size, ghost, colour, names)

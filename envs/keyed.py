@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from il_bench import Automaton, Certificate, TokenEnv, apart, require, zero_or_one
-from il_bench.paint.ribbon import Text, ribbons
+from il_bench.paint.ribbon import written
 
 ALLOWED = 2
 """Right symbols of each state."""
@@ -91,6 +91,4 @@ class Keyed(TokenEnv):
         """The texts, keys by their names; see `Env.draw`."""
         first = self.vocabulary - self.confusions
         names = [str(n) if n < first else f"R{n - first}" for n in range(self.vocabulary)]
-        twin = None if ghost is None else Text.of(*self.spelled(ghost), names=names)
-        own = Text.of(*self.spelled(state), names=names)
-        return ribbons(size, own, twin, self.horizon, colour)
+        return written(self, state, size, ghost, colour, names)

@@ -14,6 +14,8 @@ from il_bench.core.rollout import by_expert, by_policy, rollout
 from il_bench.core.streams import Streams
 from il_bench.fit.dataset import Dataset
 from il_bench.fit.sequences import Sequences, windows
+from il_bench.measures import probes
+from il_bench.measures.quantities import Reference
 
 LANGUAGES = ("golden", "clock", "keyed")
 
@@ -237,3 +239,24 @@ def test_soft_labels_are_the_chances_and_lower_the_variance():
     losses = [il.BC(8, training).learn(env, il.expert(env)).log.loss for training in (hard, soft)]
     assert torch.isfinite(torch.stack(losses)).all()
     assert losses[0] != losses[1]
+
+
+def test_measures_drive_the_expert_by_its_chances():
+    """Its likeliest symbols were driven instead: a path that no Record holds, and two experts that never parted."""
+    env = il.make("clock", horizon=6, seeds=8)
+    expert = il.expert(env)
+    record = il.compare(env, expert, copy=expert, episodes=16)
+    reference = Reference(record, env, expert)
+    lead = reference.lead
+    episodes = lead.state.shape[1]
+    assert np.array_equal(lead.state.numpy(), record.arrays["state"][0][:, :episodes])
+    apart = probes.independent(env, expert, lead, reference.streams)
+    assert apart.mean() == pytest.approx(0.75, abs=0.1)  # four patterns, each alike
+
+
+@pytest.mark.parametrize("name", ["aggrevate", "lols"])
+def test_costs_of_who_acts_by_chance_are_refused(name):
+    env = il.make("clock", horizon=4)
+    learner = il.learner(name, training=il.Training(net="table"))
+    with pytest.raises(ValueError, match=f"{name}: expected an expert that acts without chance"):
+        learner.learn(env, il.expert(env))

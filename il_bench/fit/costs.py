@@ -38,6 +38,10 @@ def require_discrete(env: Env, name: str) -> None:
     discrete = hasattr(env.action_space, "n")
     reason = "expected Discrete actions, got Box ones, which cannot all be tried"
     require(discrete, f"{name}: {reason}; use dagger")
+    own = (
+        f"{name}: expected an expert that acts without chance, and here acting by chance is natural"
+    )
+    require(not env.by_chance, f"{own}; use dagger")
 
 
 def sample_size(env: Env) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
+from ..core.chance import bound
 from ..core.disturbance import anywhere
 from ..core.env import Env, Expert, RecurrentExpert
 from ..core.policy import Policy
@@ -433,7 +434,8 @@ def independent(env: Env, expert: Expert, lead: Rollout, streams: Streams) -> np
     others = streams.fork("independent")
     noise = noise_of(env, others, episodes)
     start = lead.state[:, :, 0]
-    *_, last = _apart(env, expert, start, lead, noise)
+    other = bound(env, expert, others, episodes)
+    *_, last = _apart(env, other, start, lead, noise)
     apart = last.cpu().numpy()
     reason = "nothing is random after the start: two expert runs are one"
     some: np.ndarray = np.any(apart, axis=1)

@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 
+from ..core.chance import bound
 from ..core.env import Env, Expert, RecurrentExpert
 from ..core.policy import Policy
 from ..core.rollout import Rollout, by_expert, rollout
@@ -123,7 +124,8 @@ class Reference:
     @asked_once
     def lead(self) -> Rollout:
         """The expert's first rollouts, driven here: on another machine than the Record's they may differ by rounding."""
-        drive = by_expert(self.env, self.expert)
+        expert = bound(self.env, self.expert, self.streams, PROBED)
+        drive = by_expert(self.env, expert)
         return rollout(self.env, drive, self.streams, PROBED)
 
     @asked_once

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,6 +44,20 @@ class Text(NamedTuple):
         """A text of numbered symbols, shown by their names where they have some."""
         shown = [names[symbol] if names else str(symbol) for symbol in symbols]
         return cls(tuple(shown), outside, costs)
+
+
+def written(
+    env: Any,
+    state: np.ndarray,
+    size: tuple[int, int],
+    ghost: np.ndarray | None,
+    colour: str | None,
+    names: Sequence[str] = (),
+) -> np.ndarray:
+    """The picture of a language: what an environment spells along a path, see `Env.draw`; `names` of its symbols."""
+    twin = None if ghost is None else Text.of(*env.spelled(ghost), names=names)
+    own = Text.of(*env.spelled(state), names=names)
+    return ribbons(size, own, twin, env.horizon, colour)
 
 
 def ribbons(
