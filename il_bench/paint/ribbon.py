@@ -55,8 +55,12 @@ def written(
     names: Sequence[str] = (),
 ) -> np.ndarray:
     """The picture of a language: what an environment spells along a path, see `Env.draw`; `names` of its symbols."""
-    twin = None if ghost is None else Text.of(*env.spelled(ghost), names=names)
-    own = Text.of(*env.spelled(state), names=names)
+    symbols, outside, costs = env.spelled(state)
+    own = Text.of(symbols, outside, costs, names)
+    twin = None
+    if ghost is not None:
+        symbols, outside, costs = env.spelled(ghost)
+        twin = Text.of(symbols, outside, costs, names)
     return ribbons(size, own, twin, env.horizon, colour)
 
 
