@@ -105,10 +105,15 @@ def weigh(exposure: Any, how: str | Correction = "ips", pooled: Any = None, of: 
         chance = _checked("pooled", _pooled(pooled, given), counted)
     raw = _raw(chance, rule, besides)
     kept = np.where(counted, raw, 0.0)
-    total = (kept * besides).sum(-1, keepdims=True)
-    mean = total / besides.sum(-1, keepdims=True).clip(min=1e-300)
-    scaled = kept / np.where(mean > 0, mean, 1.0)
-    return _like(exposure, scaled)
+    total = kept * besides
+    mean = _total(total) / _total(besides)
+    return _like(exposure, kept / mean)
+
+
+def _total(numbers: np.ndarray) -> np.ndarray:
+    """Sums (..., 1) over samples (..., N), one where there is nothing."""
+    total = numbers.sum(-1, keepdims=True)
+    return np.where(total > 0, total, 1.0)
 
 
 def _pooled(pooled: Any, exposure: np.ndarray) -> np.ndarray:
@@ -138,14 +143,20 @@ def median(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     """Medians (..., 1) of values (..., N), each repeated as often as its weight says, which may be a fraction."""
     order = np.argsort(values, -1)
     ordered = np.take_along_axis(values, order, -1)
-    reached = np.take_along_axis(weight, order, -1).cumsum(-1)
-    half = reached[..., -1:] / 2
-    last = values.shape[-1] - 1
-    lower = (reached < half).sum(-1, keepdims=True)
-    upper = (reached <= half).sum(-1, keepdims=True)
-    low = np.take_along_axis(ordered, lower.clip(max=last), -1)
-    high = np.take_along_axis(ordered, upper.clip(max=last), -1)
+    heavy = np.take_along_axis(weight, order, -1)
+    below = np.cumsum(heavy, -1)
+    half = below[..., -1:] / 2
+    low = _at(ordered, below < half)
+    high = _at(ordered, below <= half)
     return (low + high) / 2
+
+
+def _at(ordered: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """The first of ordered values (..., N) that is not below, or the last: (..., 1)."""
+    count = below.sum(-1, keepdims=True)
+    last = ordered.shape[-1] - 1
+    place = np.minimum(count, last)
+    return np.take_along_axis(ordered, place, -1)
 
 
 def mean_exposure(exposure: Any, thing: Any) -> Any:
@@ -162,18 +173,24 @@ def mean_exposure(exposure: Any, thing: Any) -> Any:
     Returns:
         (..., N), of the kind of `exposure`: the harmonic mean of e among samples of the same thing.
     """
-    given = _numbers(exposure)
-    everywhere = np.ones(given.shape, bool)
-    chance = _checked("exposure", given, everywhere)
-    labels = thing.detach().cpu().numpy() if hasattr(thing, "detach") else np.asarray(thing)
-    _require_alike("thing", labels, given)
+    chance = checked(exposure)
+    labels = _plain(thing)
+    _require_alike("thing", labels, chance)
     means = np.empty_like(chance)
-    for row in np.ndindex(chance.shape[:-1]):
-        _, place = np.unique(labels[row], return_inverse=True)
-        total = np.bincount(place, 1 / chance[row])
-        count = np.bincount(place)
-        means[row] = (count / total)[place]
+    rows = np.ndindex(chance.shape[:-1])
+    for row in rows:
+        means[row] = _harmonic(chance[row], labels[row])
     return _like(exposure, means)
+
+
+def _harmonic(chance: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """For each sample (N,) the harmonic mean of those of its label."""
+    _, place = np.unique(labels, return_inverse=True)
+    own = 1 / chance
+    total = np.bincount(place, own)
+    count = np.bincount(place)
+    means = count / total
+    return means[place]
 
 
 def effective_size(weight: Any) -> Any:
@@ -184,8 +201,8 @@ def effective_size(weight: Any) -> Any:
     numbers = _numbers(weight)
     total = numbers.sum(-1)
     squares = (numbers**2).sum(-1)
-    size = total**2 / np.where(squares > 0, squares, 1.0)
-    return _like(weight, size)
+    some = np.where(squares > 0, squares, 1.0)
+    return _like(weight, total**2 / some)
 
 
 def exact_ratio(exposure: Any, share: Any = None) -> float:
@@ -195,14 +212,13 @@ def exact_ratio(exposure: Any, share: Any = None) -> float:
         exposure: (N,) of the whole population or of its kinds, those that were not seen included.
         share: (N,) how many there are of each kind; by default one.
     """
-    given = _numbers(exposure)
-    chance = _checked("exposure", given, np.ones(given.shape, bool))
+    chance = checked(exposure)
     many = np.ones_like(chance) if share is None else _numbers(share)
     _require_alike("share", many, chance)
     total = many.sum()
     arithmetic = (many * chance).sum() / total
-    harmonic = total / (many / chance).sum()
-    return float(harmonic / arithmetic)
+    inverse = (many / chance).sum() / total
+    return float(1 / (arithmetic * inverse))
 
 
 def checked(exposure: Any, of: Any = None) -> np.ndarray:
@@ -217,8 +233,10 @@ def checked(exposure: Any, of: Any = None) -> np.ndarray:
     """
     given = _numbers(exposure)
     if of is not None:
-        _require_alike("exposure", given, _numbers(of))
-    return _checked("exposure", given, np.ones(given.shape, bool))
+        samples = _numbers(of)
+        _require_alike("exposure", given, samples)
+    everywhere = np.ones(given.shape, bool)
+    return _checked("exposure", given, everywhere)
 
 
 def _checked(name: str, chance: np.ndarray, counted: np.ndarray) -> np.ndarray:
@@ -226,9 +244,9 @@ def _checked(name: str, chance: np.ndarray, counted: np.ndarray) -> np.ndarray:
     usable = np.isfinite(chance) & (chance > 0)
     wrong = np.argwhere(counted & ~usable)
     if len(wrong):
-        place = tuple(int(number) for number in wrong[0])
+        place = tuple(wrong[0].tolist())
+        value = chance[place]
         where = place[0] if len(place) == 1 else place
-        value = float(chance[place])
         raise ValueError(
             f"{name}: expected finite numbers above 0, got {value:g} at {where}; "
             "leave out what could not be seen, for no weight can stand for it"
@@ -247,8 +265,14 @@ def _require_alike(name: str, part: np.ndarray, exposure: np.ndarray) -> None:
 
 def _numbers(array: Any) -> np.ndarray:
     """An array as NumPy's float64."""
-    plain = array.detach().cpu().numpy() if hasattr(array, "detach") else array
-    return np.asarray(plain, dtype=float)
+    return _plain(array).astype(float)
+
+
+def _plain(array: Any) -> np.ndarray:
+    """A tensor, an array or a list as NumPy's array."""
+    if hasattr(array, "detach"):
+        array = array.detach().cpu()
+    return np.asarray(array)
 
 
 def _like(array: Any, numbers: np.ndarray) -> Any:
