@@ -294,6 +294,20 @@ class FiniteEnv(Env):
         """Noise (R, N, W) that stands for all that may happen in a step, and the chance (R, N) of each."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LoggedEnv(Env):
+    """An environment whose log is not what is: what is known of it was observed with a chance that differs."""
+
+    @abstractmethod
+    def reader(self, streams: Streams, corrected: bool) -> Expert:
+        """Whoever believes the log: an expert who acts by what was observed, and learns nothing.
+
+        Args:
+            streams: of the log, where it is drawn before the episode.
+            corrected: whether it divides what was observed by the chance to be observed.
+        """
+
+
 class Expert(ABC):
     """A scripted expert: it may see the whole state; its labels are counted where they are asked for.
 
