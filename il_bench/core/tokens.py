@@ -149,7 +149,7 @@ class TokenEnv(Env):
     def off_path(self, state: torch.Tensor) -> torch.Tensor:
         """Whether prefixes (R, E, X) are to the oracle what no text of its own is, unless a symbol slips; (R, E) bool."""
         node = state[..., NODE].long()
-        reached = self._reached.expand(len(node), -1)
+        reached = self._reached.to(node.device).expand(len(node), -1)
         on_path = reached.gather(1, node)
         return ~on_path
 
