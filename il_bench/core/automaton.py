@@ -115,6 +115,19 @@ class Automaton(Oracle):
         square = written.new_zeros(*written.shape[:2], self.nodes)
         return square.scatter_add(2, places, written)
 
+    def reached(self) -> torch.Tensor:
+        """Whether the oracle's own texts ever come to each node, (A, N) bool, if none of their symbols slips."""
+        goes = self.chances > 0
+        places = self.following.expand_as(goes).flatten(1)
+        here = (self.start > 0).expand(len(goes), -1)
+        while True:
+            leads = goes & here[..., None]
+            ways = here.long().scatter_add(1, places, leads.long().flatten(1))
+            there = ways > 0
+            if bool((there == here).all()):
+                return here
+            here = there
+
     def occupancy(self, chosen: torch.Tensor, horizon: int, slip: float = 0.0) -> torch.Tensor:
         """Exact chances (A, T+1, N) to stand at each node at each step; arguments as of `steps`."""
         steps = self.steps(chosen, slip)
