@@ -38,6 +38,7 @@ from .settings import (
 )
 
 if TYPE_CHECKING:
+    from .rollout import Archive
     from .streams import Streams
 
 
@@ -305,6 +306,21 @@ class LoggedEnv(Env):
         Args:
             streams: of the log, where it is drawn before the episode.
             corrected: whether it divides what was observed by the chance to be observed.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveEnv(Env):
+    """An environment with a logging policy of its own: demonstrations are what it kept, and not the expert's rollouts."""
+
+    @abstractmethod
+    def log(self, expert: Expert, streams: Streams, episodes: int) -> Archive:
+        """What was kept.
+
+        Args:
+            expert: whose doings they are.
+            streams: all chance in them.
+            episodes: how much was gone through, E: so many rollouts, or museums.
         """
 
 
