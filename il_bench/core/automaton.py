@@ -7,6 +7,7 @@ demonstration holds included. How often each node is visited, and what it is wor
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -97,6 +98,18 @@ class Automaton(Oracle):
         node = following[cell]
         return node[..., None].to(torch.float64)
 
+    def off_path(self, place: torch.Tensor) -> torch.Tensor:
+        """See `Oracle.off_path`."""
+        node = self._node(place)
+        reached = self._reached.to(node.device)
+        its = reached.expand(len(node), -1)
+        return ~its.gather(1, node)
+
+    @cached_property
+    def _reached(self) -> torch.Tensor:
+        """See `reached`."""
+        return self.reached()
+
     def _node(self, place: torch.Tensor) -> torch.Tensor:
         """Rows of the tables; what is no node, as a certificate's search tries, counts as the nearest one below."""
         node = place[..., 0].long()
@@ -117,8 +130,8 @@ class Automaton(Oracle):
 
     def reached(self) -> torch.Tensor:
         """Whether the oracle's own texts ever come to each node, (A, N) bool, if none of their symbols slips."""
-        goes = self.chances > 0
-        places = self.following.expand_as(goes).flatten(1)
+        goes, following = torch.broadcast_tensors(self.chances > 0, self.following)
+        places = following.flatten(1)
         here = (self.start > 0).expand(len(goes), -1)
         while True:
             leads = goes & here[..., None]

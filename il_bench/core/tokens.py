@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -149,18 +148,10 @@ class TokenEnv(Env):
         """The chances (R, E, V) of the next symbol after prefixes (R, E, X), before any slip."""
         return self.automaton.at(self._place(state))
 
-    @cached_property
-    def _reached(self) -> torch.Tensor:
-        """Which nodes (A, N) are on the path."""
-        return self.automaton.reached()
-
     @final
     def off_path(self, state: torch.Tensor) -> torch.Tensor:
         """Whether prefixes (R, E, X) are to the oracle what no text of its own is, unless a symbol slips; (R, E) bool."""
-        node = state[..., NODE].long()
-        reached = self._reached.to(node.device).expand(len(node), -1)
-        on_path = reached.gather(1, node)
-        return ~on_path
+        return self.automaton.off_path(self._place(state))
 
     @final
     def spelled(self, path: Any) -> tuple[list[int], Any, Any]:
