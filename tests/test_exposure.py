@@ -15,7 +15,7 @@ FORMS = ("none", "ips", "power:0.3", "clip:2")
 
 @pytest.mark.parametrize("how", FORMS)
 @given(chance=CHANCES, scale=st.floats(0.1, 10))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_weights_have_mean_one_and_forget_the_scale_of_exposure(how, chance, scale):
     got = weigh(chance, how)
     np.testing.assert_allclose(got.mean(), 1)
@@ -24,7 +24,7 @@ def test_weights_have_mean_one_and_forget_the_scale_of_exposure(how, chance, sca
 
 @pytest.mark.parametrize("how", FORMS)
 @given(chance=CHANCES, seed=st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_whole_weights_are_repeated_rows(how, chance, seed):
     times = np.random.default_rng(seed).integers(0, 4, len(chance))
     times[0] = 2
@@ -35,7 +35,7 @@ def test_whole_weights_are_repeated_rows(how, chance, seed):
 
 
 @given(chance=CHANCES)
-@settings(deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_power_zero_is_naive_bit_for_bit(chance):
     assert np.array_equal(weigh(chance, "power:0"), np.ones(len(chance)))
     assert np.array_equal(weigh(chance, "power:0"), weigh(chance, "none"))
