@@ -1,11 +1,15 @@
 """Room exposure: weights, estimators, life tables and ranked lists against closed forms."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from il_bench import exposure
 from il_bench.exposure import survival, weights
 from il_bench.exposure.weights import correction, weigh
 
@@ -221,3 +225,12 @@ def test_visibility_hides_nobody():
 def test_a_law_that_is_none_is_refused(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+def test_the_room_is_public_and_does_not_wait_for_torch():
+    code = (
+        "import sys, il_bench as il; il.exposure.hajek([1.0, 0.0], [0.5, 0.1]);"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert all(hasattr(exposure, name) for name in exposure.__all__)
