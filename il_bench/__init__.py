@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from .core.registry import LEARNERS, NETS, register_with_gymnasium
 
 if TYPE_CHECKING:  # the same names, for editors and type checkers
+    from . import exposure
     from .borders.resolve import expert, make
     from .borders.sb3_policies import from_sb3, to_sb3
     from .borders.sb3_ppo import Practice
@@ -80,7 +81,9 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
+    if name == "exposure":  # a room whose functions are public, all of them
+        value = importlib.import_module(f".{name}", __name__)
+    elif name in _HOME:
         value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
     else:
         value = _registered(name) if name[:1].isupper() else None
