@@ -16,6 +16,7 @@ from ..core.streams import Streams
 from ..core.threads import few_threads
 from .dataset import Dataset
 from .training import Lesson, Training
+from .weighing import weighed
 
 RENAMED = {"vote": "svm"}
 """Kinds of policies in Records of earlier versions, and what they are called now."""
@@ -49,7 +50,8 @@ def fit(
     training.require_runs(len(data.obs))
     net = training.net
     count = updates or training.updates
-    lesson = Lesson(data, training, env, streams, log, count, start)
+    weighted = weighed(data, training.weights, log)
+    lesson = Lesson(weighted, training, env, streams, log, count, start)
     policy = net.fit(lesson)
     if not net.descends:
         log.updates += 1
