@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
     from .core.arrays import affine, column, coordinates, namespace
     from .core.automaton import Automaton
     from .core.env import Certificate, Env, Expert, FiniteEnv, StochasticExpert
+    from .core.filter import Filter
     from .core.policy import Log, Policy
     from .core.registry import ENVS, EXPERTS, learner, net
     from .core.settings import Values, as_tuple, require
@@ -57,6 +58,7 @@ _HOMES = {
     "core.arrays": "affine column coordinates namespace",
     "core.automaton": "Automaton",
     "core.env": "Certificate Env Expert FiniteEnv StochasticExpert",
+    "core.filter": "Filter",
     "core.policy": "Log Policy",
     "core.registry": "ENVS EXPERTS LEARNERS NETS learner net",
     "core.settings": "Values as_tuple require",
