@@ -6,7 +6,8 @@ demonstration holds included. How often each node is visited, and what it is wor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar
 
 import torch
@@ -32,6 +33,9 @@ class Automaton(Oracle):
     chances: torch.Tensor
     following: torch.Tensor
     start: torch.Tensor
+    _copies: dict[torch.device, Automaton] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     coordinates: ClassVar = {"node": "of the automaton"}
 
@@ -58,9 +62,19 @@ class Automaton(Oracle):
         """How many, V."""
         return self.chances.shape[2]
 
+    def on(self, device: torch.device) -> Automaton:
+        """The same tables there; copied once."""
+        if device == self.chances.device:
+            return self
+        if device not in self._copies:
+            chances, following = self.chances.to(device), self.following.to(device)
+            self._copies[device] = Automaton(chances, following, self.start.to(device))
+        return self._copies[device]
+
     def first(self, draw: torch.Tensor) -> torch.Tensor:
         """See `Oracle.first`."""
-        through = self.start.cumsum(-1)
+        start = self.on(draw.device).start
+        through = start.cumsum(-1)
         below = (through < draw).sum(-1, keepdim=True)
         node = below.clamp_max(self.nodes - 1)
         return node.to(torch.float64)
@@ -68,20 +82,33 @@ class Automaton(Oracle):
     def at(self, place: torch.Tensor) -> torch.Tensor:
         """See `Oracle.at`."""
         node = self._node(place)
-        if len(self.chances) == 1:
-            return self.chances[0][node]
+        chances = self.on(place.device).chances
+        if len(chances) == 1:
+            return chances[0][node]
         run = torch.arange(len(node), device=node.device)
-        return self.chances[run[:, None], node]
+        return chances[run[:, None], node]
 
     def after(self, place: torch.Tensor, symbol: torch.Tensor) -> torch.Tensor:
         """See `Oracle.after`."""
-        following = self.following
+        following = self.on(place.device).following
         cell = self._node(place), symbol.long()
         if following.dim() == 3:
             run = torch.arange(len(following), device=following.device)
             cell = run[:, None], *cell
         node = following[cell]
         return node[..., None].to(torch.float64)
+
+    def off_path(self, place: torch.Tensor) -> torch.Tensor:
+        """See `Oracle.off_path`."""
+        node = self._node(place)
+        reached = self._reached.to(node.device)
+        its = reached.expand(len(node), -1)
+        return ~its.gather(1, node)
+
+    @cached_property
+    def _reached(self) -> torch.Tensor:
+        """See `reached`."""
+        return self.reached()
 
     def _node(self, place: torch.Tensor) -> torch.Tensor:
         """Rows of the tables; what is no node, as a certificate's search tries, counts as the nearest one below."""
@@ -100,6 +127,19 @@ class Automaton(Oracle):
         written, places = torch.broadcast_tensors(written, self.following)
         square = written.new_zeros(*written.shape[:2], self.nodes)
         return square.scatter_add(2, places, written)
+
+    def reached(self) -> torch.Tensor:
+        """Whether the oracle's own texts ever come to each node, (A, N) bool, if none of their symbols slips."""
+        goes, following = torch.broadcast_tensors(self.chances > 0, self.following)
+        places = following.flatten(1)
+        here = (self.start > 0).expand(len(goes), -1)
+        while True:
+            leads = goes & here[..., None]
+            ways = here.long().scatter_add(1, places, leads.long().flatten(1))
+            there = ways > 0
+            if bool((there == here).all()):
+                return here
+            here = there
 
     def occupancy(self, chosen: torch.Tensor, horizon: int, slip: float = 0.0) -> torch.Tensor:
         """Exact chances (A, T+1, N) to stand at each node at each step; arguments as of `steps`."""

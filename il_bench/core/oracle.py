@@ -9,7 +9,7 @@ import torch
 
 
 class Oracle(ABC):
-    """What a prefix is to an oracle are P numbers, float64: the place where it stands.
+    """What a prefix is to an oracle are P numbers, float64: the place where it stands. It answers on their device.
 
     Attributes:
         coordinates: name and meaning of each of them; ClassVar or property.
@@ -33,3 +33,7 @@ class Oracle(ABC):
     @abstractmethod
     def after(self, place: torch.Tensor, symbol: torch.Tensor) -> torch.Tensor:
         """The places (R, E, P) that follow symbols (R, E) at places (R, E, P)."""
+
+    @abstractmethod
+    def off_path(self, place: torch.Tensor) -> torch.Tensor:
+        """Whether no text of the oracle's own comes to places (R, E, P) unless a symbol slips, (R, E) bool."""

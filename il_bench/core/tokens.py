@@ -45,7 +45,7 @@ class TokenEnv(Env):
     @property
     @abstractmethod
     def automaton(self) -> Oracle:
-        """The language, nearly always an `Automaton`; a `cached_property`, on the environment's device."""
+        """The language, nearly always an `Automaton`; a `cached_property`. It answers on whatever device it is asked."""
 
     @abstractmethod
     def require_language(self) -> None:
@@ -147,6 +147,11 @@ class TokenEnv(Env):
     def oracle(self, state: torch.Tensor) -> torch.Tensor:
         """The chances (R, E, V) of the next symbol after prefixes (R, E, X), before any slip."""
         return self.automaton.at(self._place(state))
+
+    @final
+    def off_path(self, state: torch.Tensor) -> torch.Tensor:
+        """Whether prefixes (R, E, X) are to the oracle what no text of its own is, unless a symbol slips; (R, E) bool."""
+        return self.automaton.off_path(self._place(state))
 
     @final
     def spelled(self, path: Any) -> tuple[list[int], Any, Any]:
