@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from .arrays import per_run
 from .oracle import Oracle
 from .settings import Values
+
+TINY = 1e-300
+"""What a sum is divided by instead of zero."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ class Filter(Oracle):
     @property
     def coordinates(self) -> dict[str, str]:  # type: ignore[override]
         """The chance of each hidden state."""
-        return {f"belief {state}": "" for state in range(len(self.start))}
+        states = range(len(self.start))
+        return {f"belief {state}": "" for state in states}
 
     @property
     def symbols(self) -> int:
@@ -42,7 +47,9 @@ class Filter(Oracle):
 
     def first(self, draw: torch.Tensor) -> torch.Tensor:
         """See `Oracle.first`; nothing is drawn."""
-        return self.start.expand(*draw.shape[:2], -1).clone()
+        runs, episodes, _ = draw.shape
+        start = self.start.expand(runs, episodes, -1)
+        return start.clone()
 
     def at(self, place: torch.Tensor) -> torch.Tensor:
         """See `Oracle.at`: what the states say, weighted by the belief."""
@@ -51,19 +58,32 @@ class Filter(Oracle):
 
     def after(self, place: torch.Tensor, symbol: torch.Tensor) -> torch.Tensor:
         """See `Oracle.after`: Bayes' rule, and then the chain moves."""
-        meant = self.emission.T[symbol.long()]
-        eta = per_run(self.eta, 3, str(place.device))
-        likelihood = (1 - eta) * meant + eta / self.symbols
-        joint = self.belief(place) * likelihood
-        posterior = joint / joint.sum(-1, keepdim=True)
-        return _mixed(posterior, self.motion)
+        device = str(place.device)
+        eta = per_run(self.eta, 3, device)
+        number = symbol.long()
+        meant = self.emission.T[number]
+        belief = self.belief(place)
+        joint = belief * self._blurred(meant, eta)
+        total = joint.sum(-1, keepdim=True)
+        return _mixed(joint / total, self.motion)
+
+    def _blurred(self, meant: torch.Tensor, eta: Any) -> torch.Tensor:
+        """The likelihood of a symbol, which may be a substitute, from the chances that it was said."""
+        own = (1 - eta) * meant
+        return own + eta / self.symbols
+
+    def off_path(self, place: torch.Tensor) -> torch.Tensor:
+        """See `Oracle.off_path`: nowhere, for a belief does not tell whether its own texts come to it."""
+        first = place[..., 0]
+        return first != first
 
     def belief(self, place: torch.Tensor) -> torch.Tensor:
         """Chances (..., S) of the states; numbers that are none, as a certificate's search tries, are made so."""
         least = place.clamp_min(0.0)
         total = least.sum(-1, keepdim=True)
-        even = torch.full_like(least, 1 / place.shape[-1])
-        return torch.where(total > 0, least / total.clamp_min(1e-300), even)
+        share = least / total.clamp_min(TINY)
+        states = place.shape[-1]
+        return torch.where(total > 0, share, 1 / states)
 
     def stretch(self, eta: float) -> float:
         """By how much a step can stretch the total variation of two beliefs, at most.
@@ -71,18 +91,19 @@ class Filter(Oracle):
         Bayes' rule stretches it by no more than the largest ratio of a symbol's likelihoods, and the motion multiplies
         it by at most the largest total variation between two of its rows (Dobrushin 1956).
         """
-        likelihood = (1 - eta) * self.emission + eta / self.symbols
-        largest = likelihood.amax(0)
-        ratio = (largest / likelihood.amin(0)).max()
+        likelihood = self._blurred(self.emission, eta)
+        least = likelihood.amin(0)
+        ratios = likelihood.amax(0) / least
         rows = torch.cdist(self.motion, self.motion, p=1.0)
         mixing = 0.5 * rows.max()
-        return float(ratio * mixing)
+        stretch = mixing * ratios.max()
+        return float(stretch)
 
 
 def _mixed(weights: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     """Rows (S, K) weighted by chances (R, E, S), (R, E, K); added in one order, however many runs stand side by side."""
-    shares = weights.unbind(-1)
-    total = shares[0][..., None] * rows[0]
-    for share, row in zip(shares[1:], rows[1:], strict=True):
-        total = total + share[..., None] * row
+    total = torch.zeros(())
+    for number, row in enumerate(rows):
+        share = weights[..., number, None]
+        total = total + share * row
     return total

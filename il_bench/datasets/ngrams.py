@@ -50,22 +50,29 @@ def witten_bell(text: Text, order: int) -> Automaton:
     """
     size = len(text.alphabet)
     length = len(text.symbols)
-    require(
-        length > order and size > 1,
-        f"text_file: expected more than {order} characters, of 2 kinds at least, got {length} of {size}; "
-        "name a longer text, or lower --order",
-    )
+    enough = length > order and size > 1
+    wanted = f"expected more than {order} characters, of 2 kinds at least"
+    advice = "name a longer text, or lower --order"
+    require(enough, f"text_file: {wanted}, got {length} of {size}; {advice}")
     every = [_contexts(text.symbols, size, length) for length in range(order)]
-    chances = [_smoothed(every[0], np.full((1, size), 1 / size))]
-    for shorter, longer in itertools.pairwise(every):
-        endings = longer.codes % size**shorter.length
-        places = np.searchsorted(shorter.codes, endings)
-        chances.append(_smoothed(longer, chances[-1][places]))
+    chances = _chances(every, size)
     following = _following(every, size)
     start = torch.zeros(len(following), dtype=torch.float64)
     start[0] = 1
-    table = np.concatenate(chances)
-    return Automaton(torch.from_numpy(table)[None], torch.from_numpy(following), start)
+    return Automaton(torch.from_numpy(chances)[None], torch.from_numpy(following), start)
+
+
+def _chances(every: list[Contexts], size: int) -> np.ndarray:
+    """Chances (N, V) of what follows all contexts, the shortest first."""
+    empty, *_ = every
+    even = np.full((1, size), 1 / size)
+    chances = [_smoothed(empty, even)]
+    for shorter, longer in itertools.pairwise(every):
+        endings = longer.codes % size**shorter.length
+        places = np.searchsorted(shorter.codes, endings)
+        before = chances[-1][places]
+        chances.append(_smoothed(longer, before))
+    return np.concatenate(chances)
 
 
 def _contexts(symbols: np.ndarray, size: int, length: int) -> Contexts:
@@ -73,7 +80,8 @@ def _contexts(symbols: np.ndarray, size: int, length: int) -> Contexts:
     ends = len(symbols) - length
     code = np.zeros(ends, dtype=np.int64)
     for place in range(length):
-        code = code * size + symbols[place : place + ends]
+        digit = symbols[place : place + ends]
+        code = code * size + digit
     codes, places = np.unique(code, return_inverse=True)
     cells = len(codes) * size
     many = f"order: expected tables of at most {MOST:,} cells, got {cells:,}"
@@ -86,9 +94,11 @@ def _contexts(symbols: np.ndarray, size: int, length: int) -> Contexts:
 
 def _smoothed(contexts: Contexts, shorter: np.ndarray) -> np.ndarray:
     """Chances (C, V) of what follows contexts, from their counts and the chances (C, V) after their endings."""
-    total = contexts.counts.sum(1, keepdims=True)
-    kinds = (contexts.counts > 0).sum(1, keepdims=True)
-    weighted = contexts.counts + kinds * shorter
+    counts = contexts.counts
+    occurs = counts > 0
+    kinds = occurs.sum(1, keepdims=True)
+    total = counts.sum(1, keepdims=True)
+    weighted = counts + kinds * shorter
     smooth: np.ndarray = weighted / (total + kinds)
     return smooth
 
@@ -102,11 +112,18 @@ def _following(every: list[Contexts], size: int) -> np.ndarray:
     for contexts in every:
         longer = contexts.codes[:, None] * size + symbols
         node = np.zeros_like(longer)
-        for ending in every[1 : contexts.length + 2]:
-            code = longer % size**ending.length
-            place = np.searchsorted(ending.codes, code)
-            inside = place.clip(max=len(ending.codes) - 1)
-            occurs = ending.codes[inside] == code
-            node[occurs] = firsts[ending.length] + inside[occurs]
+        most = contexts.length + 2
+        for ending in every[1:most]:
+            place, occurs = _places(ending, longer % size**ending.length)
+            first = firsts[ending.length]
+            node[occurs] = first + place[occurs]
         rows.append(node)
     return np.concatenate(rows)
+
+
+def _places(contexts: Contexts, code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The places (...) of codes (...) among contexts, and whether they are there at all."""
+    after = np.searchsorted(contexts.codes, code)
+    last = len(contexts.codes) - 1
+    place = after.clip(max=last)
+    return place, contexts.codes[place] == code
