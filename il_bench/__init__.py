@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
         LoggedEnv,
         StochasticExpert,
     )
+    from .core.filter import Filter
     from .core.policy import Log, Policy
     from .core.registry import ENVS, EXPERTS, learner, net
     from .core.settings import Values, as_tuple, require
@@ -66,6 +67,7 @@ _HOMES = {
     "core.arrays": "affine column coordinates namespace",
     "core.automaton": "Automaton",
     "core.env": "ArchiveEnv Certificate Env Expert FiniteEnv LoggedEnv StochasticExpert",
+    "core.filter": "Filter",
     "core.policy": "Log Policy",
     "core.registry": "ENVS EXPERTS LEARNERS NETS learner net",
     "core.settings": "Values as_tuple require",
