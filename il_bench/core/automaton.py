@@ -6,7 +6,7 @@ demonstration holds included. How often each node is visited, and what it is wor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -30,6 +30,9 @@ class Automaton:
     chances: torch.Tensor
     following: torch.Tensor
     start: torch.Tensor
+    _copies: dict[torch.device, Automaton] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         """Refuse tables that are no automaton."""
@@ -54,17 +57,28 @@ class Automaton:
         """How many, V."""
         return self.chances.shape[2]
 
+    def on(self, device: torch.device) -> Automaton:
+        """The same tables there; copied once."""
+        if device == self.chances.device:
+            return self
+        if device not in self._copies:
+            chances, following = self.chances.to(device), self.following.to(device)
+            self._copies[device] = Automaton(chances, following, self.start.to(device))
+        return self._copies[device]
+
     def at(self, node: torch.Tensor) -> torch.Tensor:
-        """The oracle's chances (R, E, V) at nodes (R, E)."""
+        """The oracle's chances (R, E, V) at nodes (R, E), where the nodes are."""
         places = self._place(node)
-        if len(self.chances) == 1:
-            return self.chances[0][places]
+        chances = self.on(node.device).chances
+        if len(chances) == 1:
+            return chances[0][places]
         run = torch.arange(len(places), device=places.device)
-        return self.chances[run[:, None], places]
+        return chances[run[:, None], places]
 
     def after(self, node: torch.Tensor, symbol: torch.Tensor) -> torch.Tensor:
         """The nodes (R, E) that follow symbols (R, E) at nodes (R, E), float64."""
-        following = self.following[self._place(node), symbol.long()]
+        tables = self.on(node.device)
+        following = tables.following[self._place(node), symbol.long()]
         return following.to(torch.float64)
 
     def _place(self, node: torch.Tensor) -> torch.Tensor:

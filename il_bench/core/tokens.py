@@ -44,7 +44,7 @@ class TokenEnv(Env):
     @property
     @abstractmethod
     def automaton(self) -> Automaton:
-        """The language; a `cached_property`, on the environment's device."""
+        """The language; a `cached_property`. Its tables are copied to wherever they are asked."""
 
     @abstractmethod
     def require_language(self) -> None:
@@ -83,9 +83,9 @@ class TokenEnv(Env):
     @final
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """At a first node, with nothing written."""
-        automaton = self.automaton
         drawn = streams.uniform("initial", episodes, 1)
         draw = drawn.to(self.device)
+        automaton = self.automaton.on(draw.device)
         through = automaton.start.cumsum(-1)
         below = (through < draw).sum(-1)
         place = below.clamp_max(automaton.nodes - 1)
