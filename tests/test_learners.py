@@ -40,9 +40,7 @@ TASKS = {
     "svm": ("ocr", dataclasses.replace(SMALL, net="svm", normalise="zscore", std_floor=0.1)),
 }
 
-REFUSAL = (
-    r"\w+: expected (Box actions|Discrete actions|net \w+|a text|an expert that).*, got .*; use "
-)
+REFUSAL = r"\w+: expected (Box actions|Discrete actions|net \w+|a text|an expert that).*; use "
 """How a learner says that it is not for such actions, or for such a net: contract enough for that task."""
 
 

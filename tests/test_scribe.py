@@ -122,7 +122,7 @@ def test_schedules_are_their_closed_forms():
 
 
 def test_a_schedule_of_each_run_and_where_it_ends():
-    learner = il.Scheduled(decay="linear", half=(10.0, 20.0), least=(0.0, 0.6))
+    learner = il.Scheduled(schedule="linear", half=(10.0, 20.0), least=(0.0, 0.6))
     assert learner.chances(10) == [0.5, 0.75]
     assert learner.chances(1000) == [0.0, 0.6]
     in_the_middle = il.Scheduled(training=il.Training("gru", updates=80))

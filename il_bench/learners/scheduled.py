@@ -33,12 +33,12 @@ class Scheduled:
 
     episodes: int = 8
     """Expert episodes to learn from."""
-    decay: Literal["linear", "exponential", "sigmoid", "constant"] = "sigmoid"
+    schedule: Literal["linear", "exponential", "sigmoid", "constant"] = "sigmoid"
     """How the chance of the demonstration's symbol falls from one: linear, exponential, inverse sigmoid; or is constant."""
     half: Values = 0.0
     """The update at which that chance is 1/2; 0 is the middle of training."""
     least: Values = 0.0
-    """The chance below which it does not fall; where the decay is constant, the chance itself."""
+    """The chance below which it does not fall; where the schedule is constant, the chance itself."""
     protect: int = 1
     """The first symbols of a text, so many, are always the demonstration's; 0 replaces the first one too, as in the paper."""
     iterates: int = 1
@@ -68,10 +68,10 @@ class Scheduled:
 
     def _chance(self, i: int, half: float, least: float) -> float:
         """The same for one run."""
-        if self.decay == "constant":
+        if self.schedule == "constant":
             return least
         middle = half or self.training.updates / 2
-        share = teacher_share(self.decay, i, middle)
+        share = teacher_share(self.schedule, i, middle)
         return max(share, least)
 
     def learn(
