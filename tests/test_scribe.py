@@ -10,7 +10,11 @@ import torch
 
 import il_bench as il
 from il_bench.core.policy import Log
+from il_bench.core.rollout import rollout
 from il_bench.fit.collect import demonstrate
+from il_bench.fit.course import Course
+from il_bench.fit.divergences import Divergence
+from il_bench.fit.own_episodes import LabelledEpisodes, by_student
 from il_bench.fit.roll_ins import CoinedSymbols
 from il_bench.fit.sequences import Sequences
 from il_bench.stats.theory import teacher_share
@@ -79,7 +83,7 @@ def test_the_optimum_of_scheduled_sampling_is_huszars():
     """Q(x2|x1) = e P(x2|x1) + (1 - e) P(x2): the conditional at e = 1, at e = 0 the marginal whatever was written."""
     shares = (1.0, 0.5, 0.0)
     env = Pair(horizon=2, seed=(0, 1, 2))
-    training = il.Training("gru", units=4, embedding=4, updates=250, lr=2e-2, sequences=64, soft=True, ema=0.95)  # fmt: skip
+    training = il.Training("gru", units=4, embedding=4, updates=120, lr=4e-2, sequences=64, soft=True, ema=0.95)  # fmt: skip
     learner = il.Scheduled(512, "constant", least=shares, protect=0, training=training)
     policy = learner.learn(env, Oracle(env))
     marginal = env.first @ env.second
@@ -158,3 +162,157 @@ def test_behind_the_last_symbol_stand_those_before():
     logits[..., 9] = 50.0
     seen = source.batch(sequences(env), 0, lambda obs, memory: (logits, memory))
     assert seen.obs[0, 0].tolist() == [[16] * 3, [9, 16, 16], [9, 9, 16], [9] * 3, [9] * 3]
+
+
+# Distillation
+
+
+def log_chances(*rows):
+    return torch.tensor([rows], dtype=torch.float64).log()
+
+
+ITS = torch.tensor([[[0.5, 0.5, 0.0], [0.2, 0.3, 0.5]]], dtype=torch.float64)
+OWN = log_chances([0.25, 0.25, 0.5], [0.6, 0.3, 0.1])
+
+
+def test_divergences_are_their_closed_forms():
+    forward = Divergence("forward")(OWN, ITS)
+    assert forward[0, 0] == pytest.approx(math.log(2))
+    expected = sum(
+        o * math.log(o / p) for o, p in zip((0.2, 0.3, 0.5), (0.6, 0.3, 0.1), strict=True)
+    )
+    assert forward[0, 1] == pytest.approx(expected)
+    reverse = Divergence("reverse")(OWN, ITS)
+    assert reverse[0, 0] == math.inf
+    assert Divergence("reverse")(ITS.log(), OWN.exp())[0, 1] == pytest.approx(forward[0, 1])
+    half = Divergence("jsd")(OWN, ITS)
+    other = Divergence("jsd")(ITS.clamp_min(1e-300).log(), OWN.exp())
+    assert half == pytest.approx(other)
+    assert half[0, 0] == pytest.approx(4 * (math.log(2) - entropy_gap()))
+
+
+def entropy_gap():
+    """Of o = (1/2, 1/2, 0) and p = (1/4, 1/4, 1/2): log 2 - JSD."""
+    middle = (0.375, 0.375, 0.25)
+    of_middle = -sum(m * math.log(m) for m in middle)
+    of_both = (math.log(2) + 1.5 * math.log(2)) / 2
+    return math.log(2) - (of_middle - of_both)
+
+
+@pytest.mark.parametrize(("balance", "end"), [(1e-6, "forward"), (1 - 1e-6, "reverse")])
+def test_jensen_and_shannon_s_scale_does_not_jump_at_the_ends(balance, end):
+    own, its = OWN[:, 1:], ITS[:, 1:]
+    near = Divergence("jsd", balance)(own, its)
+    assert near == pytest.approx(Divergence(end)(own, its), rel=1e-4)
+
+
+def test_the_temperature_is_of_both():
+    own, its = OWN[:, 1:], ITS[:, 1:]
+    warm = Divergence("forward", temperature=2.0)(own, its)
+    roots = ITS[0, 1].sqrt() / ITS[0, 1].sqrt().sum()
+    student = OWN[0, 1].exp().sqrt() / OWN[0, 1].exp().sqrt().sum()
+    assert warm[0, 0] == pytest.approx((roots * (roots / student).log()).sum())
+
+
+@pytest.mark.parametrize("kind", ["forward", "reverse", "jsd"])
+def test_what_is_never_done_has_a_gradient(kind):
+    logits = torch.tensor([[[-200.0, 0.0, 200.0]]], requires_grad=True)
+    chances = torch.tensor([[[1.0, 0.0, 0.0]]])
+    smoothing = 1e-3 if kind == "reverse" else 0.0
+    Divergence(kind, smoothing=smoothing)(logits, chances).sum().backward()
+    assert logits.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [("forward", {}), ("reverse", {"own": 0.5}), ("jsd", {"balance": 0.3})],
+)
+def test_every_divergence_ends_at_the_expert_s_chances(kind, settings):
+    env = Pair(horizon=2)
+    training = il.Training("gru", units=4, embedding=4, updates=100, lr=4e-2, sequences=16, ema=0.9)
+    learner = il.Distil(64, divergence=kind, training=training, **settings)
+    (chances,) = second_symbol(learner.learn(env, Oracle(env)))
+    assert (chances - env.second).abs().max() < 0.03
+
+
+def test_every_question_of_distillation_is_counted():
+    """Of 5 updates 3 clone; in the others two texts of four are the student's own."""
+    env = il.make("clock", horizon=7, seeds=2)
+    training = il.Training(**{**SMALL, "updates": 5})
+    learner = il.Distil(6, own=0.5, forced=0.6, training=training)
+    log = learner.learn(env, il.expert(env)).log
+    own = 2 * 2
+    assert log.labels.tolist() == [(6 + own) * 7] * 2
+    assert torch.equal(log.asked, log.labels)
+    assert torch.equal(log.steps, log.labels)
+    assert log.updates == 5
+
+
+def test_the_share_of_own_texts_is_exact_over_all_updates():
+    env = il.make("clock", horizon=2)
+    course = Course.begun(env, il.expert(env), None, None)
+    source = LabelledEpisodes(course, il.Streams((0,)), 0.3, 1.0, None)
+    for update in range(10):
+        source.batch(sequences(env), update, lambda obs, memory: (torch.zeros(1, obs.shape[1], 1, 16), None))  # fmt: skip
+    assert course.log.episodes == 12  # of 10 times 4
+
+
+def test_a_low_temperature_writes_what_is_likeliest():
+    env = il.make("clock", horizon=3)
+    logits = torch.zeros(1, 4, 1, 16)
+    logits[..., 5] = 1.0
+    drive = by_student(env, lambda obs, memory: (logits, memory), il.Streams((0,)), 4, 0.01)
+    seen = rollout(env, drive, il.Streams((0,)), 4)
+    assert (seen.action == 5).all()
+
+
+def test_the_policy_of_the_moment_is_shown_evenly():
+    env = il.make("clock", horizon=3)
+    training = il.Training(**{**SMALL, "updates": 10})
+    for cls, settings in ((il.Distil, {"forced": 0.3}), (il.Scheduled, {})):
+        moments = []
+        log = Log(iterate=lambda i, policy, moments=moments: moments.append((i, policy)))
+        learner = cls(4, iterates=4, training=training, **settings)
+        policy = learner.learn(env, il.expert(env), None, log)
+        assert [i for i, _ in moments] == [0, 1, 2, 3]
+        last = moments[-1][1]
+        assert torch.equal(last.layers[0], policy.layers[0])
+        assert not torch.equal(moments[0][1].layers[0], policy.layers[0])
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: il.Scheduled(least=1.5), "least: expected a chance from 0 to 1, got 1.5"),
+        (lambda: il.Scheduled(half=-1.0), "half: expected a number of at least 0"),
+        (lambda: il.Scheduled(protect=-1), "protect: expected at least 0 symbols, got -1"),
+        (lambda: il.Scheduled(schedule="cosine"), "schedule: expected"),
+        (lambda: il.Distil(own=1.5), "own: expected a share from 0 to 1, got 1.5"),
+        (lambda: il.Distil(loss_temperature=0.0), "loss_temperature: expected a number above 0"),
+        (lambda: il.Distil(balance=1.0), "balance: expected above 0 and below 1, got 1"),
+        (lambda: il.Distil(divergence="reverse", smoothing=0.0), "smoothing: expected above 0"),
+    ],
+)
+def test_impossible_settings_are_refused_in_a_sentence(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
+
+
+@pytest.mark.parametrize("name", ["scheduled", "distil"])
+def test_a_net_that_does_not_write_is_refused(name):
+    env = il.make("clock", horizon=3)
+    learner = il.learner(name, training=il.Training())
+    with pytest.raises(ValueError, match=f"{name}: expected net gru or transformer, got mlp"):
+        learner.learn(env, il.expert(env))
+
+
+def test_who_writes_no_text_is_refused_before_anybody_drives():
+    env = il.make("resetcliff", horizon=3)
+    training = il.Training(**SMALL)
+    with pytest.raises(ValueError, match="scheduled: expected a text"):
+        il.Scheduled(training=training).learn(env, il.expert(env))
+    with pytest.raises(ValueError, match="distil: expected an expert that tells the chances"):
+        il.Distil(training=training).learn(env, il.expert(env))

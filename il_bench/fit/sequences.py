@@ -73,14 +73,9 @@ class Sequences:
         """The steps from `first` to before `end`."""
         return self._each(lambda part: part[:, :, first:end])
 
-    def where(self, chosen: torch.Tensor, other: Sequences) -> Sequences:
-        """These sequences where `chosen` (R, E), and others elsewhere; what not both know is left out."""
-        parts = {}
-        for name, one in vars(self).items():
-            two = getattr(other, name)
-            known = one is not None and two is not None
-            parts[name] = _chosen(chosen, one, two) if known else None
-        return Sequences(**parts)
+    def rest(self, first: int) -> Sequences:
+        """The sequences from `first` on."""
+        return self._each(lambda part: part[:, first:])
 
     def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Sequences:
         """Every part of it, changed."""
@@ -89,11 +84,14 @@ class Sequences:
         return dataclasses.replace(self, **changed)
 
 
-def _chosen(chosen: torch.Tensor, one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
-    """Rows (R, E, ...) of one or of the other."""
-    ones = (1,) * (one.dim() - 2)
-    rows = chosen.reshape(*chosen.shape, *ones)
-    return torch.where(rows, one, two)
+def joined(one: Sequences, two: Sequences) -> Sequences:
+    """The sequences of both; what not both know is left out."""
+    parts: dict[str, Any] = {}
+    for name, part in vars(one).items():
+        other = getattr(two, name)
+        known = part is not None and other is not None
+        parts[name] = torch.cat((part, other), 1) if known else None
+    return Sequences(**parts)
 
 
 class Source(Protocol):
