@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from il_bench.records import rows
 from il_bench.records.record import Record
-from il_bench.records.schema import DIMS
+from il_bench.records.schema import CHANCES, DIMS
 from il_bench.show.facts import facts_of
 from il_bench.show.report import RARE, sentence, sentence_of
 from il_bench.stats.intervals import FEWEST, contrast
@@ -49,7 +49,11 @@ def record_of(
     length = np.where(broken >= 0, broken, length)
     sizes = {"learner": copies + 1, "run": runs, "episode": episodes, "time": STEPS + 1}
     sizes |= {"step": STEPS, "x": 1, "d": 1, "u": 1}
-    arrays = {name: np.zeros([sizes[dim] for dim in dims]) for name, (dims, _) in DIMS.items()}
+    arrays = {
+        name: np.zeros([sizes[dim] for dim in dims])
+        for name, (dims, _) in DIMS.items()
+        if name not in CHANCES
+    }
     arrays |= {
         "divergence": divergence,
         "delta": divergence[..., None],

@@ -17,7 +17,7 @@ from il_bench.fit.sequences import Sequences, windows
 from il_bench.measures import probes
 from il_bench.measures.quantities import Reference
 
-LANGUAGES = ("golden", "clock", "keyed")
+LANGUAGES = ("golden", "clock", "keyed", "expanding", "dyck", "recall")
 
 
 def off_path(env, episodes=400):
@@ -96,7 +96,8 @@ def test_a_symbol_that_slips_is_uniform_and_its_twin_s_too():
 def test_the_table_of_demonstrations_is_their_counts(name):
     env = il.make(name, horizon=8, seeds=2, context=2)
     policy = il.BC(20, il.Training(net="table")).learn(env, il.expert(env))
-    assert policy.counts.shape == (2, 1, 17 * 17, 16)
+    symbols = env.automaton.symbols
+    assert policy.counts.shape == (2, 1, (symbols + 1) ** 2, symbols)
     assert policy.counts.sum() == 2 * 20 * 8
     again = il.Training(net="table").net.restore(policy.arrays(), env.action_space)
     obs = env.observation(env.initial(Streams(env.seeds), 3)).float()

@@ -7,9 +7,12 @@ demonstration holds included. How often each node is visited, and what it is wor
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
 
 import torch
 
+from .oracle import Oracle
 from .settings import require
 
 ROUNDING = 1e-9
@@ -17,13 +20,13 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
-class Automaton:
-    """Tables of N nodes and V symbols, float64.
+class Automaton(Oracle):
+    """Tables of N nodes and V symbols, float64; a place is the number of a node.
 
     Attributes:
         chances: (A, N, V) of each symbol at each node; A is one table for all runs, or one for each.
         following: (N, V) int64, the node that follows each symbol at each node: every one, so that the oracle has an
-            answer on every prefix.
+            answer on every prefix; or (A, N, V), where each run has its own.
         start: (N,) chances of the first node.
     """
 
@@ -34,10 +37,12 @@ class Automaton:
         default_factory=dict, init=False, repr=False, compare=False
     )
 
+    coordinates: ClassVar = {"node": "of the automaton"}
+
     def __post_init__(self) -> None:
         """Refuse tables that are no automaton."""
         _, nodes, symbols = self.chances.shape
-        shape = tuple(self.following.shape)
+        shape = tuple(self.following.shape[-2:])
         wanted = f"following: expected (N, V) = ({nodes}, {symbols}) as in chances, got {shape}"
         require(shape == (nodes, symbols), wanted)
         inside = (self.following >= 0) & (self.following < nodes)
@@ -66,24 +71,49 @@ class Automaton:
             self._copies[device] = Automaton(chances, following, self.start.to(device))
         return self._copies[device]
 
-    def at(self, node: torch.Tensor) -> torch.Tensor:
-        """The oracle's chances (R, E, V) at nodes (R, E), where the nodes are."""
-        places = self._place(node)
-        chances = self.on(node.device).chances
+    def first(self, draw: torch.Tensor) -> torch.Tensor:
+        """See `Oracle.first`."""
+        start = self.on(draw.device).start
+        through = start.cumsum(-1)
+        below = (through < draw).sum(-1, keepdim=True)
+        node = below.clamp_max(self.nodes - 1)
+        return node.to(torch.float64)
+
+    def at(self, place: torch.Tensor) -> torch.Tensor:
+        """See `Oracle.at`."""
+        node = self._node(place)
+        chances = self.on(place.device).chances
         if len(chances) == 1:
-            return chances[0][places]
-        run = torch.arange(len(places), device=places.device)
-        return chances[run[:, None], places]
+            return chances[0][node]
+        run = torch.arange(len(node), device=node.device)
+        return chances[run[:, None], node]
 
-    def after(self, node: torch.Tensor, symbol: torch.Tensor) -> torch.Tensor:
-        """The nodes (R, E) that follow symbols (R, E) at nodes (R, E), float64."""
-        tables = self.on(node.device)
-        following = tables.following[self._place(node), symbol.long()]
-        return following.to(torch.float64)
+    def after(self, place: torch.Tensor, symbol: torch.Tensor) -> torch.Tensor:
+        """See `Oracle.after`."""
+        following = self.on(place.device).following
+        cell = self._node(place), symbol.long()
+        if following.dim() == 3:
+            run = torch.arange(len(following), device=following.device)
+            cell = run[:, None], *cell
+        node = following[cell]
+        return node[..., None].to(torch.float64)
 
-    def _place(self, node: torch.Tensor) -> torch.Tensor:
+    def off_path(self, place: torch.Tensor) -> torch.Tensor:
+        """See `Oracle.off_path`."""
+        node = self._node(place)
+        reached = self._reached.to(node.device)
+        its = reached.expand(len(node), -1)
+        return ~its.gather(1, node)
+
+    @cached_property
+    def _reached(self) -> torch.Tensor:
+        """See `reached`."""
+        return self.reached()
+
+    def _node(self, place: torch.Tensor) -> torch.Tensor:
         """Rows of the tables; what is no node, as a certificate's search tries, counts as the nearest one below."""
-        return node.long().clamp(0, self.nodes - 1)
+        node = place[..., 0].long()
+        return node.clamp(0, self.nodes - 1)
 
     def steps(self, chosen: torch.Tensor, slip: float = 0.0) -> torch.Tensor:
         """The chain (A, N, N) from node to node of a writer who chooses by chances (A, N, V) alone.
@@ -94,9 +124,22 @@ class Automaton:
         """
         meant = (1 - slip) * chosen
         written = meant + slip / self.symbols
-        places = self.following.expand_as(written)
+        written, places = torch.broadcast_tensors(written, self.following)
         square = written.new_zeros(*written.shape[:2], self.nodes)
         return square.scatter_add(2, places, written)
+
+    def reached(self) -> torch.Tensor:
+        """Whether the oracle's own texts ever come to each node, (A, N) bool, if none of their symbols slips."""
+        goes, following = torch.broadcast_tensors(self.chances > 0, self.following)
+        places = following.flatten(1)
+        here = (self.start > 0).expand(len(goes), -1)
+        while True:
+            leads = goes & here[..., None]
+            ways = here.long().scatter_add(1, places, leads.long().flatten(1))
+            there = ways > 0
+            if bool((there == here).all()):
+                return here
+            here = there
 
     def occupancy(self, chosen: torch.Tensor, horizon: int, slip: float = 0.0) -> torch.Tensor:
         """Exact chances (A, T+1, N) to stand at each node at each step; arguments as of `steps`."""
@@ -123,7 +166,7 @@ class Automaton:
         value = reward.new_zeros(len(chosen), self.nodes)
         worth = []
         for _ in range(horizon):
-            later = value[:, self.following]
+            later = self._ahead(value)
             written = reward + later
             average = written.mean(-1, keepdim=True)
             own = (1 - slip) * written + slip * average
@@ -131,6 +174,14 @@ class Automaton:
             value = (chosen * own).sum(-1)
         worth.reverse()
         return torch.stack(worth, 1)
+
+    def _ahead(self, value: torch.Tensor) -> torch.Tensor:
+        """Values (A, N) of nodes as those (A, N, V) of the symbols that lead to them."""
+        following = self.following
+        if following.dim() == 2:
+            return value[:, following]
+        table = torch.arange(len(following), device=following.device)
+        return value.expand(len(following), -1)[table[:, None, None], following]
 
 
 def _require_distribution(name: str, chances: torch.Tensor) -> None:

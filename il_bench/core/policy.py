@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, final
+from typing import Any, ClassVar, Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
@@ -123,6 +123,14 @@ class Policy(ABC):
             out[:, 0] if isinstance(self.action_space, spaces.Discrete) else out.astype(np.float32)
         )
         return (out[0] if obs.ndim == 1 else out), memory
+
+
+@runtime_checkable
+class StochasticPolicy(Protocol):
+    """A policy that tells the chances of its Discrete actions, by which it acts where it is handed a draw."""
+
+    def distribution(self, obs: torch.Tensor, memory: Any = None) -> tuple[torch.Tensor, Any]:
+        """Chances (R, E, A), float64, for observations (R, E, O), and what is remembered; see `Policy.act`."""
 
 
 SPENT = (

@@ -1,6 +1,6 @@
 """Token sequences: the state is a prefix, an action is the next symbol, the expert an oracle on every prefix.
 
-What a prefix is to the oracle, a node of its automaton, is all that the state keeps of it, beside the last symbols,
+What a prefix is to the oracle, such as a node of its automaton, is all that the state keeps of it, beside the last symbols,
 which are what is observed, as numbers of a vocabulary. The symbol that is written is the one that was chosen but for a
 slip: with its chance a uniform symbol is written instead, to the expert's twin and to the learner's at the same steps.
 """
@@ -15,18 +15,19 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from .automaton import Automaton
 from .env import Certificate, Env
+from .oracle import Oracle
 from .settings import Values, require, require_counts
 from .streams import Streams
-
-NODE, OFF, LAST = 0, 1, 2
-"""Places of a state: the node, whether the last symbol was one that the oracle never writes there, the last symbol."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenEnv(Env):
-    """A language: what follows at each node is its automaton's; experts and policies write by chance."""
+    """A language: what follows a prefix is its oracle's; experts and policies write by chance.
+
+    A state is where the prefix stands with the oracle, one number for an automaton; whether the last symbol was one that
+    the oracle never writes there; and the last symbols, the latest first.
+    """
 
     horizon: int = 64
     """Symbols that are written in an episode, T."""
@@ -43,8 +44,8 @@ class TokenEnv(Env):
 
     @property
     @abstractmethod
-    def automaton(self) -> Automaton:
-        """The language; a `cached_property`. Its tables are copied to wherever they are asked."""
+    def automaton(self) -> Oracle:
+        """The language, nearly always an `Automaton`; a `cached_property`. It answers on whatever device it is asked."""
 
     @abstractmethod
     def require_language(self) -> None:
@@ -62,10 +63,11 @@ class TokenEnv(Env):
 
     @property
     def states(self) -> dict[str, str]:  # type: ignore[override]
-        """The node, the flag, and the last symbols, the latest first."""
+        """What the prefix is to the oracle, the flag, and the last symbols, the latest first."""
+        place = self.automaton.coordinates
         older = {f"symbol {back} back": "" for back in range(1, self.context)}
         off = "1 where the oracle never writes the last symbol there"
-        return {"node": "of the automaton", "off": off, "symbol": "the last one", **older}
+        return {**place, "off": off, "symbol": "the last one", **older}
 
     @property
     @final
@@ -82,31 +84,37 @@ class TokenEnv(Env):
 
     @final
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
-        """At a first node, with nothing written."""
+        """At a first place, with nothing written."""
+        automaton = self.automaton
         drawn = streams.uniform("initial", episodes, 1)
-        draw = drawn.to(self.device)
-        automaton = self.automaton.on(draw.device)
-        through = automaton.start.cumsum(-1)
-        below = (through < draw).sum(-1)
-        place = below.clamp_max(automaton.nodes - 1)
-        node = place.to(torch.float64)
-        on = torch.zeros_like(node)
-        none = torch.full_like(node, automaton.symbols)
+        place = automaton.first(drawn.to(self.device))
+        on = torch.zeros_like(place[..., :1])
+        none = torch.full_like(on, automaton.symbols)
         unwritten = [none] * self.context
-        return torch.stack((node, on, *unwritten), -1)
+        return torch.cat((place, on, *unwritten), -1)
 
     @final
     def transition(self, state: Any, action: Any, noise: Any) -> Any:
         """The symbol is written, or another where the step slips."""
-        node = state[..., NODE]
+        place = self._place(state)
         symbol = self.written(action[..., 0], noise)
-        chances = self.automaton.at(node)
-        its = chances.gather(-1, symbol.long()[..., None])[..., 0]
+        chances = self.automaton.at(place)
+        its = chances.gather(-1, symbol.long()[..., None])
         off = (its == 0).to(state.dtype)
-        following = self.automaton.after(node, symbol)
-        older = state[..., LAST:-1]
-        new = torch.stack((following, off, symbol), -1)
-        return torch.cat((new, older), -1)
+        following = self.automaton.after(place, symbol)
+        symbols = self._symbols(state)
+        older = symbols[..., :-1]
+        return torch.cat((following, off, symbol[..., None], older), -1)
+
+    @final
+    def _place(self, state: Any) -> Any:
+        """What prefixes are to the oracle, (..., P), in states (..., X)."""
+        return state[..., : -1 - self.context]
+
+    @final
+    def _symbols(self, state: Any) -> Any:
+        """The last symbols (..., context), the latest first, in states (..., X)."""
+        return state[..., -self.context :]
 
     @final
     def written(self, chosen: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
@@ -122,12 +130,13 @@ class TokenEnv(Env):
     @final
     def observation(self, state: Any) -> Any:
         """The last symbols."""
-        return state[..., LAST:]
+        return self._symbols(state)
 
     @final
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """Log-likelihood of what was written under the smoothed oracle, nats: a text's return is minus its NLL."""
-        symbol = next_state[..., LAST:][..., :1].long()
+        symbols = self._symbols(next_state)
+        symbol = symbols[..., :1].long()
         chances = self.oracle(state)
         its = chances.gather(-1, symbol)[..., 0]
         exact = (1 - self.smooth) * its
@@ -137,7 +146,12 @@ class TokenEnv(Env):
     @final
     def oracle(self, state: torch.Tensor) -> torch.Tensor:
         """The chances (R, E, V) of the next symbol after prefixes (R, E, X), before any slip."""
-        return self.automaton.at(state[..., NODE])
+        return self.automaton.at(self._place(state))
+
+    @final
+    def off_path(self, state: torch.Tensor) -> torch.Tensor:
+        """Whether prefixes (R, E, X) are to the oracle what no text of its own is, unless a symbol slips; (R, E) bool."""
+        return self.automaton.off_path(self._place(state))
 
     @final
     def spelled(self, path: Any) -> tuple[list[int], Any, Any]:
@@ -147,12 +161,12 @@ class TokenEnv(Env):
         """
         size = len(self.states)
         states = torch.tensor(path).reshape(-1, size)
-        first, *others = states
-        single = not others
-        begun = bool(first[LAST] < self.automaton.symbols)
+        latest = self._symbols(states)[:, 0]
+        single = len(states) == 1
+        begun = bool(latest[0] < self.automaton.symbols)
         written = states if single and begun else states[1:]
-        symbols = written[:, LAST].long()
-        off = written[:, OFF] == 1
+        symbols = self._symbols(written)[:, 0].long()
+        off = written[:, -1 - self.context] == 1
         costs = np.zeros(len(symbols))
         if not single:
             before = states[None, :-1]
@@ -163,7 +177,7 @@ class TokenEnv(Env):
     @final
     def terminal(self, state: Any) -> Any:
         """Never."""
-        first = state[..., NODE]
+        first = state[..., 0]
         return first != first
 
 
@@ -174,8 +188,8 @@ def _uniform(pair: torch.Tensor) -> torch.Tensor:
 
 
 def apart(state: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """1 where two prefixes are not the same to the oracle, or one has just left the language; else 0, (R, E, 1)."""
-    both = slice(NODE, LAST)
+    """1 where two prefixes are not at one node of an automaton, or one has just left the language; else 0, (R, E, 1)."""
+    both = slice(0, 2)
     differ = state[..., both] != other[..., both]
     return differ.any(-1, keepdim=True).to(torch.float64)
 

@@ -197,6 +197,8 @@ def open(path: str | Path) -> xarray.Dataset:
     variables = {}
     for name, variable in VARIABLES.items():
         values = _stacked([run.arrays[name] for run in ordered])
+        if variable.needs and np.isnan(values).all():
+            continue
         variables[name] = (variable.dims, values, {"description": variable.words})
     coordinates = {}
     for name, column in columns.items():

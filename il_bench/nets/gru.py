@@ -153,6 +153,11 @@ class GRUPolicy(Policy):
         chances = out.softmax(-1)
         return choose(chances, draw), state
 
+    def distribution(self, obs: torch.Tensor, memory: Any = None) -> tuple[torch.Tensor, State]:
+        """See `StochasticPolicy`."""
+        out, state = self.go_on(obs, memory)
+        return out.softmax(-1), state
+
     def __getitem__(self, run: int) -> GRUPolicy:
         """The policy of one run."""
         pick = one_of(run, self.runs)

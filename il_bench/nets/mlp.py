@@ -124,6 +124,10 @@ class MLPPolicy(Policy):
             return out.argmax(-1, keepdim=True), memory
         return choose(out.softmax(-1), draw), memory
 
+    def distribution(self, obs: torch.Tensor, memory: Any = None) -> tuple[torch.Tensor, Any]:
+        """See `StochasticPolicy`."""
+        return self.output(obs).softmax(-1), memory
+
     def __getitem__(self, run: int) -> MLPPolicy:
         """The policy of one run."""
         pick = one_of(run, self.runs)

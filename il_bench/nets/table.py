@@ -53,19 +53,38 @@ class TablePolicy(Policy):
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, Any]:
         """See `Policy.act`; `draw` asks for a random action of the counted chances."""
-        step = memory
-        if step is None:
-            step = torch.zeros(obs.shape[:2], dtype=torch.long, device=obs.device)
+        step = self._step(obs, memory)
         cell = self._cell(obs, step)
+        if draw is not None:
+            weights = self._weights(cell)
+            return choose(weights, draw), step + 1
         counts = self.counts[cell]
         unseen = counts.sum(-1, keepdim=True) == 0
-        if draw is not None:
-            alike = torch.ones_like(counts)
-            weights = torch.where(unseen, alike, counts)
-            return choose(weights, draw), step + 1
         most = counts.argmax(-1, keepdim=True)
         fill = self.fill[cell]
         return torch.where(unseen, fill[..., None], most), step + 1
+
+    def distribution(self, obs: torch.Tensor, memory: Any = None) -> tuple[torch.Tensor, Any]:
+        """See `StochasticPolicy`."""
+        step = self._step(obs, memory)
+        cell = self._cell(obs, step)
+        weights = self._weights(cell).double()
+        total = weights.sum(-1, keepdim=True)
+        return weights / total, step + 1
+
+    def _step(self, obs: torch.Tensor, memory: Any) -> torch.Tensor:
+        """The step (R, E) of each episode."""
+        if memory is None:
+            return torch.zeros(obs.shape[:2], dtype=torch.long, device=obs.device)
+        step: torch.Tensor = memory
+        return step
+
+    def _weights(self, cell: tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """How often each action (R, E, A) was seen in some cells; where none was, all alike."""
+        counts = self.counts[cell]
+        unseen = counts.sum(-1, keepdim=True) == 0
+        alike = torch.ones_like(counts)
+        return torch.where(unseen, alike, counts)
 
     def _cell(self, obs: torch.Tensor, step: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Run, table and state of each observation, with which counts are indexed."""

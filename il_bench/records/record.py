@@ -149,8 +149,9 @@ class Record:
             name: json.dumps(self.config[name])
             for name in ("env", "expert", "learners", "versions")
         }
-        for name in ("terminated", "truncated"):
-            data[name] = data[name].astype("int8")
+        for name, array in data.data_vars.items():
+            if array.dtype == bool:
+                data[name] = array.astype("int8")
         try:
             with whole(Path(path)) as draft:
                 data.to_netcdf(draft, engine="scipy")

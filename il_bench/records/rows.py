@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.registry import ENVS
 from ..core.settings import require
-from ..stats import intervals
+from ..stats import accumulation, intervals
 from ..stats.intervals import Contrast, Interval, contrast, interval
 
 if TYPE_CHECKING:
@@ -39,12 +39,14 @@ class Variable:
         words: what it is.
         dims: its dimensions.
         late: whether results of earlier versions may lack it.
+        needs: the array without which a Record does not tell it; "" where every Record does.
     """
 
     measure: Callable[[Record, int], np.ndarray]
     words: str
     dims: tuple[str, ...] = ("run",)
     late: bool = False
+    needs: str = ""
 
 
 def _divergence_quantile(part: float, record: Record, learner: int) -> np.ndarray:
@@ -67,6 +69,14 @@ def _mean_error(record: Record, error: np.ndarray, where: int) -> np.ndarray:
     broke = record.arrays["broke"][where]
     length = record.arrays["length"][where]
     return intervals.mean_error(error, broke, length)
+
+
+def _each_step(name: str, record: Record, learner: int) -> np.ndarray:
+    """The mean of an array (R, E, T) over the steps whose prefixes hold something of their writer's."""
+    each = record.arrays[name][learner]
+    where = 0 if name.endswith("_off") else learner
+    length = record.arrays["length"][where]
+    return accumulation.mean_step(each, length)
 
 
 def _falls(record: Record, learner: int) -> np.ndarray:
@@ -118,6 +128,11 @@ def _growth(record: Record, learner: int) -> np.ndarray:
     return np.array([fit.alpha for fit in fits])
 
 
+def _chance(name: str, words: str) -> Variable:
+    """The mean over steps of an array that Records of experts hold which act by chance."""
+    return Variable(partial(_each_step, name), words, late=True, needs=name)
+
+
 NOBODY = "Nobody is compared with the expert."
 """What is said of a Record that holds no learner."""
 
@@ -155,6 +170,11 @@ VARIABLES: dict[str, Variable] = {
     "expert_return": Variable(
         lambda record, learner: record.returns(0), "that of the expert's twins", late=True
     ),
+    "kl_off": _chance("kl_off", "KL from the expert's chances to the learner's, expert's prefixes"),
+    "kl_on": _chance("kl_on", "the same on the learner's own prefixes"),
+    "nll_off": _chance("nll_off", "what the expert's symbols cost under the learner, nats each"),
+    "nll_on": _chance("nll_on", "what the learner's symbols cost under the expert, nats each"),
+    "outside": _chance("outside_on", "the learner's chance of what the expert never writes there"),
     "falls": Variable(
         _falls, "share of rollouts that the environment ended where the expert's went on"
     ),
@@ -190,7 +210,16 @@ VARIABLES: dict[str, Variable] = {
 
 def numbers(record: Record, learner: int = 1) -> dict[str, np.ndarray]:
     """The numbers (R, ...) of one learner's runs, under the names of `VARIABLES`."""
-    return {name: variable.measure(record, learner) for name, variable in VARIABLES.items()}
+    told = {}
+    for name, variable in VARIABLES.items():
+        if is_told(record, variable):
+            told[name] = variable.measure(record, learner)
+    return told
+
+
+def is_told(record: Record, variable: Variable) -> bool:
+    """Whether a Record tells a variable."""
+    return not variable.needs or variable.needs in record.arrays
 
 
 def drift_of(values: np.ndarray, indicator: bool) -> Interval:
@@ -291,6 +320,14 @@ def _gap(on: np.ndarray, off: np.ndarray) -> Interval:
     return interval(intervals.ratio(on, off))
 
 
+def _excess(on: np.ndarray, off: np.ndarray) -> Interval:
+    return interval(accumulation.excess(on, off))
+
+
+def _hundredths(shares: np.ndarray) -> Interval:
+    return interval(100 * shares)
+
+
 def _mean(values: np.ndarray) -> float:
     return float(values.mean())
 
@@ -340,6 +377,12 @@ COLUMNS: dict[str, Column] = {
     "error_off": Column(interval, ("error_off",)),
     "error_on": Column(interval, ("error_on",)),
     "exposure": Column(_gap, ("error_on", "error_off"), "on/off error"),
+    "kl_off": Column(interval, ("kl_off",), "KL off"),
+    "kl_on": Column(interval, ("kl_on",), "KL on"),
+    "excess": Column(_excess, ("kl_on", "kl_off"), "%ExAccErr"),
+    "outside": Column(_hundredths, ("outside",), "% off support"),
+    "nll_on": Column(interval, ("nll_on",), "own NLL"),
+    "nll_off": Column(interval, ("nll_off",), "NLL off"),
     "cost_gap": Column(interval, ("cost_gap",), "cost gap"),
     "falls": Column(_fallen, ("ended", "expert_ended"), "falls", Falls.texts),
     "broke": Column(_how_many, ("broke",)),
@@ -349,12 +392,16 @@ COLUMNS: dict[str, Column] = {
     "updates": Column(_median_count, ("updates",), "updates", _whole),
     "seconds": Column(_total, ("seconds",), "seconds", _tenths),
 }
-"""What a line of a table says, in the order of the table."""
+"""What a line of a table says, in the order of the table, of what its runs tell."""
 
 
 def line(values: Numbers) -> dict[str, Any]:
     """The columns of a line, pooled from the numbers (n, ...) of its runs."""
-    return {name: _pooled(values, column) for name, column in COLUMNS.items()}
+    pooled = {}
+    for name, column in COLUMNS.items():
+        if set(column.of) <= set(values):
+            pooled[name] = _pooled(values, column)
+    return pooled
 
 
 def _pooled(values: Numbers, column: Column) -> Any:
@@ -367,7 +414,7 @@ def line_texts(line: Mapping[str, Any]) -> dict[str, Texts]:
     """The cells of a line by their titles: value and interval."""
     texts = {}
     for name, column in COLUMNS.items():
-        if column.title:
+        if column.title and name in line:
             texts[column.title] = column.texts(line[name])
     return texts
 
@@ -471,8 +518,9 @@ def _pooled_numbers(record: Record, learner: int) -> dict[str, np.ndarray]:
     numbers = {}
     for column in COLUMNS.values():
         for name in column.of:
-            if name not in numbers:
-                numbers[name] = VARIABLES[name].measure(record, learner)
+            variable = VARIABLES[name]
+            if name not in numbers and is_told(record, variable):
+                numbers[name] = variable.measure(record, learner)
     return numbers
 
 

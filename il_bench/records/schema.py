@@ -54,7 +54,51 @@ DIMS: dict[str, tuple[tuple[str, ...], str]] = {
 """Name of each array, its dimensions, and what it is."""
 
 
-KINDS = {"length": "iu", "broke": "i", "terminated": "b", "truncated": "b"}
+CHANCES: dict[str, tuple[tuple[str, ...], str]] = {
+    "kl_off": (
+        ("learner", "run", "episode", "step"),
+        "nats from the expert's chances to the learner's, KL(expert, learner), on the expert's prefixes",
+    ),
+    "kl_on": (
+        ("learner", "run", "episode", "step"),
+        "the same on the learner's own prefixes",
+    ),
+    "reverse_kl_off": (
+        ("learner", "run", "episode", "step"),
+        "nats from the learner's chances to the expert's, smoothed, on the expert's prefixes",
+    ),
+    "reverse_kl_on": (
+        ("learner", "run", "episode", "step"),
+        "the same on the learner's own prefixes",
+    ),
+    "nll_off": (
+        ("learner", "run", "episode", "step"),
+        "nats that the expert's next action costs under the learner on average, on the expert's prefixes",
+    ),
+    "nll_on": (
+        ("learner", "run", "episode", "step"),
+        "nats that the learner's next action costs under the expert, smoothed, on average, on its own prefixes",
+    ),
+    "outside_off": (
+        ("learner", "run", "episode", "step"),
+        "the learner's chance of actions that the expert never takes there, on the expert's prefixes",
+    ),
+    "outside_on": (
+        ("learner", "run", "episode", "step"),
+        "the same on the learner's own prefixes",
+    ),
+    "off_path": (
+        ("learner", "run", "episode", "time"),
+        "the prefix is to the expert what none of its own is",
+    ),
+}
+"""Arrays of learners whose expert acts by chance and tells its chances; NaN of a learner that tells none."""
+
+
+DIMS |= CHANCES
+
+
+KINDS = {"length": "iu", "broke": "i", "terminated": "b", "truncated": "b", "off_path": "b"}
 """NumPy's letters for what arrays may hold; all others hold floating-point numbers."""
 
 
@@ -62,8 +106,8 @@ LARGEST_COUNT = 2**53
 """Beyond it a floating-point number does not tell neighbours apart: nothing is counted so far."""
 
 
-LATE = {"truncated"}
-"""Arrays that Records of earlier versions lack."""
+LATE = {"truncated", *CHANCES}
+"""Arrays that Records of earlier versions lack, or of experts that do not act by chance."""
 
 
 @dataclass(frozen=True)

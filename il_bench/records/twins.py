@@ -41,7 +41,7 @@ from ..core.settings import (
 )
 from ..core.streams import Streams
 from ..core.threads import few_threads
-from . import coupling
+from . import conditionals, coupling
 from .record import Record
 from .starts import demonstrated
 
@@ -94,7 +94,8 @@ def compare(
     twins = _Twins(env, bound(env, expert, streams, episodes), streams, episodes, sample)
     lead = twins.lead()
     no_error = torch.zeros_like(lead.action)
-    parts = [_arrays(env, lead, lead, no_error, no_error)]
+    experts = _arrays(env, lead, lead, no_error, no_error)
+    parts = [experts | twins.conditionals(expert, lead, lead)]
     parts += [twins.of(name, policy, lead) for name, policy in chosen.items()]
     arrays = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     index = _index(twins, chosen, lead) | (notes or {})
@@ -177,7 +178,13 @@ class _Twins:
         labels = flat_ask(env, self.expert, own)
         error_on = action_error(env, own.action, labels)
         error_off = action_error(env, taken, lead.action)
-        return _arrays(env, own, lead, error_on, error_off)
+        arrays = _arrays(env, own, lead, error_on, error_off)
+        return arrays | self.conditionals(policy, own, lead)
+
+    def conditionals(self, who: Who, own: Rollout, lead: Rollout) -> dict[str, np.ndarray]:
+        """Somebody's chances beside the expert's, see `conditionals.compared`; nothing where it does not act by chance."""
+        oracle = conditionals.oracle_of(self.env, self.expert)
+        return conditionals.compared(self.env, oracle, who, own, lead) if oracle else {}
 
     def _note_uncoupled(
         self, name: str, own: Rollout, lead: Rollout, places: np.ndarray | None

@@ -13,8 +13,9 @@ from typing import Any, Literal
 import numpy as np
 
 from ..records.record import Record
-from ..records.rows import VARIABLES, drift_of
-from ..stats.intervals import Contrast, Interval, contrast
+from ..records.rows import VARIABLES, drift_of, is_told
+from ..stats.accumulation import excess
+from ..stats.intervals import Contrast, Interval, contrast, interval
 
 FAR = 0.5
 """A rollout is lost from this part of its ceiling on: nearly as far from its twin as two unrelated states."""
@@ -25,6 +26,22 @@ MOST = 0.5
 Yardstick = Literal["drift", "lost", "time", "order"]
 """By what two learners are compared: D at the horizon, the share of rollouts lost, the step at which they part, or
 only which of two D is smaller, where one of them tells where rollouts were stopped."""
+
+
+@dataclass(frozen=True)
+class Chances:
+    """How far a learner's chances are from its expert's, where both act by chance.
+
+    Attributes:
+        off, on: KL(expert, learner), nats a step, on the expert's prefixes and on its own; medians over runs.
+        excess: %ExAccErr, by how many percent the latter is more, run by run.
+        outside: its chance of what its expert never does there, on its own prefixes.
+    """
+
+    off: Interval
+    on: Interval
+    excess: Interval
+    outside: float
 
 
 @dataclass(frozen=True)
@@ -45,6 +62,7 @@ class Copy:
         exposure: on against off, run by run.
         labels, derivatives, updates: what it was given, the median over runs.
         drove: whether it drove itself while learning.
+        chances: its chances beside its expert's; None where they are not known.
     """
 
     learner: str
@@ -63,6 +81,7 @@ class Copy:
     derivatives: int
     updates: int
     drove: bool
+    chances: Chances | None
 
 
 @dataclass(frozen=True)
@@ -266,7 +285,21 @@ def _copy(record: Record, learner: int, own: _Rollouts, runs: np.ndarray) -> Cop
         derivatives=int(np.median(derivatives)),
         updates=int(np.median(updates)),
         drove=_drove(record, name),
+        chances=_chances(record, learner, runs),
     )
+
+
+def _chances(record: Record, learner: int, runs: np.ndarray) -> Chances | None:
+    """A learner's chances beside its expert's, if the Record tells them."""
+    if not is_told(record, VARIABLES["kl_on"]):
+        return None
+    off = _numbers("kl_off", record, learner, runs)
+    on = _numbers("kl_on", record, learner, runs)
+    outside = _numbers("outside", record, learner, runs)
+    if np.isnan(on).all():
+        return None
+    more = excess(on, off)
+    return Chances(interval(off), interval(on), interval(more), float(np.median(outside)))
 
 
 def _numbers(name: str, record: Record, learner: int, runs: np.ndarray) -> np.ndarray:

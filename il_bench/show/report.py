@@ -7,7 +7,7 @@ import math
 from ..records.record import Record
 from ..records.rows import NOBODY
 from ..stats.intervals import FEWEST, Interval, short
-from .facts import Comparison, Copy, Facts, Yardstick, facts_of
+from .facts import Chances, Comparison, Copy, Facts, Yardstick, facts_of
 from .words import portion, settings_text
 
 RARE = 0.05
@@ -34,7 +34,7 @@ def sentence(record: Record) -> str:
 
 def sentence_of(facts: Facts) -> str:
     """The same, from the facts."""
-    clauses = (_opening, _others, _more, _expert, _lost, _elsewhere, _starts, _why)
+    clauses = (_opening, _others, _more, _expert, _lost, _elsewhere, _starts, _chances, _why)
     texts = [clause(facts) for clause in clauses]
     return " ".join(filter(None, texts))
 
@@ -270,6 +270,27 @@ def _starts(facts: Facts) -> str:
         return ""
     share = portion(facts.demonstrated)
     return f"Of these rollouts {share} began where {facts.first.learner}'s demonstrations did."
+
+
+def _chances(facts: Facts) -> str:
+    """How far chances are from the expert's where it wrote and where they did themselves, never as a ratio alone."""
+    texts = []
+    for copy in _copies(facts):
+        if copy.chances is not None:
+            texts.append(f"{copy.learner} {_nats(copy.chances)}")
+    if not texts:
+        return ""
+    words = "Nats a step from the expert's chances, where it drove and where they did"
+    return f"{words}: {'; '.join(texts)}."
+
+
+def _nats(chances: Chances) -> str:
+    """Such as "0.012 and 1.9 (%ExAccErr 15800 [9000, 21000]), 31 % of its chances there are on ..."."""
+    off = chances.off.texts()[0]
+    on = chances.on.texts()[0]
+    share = portion(chances.outside)
+    outside = f"{share} of its chances there are on what the expert never does"
+    return f"{off} and {on} (%ExAccErr {chances.excess}), {outside}"
 
 
 def _why(facts: Facts) -> str:

@@ -289,6 +289,30 @@ def reset_cliff_gap(states: int, actions: int, demonstrations: int, horizon: int
     return absorbing_gap(missing, horizon)
 
 
+def off_path(error: float, recovery: float, horizon: int) -> np.ndarray:
+    """Chance to be off the path after t = 0 ... T steps, (T+1,), of who leaves it and comes back at constant rates.
+
+    e/(e+r) [1 - (1-e-r)**t], the solution of off' = off (1-r) + (1-off) e. Where nothing leads back it is 1 - (1-e)**t.
+
+    Args:
+        error: e, from 0 to 1.
+        recovery: r, from 0 to 1; above 1 in sum the chance alternates.
+        horizon: T.
+    """
+    _within("error", error, 0, 1)
+    _within("recovery", recovery, 0, 1)
+    rate = error + recovery
+    t = np.arange(horizon + 1.0)
+    if rate == 0:
+        return np.zeros_like(t)
+    stays = 1 - rate
+    left = 1 - stays**t
+    if stays > 0:
+        left = -np.expm1(t * math.log1p(-rate))
+    settled: np.ndarray = error / rate * left
+    return settled
+
+
 def cascade(error: float, horizon: int, cost: float = 1.0, recovery: float = 0.0) -> float:
     """Extra loss over T steps of a chain that errs at rate e and costs `cost` more a step from the step after, S(T).
 

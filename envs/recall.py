@@ -1,0 +1,91 @@
+"""mark, D - 2 distractors, ?, the mark again: what was read D symbols ago is asked for, and then a new mark is drawn.
+
+The language goes on by the clock: a wrong symbol has no consequence but itself, and whoever wants to answer has nothing
+but memory. So it measures how far back one learns to look. Backpropagation through windows of L symbols leaves the
+gradient with respect to the mark exactly 0 for L <= D, which says nothing yet about who carries the state from one
+window to the next.
+"""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from il_bench import Automaton, Certificate, TokenEnv, apart, require, zero_or_one
+from il_bench.paint.ribbon import written
+
+LETTERS = string.ascii_uppercase
+"""How marks are shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recall(TokenEnv):
+    """A mark that is asked for D symbols later, with any distractors between."""
+
+    vocabulary: int = 16
+    """Symbols, V: the marks, the distractors, and the last one, which asks."""
+    marks: int = 4
+    """Marks, K; a text begins with one of them, each alike."""
+    delay: int = 8
+    """Symbols from the mark to the answer, D; the one before the answer asks for it."""
+
+    indicator: ClassVar = True
+
+    def require_language(self) -> None:
+        """Marks, a distractor, the question, and a symbol between the mark and the answer."""
+        marks, size = self.marks, self.vocabulary
+        most = len(LETTERS)
+        require(2 <= marks <= most, f"marks: expected from 2 to {most}, got {marks}; try 4")
+        least = f"at least {marks + 2} symbols, a distractor and the question besides {marks} marks"
+        fits = size >= marks + 2
+        require(fits, f"vocabulary: expected {least}, got {size}; try {marks + 12}")
+        words = f"delay: expected at least 2 symbols, got {self.delay}"
+        require(self.delay >= 2, f"{words}, of which the one before the answer asks; try 8")
+
+    @cached_property
+    def automaton(self) -> Automaton:
+        """Where a mark is drawn, and for each mark a node for each of the D symbols after it."""
+        marks, delay, size = self.marks, self.delay, self.vocabulary
+        nodes = 1 + marks * delay
+        symbols = torch.arange(size)
+        chances = torch.zeros(1, nodes, size, dtype=torch.float64)
+        chances[0, 0, :marks] = 1 / marks
+        texts = chances[0, 1:].view(marks, delay, size)
+        texts[:, : delay - 2, marks:-1] = 1 / (size - marks - 1)
+        texts[:, delay - 2, -1] = 1
+        texts[:, delay - 1, :marks] = torch.eye(marks, dtype=torch.float64)
+        following = torch.arange(1, nodes + 1)[:, None].repeat(1, size)
+        following[delay::delay] = 0
+        # Whatever is written in the mark's stead counts as one of the marks.
+        picked = symbols % marks
+        following[0] = 1 + picked * delay
+        start = torch.zeros(nodes, dtype=torch.float64)
+        start[0] = 1
+        return Automaton(chances, following, start)
+
+    def difference(self, state: Any, other: Any) -> Any:
+        """0 where the same mark is to be recalled in as many symbols, and both or neither have just erred; else 1."""
+        return apart(state, other)
+
+    def certificate(self) -> Certificate:
+        """A language has no dial of this kind."""
+        return zero_or_one(self)
+
+    def draw(
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
+    ) -> np.ndarray:
+        """The texts: marks by letters, distractors by their numbers; see `Env.draw`."""
+        marks = LETTERS[: self.marks]
+        others = range(self.marks, self.vocabulary - 1)
+        distractors = map(str, others)
+        names = [*marks, *distractors, "?"]
+        return written(self, state, size, ghost, colour, names)
