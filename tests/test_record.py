@@ -57,7 +57,7 @@ def test_an_environment_that_cannot_be_had_is_the_record_s(saved, change):
     settings = config["env"]["settings"] | change.pop("settings", {})
     config["env"] |= {**change, "settings": settings}
     path.write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="^record: [^\n]+$"):
+    with pytest.raises(ValueError, match=r"^record: [^\n]+$"):
         il.load(saved).env  # noqa: B018
 
 
