@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from claims import Claim, Share, share
-from publish import figure, publish, table
+from publish import device, figure, publish, table
 
 import il_bench as il
 from il_bench.stats.intervals import short
@@ -27,7 +27,9 @@ RULES = {
 def results(first: int = 0, seeds: int = SEEDS) -> dict[str, np.ndarray]:
     """For each rule median D at the horizon and mean error on the expert's states, (2, sigma, R)."""
     chosen = range(first, first + seeds)
-    env = il.make("tube", lipschitz=DIAL, noise=NOISES, seeds=chosen, horizon=HORIZON)
+    env = il.make(
+        "tube", lipschitz=DIAL, noise=NOISES, seeds=chosen, horizon=HORIZON, device=device()
+    )
     shape = 2, len(NOISES), seeds
     measured = {}
     for name, training in RULES.items():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from claims import Claim, Share, goal, share
-from publish import figure, publish, table
+from publish import device, figure, publish, table
 
 import il_bench as il
 from il_bench.stats.intervals import short
@@ -22,7 +22,9 @@ LOST = 0.1
 def results(first: int = 0, seeds: int = SEEDS) -> dict[str, np.ndarray]:
     """Median D at the horizon of each run, (L, sigma, R), for each learner; the first seed is `first`."""
     chosen = range(first, first + seeds)
-    env = il.make("tube", lipschitz=DIALS, noise=NOISES, seeds=chosen, horizon=HORIZON)
+    env = il.make(
+        "tube", lipschitz=DIALS, noise=NOISES, seeds=chosen, horizon=HORIZON, device=device()
+    )
     expert = il.expert(env)
     learners = {"bc": il.BC(episodes=8), "dagger": il.DAgger(rounds=8, episodes=1)}
     shape = len(DIALS), len(NOISES), seeds

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
 from claims import Claim
 
 HERE = Path(__file__).parent
@@ -58,11 +59,18 @@ def publish(name: str, claims: list[Claim], lines: str, caption: str = "", **num
     print(f"{lines}\n\n{words}")
 
 
+def device() -> str:
+    """Where a benchmark of very many trainings computes: on a GPU, if there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def machine() -> dict[str, Any]:
     """Where the numbers come from."""
+    card = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "processor": processor(),
         "cores": os.cpu_count(),
+        "gpu": card,
         "python": platform.python_version(),
     }
 
@@ -70,8 +78,9 @@ def machine() -> dict[str, Any]:
 def headed(command: str, computer: dict[str, Any], packages: dict[str, str]) -> str:
     """A table's first line: the command that wrote it, and where."""
     cores = f"{computer['cores']} cores of {computer['processor']}"
+    card = f"{computer['gpu']}, " if computer["gpu"] else ""
     libraries = f"torch {packages['torch']}, NumPy {packages['numpy']}"
-    return f"`{command}` ({cores}, Python {computer['python']}, {libraries})"
+    return f"`{command}` ({cores}, {card}Python {computer['python']}, {libraries})"
 
 
 def insert(name: str, block: str) -> None:

@@ -23,7 +23,16 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
     from .borders.sb3_ppo import Practice
     from .core.arrays import affine, column, coordinates, namespace
     from .core.automaton import Automaton
-    from .core.env import Certificate, Env, Expert, FiniteEnv, StochasticExpert
+    from .core.env import (
+        ArchiveEnv,
+        Certificate,
+        Env,
+        Expert,
+        FiniteEnv,
+        LoggedEnv,
+        StochasticExpert,
+    )
+    from .core.filter import Filter
     from .core.policy import Log, Policy
     from .core.registry import ENVS, EXPERTS, learner, net
     from .core.settings import Values, as_tuple, require
@@ -57,7 +66,8 @@ _HOMES = {
     "borders.sb3_ppo": "Practice",
     "core.arrays": "affine column coordinates namespace",
     "core.automaton": "Automaton",
-    "core.env": "Certificate Env Expert FiniteEnv StochasticExpert",
+    "core.env": "ArchiveEnv Certificate Env Expert FiniteEnv LoggedEnv StochasticExpert",
+    "core.filter": "Filter",
     "core.policy": "Log Policy",
     "core.registry": "ENVS EXPERTS LEARNERS NETS learner net",
     "core.settings": "Values as_tuple require",

@@ -38,6 +38,7 @@ from .settings import (
 )
 
 if TYPE_CHECKING:
+    from .rollout import Archive
     from .streams import Streams
 
 
@@ -292,6 +293,35 @@ class FiniteEnv(Env):
     @abstractmethod
     def all_noise(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Noise (R, N, W) that stands for all that may happen in a step, and the chance (R, N) of each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedEnv(Env):
+    """An environment whose log is not what is: what is known of it was observed with a chance that differs."""
+
+    @abstractmethod
+    def reader(self, streams: Streams, corrected: bool) -> Expert:
+        """Whoever believes the log: an expert who acts by what was observed, and learns nothing.
+
+        Args:
+            streams: of the log, where it is drawn before the episode.
+            corrected: whether it divides what was observed by the chance to be observed.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveEnv(Env):
+    """An environment with a logging policy of its own: demonstrations are what it kept, and not the expert's rollouts."""
+
+    @abstractmethod
+    def log(self, expert: Expert, streams: Streams, episodes: int) -> Archive:
+        """What was kept.
+
+        Args:
+            expert: whose doings they are.
+            streams: all chance in them.
+            episodes: how much was gone through, E: so many rollouts, or museums.
+        """
 
 
 class Expert(ABC):
