@@ -236,7 +236,8 @@ def _ends(values: Any) -> float | tuple[float, float]:
 class Learner(Protocol):
     """A frozen dataclass: its fields are its hyperparameters, each documented; one verb.
 
-    One that learns actions of one kind alone says which, `actions: ClassVar = "Box"` or `"Discrete"`, and refuses others.
+    One that learns actions of one kind alone says which, `actions: ClassVar = "Box"`, `"Discrete"`
+    or, those of texts, `"symbols"`, and refuses others.
     """
 
     def learn(
