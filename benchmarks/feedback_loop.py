@@ -80,15 +80,15 @@ def results(first: int = 0, seeds: int = SEEDS) -> Results:
     return Results(fates(first, seeds), rows)
 
 
-def pair(eta: float, better: float = BETTER, worse: float = WORSE) -> Pair:
+def pair(eta: float) -> Pair:
     """The two items, in closed form."""
-    return Pair(better, worse, 1.0, 2.0**-eta, 0.1, TEMPERATURE)
+    return Pair(BETTER, WORSE, 1.0, 2.0**-eta, 0.1, TEMPERATURE)
 
 
-def two(eta: float, better: float = BETTER) -> il.Env:
+def two(eta: float, better: float = BETTER, worse: float = WORSE) -> il.Env:
     """The same as an environment."""
-    settings = {"items": 2, "temperature": TEMPERATURE, "visits": VISITS}
-    return il.make("ranked", eta=eta, best=better, worst=WORSE, horizon=2 * DAYS, **settings)
+    settings = {"items": 2, "temperature": TEMPERATURE, "visits": VISITS, "horizon": 2 * DAYS}
+    return il.make("ranked", eta=eta, best=better, worst=worse, **settings)
 
 
 def fates(first: int, seeds: int) -> Fates:
@@ -108,13 +108,14 @@ def critical() -> float:
 
 def growth(eta: float, first: int) -> float:
     """What a day makes of a small difference of clicks between items that are equally good, where nothing is preferred."""
-    env = two(eta, WORSE)
+    mean = (BETTER + WORSE) / 2
+    env = two(eta, mean, mean)
     noise = Streams((first,)).normal("noise", 1, DRAWS, env.noise_size)[:, 0]
     ends = []
     for sign in (1, -1):
         state = torch.zeros(1, DRAWS, len(env.states), dtype=torch.float64)
         state[..., 0] = sign * NUDGE
-        state[..., 4:6] = WORSE
+        state[..., 4:6] = mean
         after = env.transition(state, state[..., :2], noise)
         ends.append((after[..., 0] - after[..., 1]).mean().item())
     return (ends[0] - ends[1]) / (2 * NUDGE)
