@@ -234,3 +234,19 @@ def test_a_verdict_is_withdrawn_with_a_claim_that_it_rests_on(load, monkeypatch,
     (tmp_path / "drift.json").write_text(json.dumps({"claims": [claim, claim]}))
     with pytest.raises(ValueError, match="expected one claim with the words 'It drifts', got 2"):
         saying.row()
+
+
+def test_a_window_that_does_not_reach_the_mark_has_no_slope_in_it(load):
+    """And the control learns nothing but its read-out."""
+    truncation = load("truncation")
+    for length in range(1, 5):
+        one = truncation.slope(3, length)
+        assert (one.value > 0) == one.reaches == (length == 4)
+    env = truncation.language(2, range(2))
+    net = truncation.GRU(units=4, embedding=3, sequences=4)
+    policies = []
+    for batches in (1, 3):
+        truncation.BATCHES = batches
+        policies.append(truncation.trained(env, truncation.Reservoir(net), net))
+    same = [bool((a == b).all()) for a, b in zip(*(one.layers for one in policies), strict=True)]
+    assert same == [True] * 5 + [False] * 2
