@@ -249,3 +249,19 @@ def test_a_part_is_kept_for_the_sources_that_it_was_tried_on(load, monkeypatch, 
     assert kept["inputs"] == part.outcome()["inputs"]
     twice = attacks.classes_of([kept, kept])["damaged inputs: coin"]
     assert twice["tried"] == twice["survived"] == 2 * kept["inputs"]["coin"]["read"]
+
+
+def test_a_window_that_does_not_reach_the_mark_has_no_slope_in_it(load):
+    """And the control learns nothing but its read-out."""
+    truncation = load("truncation")
+    for length in range(1, 5):
+        one = truncation.slope(3, length)
+        assert (one.value > 0) == one.reaches == (length == 4)
+    env = truncation.language(2, range(2))
+    net = truncation.GRU(units=4, embedding=3, sequences=4)
+    policies = []
+    for batches in (1, 3):
+        truncation.BATCHES = batches
+        policies.append(truncation.trained(env, truncation.Reservoir(net), net))
+    same = [bool((a == b).all()) for a, b in zip(*(one.layers for one in policies), strict=True)]
+    assert same == [True] * 5 + [False] * 2
