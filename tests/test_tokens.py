@@ -17,7 +17,7 @@ from il_bench.fit.sequences import Sequences, windows
 from il_bench.measures import probes
 from il_bench.measures.quantities import Reference
 
-LANGUAGES = ("golden", "clock", "keyed", "expanding", "dyck", "recall")
+LANGUAGES = ("golden", "clock", "keyed", "expanding", "dyck", "recall", "noisy", "text")
 
 
 def off_path(env, episodes=400):

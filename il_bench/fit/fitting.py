@@ -17,6 +17,7 @@ from ..core.threads import few_threads
 from .dataset import Dataset
 from .sequences import Source
 from .training import Lesson, Training, Watch, unwatched
+from .weighing import weighed
 
 RENAMED = {"vote": "svm"}
 """Kinds of policies in Records of earlier versions, and what they are called now."""
@@ -54,7 +55,8 @@ def fit(
     training.require_runs(len(data.obs))
     net = training.net
     count = updates or training.updates
-    lesson = Lesson(data, training, env, streams, log, count, start, source, watch)
+    weighted = weighed(data, training.weights, log)
+    lesson = Lesson(weighted, training, env, streams, log, count, start, source, watch)
     policy = net.fit(lesson)
     if not net.descends:
         log.updates += 1

@@ -22,6 +22,7 @@ from ..core.settings import (
     require_counts,
 )
 from ..core.streams import Streams
+from ..exposure.weights import correction
 from .dataset import Dataset
 from .sequences import Source
 
@@ -119,6 +120,8 @@ class Training:
     """Box actions are learned with the data's mean and deviation removed, or as they are."""
     soft: bool = False
     """Learn the chances of an expert that acts by chance, where its labels tell them, and not what it drew."""
+    weights: str = "none"
+    """How samples count that were seen with a known chance: none (all alike), ips, pooled, power:0.5 or clip:5."""
     ema: Values = 0.0
     """Decay of a moving average of the weights, which then is the policy; 0 takes the last weights."""
     clip: Values = 0.0
@@ -145,6 +148,7 @@ class Training:
         require_counts(self, "updates", "batch")
         require_positive(self, "lr", "epsilon", "std_floor")
         require_positive(self, "ema", "clip", zero=True)
+        correction(self.weights)
         decay = max(as_tuple(self.ema))
         require(decay < 1, f"ema: expected a decay below 1, got {self.ema}; try 0.999")
 

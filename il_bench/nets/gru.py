@@ -18,6 +18,7 @@ from ..core.streams import Streams
 from ..fit.optimiser import Layers, Optimiser
 from ..fit.training import Lesson
 from ..fit.unrolling import Recurrence, descend_along, outputs_of, scaling_of
+from ._gru_gains import Gains, gains
 
 GATES = 3
 """Reset, update, and the new content."""
@@ -170,6 +171,25 @@ class GRUPolicy(Policy):
         """See `StochasticPolicy`."""
         out, state = self.go_on(obs, memory)
         return out.softmax(-1), state
+
+    @property
+    def reads_itself(self) -> bool:
+        """Whether what it writes is all that it reads: one symbol of a vocabulary."""
+        return len(self.sizes) == 1 and isinstance(self.action_space, spaces.Discrete)
+
+    def gains(self) -> Gains:
+        """How much a step can stretch a deviation of what is remembered, of one that `reads_itself`."""
+        symbols = int(self.action_space.n)
+        return gains(self.layers, symbols)
+
+    def soft_step(self, state: State) -> State:
+        """What is remembered (R, E, H) next by one that `reads_itself`, if it reads the mean of what it would write."""
+        table, weight, bias, *_ = self._layers
+        out = read_out(self._layers, state)
+        chances = out.softmax(-1)
+        symbols = chances.shape[-1]
+        entering = torch.baddbmm(bias, chances @ table[:, :symbols], weight)
+        return cell(self._layers, entering, state)
 
     def __getitem__(self, run: int) -> GRUPolicy:
         """The policy of one run."""
