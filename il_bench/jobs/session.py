@@ -28,7 +28,7 @@ from ..core.files import next_reservation, reservation
 from ..core.policy import Log, Policy
 from ..core.printable import harmless
 from ..core.rollout import ask
-from ..core.settings import nested, require
+from ..core.settings import nested, require, require_count
 from ..core.streams import Streams
 from ..core.threads import threads
 from ..measures.contract import check
@@ -272,7 +272,7 @@ def _require_answers(env: Env, expert: Expert, options: RunOptions) -> None:
 
 def _require_possible(options: RunOptions, learners: dict[str, Any]) -> None:
     require_matchable(learners, options.match)
-    require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
+    require_count("rollouts", options.rollouts)
     require(
         0 <= options.memory < math.inf,
         f"memory: expected gigabytes, at least 0, got {options.memory}; 0 sets no limit",
