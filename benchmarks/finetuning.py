@@ -32,8 +32,8 @@ VARIANTS = {
     "critic not warmed up": {"warmup": 0},
     "no leash": {"leash": 0.0},
     "neither": {"warmup": 0, "leash": 0.0},
-    "weights not taken": {"weights": False},
-    "from nothing": {"weights": False, "warmup": 0, "leash": 0.0, "practice": LONG},
+    "weights not taken": {"transfer": False},
+    "from nothing": {"transfer": False, "warmup": 0, "leash": 0.0, "practice": LONG},
 }
 """Settings of each that differ from those of the whole."""
 ENOUGH = 0.9
@@ -153,7 +153,7 @@ def claims(curves: dict[str, Curve]) -> list[Claim]:
 
 def _worth(name: str, whole: Curve, without: Curve) -> Claim | None:
     """That the return falls farther without a part of it; nothing is said of what begins as no clone."""
-    if not {"warmup", "leash"} & set(VARIANTS[name]) or "weights" in VARIANTS[name]:
+    if not {"warmup", "leash"} & set(VARIANTS[name]) or "transfer" in VARIANTS[name]:
         return None
     more = mean(without.falls - whole.falls)
     said = f"{name}: the fall at the start is larger by {more.text(3)} of the way"

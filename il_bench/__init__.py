@@ -17,12 +17,22 @@ from typing import TYPE_CHECKING, Any
 from .core.registry import LEARNERS, NETS, register_with_gymnasium
 
 if TYPE_CHECKING:  # the same names, for editors and type checkers
+    from . import exposure
     from .borders.resolve import expert, make
     from .borders.sb3_policies import from_sb3, to_sb3
     from .borders.sb3_ppo import Practice
     from .core.arrays import affine, column, coordinates, namespace
     from .core.automaton import Automaton
-    from .core.env import Certificate, Env, Expert, FiniteEnv, StochasticExpert
+    from .core.env import (
+        ArchiveEnv,
+        Certificate,
+        Env,
+        Expert,
+        FiniteEnv,
+        LoggedEnv,
+        StochasticExpert,
+    )
+    from .core.filter import Filter
     from .core.policy import Log, Policy
     from .core.registry import ENVS, EXPERTS, learner, net
     from .core.settings import Values, as_tuple, require
@@ -56,7 +66,8 @@ _HOMES = {
     "borders.sb3_ppo": "Practice",
     "core.arrays": "affine column coordinates namespace",
     "core.automaton": "Automaton",
-    "core.env": "Certificate Env Expert FiniteEnv StochasticExpert",
+    "core.env": "ArchiveEnv Certificate Env Expert FiniteEnv LoggedEnv StochasticExpert",
+    "core.filter": "Filter",
     "core.policy": "Log Policy",
     "core.registry": "ENVS EXPERTS LEARNERS NETS learner net",
     "core.settings": "Values as_tuple require",
@@ -80,7 +91,9 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
+    if name == "exposure":  # a room whose functions are public, all of them
+        value = importlib.import_module(f".{name}", __name__)
+    elif name in _HOME:
         value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
     else:
         value = _registered(name) if name[:1].isupper() else None

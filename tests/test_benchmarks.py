@@ -18,6 +18,7 @@ AIDS = {
     "reseed",
     "unbreakable_inputs",
     "unbreakable_kills",
+    "verdicts",
     "vs_imitation_ours",
     "vs_imitation_peer",
 }
@@ -215,6 +216,25 @@ def test_damaged_files_and_flags_at_random_are_read_or_refused_in_a_sentence(loa
     assert {"Record", "results", "policy", "checkpoint", "flags"} <= set(counts)
     for kind, count in counts.items():
         assert count["tried"] == count["survived"] > 0, (kind, outcomes[kind])
+
+
+def test_the_page_of_verdicts_is_what_the_results_say(load):
+    verdicts = load("verdicts")
+    assert verdicts.PAGE.read_text() == verdicts.page()
+
+
+def test_a_verdict_is_withdrawn_with_a_claim_that_it_rests_on(load, monkeypatch, tmp_path):
+    verdicts = load("verdicts")
+    monkeypatch.setattr(verdicts, "HERE", tmp_path)
+    saying = verdicts.Saying("Copies drift.", "drift", ("It drifts",), "so")
+    assert saying.row()[2:] == ["not measured yet", "open"]
+    for holds, verdict in ((True, "so"), (False, "**withdrawn**")):
+        claim = {"holds": holds, "sentence": "It drifts by 3."}
+        (tmp_path / "drift.json").write_text(json.dumps({"claims": [claim]}))
+        assert saying.row()[2:] == ["It drifts by 3.", verdict]
+    (tmp_path / "drift.json").write_text(json.dumps({"claims": [claim, claim]}))
+    with pytest.raises(ValueError, match="expected one claim with the words 'It drifts', got 2"):
+        saying.row()
 
 
 def test_a_part_is_kept_for_the_sources_that_it_was_tried_on(load, monkeypatch, tmp_path):

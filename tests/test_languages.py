@@ -1,5 +1,8 @@
 """Languages, each by what is known of it in closed form."""
 
+import hashlib
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +11,7 @@ import il_bench as il
 from il_bench.core.chance import bound
 from il_bench.core.rollout import by_expert, rollout
 from il_bench.core.streams import Streams
+from il_bench.jobs.digest import code_of
 
 
 def texts(env, episodes=200):
@@ -156,6 +160,142 @@ def test_the_mark_is_asked_for_d_symbols_later_whatever_was_written_between(slip
     assert occupancy[6, 0] == pytest.approx(1, abs=1e-12)
 
 
+def hidden_paths(env, text):
+    """The chances of the next symbol by summing over every path of the hidden chain, one by one."""
+    filter = env.automaton
+    weight = np.zeros(filter.symbols)
+    states = range(len(filter.start))
+    for path in itertools.product(states, repeat=len(text) + 1):
+        chance = filter.start[path[0]].item()
+        for step, symbol in enumerate(text):
+            here, there = path[step : step + 2]
+            says = (1 - env.eta) * filter.emission[here, symbol].item() + env.eta / filter.symbols
+            chance *= says * filter.motion[here, there].item()
+        weight += chance * filter.emission[path[-1]].numpy()
+    return weight / weight.sum()
+
+
+def test_the_filter_is_the_sum_over_all_hidden_paths():
+    """On a prefix that no clean text holds as well."""
+    env = il.make("noisy", hidden_states=4, vocabulary=6, eta=0.2)
+    for text in ([1, 3, 3], [0, 5, 2]):
+        (*_, state) = write(env, env.initial(Streams((0,)), 1), text)
+        assert env.oracle(state)[0, 0] == pytest.approx(hidden_paths(env, text), abs=1e-14)
+
+
+def test_the_more_the_oracle_forgives_the_less_a_wrong_symbol_changes():
+    """Total variation of what it says next, after its own texts with the last symbol replaced by each other one."""
+    etas = (0.01, 0.05, 0.2, 0.5, 1.0)
+    env = il.make("noisy", eta=etas, horizon=12)
+    streams = Streams((0,) * len(etas))
+    state = env.initial(streams, 16)
+    for symbol in np.random.default_rng(0).integers(0, 16, 6):
+        (state,) = write(env, state, [symbol])
+    after = torch.stack([write(env, state, [symbol])[0] for symbol in range(16)])
+    said = torch.stack([env.oracle(one) for one in after])
+    apart = (said[:, None] - said).abs().sum(-1) / 2
+    means = apart.mean((0, 1, 3)).tolist()
+    assert means == sorted(means, reverse=True)
+    assert means[0] > 0.4
+    assert means[-1] == pytest.approx(0, abs=1e-15)
+    bounds = list(env.certificate().value)
+    assert bounds == sorted(bounds, reverse=True)
+    assert bounds[-1] == pytest.approx(0.8)
+
+
+def text_of(folder, words, **settings):
+    """A language of a file that says so."""
+    path = folder / "own.txt"
+    path.write_text(words, encoding="utf-8")
+    return il.make("text", text_file=str(path), **settings)
+
+
+def test_chances_of_what_follows_are_witten_and_bell_s(tmp_path):
+    """By hand: aabab; p(a) = (3 + 2/2) / (5 + 2), p(a|b) = (1 + p(a)) / (1 + 1)."""
+    automaton = text_of(tmp_path, "aabab", order=2).automaton
+    expected = [[4 / 7, 3 / 7], [3 / 7, 4 / 7], [11 / 14, 3 / 14]]
+    assert automaton.chances[0].numpy() == pytest.approx(np.array(expected), abs=1e-15)
+    assert automaton.following.tolist() == [[1, 2]] * 3
+
+
+def witten_bell(text, context, symbol, size):
+    """The chance of a symbol after a context, straight from the definition."""
+    if context is None:
+        return 1 / size
+    k = len(context)
+    nexts = [text[i + k] for i in range(len(text) - k) if text[i : i + k] == context]
+    shorter = witten_bell(text, context[1:] if k else None, symbol, size)
+    kinds = len(set(nexts))
+    if not nexts:
+        return shorter
+    return (nexts.count(symbol) + kinds * shorter) / (len(nexts) + kinds)
+
+
+def test_the_text_s_oracle_is_right_on_prefixes_that_never_occur(tmp_path):
+    random = np.random.default_rng(1)
+    words = "".join(random.choice(list("abcdef"), 60, p=[0.4, 0.3, 0.15, 0.1, 0.03, 0.02]))
+    env = text_of(tmp_path, words, order=4, vocabulary=5)
+    alphabet = env._text.alphabet
+    assert len(alphabet) == 5
+    shown = "".join(one if one in alphabet else alphabet[-1] for one in words)
+    prefix = random.integers(0, 5, 12)
+    assert env.automaton.chances.sum(-1) == pytest.approx(1, abs=1e-14)
+    start = env.initial(Streams((0,)), 1)
+    for step, state in enumerate([start, *write(env, start, prefix)]):
+        context = "".join(alphabet[one] for one in prefix[max(0, step - 3) : step])
+        expected = [witten_bell(shown, context, symbol, 5) for symbol in alphabet]
+        assert env.oracle(state)[0, 0] == pytest.approx(expected, abs=1e-14)
+
+
+def test_an_error_in_a_text_is_forgotten_when_it_is_out_of_sight():
+    env = il.make("text", order=3)
+    start = env.initial(Streams((0,)), 1)
+    one, two = write(env, start, [5, 1, 2, 3]), write(env, start, [9, 1, 2, 3])
+    apart = [env.distance(*pair).item() for pair in zip(one, two, strict=True)]
+    assert apart == [1, 1, 0, 0]
+    assert env.automaton.chances.min() > 0
+
+
+def test_a_record_names_its_text_and_another_one_is_refused(tmp_path):
+    env = text_of(tmp_path, "to be or not to be", horizon=4)
+    record = il.compare(env, il.expert(env), copy=il.expert(env), episodes=2)
+    settings = record.index.env.settings
+    assert settings["sha256"] == hashlib.sha256(b"to be or not to be").hexdigest()
+    again = il.make("text", text_file=env.text_file, sha256=settings["sha256"])
+    assert again[0].sha256 == settings["sha256"]
+    (tmp_path / "own.txt").write_text("that is the question")
+    with pytest.raises(ValueError, match=f"sha256: expected a text of {settings['sha256']}, got"):
+        il.make("text", text_file=env.text_file, sha256=settings["sha256"])
+
+
+def test_a_sweep_s_address_is_that_of_the_text(tmp_path):
+    codes = []
+    for words in ("to be or not to be", "that is the question"):
+        env = text_of(tmp_path, words)
+        codes.append(code_of(env, il.BC(), il.expert(env)).address)
+    assert codes[0] != codes[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "settings", "words"),
+    [
+        (b"", {}, "text_file: expected more than 3 characters, of 2 kinds at least, got 0"),
+        (b"abc", {}, "text_file: expected more than 3 characters"),
+        (b"aaaaaaaa", {}, "of 2 kinds at least, got 8 of 1"),
+        (b"abc\xff\xfe", {}, "is no UTF-8 at byte 3; save it as UTF-8"),
+        (b"abcdef", {"vocabulary": 1}, "vocabulary: expected at least 2 characters"),
+        (b"abcdef", {"order": 6}, "order: expected from 1 to 5"),
+    ],
+)
+def test_texts_that_are_none_are_refused_in_a_sentence(tmp_path, content, settings, words):
+    path = tmp_path / "own.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=words):
+        il.make("text", text_file=str(path), **settings)
+    with pytest.raises(ValueError, match="text_file: there is no file nowhere"):
+        il.make("text", text_file="nowhere.txt")
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "words"),
     [
@@ -166,6 +306,8 @@ def test_the_mark_is_asked_for_d_symbols_later_whatever_was_written_between(slip
         ("dyck", {"depth": 12}, "depth: expected at most 2000 stacks"),
         ("dyck", {"opening": 1.0}, "opening: expected a chance above 0"),
         ("dyck", {"mismatch": "healed"}, "mismatch: expected ignored, recovered or absorbing"),
+        ("noisy", {"eta": 0.0}, "eta: expected a chance above 0"),
+        ("noisy", {"hidden_states": 1}, "hidden_states: expected at least 2 states"),
         ("recall", {"delay": 1}, "delay: expected at least 2 symbols"),
         ("recall", {"marks": 15}, "vocabulary: expected at least 17"),
     ],

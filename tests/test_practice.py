@@ -83,7 +83,7 @@ def test_fine_tuning_begins_as_the_clone_and_stands_still_while_the_critic_warms
     assert close(one, two)
     assert not close(two, three)
     assert not close(rounds_of(env, warmup=0)[0], one)
-    assert not close(rounds_of(env, weights=False)[0], one)
+    assert not close(rounds_of(env, transfer=False)[0], one)
 
 
 @pytest.mark.parametrize("discrete", [False, True])

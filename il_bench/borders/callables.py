@@ -12,10 +12,12 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector.utils import concatenate, create_empty_array
 
-from ..core.env import Env, Expert, RecurrentExpert, StochasticExpert
+from ..core.env import Env, Expert, LoggedEnv, RecurrentExpert, StochasticExpert
 from ..core.policy import Policy, choose
+from ..core.registry import name_of
 from ..core.rollout import action_size, ask_on, view
 from ..core.settings import require
+from ..core.streams import Streams
 from .gymnasium_in import Foreign
 
 OUTSIDE = 1e-6
@@ -340,6 +342,19 @@ class ExpertPolicy(Policy):
             TypeError: always.
         """
         raise TypeError("policy: an expert's cannot be taken apart; learn it in env[run]")
+
+
+def reader_policy(env: Env, streams: Streams | None, corrected: bool) -> ExpertPolicy:
+    """Whoever believes an environment's log, see `LoggedEnv.reader`.
+
+    Raises:
+        ValueError: for an environment that keeps none.
+    """
+    if not isinstance(env, LoggedEnv):
+        wanted = "expected one with a log to be read, such as ranked or museum"
+        raise ValueError(f"env: {wanted}, got {name_of(env)}; use bc there")
+    drawn = (streams or Streams(env.seeds, env.device)).fork("reader")
+    return ExpertPolicy(env, env.reader(drawn, corrected), shared=False)
 
 
 def callable_expert(env: Env, source: Any) -> CallableExpert | RememberingExpert:

@@ -164,7 +164,7 @@ def require_settings(name: str, settings: dict[str, Any], known: set[str]) -> No
 
 
 def expert(env: Env, source: Any = None, trust: bool = False) -> Expert:
-    """The expert of an environment.
+    """The expert of an environment, who sees what `hide` hides from others.
 
     Args:
         env: the environment of R runs.
@@ -177,12 +177,14 @@ def expert(env: Env, source: Any = None, trust: bool = False) -> Expert:
         KeyError: when there is none of that name; ValueError for a zip that is not trusted, or for what answers nothing.
     """
     from ..core.env import Env, Expert
+    from ..core.hiding import whole
     from ..core.policy import Policy
 
     if not isinstance(env, Env):
         raise TypeError(
             f"expert: expected an environment first, got {env!r}; make one with il.make"
         )
+    env = whole(env)
     source = _scripted(env, Expert) if source is None else _named(env, source, trust)
     if inspect.isclass(source) and issubclass(source, Expert):
         return _of_class(env, source)

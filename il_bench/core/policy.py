@@ -142,6 +142,7 @@ SPENT = (
     "steps",
     "collected",
     "falls",
+    "effective",
 )
 """What a log counts for each run."""
 
@@ -167,6 +168,8 @@ class Log:
         updates: gradient updates, the same for every run.
         broke: for each run that became NaN or infinite in training, the update at which it did.
         report: called with the done fraction in [0, 1] and a few words.
+        effective: of the last fit whose samples were weighed by their exposure, how many of equal weight would be as
+            certain, for each run (R,); 0 where none was weighed.
         loss: of the last updates, for each run (R,).
         iterate: called with the number of each round, from 0, and the policy after it, by learners that have rounds.
         checkpoint: keeps the rounds of a long training, see `checkpoint.Checkpoint`.
@@ -189,6 +192,7 @@ class Log:
     updates: int = 0
     broke: dict[int, int] = field(default_factory=dict)
     report: Callable[[float, str], None] = _unheard
+    effective: Any = 0.0
     loss: Any = math.nan
     iterate: Callable[[int, Policy], None] = _unheard
     checkpoint: Any = None
@@ -232,7 +236,8 @@ def _ends(values: Any) -> float | tuple[float, float]:
 class Learner(Protocol):
     """A frozen dataclass: its fields are its hyperparameters, each documented; one verb.
 
-    One that learns actions of one kind alone says which, `actions: ClassVar = "Box"` or `"Discrete"`, and refuses others.
+    One that learns actions of one kind alone says which, `actions: ClassVar = "Box"`, `"Discrete"`
+    or, those of texts, `"symbols"`, and refuses others.
     """
 
     def learn(

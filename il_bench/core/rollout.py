@@ -90,6 +90,21 @@ class Rollout:
         return torch.where(nowhere, starts[:, :, None], shown)
 
 
+@dataclass(frozen=True)
+class Archive:
+    """What was kept of what somebody did, each rollout with a chance.
+
+    Attributes:
+        visits: those that were kept, R runs of E; what was not kept, or only fills up, has length 0.
+        exposure: (R, E) the chance with which each was kept; anything where the length is 0.
+        pooled: (R, E) the mean of that chance over all who could have kept the like; None where it is not known.
+    """
+
+    visits: Rollout
+    exposure: torch.Tensor
+    pooled: torch.Tensor | None = None
+
+
 def observe(env: Env, state: torch.Tensor) -> torch.Tensor:
     """Observations (R, E, O) as networks receive them, float32."""
     return env.observation(state).to(torch.float32)
@@ -529,7 +544,14 @@ def both(one: Rollout, two: Rollout) -> Rollout:
 
 def roll_in(env: Env, drive: Driver, streams: Streams, episodes: int, log: Log) -> Rollout:
     """A rollout whose steps, returns and early ends are counted in the learner's budget, and which that may cut off."""
-    seen = _within(rollout(env, drive, streams, episodes), log)
+    whole = rollout(env, drive, streams, episodes)
+    return counted(whole, log)
+
+
+def counted(whole: Rollout, log: Log) -> Rollout:
+    """A rollout as far as a learner may take it, counted in its budget."""
+    seen = _within(whole, log)
+    episodes = seen.length.shape[1]
     lived = seen.reward.masked_fill(~seen.alive, 0.0)
     returns = lived.sum((1, 2))
     falls = seen.terminated.sum(1)

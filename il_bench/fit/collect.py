@@ -8,16 +8,18 @@ import torch
 
 from ..core.chance import bound
 from ..core.disturbance import Disturbance, by_disturbed
-from ..core.env import Env, Expert
+from ..core.env import ArchiveEnv, Env, Expert
 from ..core.gate import Takeover, switches
 from ..core.policy import Log
 from ..core.rollout import (
+    Archive,
     Driver,
     Rollout,
     Witness,
     both,
     by_expert,
     count_labels,
+    counted,
     first_steps,
     label,
     roll_in,
@@ -45,7 +47,12 @@ def collect(
         log: labels, steps and what collecting cost are counted here.
     """
     visits = roll_in(env, drive, streams, episodes, log)
-    return dataset(env, visits, label(env, expert, visits, log), expert)
+    data = dataset(env, visits, label(env, expert, visits, log), expert)
+    if not isinstance(env, ArchiveEnv):
+        return data
+    # Who is asked is seen for certain.
+    certain = torch.ones_like(data.weight)
+    return dataclasses.replace(data, exposure=certain, pooled=certain)
 
 
 def expert_rollouts(env: Env, expert: Expert, streams: Streams, episodes: int, log: Log) -> Rollout:
@@ -63,8 +70,29 @@ def expert_rollouts(env: Env, expert: Expert, streams: Streams, episodes: int, l
 
 def demonstrate(env: Env, expert: Expert, streams: Streams, episodes: int, log: Log) -> Dataset:
     """The samples of the expert's own rollouts, see `expert_rollouts`."""
+    if isinstance(env, ArchiveEnv):
+        archive = env.log(expert, streams, episodes)
+        return archived(env, archive, log)
     visits = expert_rollouts(env, expert, streams, episodes, log)
     return dataset(env, visits, visits.action, expert)
+
+
+def archived(env: Env, archive: Archive, log: Log) -> Dataset:
+    """The samples of what an environment kept, each with the chance with which it was kept; nobody is asked."""
+    visits = counted(archive.visits, log)
+    count_labels(visits, log)
+    data = dataset(env, visits, visits.action)
+    exposure = _of_each_step(archive.exposure, visits)
+    pooled = archive.pooled
+    if pooled is not None:
+        pooled = _of_each_step(pooled, visits)
+    return dataclasses.replace(data, exposure=exposure, pooled=pooled)
+
+
+def _of_each_step(numbers: torch.Tensor, visits: Rollout) -> torch.Tensor:
+    """Numbers of episodes (R, E) as those of their steps (R, E T), float32."""
+    steps = visits.alive.shape[2]
+    return numbers.repeat_interleave(steps, 1).to(torch.float32)
 
 
 def demonstrate_disturbed(
@@ -128,6 +156,8 @@ def demonstrate_labels(
         ValueError: when its episodes end too early for so many.
     """
     most = int(wanted.max())
+    if isinstance(env, ArchiveEnv):
+        return _archived_labels(env, expert, streams, wanted, log)
     visits = _visits_of(env, expert, streams, wanted, -(-most // env.horizon))
     enough = bool((visits.length.sum(1) >= wanted).all())
     require(enough, f"labels: the expert's episodes end too early for {most} labels; ask for fewer")
@@ -136,6 +166,24 @@ def demonstrate_labels(
     log.asked = log.asked + visits.questions.sum(1)
     _count_own_labels(used, log)
     return dataset(env, used, used.action, expert)
+
+
+def _archived_labels(
+    env: ArchiveEnv, expert: Expert, streams: Streams, wanted: torch.Tensor, log: Log
+) -> Dataset:
+    """What an environment kept until each run has its number of labels `wanted` (R,), as `demonstrate_labels`."""
+    episodes = 1
+    for _ in range(DOUBLINGS):
+        archive = env.log(expert, streams, episodes)
+        held = archive.visits.length.sum(1)
+        if (held >= wanted).all():
+            break
+        episodes *= 2
+    most = int(wanted.max())
+    enough = bool((held >= wanted).all())
+    require(enough, f"labels: too little was kept for {most} labels; ask for fewer")
+    used = first_steps(archive.visits, wanted)
+    return archived(env, dataclasses.replace(archive, visits=used), log)
 
 
 def demonstrate_budget(

@@ -53,6 +53,7 @@ class Dataset:
         weight: (R, N) float32, multiplies the loss; zero hides a sample, as after the end of an episode.
         lengths: samples in each sequence, the same for all runs; they sum to N.
         exposure: (R, N) chance that the sample was seen, or None where it is not known.
+        pooled: (R, N) the mean of that chance over all who could have seen the like, or None likewise.
         target: (R, N, A) float32 chances of the expert's actions, of one that acts by chance; None of others.
     """
 
@@ -61,6 +62,7 @@ class Dataset:
     weight: torch.Tensor
     lengths: tuple[int, ...]
     exposure: torch.Tensor | None = None
+    pooled: torch.Tensor | None = None
     target: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
@@ -85,6 +87,7 @@ class Dataset:
             "action": self.action,
             "weight": self.weight,
             "exposure": self.exposure,
+            "pooled": self.pooled,
             "target": self.target,
         }
         return {name: part for name, part in parts.items() if part is not None}

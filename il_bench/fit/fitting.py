@@ -15,7 +15,9 @@ from ..core.registry import NETS
 from ..core.streams import Streams
 from ..core.threads import few_threads
 from .dataset import Dataset
-from .training import Lesson, Training
+from .sequences import Source
+from .training import Lesson, Training, Watch, unwatched
+from .weighing import weighed
 
 RENAMED = {"vote": "svm"}
 """Kinds of policies in Records of earlier versions, and what they are called now."""
@@ -30,6 +32,8 @@ def fit(
     log: Log,
     updates: int | None = None,
     start: Policy | None = None,
+    source: Source | None = None,
+    watch: Watch = unwatched,
 ) -> Policy:
     """R policies fitted to a dataset by the net that `training` names.
 
@@ -42,6 +46,8 @@ def fit(
         updates: gradient updates of this fit; `training.updates` unless given.
         start: a policy whose weights to begin with; new ones otherwise. They are kept as they are while the scales of
             observations and actions follow the data (benchmarks/NOTES.md says what keeping the function costs).
+        source: whence the sequences of an update come; None takes the data as they are.
+        watch: who looks on while the net trains, where it learns along sequences.
 
     Returns:
         The net's policy. A net that is solved for, not descended to, counts as one update.
@@ -49,7 +55,8 @@ def fit(
     training.require_runs(len(data.obs))
     net = training.net
     count = updates or training.updates
-    lesson = Lesson(data, training, env, streams, log, count, start)
+    weighted = weighed(data, training.weights, log)
+    lesson = Lesson(weighted, training, env, streams, log, count, start, source, watch)
     policy = net.fit(lesson)
     if not net.descends:
         log.updates += 1

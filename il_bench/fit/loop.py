@@ -80,7 +80,9 @@ def descend(block: Block, start: Descent, updates: int) -> tuple[Optimiser, torc
     optimiser = Optimiser(start.layers, *rule)
     gradient = start.gradient(optimiser)
     losses = torch.empty(len(data.obs), updates, device=data.obs.device)
-    batches = minibatches(data, training.batch, updates, block.streams, start.scaling)
+    weighs = training.weights != "none"
+    order = training.batch, updates, block.streams
+    batches = minibatches(data, *order, start.scaling, weighs)
     done = 0
     # A run that becomes NaN or infinite is named, and no warning.
     with np.errstate(all="ignore"):

@@ -22,7 +22,12 @@ CACHE = 1 << 18
 
 
 def minibatches(
-    data: Dataset, size: int, updates: int, streams: Streams, scaling: Arrays
+    data: Dataset,
+    size: int,
+    updates: int,
+    streams: Streams,
+    scaling: Arrays,
+    mean_one: bool = False,
 ) -> Iterator[Samples]:
     """All minibatches of a training, several updates at a time.
 
@@ -35,6 +40,8 @@ def minibatches(
         updates: how many minibatches in all.
         streams: the order.
         scaling: "mean", "std" (R, 1, O) of observations, "shift", "scale" (R, 1, U) of actions; see `scaling.scales`.
+        mean_one: whether the weights have mean one over all samples: a share is then a weight over B, and a minibatch of
+            heavy samples counts for more. Otherwise the shares of a minibatch add up to one.
 
     Yields:
         Of S updates: scaled observations (R, S, B, O), actions (R, S, B, U), scaled unless they are integers, and each
@@ -54,7 +61,7 @@ def minibatches(
         if y.is_floating_point():
             y = y - by_step["shift"]
             y /= by_step["scale"]
-        total = weight.sum(-1, keepdim=True).clamp_min_(1e-12)
+        total = size if mean_one else weight.sum(-1, keepdim=True).clamp_min_(1e-12)
         weight /= total
         yield x, y, weight
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias
 
 from ..core.arrays import Arrays
 from ..core.env import Env
@@ -21,14 +22,24 @@ from ..core.settings import (
     require_counts,
 )
 from ..core.streams import Streams
+from ..exposure.weights import correction
 from .dataset import Dataset
+from .sequences import Source
+
+Watch: TypeAlias = "Callable[[int, Callable[[], Policy]], None]"
+"""(updates made, what makes the policy of that moment) -> nothing; it is called after every update."""
+
+
+def unwatched(updates: int, policy: Callable[[], Policy]) -> None:
+    """Nobody looks on."""
 
 
 class Net(Protocol):
     """The fourth plug: one file in nets/, a frozen dataclass whose fields are its settings."""
 
     descends: ClassVar[bool]
-    """Whether it is found by gradient updates; what is solved for counts as one."""
+    """Whether it is found by gradient updates; what is solved for counts as one. A net that learns along sequences, from
+    the lesson's source where it has one, says `along_sequences = True` besides."""
 
     def fit(self, lesson: Lesson) -> Policy:
         """R policies fitted to the lesson's data, from the weights of its `start` where there are some to begin with."""
@@ -56,6 +67,8 @@ class Lesson:
         log: where a net that descends counts its updates, and says how far it is.
         updates: gradient updates of this fit.
         start: a policy whose weights to begin with, if there is one.
+        source: whence the sequences of an update come, of a net that learns along sequences; None takes the data.
+        watch: who looks on while such a net trains.
     """
 
     data: Dataset
@@ -65,6 +78,8 @@ class Lesson:
     log: Log
     updates: int
     start: Policy | None = None
+    source: Source | None = None
+    watch: Watch = unwatched
 
     def report(self, share: float, words: str) -> None:
         """Say that a share of this fit's updates has been made."""
@@ -86,7 +101,7 @@ class Training:
     """
 
     net: Net = field(default="mlp", metadata={"plug": NETS})  # type: ignore[assignment]
-    """What is fitted: a registered name (mlp, relu, chunk, mdn, flow, table, table_per_step, ridge, svm) or module:Class."""
+    """What is fitted: a registered name (mlp, relu, chunk, mdn, flow, gru, transformer, table, ridge, svm, ...) or module:Class."""
     updates: int = 4000
     """Gradient updates in all; DAgger divides them among its rounds."""
     batch: int = 64
@@ -105,6 +120,8 @@ class Training:
     """Box actions are learned with the data's mean and deviation removed, or as they are."""
     soft: bool = False
     """Learn the chances of an expert that acts by chance, where its labels tell them, and not what it drew."""
+    weights: str = "none"
+    """How samples count that were seen with a known chance: none (all alike), ips, pooled, power:0.5 or clip:5."""
     ema: Values = 0.0
     """Decay of a moving average of the weights, which then is the policy; 0 takes the last weights."""
     clip: Values = 0.0
@@ -131,6 +148,7 @@ class Training:
         require_counts(self, "updates", "batch")
         require_positive(self, "lr", "epsilon", "std_floor")
         require_positive(self, "ema", "clip", zero=True)
+        correction(self.weights)
         decay = max(as_tuple(self.ema))
         require(decay < 1, f"ema: expected a decay below 1, got {self.ema}; try 0.999")
 

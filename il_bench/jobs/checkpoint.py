@@ -141,9 +141,7 @@ def _packed(part: Dataset, policy: Any, log: Log) -> bytes:
     possible = hasattr(policy, "arrays")
     advice = "leave --checkpoint-every out"
     require(possible, f"checkpoint: a {type(policy).__name__} cannot be kept; {advice}")
-    arrays = {"data/obs": part.obs, "data/action": part.action, "data/weight": part.weight}
-    if part.exposure is not None:
-        arrays["data/exposure"] = part.exposure
+    arrays = {f"data/{name}": array for name, array in part.arrays.items()}
     if log.starts:
         arrays["starts"] = torch.cat(log.starts, 1)
     for name, array in policy.arrays(resume=True).items():

@@ -91,7 +91,7 @@ def code_of(env: Any, learner: Any, expert: Any) -> Code:
         **_own_data(modules),
     }
     parts = _digests(_rooms() | modules | data) | _versions({*PACKAGES, *packages})
-    parts |= _weights(source)
+    parts |= _weights(source) | _text(env)
     return Code(tuple(sorted(parts.items())))
 
 
@@ -187,6 +187,12 @@ def _weights(source: Any) -> Parts:
         label = f"{name} {array.dtype} {array.shape}"
         contents.append(label.encode() + array.tobytes())
     return {"expert's weights": _hashed(b"".join(contents))}
+
+
+def _text(env: Any) -> Parts:
+    """The hash of the text that an environment reads, which may be any file's; empty where it reads none."""
+    sha256 = getattr(env, "sha256", "")
+    return {"text": sha256} if sha256 else {}
 
 
 def key(identity: dict[str, Any]) -> str:

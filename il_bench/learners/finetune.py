@@ -49,7 +49,7 @@ class FineTune:
     """How the labels become the clone."""
     clone: str = ""
     """Go on from this policy instead, a file that policy.save wrote, of as many runs; no expert is then asked."""
-    weights: bool = True
+    transfer: bool = True
     """Whether the actor begins with the clone's weights, or as a new network."""
     warmup: int = 2048
     """The first steps of practice, in which only the critic learns; 0 lets the actor move at once."""
@@ -139,7 +139,7 @@ class FineTune:
 
     def _tie(self, policy: Any, clone: Any) -> None:
         """Give an actor the clone's weights, and the clone to keep to, each where it is asked for."""
-        if self.weights:
+        if self.transfer:
             for own, its in zip(_actor(policy), _actor(clone), strict=True):
                 own.load_state_dict(its.state_dict())
         if self.leash:

@@ -18,9 +18,9 @@ from ..records.record import Record
 from ..records.rows import VARIABLES, broken
 from ..records.twins import compare
 from ..stats.intervals import Contrast, Interval, chance, contrast, interval, mean_error
+from . import headings
 from .probes import Unanswerable
 from .quantities import (
-    HEADINGS,
     PROBED,
     UNKNOWN,
     Assessment,
@@ -70,7 +70,7 @@ def _rows(a: Assessment, first: str) -> list[Row]:
     name = a.record.learners[a.learner]
     one = a.record.is_one(name)
     answers: dict[str, np.ndarray | str] = {}
-    for quantities in HEADINGS.values():
+    for quantities in headings.of(a).values():
         answers |= {title: _asked(ask, a) for title, ask in quantities.items()}
     rows = []
     for setting, runs in a.record.groups().items():

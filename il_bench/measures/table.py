@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from ..core.html import html_table
 from ..stats.intervals import Contrast, Interval
-from .quantities import HEADINGS
+from .headings import ALL
 from .words import Circumstances, Row, five_lines, place
 
 Matrix: TypeAlias = "dict[str, dict[str, Interval]]"
@@ -80,7 +80,7 @@ class Measures:
         """What is in it, not all of it."""
         learners = dict.fromkeys(row["learner"] for row in self.rows)
         names = ", ".join(learners)
-        count = sum(map(len, HEADINGS.values()))
+        count = max((len(row["values"]) for row in self.rows), default=0)
         rows = len(self.rows)
         return f"Measures({names}; {count} quantities in {rows} rows; print it)"
 
@@ -125,16 +125,23 @@ def _block(row: Row) -> str:
 def _texts(row: Row) -> dict[str, dict[str, str]]:
     """What is shown of a row, by heading and quantity; the class of growth is the first of its heading."""
     values = row["values"]
-    texts: dict[str, dict[str, str]] = {heading: {} for heading in HEADINGS}
-    texts["growth"]["growth class"] = row["class"]
-    if row["why_not_linear"]:
-        texts["growth"]["not linear, because"] = row["why_not_linear"]
-    for heading, quantities in HEADINGS.items():
-        for name in quantities:
-            texts[heading][name] = _text(name, values[name])
+    texts: dict[str, dict[str, str]] = {}
+    for heading, quantities in ALL.items():
+        names = [name for name in quantities if name in values]
+        lead = _of_growth(row) if heading == "growth" else {}
+        if names:
+            texts[heading] = lead | {name: _text(name, values[name]) for name in names}
     if row["contrasts"]:
         title = f"against {row['reference']}, run by run"
         texts[title] = _contrast_texts(row["contrasts"])
+    return texts
+
+
+def _of_growth(row: Row) -> dict[str, str]:
+    """The class of growth, and why there may be no other."""
+    texts = {"growth class": row["class"]}
+    if row["why_not_linear"]:
+        texts["not linear, because"] = row["why_not_linear"]
     return texts
 
 

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal, TypeAlias
 
-import numpy as np
 import torch
 from gymnasium import spaces
 
 from ..core.arrays import Arrays, affine
 from ..core.ids import firsts, vocabulary
 from ..core.policy import Policy, choose
-from ..core.settings import as_tuple, one_of, require, require_choice, require_counts
+from ..core.settings import one_of, require, require_choice, require_counts
 from ..core.streams import Streams
-from ..fit.loop import sign
 from ..fit.optimiser import Layers, Optimiser
-from ..fit.scaling import scales
-from ..fit.sequences import Sequences, Window, windows
 from ..fit.training import Lesson
+from ..fit.unrolling import Recurrence, descend_along, outputs_of, scaling_of
+from ._gru_gains import Gains, gains
 
 GATES = 3
 """Reset, update, and the new content."""
@@ -82,6 +81,28 @@ def read_out(layers: Layers, states: torch.Tensor) -> torch.Tensor:
     return affine(bias, states, weight)
 
 
+def answers(
+    scaling: Arrays,
+    sizes: tuple[int, ...],
+    layers: Layers,
+    obs: torch.Tensor,
+    state: State | None,
+) -> tuple[torch.Tensor, State]:
+    """Logits or scaled actions (R, B, L, A) along observations (R, B, L, O), and the last state; None begins."""
+    runs, batch, steps, width = obs.shape
+    if state is None:
+        recurrent = layers[-4]
+        state = recurrent.new_zeros(runs, batch, recurrent.shape[1])
+    samples = batch * steps
+    flat = obs.reshape(runs, samples, width)
+    vectors = embedded(layers, flat, scaling, sizes)
+    entering = vectors.reshape(runs, batch, steps, -1)
+    states, last = unrolled(layers, entering, state)
+    remembered = states.reshape(runs, samples, -1)
+    out = read_out(layers, remembered)
+    return out.unflatten(1, (batch, steps)), last
+
+
 class GRUPolicy(Policy):
     """Recurrent networks that remember the episode; trained in float32, evaluated in float64.
 
@@ -124,18 +145,11 @@ class GRUPolicy(Policy):
 
     def go_on(self, obs: torch.Tensor, memory: Any) -> tuple[torch.Tensor, State]:
         """Logits or unclipped actions (R, E, A) for observations (R, E, O), and what is remembered (R, E, H)."""
-        state = memory
-        if state is None:
-            runs, episodes, _ = obs.shape
-            state = torch.zeros(runs, episodes, self.units, device=obs.device)
-        layers = self._layers
+        state = None if memory is None else memory.double()
         scaling = self._scaling
-        entering = embedded(layers, obs.double(), scaling, self.sizes)
-        weight, bias = layers[-6:-4]
-        product = affine(bias, entering, weight)
-        state = cell(layers, product, state.double())
-        out = read_out(layers, state)
-        scaled = out * scaling["scale"]
+        one_step = obs.double()[:, :, None]
+        out, state = answers(scaling, self.sizes, self._layers, one_step, state)
+        scaled = out[:, :, 0] * scaling["scale"]
         return scaled + scaling["shift"], state
 
     def act(
@@ -157,6 +171,25 @@ class GRUPolicy(Policy):
         """See `StochasticPolicy`."""
         out, state = self.go_on(obs, memory)
         return out.softmax(-1), state
+
+    @property
+    def reads_itself(self) -> bool:
+        """Whether what it writes is all that it reads: one symbol of a vocabulary."""
+        return len(self.sizes) == 1 and isinstance(self.action_space, spaces.Discrete)
+
+    def gains(self) -> Gains:
+        """How much a step can stretch a deviation of what is remembered, of one that `reads_itself`."""
+        symbols = int(self.action_space.n)
+        return gains(self.layers, symbols)
+
+    def soft_step(self, state: State) -> State:
+        """What is remembered (R, E, H) next by one that `reads_itself`, if it reads the mean of what it would write."""
+        table, weight, bias, *_ = self._layers
+        out = read_out(self._layers, state)
+        chances = out.softmax(-1)
+        symbols = chances.shape[-1]
+        entering = torch.baddbmm(bias, chances @ table[:, :symbols], weight)
+        return cell(self._layers, entering, state)
 
     def __getitem__(self, run: int) -> GRUPolicy:
         """The policy of one run."""
@@ -193,6 +226,7 @@ class GRU:
     """From one window to the next the state is carried, without its gradient, or begins anew."""
 
     descends: ClassVar[bool] = True
+    along_sequences: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         """Refuse what no network has."""
@@ -205,34 +239,21 @@ class GRU:
         """See `Net.fit`; all runs train side by side."""
         space = lesson.env.action_space
         sizes = vocabulary(lesson.env.observation_space)
-        data = Sequences.of(lesson.data)
-        scaling = _scaling(lesson, bool(sizes))
-        training = lesson.training
-        rule = (training.lr, training.clip, training.ema, training.optimiser, training.epsilon)
+        scaling = scaling_of(lesson)
+
+        def policy(optimiser: Optimiser) -> GRUPolicy:
+            return GRUPolicy(optimiser.average(), scaling, space, sizes, optimiser.last())
+
         first = self._first(lesson, sizes)
-        optimiser = Optimiser(first, *rule)
-        updates = lesson.updates
-        losses = torch.empty(lesson.runs, updates)
-        state = None
-        parts = windows(data, self.sequences, self.truncate, updates, lesson.streams)
-        with np.errstate(all="ignore"):
-            for update, part in enumerate(parts):
-                if part.begins or self.between == "reset":
-                    state = None
-                own, state = _slopes(optimiser, part, state, scaling, sizes, training.soft)
-                losses[:, update] = own
-                optimiser.step()
-                done = (update + 1) / updates
-                lesson.report(done, f"loss {own.median():.2e}")
-        sign(lesson, [losses])
-        return GRUPolicy(optimiser.average(), scaling, space, sizes, optimiser.last())
+        net = Recurrence(first, partial(answers, scaling, sizes), policy)
+        return descend_along(lesson, net, self, scaling)
 
     def _first(self, lesson: Lesson, sizes: tuple[int, ...]) -> Layers:
         """The weights with which training begins."""
         if isinstance(lesson.start, GRUPolicy):
             return lesson.start.trained
         entering = self.embedding if sizes else lesson.data.obs.shape[2]
-        outputs = _outputs(lesson)
+        outputs = outputs_of(lesson)
         layers = first_layers(lesson.streams, entering, self.units, outputs)
         if sizes:
             symbols = sum(sizes)
@@ -293,75 +314,3 @@ def first_layers(streams: Streams, entering: int, units: int, outputs: int) -> L
         values = even / math.sqrt(units)
         layers.append(values.float())
     return layers
-
-
-def _outputs(lesson: Lesson) -> int:
-    """Logits, or numbers of an action."""
-    space = lesson.env.action_space
-    return int(space.n) if isinstance(space, spaces.Discrete) else lesson.data.action.shape[2]
-
-
-def _scaling(lesson: Lesson, ids: bool) -> Arrays:
-    """The scales of observations, which numbers of a vocabulary do not have, and of actions."""
-    training, space = lesson.training, lesson.env.action_space
-    logits = int(space.n) if isinstance(space, spaces.Discrete) else None
-    zscore = training.normalise == "zscore" and not ids
-    scaling = scales(lesson.data, as_tuple(training.std_floor), zscore, logits)
-    if training.targets == "none":
-        scaling["shift"] = torch.zeros_like(scaling["shift"])
-        scaling["scale"] = torch.ones_like(scaling["scale"])
-    return scaling
-
-
-def _slopes(
-    optimiser: Optimiser,
-    window: Window,
-    state: State | None,
-    scaling: Arrays,
-    sizes: tuple[int, ...],
-    soft: bool,
-) -> tuple[torch.Tensor, State]:
-    """Leave a window's gradient in the optimiser; the losses (R,), and the state that the next window may carry on."""
-    layers, part = optimiser.layers, window.part
-    runs, batch, steps, width = part.obs.shape
-    if state is None:
-        recurrent = layers[-4]
-        units = recurrent.shape[1]
-        state = torch.zeros(runs, batch, units, device=part.obs.device)
-    samples = batch * steps
-    flat = part.obs.reshape(runs, samples, width)
-    vectors = embedded(layers, flat, scaling, sizes)
-    entering = vectors.reshape(runs, batch, steps, -1)
-    states, last = unrolled(layers, entering, state)
-    remembered = states.reshape(runs, samples, -1)
-    out = read_out(layers, remembered)
-    loss = _loss(out, part, scaling, soft)
-    slopes = torch.autograd.grad(loss.sum(), layers)
-    for place, slope in zip(optimiser.slopes, slopes, strict=True):
-        place.copy_(slope)
-    return loss.detach(), last.detach()
-
-
-def _loss(out: torch.Tensor, part: Sequences, scaling: Arrays, soft: bool) -> torch.Tensor:
-    """Weighted mean loss of each run (R,): squared error, or cross-entropy against labels or their chances."""
-    each = _errors(out, part, scaling, soft)
-    weight = part.weight.flatten(1)
-    total = weight.sum(1, keepdim=True)
-    heavy = total.clamp_min(1e-12)
-    weighted = each * weight / heavy
-    return weighted.sum(1)
-
-
-def _errors(out: torch.Tensor, part: Sequences, scaling: Arrays, soft: bool) -> torch.Tensor:
-    """The loss of each sample (R, n) of answers (R, n, A)."""
-    action = part.action.flatten(1, 2)
-    if action.is_floating_point():
-        wanted = (action - scaling["shift"]) / scaling["scale"]
-        return (out - wanted).square().sum(-1)
-    likelihood = out.log_softmax(-1)
-    if soft and part.target is not None:
-        target = part.target.flatten(1, 2)
-        weighted = target * likelihood
-        return -weighted.sum(-1)
-    own = likelihood.gather(-1, action)
-    return -own[..., 0]

@@ -61,6 +61,44 @@ def beta(kind: str, i: int, p: float) -> float:
     )
 
 
+def teacher_share(kind: str, i: float, half: float) -> float:
+    """Chance that a symbol is the teacher's after i updates of scheduled sampling (Bengio et al. 2015).
+
+    Args:
+        kind: "linear" max(0, 1 - i / (2 h)); "exponential" 2**(-i / h); "sigmoid" k / (k + exp(i / k)), where
+            k log k = h, computed so that no i is too large.
+        i: updates made, from 0.
+        half: h, the update at which the chance is 1/2.
+    """
+    if not half > 0:
+        raise ValueError(f"half: expected more than 0 updates, got {half:g}; give some")
+    if kind == "linear":
+        return max(0.0, 1 - i / (2 * half))
+    if kind == "exponential":
+        return float(2 ** (-i / half))
+    if kind == "sigmoid":
+        k = _product_log_inverse(half)
+        return _expit(math.log(k) - i / k)
+    raise ValueError(f"decay: expected linear, exponential or sigmoid, got {kind!r}; pick one")
+
+
+def _product_log_inverse(product: float) -> float:
+    """The k above 1 with k log k = product: Newton's method from above, where the function is convex."""
+    k = 1 + product
+    for _ in range(64):
+        nearer = (k + product) / (1 + math.log(k))
+        if nearer >= k:
+            break
+        k = nearer
+    return k
+
+
+def _expit(x: float) -> float:
+    """1 / (1 + exp(-x)), which overflows nowhere."""
+    small = math.exp(-abs(x))
+    return 1 / (1 + small) if x >= 0 else small / (1 + small)
+
+
 def envelope(epsilon: float, growth: float, horizon: int) -> np.ndarray:
     """Deviation y_t, t = 0 ... T, of y_{t+1} = growth * y_t + epsilon from y_0 = 0: an array (T+1,).
 

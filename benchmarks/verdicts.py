@@ -1,0 +1,152 @@
+"""The verdicts: what is said of exposure bias and its kin, beside what was measured here, from the result files alone.
+
+    python benchmarks/verdicts.py    # writes docs/verdicts.md; computes nothing
+
+A verdict stands only while every sentence that it rests on holds in its result file; else the page says so.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from publish import table
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs" / "verdicts.md"
+HEAD = """# What is said, and what is so
+
+One phenomenon has many names: exposure bias, compounding error, position bias, survivor bias. Each line takes a sentence
+that is often said of it, a command that puts it to the test, what came out, and the verdict. The numbers are those of the
+result files beside the commands in `benchmarks/`; [results.md](results.md) has the tables. This page is written by
+`python benchmarks/verdicts.py`, which withdraws a verdict when a sentence that it rests on no longer holds.
+"""
+
+
+@dataclass(frozen=True)
+class Saying:
+    """A sentence that is often said.
+
+    Attributes:
+        words: the sentence.
+        benchmark: that tests it.
+        rests: which of the benchmark's claims, by a few words that each holds and no other.
+        verdict: what is so, if they hold.
+    """
+
+    words: str
+    benchmark: str
+    rests: tuple[str, ...]
+    verdict: str
+
+    def row(self) -> list[str]:
+        """Its line of the page."""
+        command = f"`{self.benchmark}.py`"
+        path = HERE / f"{self.benchmark}.json"
+        if not path.exists():
+            return [self.words, command, "not measured yet", "open"]
+        entries = json.loads(path.read_text())["claims"]
+        quoted = [only(entries, words, self.benchmark) for words in self.rests]
+        measured = " ".join(entry["sentence"].replace("|", "/") for entry in quoted)
+        holds = all(entry["holds"] for entry in quoted)
+        return [self.words, command, measured, self.verdict if holds else "**withdrawn**"]
+
+
+def only(entries: list[dict], words: str, benchmark: str) -> dict:
+    """The one claim that has these words.
+
+    Raises:
+        ValueError: where none has, or several.
+    """
+    those = [entry for entry in entries if words in entry["sentence"]]
+    if len(those) != 1:
+        raise ValueError(
+            f"{benchmark}: expected one claim with the words {words!r}, got {len(those)}; "
+            "name it by words that its sentence has now"
+        )
+    return those[0]
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """Sayings of one field."""
+
+    title: str
+    sayings: tuple[Saying, ...]
+
+    def text(self) -> str:
+        """Title and table."""
+        header = ["what is said", "command", "what was measured", "verdict"]
+        rows = [saying.row() for saying in self.sayings]
+        return f"## {self.title}\n\n{table(header, rows)}\n"
+
+
+CHAPTERS = (
+    Chapter(
+        "Control",
+        (
+            Saying(
+                "An unstable plant makes cloning drift, a contracting one forgives it.",
+                "tube",
+                ("At L = 0.8 without noise", "With noise 0.05 at most"),
+                "too simple: a copied slope destabilises a contracting plant, and coverage saves an unstable one",
+            ),
+            Saying(
+                "Where plant and expert's loop contract, cloning is safe.",
+                "stable_yet_exponential",
+                ("In the pair's system 1", "In system 2 the same weights"),
+                "not so: it grows exponentially in one of two systems that the data cannot tell apart",
+            ),
+            Saying(
+                "Cloning costs T squared, DAgger T.",
+                "horizon",
+                (
+                    "Where one can come back",
+                    "There DAgger's loss grows",
+                    "Where one cannot, DAgger",
+                ),
+                "so where one can come back; where one cannot, DAgger is no better",
+            ),
+            Saying(
+                "Deviation obeys D' = alpha D + epsilon: it saturates, adds up or explodes.",
+                "regimes",
+                ("Where the error is not random", "In a plane that turns"),
+                "so, to rounding; but which regime depends on how errors line up, not on alpha alone",
+            ),
+        ),
+    ),
+    Chapter(
+        "Texts",
+        (
+            Saying(
+                "Once off the path a text stays off, and the loss adds up as (d - c) S(T).",
+                "cascade",
+                ("By enumeration the formula", "A network taught by clean texts"),
+                "so, for a trained network too and without a free parameter, where clean texts hold no way back",
+            ),
+            Saying(
+                "A copy cannot learn to recover: the gradient of what it would need is zero.",
+                "zero_gradient",
+                ("In a table the rows", "Where rows share a bias", "A network that never saw"),
+                "so in a table; a network is worse off, it unlearns the way back",
+            ),
+        ),
+    ),
+)
+
+
+def page() -> str:
+    """All of it, from the result files."""
+    chapters = [chapter.text() for chapter in CHAPTERS]
+    return "\n".join([HEAD, *chapters])
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(page())
+    print(page())
+
+
+if __name__ == "__main__":
+    main()

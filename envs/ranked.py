@@ -1,0 +1,386 @@
+"""c' = (1 - rho) c + rho clicks, e' = (1 - rho) e + rho theta(rank): a list that is sorted by what it was clicked for.
+
+A day shows n items in one order (Plackett & Luce at temperature tau) to many visitors, who look at rank k with chance
+theta_k and click what they look at with its relevance gamma. Who sorts by remembered clicks c sorts by where things
+stood; who divides by remembered exposure e sorts by relevance. The retraining loop is the episode: what is shown today
+is what is known tomorrow. The clicks of V visitors are a log-normal number with the mean and the variance of their
+binomial share, which is never 0. Cascade and trust clicks are worlds in which the assumed theta is wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from il_bench import Certificate, Expert, LoggedEnv, Streams, Values, namespace, require
+from il_bench.exposure.feedback import Loop, amplification
+from il_bench.paint.cards import Card, cards
+
+EYES = 0.68, 0.61, 0.48, 0.34, 0.28, 0.20, 0.11, 0.10, 0.08, 0.06
+"""Chances that ranks 1 to 10 are looked at, from eye tracking (Joachims et al. 2017)."""
+RIGHTLY = 0.98
+"""Chance of a click on what is looked at and relevant, where visitors trust the order (Agarwal et al. 2019)."""
+WRONGLY = 0.65
+"""That on what is looked at and irrelevant, at the first rank; at rank k a k-th of it."""
+FAINT = 1e-6
+"""The least clicks and exposure of which a logarithm is taken."""
+COORDINATES = {
+    "clicks": "of a visit",
+    "exposure": "of a visit",
+    "relevance": "chance",
+    "rank": "from 0",
+}
+"""What the state holds of each item, and its unit."""
+UNIT = 10.0
+"""Logarithms of scores are actions times this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranked(LoggedEnv):
+    """c' = (1 - rho) c + rho clicks: a ranked list that learns from the clicks that its own order brings about."""
+
+    horizon: int = 100
+    """Days in an episode, T."""
+    items: int = 10
+    """How many are sorted, n."""
+    eta: Values = 1.0
+    """Position bias: rank k is looked at with chance k**-eta, or with an eye-tracking table's to the power eta."""
+    curve: Literal["power", "eyes"] = "power"
+    """Which of the two."""
+    cutoff: int = 0
+    """Ranks below it are not shown, so that nobody looks there; 0 shows all."""
+    clicks: Literal["position", "cascade", "trust"] = "position"
+    """Visitors look by rank alone; go on until they click; or click because of the rank, too."""
+    temperature: Values = 0.02
+    """Tau of Plackett & Luce: by how much scores may differ and yet change places; 0 sorts by score alone."""
+    memory: Values = 0.1
+    """Rho, the share of what is remembered that is new each day."""
+    visits: Values = 200.0
+    """Visitors a day, V."""
+    explore: Values = 0.0
+    """Chance, each day, that the order is drawn at random, each alike."""
+    best: Values = 0.5
+    """Relevance of the best item: chance that it is clicked when it is looked at; they are evenly spaced."""
+    worst: Values = 0.05
+    """That of the worst item."""
+    scale: Literal["plain", "log"] = "plain"
+    """Observations and actions as they are, or logarithms: the score is then exp(10 action)."""
+
+    arrays: ClassVar = "any"
+    excitation: ClassVar = {"explore": 0.1}
+
+    @property
+    def states(self) -> dict[str, str]:  # type: ignore[override]
+        """Of each item: remembered clicks and exposure, hidden relevance, and the rank at which it was shown."""
+        names = {}
+        for name, unit in COORDINATES.items():
+            for item in range(1, self.items + 1):
+                names[f"{name} {item}"] = unit
+        return names
+
+    @property
+    def noise_size(self) -> int:  # type: ignore[override]
+        """Two numbers for the place and one for the clicks of each item, two for the day."""
+        return 3 * self.items + 2
+
+    def validate(self) -> None:
+        """Refuse lists that nobody could sort."""
+        require(self.items >= 2, f"items: expected at least 2, got {self.items}; one has no order")
+        known = self.curve != "eyes" or self.items <= len(EYES)
+        require(known, f"items: the eye-tracking table has {len(EYES)} ranks, got {self.items}")
+        self._require_ranks_shown()
+        for name in ("eta", "temperature"):
+            least = min(self.values(name))
+            require(least >= 0, f"{name}: expected a number of at least 0, got {least:g}")
+        for name in ("memory", "explore", "best", "worst"):
+            self._require_chances(name)
+        visitors = min(self.values("visits"))
+        require(visitors >= 1, f"visits: expected at least 1 a day, got {visitors:g}; try 200")
+
+    def _require_ranks_shown(self) -> None:
+        """Refuse to show more ranks than there are."""
+        fits = 0 <= self.cutoff <= self.items
+        wanted = f"cutoff: expected 1 to {self.items} ranks that are shown"
+        require(fits, f"{wanted}, got {self.cutoff}; 0 shows all")
+
+    def _require_chances(self, name: str) -> None:
+        """Refuse what is no chance; only exploring may be 0."""
+        for chance in self.values(name):
+            possible = 0 < chance <= 1
+            never = name == "explore" and chance == 0
+            wanted = f"{name}: expected a chance from 0 to 1"
+            require(possible or never, f"{wanted}, got {chance:g}; try 0.1")
+
+    @property
+    def observation_space(self) -> spaces.Box:
+        """Remembered clicks of all items, then their exposure; or the logarithms of both."""
+        size = (2 * self.items,)
+        if self.scale == "log":
+            return spaces.Box(float(np.log(FAINT)), 0.0, size)
+        return spaces.Box(0.0, 1.0, size)
+
+    @property
+    def action_space(self) -> spaces.Box:
+        """A score for each item."""
+        return spaces.Box(-1.0, 1.0, (self.items,))
+
+    @property
+    def ranks_shown(self) -> int:
+        """How many."""
+        return self.cutoff or self.items
+
+    def parts(self, state: Any) -> list[Any]:
+        """Clicks, exposure, relevance and rank, (R, E, n) each."""
+        n = self.items
+        return [state[..., first : first + n] for first in range(0, 4 * n, n)]
+
+    def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
+        """After a day on which the items stood the wrong way round, the worst first."""
+        n = self.items
+        draws = streams.uniform("initial", episodes, n).to(self.device)
+        noise = streams.normal("initial clicks", episodes, n).to(self.device)
+        rank = ranks(draws)
+        share = rank / (n - 1)
+        worst = self.per_run(self.worst, 3)
+        best = self.per_run(self.best, 3)
+        relevance = worst + (best - worst) * share
+        chance = self.click_chance(relevance, rank)
+        clicks = self.counted(chance, noise)
+        exposure = self.attention(rank)
+        return torch.cat((clicks, exposure, relevance, rank), -1)
+
+    def scores(self, action: Any) -> Any:
+        """What items are sorted by (R, E, n), for actions (R, E, n)."""
+        chosen = action.clip(-1, 1)
+        if self.scale == "plain":
+            return chosen
+        return namespace(chosen).exp(UNIT * chosen)
+
+    def action_of(self, score: Any) -> Any:
+        """The action (R, E, n) whose scores these are, as near as there is one."""
+        if self.scale == "plain":
+            return score.clip(-1, 1)
+        logarithm = namespace(score).log(score.clip(FAINT, None))
+        return (logarithm / UNIT).clip(-1, 1)
+
+    def order(self, scores: Any, noise: Any) -> Any:
+        """Ranks (R, E, n) from 0, drawn by Plackett & Luce from scores (R, E, n), or at random on days of exploration.
+
+        Sorting scores + tau G by size does that where G is Gumbel's; and -log((x**2 + y**2)/2) of two normal numbers is.
+        """
+        xp = namespace(scores)
+        n = self.items
+        one = noise[..., :n]
+        other = noise[..., n : 2 * n]
+        square = one**2 + other**2
+        half = 0.5 * square + 1e-300
+        gumbel = -xp.log(half)
+        temperature = self.per_run(self.temperature, 3)
+        drawn = scores + temperature * gumbel
+        # exp(-(x**2 + y**2) / 2) of two normal numbers is uniform (Box & Muller 1958).
+        pair = noise[..., 3 * n :]
+        length = (pair**2).sum(-1, keepdims=True)
+        coin = xp.exp(-0.5 * length)
+        explores = coin < self.per_run(self.explore, 3)
+        key = xp.where(explores, gumbel, drawn)
+        return ranks(key)
+
+    def attention(self, rank: Any) -> Any:
+        """Theta (...), the assumed chance that ranks (...) from 0 are looked at."""
+        eta = self.per_run(self.eta, 3)
+        by_power = self.curve == "power"
+        one = 1 / (1 + rank) if by_power else _table(rank)
+        looked_at = one**eta
+        shown = rank < (self.ranks_shown)
+        return looked_at * shown
+
+    def click_chance(self, relevance: Any, rank: Any) -> Any:
+        """Chance of a click (R, E, n) on items of relevance (R, E, n) at ranks (R, E, n)."""
+        likely = relevance.clip(0, 1)
+        if self.clicks == "cascade":
+            return self._come_so_far(likely, rank) * likely
+        if self.clicks == "trust":
+            wrongly = WRONGLY / (1 + rank)
+            likely = RIGHTLY * likely + wrongly * (1 - likely)
+        return self.attention(rank) * likely
+
+    def _come_so_far(self, likely: Any, rank: Any) -> Any:
+        """Chance to look at each item (R, E, n) of whoever goes on from the top until something is clicked."""
+        xp = namespace(likely)
+        # Chances to pass what stands above are multiplied: their logarithms add up.
+        passes = xp.log(1 - likely.clip(0, 0.999))
+        own = rank[..., :, None]
+        other = rank[..., None, :]
+        passed = (other < own) * passes[..., None, :]
+        shown = rank < self.ranks_shown
+        return shown * xp.exp(passed.sum(-1))
+
+    def counted(self, chance: Any, noise: Any) -> Any:
+        """Clicks (R, E, n) of a visit on a day, for chances and normal numbers (R, E, n)."""
+        xp = namespace(chance)
+        possible = chance > 0
+        mean = xp.where(possible, chance, 0.5)
+        visits = self.per_run(self.visits, 3)
+        variance = (1 - mean) / (visits * mean)
+        spread = xp.log(1 + variance)
+        exponent = spread**0.5 * noise - spread / 2
+        share = mean * xp.exp(exponent)
+        return possible * share.clip(0, 1)
+
+    def transition(self, state: Any, action: Any, noise: Any) -> Any:
+        """A day."""
+        n = self.items
+        clicks, exposure, relevance, _ = self.parts(state)
+        scores = self.scores(action)
+        rank = self.order(scores, noise)
+        chance = self.click_chance(relevance, rank)
+        of_clicks = noise[..., 2 * n : 3 * n]
+        clicks = self.remembered(clicks, self.counted(chance, of_clicks))
+        exposure = self.remembered(exposure, self.attention(rank))
+        parts = clicks, exposure, relevance, rank
+        return namespace(state).concatenate(parts, -1)
+
+    def remembered(self, before: Any, today: Any) -> Any:
+        """What is remembered (R, E, n) after a day."""
+        share = self.per_run(self.memory, 3)
+        kept = (1 - share) * before
+        return kept + share * today
+
+    def observation(self, state: Any) -> Any:
+        """Remembered clicks and exposure."""
+        remembered = state[..., : 2 * self.items]
+        if self.scale == "plain":
+            return remembered
+        return namespace(state).log(remembered.clip(FAINT, 1))
+
+    def reward(self, state: Any, action: Any, next_state: Any) -> Any:
+        """Normalised discounted cumulative gain of the scores' order, as far as it is shown: 1 is the right order."""
+        _, _, relevance, _ = self.parts(state)
+        scores = self.scores(action)
+        own = self._gain(relevance, ranks(scores))
+        right = self._gain(relevance, ranks(relevance))
+        return own / right
+
+    def _gain(self, relevance: Any, rank: Any) -> Any:
+        """Discounted cumulative gain (R, E) of items at ranks (R, E, n)."""
+        discount = namespace(rank).log2(rank + 2)
+        shown = rank < (self.ranks_shown)
+        return (shown * relevance / discount).sum(-1)
+
+    def terminal(self, state: Any) -> Any:
+        """Never."""
+        first = state[..., 0]
+        return first != first
+
+    def difference(self, state: Any, other: Any) -> Any:
+        """Of remembered clicks and exposure; relevance is the same for both."""
+        apart = state - other
+        return apart[..., : 2 * self.items]
+
+    @cached_property
+    def loops(self) -> list[Loop]:
+        """Of each run the loop of whoever sorts by position clicks, linearised where no order is preferred."""
+        return [self[run].own_loop() for run in range(self.runs)]
+
+    def own_loop(self) -> Loop:
+        """The same of the one run that there is."""
+        n = self.items
+        (worst,) = self.values("worst")
+        (best,) = self.values("best")
+        (memory,) = self.values("memory")
+        (temperature,) = self.values("temperature")
+        (explore,) = self.values("explore")
+        relevance = np.linspace(worst, best, n)
+        # On a day of exploration the order says nothing of the scores.
+        attention = self.attention(np.arange(n, dtype=float))
+        looked_at = (1 - explore) * attention
+        return amplification(relevance, looked_at.ravel(), memory, temperature)
+
+    def certificate(self) -> Certificate:
+        """1 - rho: orders are actions, and what is remembered fades, whatever is done. The loop is another thing."""
+        n = self.items
+        kept = tuple(1 - memory for memory in self.values("memory"))
+        one = torch.zeros(self.runs, 1, 4 * n, dtype=torch.float64)
+        other = one.clone()
+        other[..., 0] = 0.1
+        largest = max(loop.amplification for loop in self.loops)
+        law = "exact for two items" if n == 2 else "estimated, by linearisation"
+        alpha = f"alpha = L_h + L_x L_fb = {largest:.3g} ({law})"
+        return Certificate(
+            value=kept,
+            metric="Euclidean over remembered clicks and exposure",
+            kind="exact",
+            pair=(one, other),
+            closed_loop=kept,
+            diameter=((2.0 * n) ** 0.5,) * self.runs,
+            note=f"who sorts by clicks has {alpha}, the expert L_h",
+        )
+
+    def reader(self, streams: Streams, corrected: bool) -> Expert:
+        """Whoever sorts by remembered clicks, as they are or divided by remembered exposure; see `LoggedEnv.reader`."""
+        return ClickReader(self, corrected)
+
+    def draw(
+        self,
+        state: np.ndarray,
+        size: tuple[int, int],
+        ghost: np.ndarray | None = None,
+        colour: str | None = None,
+    ) -> np.ndarray:
+        """Two columns of cards: the list as it was shown, and the right one; what stands wrongly is tied by a slope."""
+        twin = None if ghost is None else self.parts(ghost)[3]
+        clicks, _, relevance, rank = self.parts(state)
+        right = ranks(relevance)
+        shown = []
+        for item in range(self.items):
+            card = Card(
+                place=int(rank[item]),
+                right=int(right[item]),
+                worth=float(relevance[item]),
+                clicks=float(clicks[item]),
+                twin=-1 if twin is None else int(twin[item]),
+            )
+            shown.append(card)
+        return cards(size, shown, self.ranks_shown, colour)
+
+
+class ClickReader(Expert):
+    """Sorts by remembered clicks.
+
+    Args:
+        env: the list.
+        corrected: whether clicks are divided by remembered exposure; what was never shown has the score 0.
+    """
+
+    def __init__(self, env: Ranked, corrected: bool):
+        self.env = env
+        self.corrected = corrected
+
+    def act(self, state: torch.Tensor) -> torch.Tensor:
+        """See `Expert.act`."""
+        clicks, exposure, _, _ = self.env.parts(state)
+        if self.corrected:
+            clicks = clicks / exposure.clamp_min(FAINT)
+        return self.env.action_of(clicks)
+
+
+def ranks(scores: Any) -> Any:
+    """Ranks (..., n) from 0 of scores (..., n), the largest first, float64."""
+    xp = namespace(scores)
+    order = xp.argsort(-scores, -1)
+    places = xp.argsort(order, -1)
+    return places + 0.0 * scores
+
+
+def _table(rank: Any) -> Any:
+    """The eye-tracking table at ranks (...)."""
+    xp = namespace(rank)
+    chances = xp.zeros_like(rank)
+    for number, chance in enumerate(EYES):
+        chances = xp.where(rank == number, chance, chances)
+    return chances

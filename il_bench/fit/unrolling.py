@@ -1,0 +1,184 @@
+"""Unrolling: the one loop of nets that remember, which descend along sequences, for R runs at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import torch
+from gymnasium import spaces
+
+from ..core.arrays import Arrays
+from ..core.ids import vocabulary
+from ..core.policy import Log, Policy
+from ..core.registry import name_of
+from ..core.settings import as_tuple, require
+from .loop import sign
+from .optimiser import Layers, Optimiser
+from .scaling import scales
+from .sequences import Answer, Renew, Sequences, windows
+from .training import Lesson, Training, Watch
+
+Answers: TypeAlias = (
+    "Callable[[Layers, torch.Tensor, torch.Tensor | None], tuple[torch.Tensor, torch.Tensor]]"
+)
+"""(layers, obs (R, B, L, O), memory) -> (logits or scaled actions (R, B, L, A), memory (R, B, ...)); None begins."""
+
+
+class Cut(Protocol):
+    """How a net's training cuts sequences."""
+
+    @property
+    def sequences(self) -> int:
+        """Episodes in a minibatch."""
+
+    @property
+    def truncate(self) -> int:
+        """Steps of a window; 0 takes whole episodes."""
+
+    @property
+    def between(self) -> str:
+        """Whether memory is carried from window to window, or reset."""
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """What the loop descends on.
+
+    Attributes:
+        layers: first parameters, each (R, ...), float32.
+        answers: what they answer along sequences.
+        policy: made of the parameters of a moment.
+    """
+
+    layers: Layers
+    answers: Answers
+    policy: Callable[[Optimiser], Policy]
+
+
+def descend_along(lesson: Lesson, net: Recurrence, cut: Cut, scaling: Arrays) -> Policy:
+    """The policy after the lesson's updates."""
+    data = Sequences.of(lesson.data)
+    training = lesson.training
+    rule = (training.lr, training.clip, training.ema, training.optimiser, training.epsilon)
+    optimiser = Optimiser(net.layers, *rule)
+    updates = lesson.updates
+    losses = torch.empty(lesson.runs, updates)
+    errors = partial(_errors, lesson, scaling)
+    renew = _renew(lesson, net.answers, optimiser)
+    parts = windows(data, cut.sequences, cut.truncate, updates, lesson.streams, renew)
+    memory = None
+    # A run that becomes NaN or infinite is named, and no warning.
+    with np.errstate(all="ignore"):
+        for update, window in enumerate(parts):
+            if window.begins or cut.between == "reset":
+                memory = None
+            out, memory = net.answers(optimiser.layers, window.part.obs, memory)
+            own = _mean(errors(out, window.part), window.part)
+            memory = memory.detach()
+            losses[:, update] = _step(optimiser, own)
+            done = (update + 1) / updates
+            lesson.report(done, f"loss {losses[:, update].median():.2e}")
+            lesson.watch(update + 1, partial(net.policy, optimiser))
+    sign(lesson, [losses])
+    return net.policy(optimiser)
+
+
+def _renew(lesson: Lesson, answers: Answers, optimiser: Optimiser) -> Renew | None:
+    """What becomes of a minibatch, by the weights of the moment, where the lesson has a source."""
+    source = lesson.source
+    if source is None:
+        return None
+
+    def renew(given: Sequences, update: int) -> Sequences:
+        answer: Answer = partial(answers, optimiser.layers)
+        with torch.no_grad():
+            return source.batch(given, update, answer)
+
+    return renew
+
+
+def _step(optimiser: Optimiser, losses: torch.Tensor) -> torch.Tensor:
+    """One update on the losses (R,), which are returned."""
+    slopes = torch.autograd.grad(losses.sum(), optimiser.layers)
+    for place, slope in zip(optimiser.slopes, slopes, strict=True):
+        place.copy_(slope)
+    optimiser.step()
+    return losses.detach()
+
+
+def _mean(each: torch.Tensor, part: Sequences) -> torch.Tensor:
+    """Weighted mean (R,) of the losses (R, n) of samples."""
+    weight = part.weight.flatten(1)
+    total = weight.sum(1, keepdim=True)
+    heavy = total.clamp_min(1e-12)
+    weighted = each * weight / heavy
+    return weighted.sum(1)
+
+
+def _errors(lesson: Lesson, scaling: Arrays, answers: torch.Tensor, part: Sequences) -> Any:
+    """The loss of each sample (R, n): squared error, or cross-entropy against labels or their chances, or the source's."""
+    out = answers.flatten(1, 2)
+    action = part.action.flatten(1, 2)
+    if action.is_floating_point():
+        wanted = (action - scaling["shift"]) / scaling["scale"]
+        return (out - wanted).square().sum(-1)
+    its = None if lesson.source is None else lesson.source.errors
+    target = None if part.target is None else part.target.flatten(1, 2)
+    if its is not None and target is not None:
+        return its(out, target)
+    likelihood = out.log_softmax(-1)
+    if lesson.training.soft and target is not None:
+        weighted = target * likelihood
+        return -weighted.sum(-1)
+    own = likelihood.gather(-1, action)
+    surprise = -own[..., 0]
+    return surprise if part.gain is None else part.gain.flatten(1) * surprise
+
+
+def outputs_of(lesson: Lesson) -> int:
+    """Logits, or numbers of an action."""
+    space = lesson.env.action_space
+    return int(space.n) if isinstance(space, spaces.Discrete) else lesson.data.action.shape[2]
+
+
+def scaling_of(lesson: Lesson) -> Arrays:
+    """The scales of observations, which numbers of a vocabulary do not have, and of actions."""
+    training, space = lesson.training, lesson.env.action_space
+    ids = bool(vocabulary(lesson.env.observation_space))
+    logits = int(space.n) if isinstance(space, spaces.Discrete) else None
+    zscore = training.normalise == "zscore" and not ids
+    scaling = scales(lesson.data, as_tuple(training.std_floor), zscore, logits)
+    if training.targets == "none":
+        scaling["shift"] = torch.zeros_like(scaling["shift"])
+        scaling["scale"] = torch.ones_like(scaling["scale"])
+    return scaling
+
+
+def require_unrolled(learner: str, training: Training) -> None:
+    """Refuse a net that does not learn along sequences, of which a learner writes its own."""
+    name = name_of(training.net)
+    along = getattr(training.net, "along_sequences", False)
+    require(along, f"{learner}: expected net gru or transformer, got {name}; use --net gru")
+
+
+def iterated(log: Log, updates: int, times: int, first: int = 0) -> Watch:
+    """Who shows the log the policy of the moment, so many times, evenly, in so many updates.
+
+    Args:
+        log: whose `iterate` is called.
+        updates: in all.
+        times: how often.
+        first: updates that were made before this fit.
+    """
+
+    def watch(made: int, policy: Callable[[], Policy]) -> None:
+        done = first + made
+        now = done * times // updates
+        if now > (done - 1) * times // updates:
+            log.iterate(now - 1, policy())
+
+    return watch

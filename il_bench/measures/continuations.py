@@ -1,0 +1,195 @@
+"""Continuations: how somebody goes on writing, and how sure of it he may be: after a symbol that was swapped, on his own text."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from ..core.chance import PURPOSE
+from ..core.env import Env, StochasticExpert
+from ..core.policy import Policy, choose
+from ..core.rollout import Rollout
+from ..core.settings import require
+from ..core.streams import Streams
+from ..records.conditionals import Ask, apart, telling
+from .probes import TINY, Unanswerable, noise_of, require_pure
+
+BINS = 10
+"""Of confidences, equally wide."""
+
+NOTHING = 1e-6
+"""Nats below which a swapped symbol has confused nobody."""
+
+
+def asking(env: Env, policy: Policy) -> Ask:
+    """How a policy is asked for its chances.
+
+    Raises:
+        Unanswerable: where it does not tell them.
+    """
+    ask = telling(env, policy)
+    if ask is None:
+        raise Unanswerable("needs a policy that tells its chances")
+    return ask
+
+
+@dataclass(frozen=True)
+class Swap:
+    """How far one's chances are from the expert's while one goes on writing after a swapped symbol.
+
+    Attributes:
+        kl: (R, n) nats at lag 1, 2, ... after it, mean over texts.
+        calm: (R, n) the same without a swap.
+    """
+
+    kl: torch.Tensor
+    calm: torch.Tensor
+
+    def half_life(self) -> torch.Tensor:
+        """The first lag (R,) at which at most half of what the swap added at lag 1 is left; inf where that never is.
+
+        NaN where it added nothing.
+        """
+        more = self.kl - self.calm
+        first = more[:, :1]
+        forgotten = more <= first / 2
+        lag = forgotten.int().argmax(1) + 1.0
+        ever = forgotten.any(1)
+        known = first[:, 0] > NOTHING
+        lags = torch.where(ever, lag.double(), torch.inf)
+        return lags.masked_fill(~known, torch.nan)
+
+
+def swap(
+    env: Env, oracle: StochasticExpert, policy: Policy, lead: Rollout, streams: Streams, at: int
+) -> Swap:
+    """Let a policy go on with texts of its expert, of which the symbol of step `at` was swapped for another.
+
+    Args:
+        env: one that can be put into a state.
+        oracle: the expert, who tells his chances.
+        policy: who goes on, and tells them, too.
+        lead: the expert's texts.
+        streams: of the texts; the same chance and slips follow as in these, but that the swapped symbol does not slip.
+        at: the step, before the last.
+
+    Raises:
+        Unanswerable: where it cannot be asked.
+        ValueError: for a step outside the texts.
+    """
+    require_pure(env)
+    episodes = lead.state.shape[1]
+    writer = _Writer(env, oracle, asking(env, policy), streams, episodes)
+    state = swapped(env, lead, streams, at)
+    memory = writer.memory_of(lead, at)
+    kl = writer.goes_on(state, memory, at + 1)
+    same = writer.goes_on(lead.state[:, :, at + 1], memory, at + 1)
+    return Swap(kl, same)
+
+
+def swapped(env: Env, lead: Rollout, streams: Streams, at: int) -> torch.Tensor:
+    """The prefixes (R, E, X) of texts after the symbol of step `at` was swapped for another, which does not slip."""
+    last = env.horizon - 2
+    require(0 <= at <= last, f"at: expected a step from 0 to {last}, got {at}; swap within")
+    before = lead.state[:, :, at]
+    other = _another(env, lead.action[:, :, at], streams)
+    shape = (*before.shape[:2], env.noise_size)
+    calm = torch.zeros(shape, dtype=torch.float64, device=before.device)
+    following: torch.Tensor = env.transition(before, other, calm)
+    return following
+
+
+def rewritten(env: Env, lead: Rollout, streams: Streams, at: int) -> Rollout:
+    """Somebody's texts with the symbol of step `at` swapped for another, and all others as they were."""
+    require_pure(env)
+    states = list(lead.state[:, :, : at + 1].unbind(2))
+    state = swapped(env, lead, streams, at)
+    noise = noise_of(env, streams, lead.state.shape[1])
+    states.append(state)
+    for t in range(at + 1, env.horizon):
+        state = env.transition(state, lead.action[:, :, t], noise[t])
+        states.append(state)
+    return dataclasses.replace(lead, state=torch.stack(states, 2))
+
+
+def _another(env: Env, action: torch.Tensor, streams: Streams) -> torch.Tensor:
+    """Another action (R, E, 1) than those that were taken, each alike."""
+    space: Any = env.action_space
+    actions = int(space.n)
+    drawn = streams.fork("swap").uniform("which", action.shape[1], 1)
+    others = actions - 1
+    further = (others * drawn.to(action.device)).floor() + 1
+    return (action + further) % actions
+
+
+class _Writer:
+    """Somebody who writes by chance, and is compared with an oracle at each step."""
+
+    def __init__(
+        self, env: Env, oracle: StochasticExpert, ask: Ask, streams: Streams, episodes: int
+    ):
+        self._env, self._oracle, self._ask = env, oracle, ask
+        self._draws = streams.uniform(PURPOSE, episodes, env.horizon)
+        self.noise = noise_of(env, streams, episodes)
+
+    def memory_of(self, path: Rollout, at: int) -> Any:
+        """What is remembered of the prefix of step `at`."""
+        memory = None
+        with torch.no_grad():
+            for state in path.state[:, :, : at + 1].unbind(2):
+                _, memory = self._ask(state, memory)
+        return memory
+
+    @torch.no_grad()
+    def goes_on(self, state: torch.Tensor, memory: Any, first: int) -> torch.Tensor:
+        """KL(expert, own) at each step from `first` on, (R, n), from states (R, E, X) in which it stands."""
+        steps = []
+        for t in range(first, self._env.horizon):
+            own, memory = self._ask(state, memory)
+            its = self._oracle.distribution(state)
+            away = apart(its.double(), own.double(), TINY)
+            steps.append(away.kl.mean(1))
+            action = choose(own, self._draws[..., t]).to(torch.float64)
+            state = self._env.transition(state, action, self.noise[t])
+        return torch.stack(steps, 1)
+
+
+@torch.no_grad()
+def miscalibration(
+    env: Env, oracle: StochasticExpert, policy: Policy, path: Rollout
+) -> torch.Tensor:
+    """Expected calibration error (R,) of the likeliest symbol on somebody's prefixes, from the second on.
+
+    Mean distance, over bins of confidence, between the chance that a policy gives to what it holds for likeliest and
+    the chance by which the expert writes that; the latter is known and not counted.
+
+    Raises:
+        Unanswerable: where the policy does not tell its chances.
+    """
+    ask = asking(env, policy)
+    memory = None
+    beliefs = []
+    truths = []
+    for state in path.lived.unbind(2):
+        own, memory = ask(state, memory)
+        its = oracle.distribution(state)
+        belief, likeliest = own.max(-1, keepdim=True)
+        truth = its.gather(-1, likeliest)
+        beliefs.append(belief)
+        truths.append(truth)
+    later = slice(1, None)
+    believed = torch.cat(beliefs[later], -1).flatten(1)
+    true = torch.cat(truths[later], -1).flatten(1)
+    return _between(believed.double(), true.double())
+
+
+def _between(belief: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Distance (R,) of beliefs (R, n) from truths (R, n), bin by bin of the former."""
+    place = (belief * BINS).long().clamp_max(BINS - 1)
+    nothing = belief.new_zeros(len(belief), BINS)
+    surplus = nothing.scatter_add(1, place, belief - truth)
+    total = surplus.abs().sum(1)
+    return total / belief.shape[1]
