@@ -6,11 +6,12 @@ import contextlib
 import io
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -19,9 +20,14 @@ from il_bench import run, sweep
 from il_bench.core.policy import Log
 from il_bench.jobs.checkpoint import Checkpoint
 
+Outcomes: TypeAlias = "dict[str, dict[str, int]]"
+"""Counts of what came of it, by kind."""
+
 TINY = ("--rollouts", "4", "--horizon", "10", "--hidden", "8", "--updates", "20")
 SPEAKERS = "record: ", "results: ", "policy: ", "minari: ", "checkpoint: "
 """How the sentences of the readers begin."""
+REFUSALS = (ValueError, ImportError)
+"""What they raise: a dataset may be of a format whose reader is not installed."""
 SIGNS = list('0123456789{}[]",:-eaN')
 """What an index is written in."""
 DATASET = "il_bench/tube/expert-v0"
@@ -135,21 +141,28 @@ def mutated(data: bytes, rng: np.random.Generator) -> bytes:
     return bytes(changed)
 
 
-def fuzz(folder: Path, rng: np.random.Generator, inputs: int) -> dict[str, dict[str, int]]:
-    """Files with bytes changed, in turn of every kind: each is read or refused in one sentence; outcomes by kind."""
+def fuzz(folder: Path, rng: np.random.Generator, inputs: int) -> tuple[Outcomes, float]:
+    """Files with bytes changed, in turn of every kind: each is read or refused in one sentence.
+
+    Returns:
+        Outcomes by kind, and the processor time that the slowest answer took, s.
+    """
     every = targets(folder)
     whole = {target.path: target.path.read_bytes() for target in every}
     outcomes: dict[str, Counter[str]] = {target.kind: Counter() for target in every}
+    for target in every:
+        tried(target.read)  # what is imported on the way is no part of an answer
+    slowest = 0.0
     for number in range(inputs):
         target = every[number % len(every)]
         content = whole[target.path]
         target.path.write_bytes(mutated(content, rng))
+        began = time.process_time()
         outcome = tried(target.read)
+        slowest = max(slowest, time.process_time() - began)
         outcomes[target.kind][outcome] += 1
         target.path.write_bytes(content)
-        if number % 2000 == 1999:
-            print(f"  {number + 1:,} of {inputs:,} inputs", flush=True)
-    return {kind: dict(counts) for kind, counts in outcomes.items()}
+    return {kind: dict(counts) for kind, counts in outcomes.items()}, slowest
 
 
 def tried(read: Callable[[], Any]) -> str:
@@ -159,7 +172,7 @@ def tried(read: Callable[[], Any]) -> str:
     except Exception as error:
         words = str(error)
         in_one = words.startswith(SPEAKERS) and "\n" not in words
-        sentence = in_one and isinstance(error, ValueError)
+        sentence = in_one and isinstance(error, REFUSALS)
         if not sentence:
             print(f"  {type(error).__name__}: {error}", flush=True)
         return "refused in a sentence" if sentence else type(error).__name__

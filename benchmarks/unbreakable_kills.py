@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
@@ -14,19 +13,27 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 import il_bench as il
 
 TINY = ("--rollouts", "4", "--horizon", "10", "--hidden", "8", "--updates", "20")
-SWEEP = "--env tube linear --algo bc dagger --rounds 4 --lipschitz 0.8:1.2:0.1 --seeds 8"
+SWEEP = "--env tube linear --algo bc dagger --rounds 4 --lipschitz 0.8:1.2:0.1 --seeds 4"
 PLAN = (*SWEEP.split(), *TINY, "--batch", "2")
 RUN = ("--rounds", "12", "--seeds", "2", *TINY[:-1], "240", "--no-video")
 QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-WAIT = 20.0
-"""Seconds that a cluster has to come up."""
+WAIT = 120.0
+"""Seconds in which a cluster must have come up, or batches be finished."""
+WHO = ("parent", "worker", "all")
+"""Which processes of a command are killed."""
+ROWS = "*.safetensors"
+"""Files of results."""
+SCHEDULER = ("distributed.cli.dask_scheduler", "--port", "0", "--no-dashboard")
+WORKER = ("distributed.cli.dask_worker", "--nthreads", "1", "--no-dashboard")
+"""The two parts of a cluster."""
+Process: TypeAlias = "subprocess.Popen[bytes]"
 
 
 @dataclass(frozen=True)
@@ -76,57 +83,98 @@ def same_film(one: Path, two: Path) -> bool:
     return one.read_bytes() == two.read_bytes()
 
 
-def commands(folder: Path) -> dict[str, Command]:
-    """What is killed, by what is said of it."""
+def run(folder: Path) -> Command:
+    """A comparison."""
+    return Command("run", RUN, "--out", "out", same_record)
+
+
+def checkpoints(folder: Path) -> Command:
+    """A comparison whose rounds are kept."""
+    return Command("run", (*RUN, "--checkpoint-every", "1"), "--out", "out", same_record)
+
+
+def render(folder: Path) -> Command:
+    """A film."""
     record = folder / "record"
     env = il.make("lane", horizon=60, seeds=1)
     expert = il.expert(env)
     il.compare(env, expert, episodes=2, copy=expert).save(record)
-    kept = ("--checkpoint-every", "1")
-    return {
-        "run": Command("run", RUN, "--out", "out", same_record),
-        "run with kept rounds": Command("run", (*RUN, *kept), "--out", "out", same_record),
-        "render": Command("render", (str(record),), "--out", "film.mp4", same_film),
-        "sweep (loky)": Command("sweep", (*PLAN, "--jobs", "2"), "--out", "out", same_rows),
-    }
+    return Command("render", (str(record),), "--out", "film.mp4", same_film)
 
 
-def kills(folder: Path, rng: np.random.Generator, each: int) -> dict[str, dict[str, int]]:
-    """Kill every command so many times, then give it again: how many were tried, and how many ended as if uninterrupted."""
-    outcomes = {}
-    for name, command in commands(folder).items():
-        place = folder / name.replace(" ", "-")
-        outcomes[name] = _killed(command, place, rng, each)
-        print(f"  {name}: {outcomes[name]}", flush=True)
-    if importlib.util.find_spec("distributed"):
-        outcomes["sweep (Dask)"] = _of_cluster(folder / "dask", rng, each)
-    return outcomes
+def sweep(folder: Path) -> Command:
+    """A sweep on two processes."""
+    return Command("sweep", (*PLAN, "--jobs", "2"), "--out", "out", same_rows)
 
 
-def _killed(command: Command, folder: Path, rng: np.random.Generator, each: int) -> dict[str, int]:
-    """Kill a command again and again in one place, begun anew where it came to its end."""
+COMMANDS: dict[str, Callable[[Path], Command]] = {
+    "run": run,
+    "checkpoints": checkpoints,
+    "render": render,
+    "sweep": sweep,
+}
+"""What is killed, by its short name."""
+CLUSTER = "cluster"
+"""The short name of a sweep on a Dask cluster."""
+TITLES = {
+    "run": "run",
+    "checkpoints": "run with kept rounds",
+    "render": "render",
+    "sweep": "sweep (loky)",
+    CLUSTER: "sweep (Dask)",
+}
+"""What is said of it."""
+
+
+def kills(
+    short: str, folder: Path, rng: np.random.Generator, times: int
+) -> tuple[str, dict[str, int]]:
+    """Kill a command so many times, then give it again.
+
+    Returns:
+        What the command is called; how many were tried, and how many ended as if uninterrupted.
+    """
+    if short == CLUSTER:
+        return TITLES[short], _of_cluster(folder, rng, times)
+    command = COMMANDS[short](folder)
+    return TITLES[short], _killed(command, folder, rng, times)
+
+
+def _killed(command: Command, folder: Path, rng: np.random.Generator, times: int) -> dict[str, int]:
+    """Kill a command again and again, each time in a new place, and carry it out there."""
     began = time.monotonic()
     whole = folder / "whole" / command.name
-    command.finish(whole)
+    _require_end(command, whole)
     longest = time.monotonic() - began
     counts: Counter[str] = Counter(tried=0, survived=0)
-    for number in range(each):
+    for number in range(times):
         place = folder / f"killed-{number}" / command.name
         place.parent.mkdir(parents=True)
-        who = ("parent", "worker", "all")[rng.integers(3)]
+        who = WHO[rng.integers(len(WHO))]
         kill(command.words(place), place.parent, who, rng.uniform(0.2, 1.0) * longest)
+        _clear(place)
         counts["tried"] += 1
-        if place.is_file():
-            place.unlink()  # a film that was finished is not drawn over
-        elif command.place == "--out" and (place / "record.json").exists():
-            shutil.rmtree(place)
         counts["survived"] += command.finish(place) and command.same(whole, place)
     return dict(counts)
 
 
+def _require_end(command: Command, place: Path) -> None:
+    """Carry out a command that nobody kills: without its outcome there is nothing to compare."""
+    if not command.finish(place):
+        raise RuntimeError(f"{' '.join(command.words(place))} did not come to its end")
+
+
+def _clear(place: Path) -> None:
+    """Make room where the command had come to its end before it was killed: it writes over nothing."""
+    if place.is_file():
+        place.unlink()
+    elif (place / "record.json").exists():
+        shutil.rmtree(place)
+
+
 def kill(words: list[str], folder: Path, who: str, after: float) -> None:
     """Begin a command and kill it, one of its workers, or all of it, some seconds later."""
-    work = subprocess.Popen(words, cwd=folder, start_new_session=True, **QUIET)
+    work = _begun(words, folder)
     time.sleep(after)
     children = children_of(work.pid)
     if who == "worker" and children:
@@ -146,40 +194,34 @@ def children_of(process: int) -> list[str]:
     return listing.stdout.split()
 
 
-def _of_cluster(folder: Path, rng: np.random.Generator, each: int) -> dict[str, int]:
-    """The same on a Dask cluster, of which scheduler, worker or the command itself is killed; loky does the rest."""
-    here = Command("sweep", (*PLAN, "--jobs", "2"), "--out", "out", same_rows)
+def _of_cluster(folder: Path, rng: np.random.Generator, times: int) -> dict[str, int]:
+    """A sweep on a Dask cluster, of which scheduler, worker or the command itself is killed; processes here do the rest."""
+    here = sweep(folder)
     whole = folder / "whole" / here.name
-    here.finish(whole)
+    _require_end(here, whole)
+    batches = len(list(whole.glob(ROWS)))
     counts: Counter[str] = Counter(tried=0, survived=0)
-    for number in range(each):
+    for number in range(times):
         place = folder / f"killed-{number}" / here.name
         place.parent.mkdir(parents=True)
-        _kill_on_cluster(place, number % 3, rng)
+        _kill_on_cluster(place, number % 3, int(rng.integers(batches // 2)))
         counts["tried"] += 1
         counts["survived"] += here.finish(place) and here.same(whole, place)
     return dict(counts)
 
 
-def _kill_on_cluster(place: Path, who: int, rng: np.random.Generator) -> None:
-    """Begin a cluster and a sweep on it, and kill its scheduler (0), its worker (1) or the sweep (2) at some moment."""
+def _kill_on_cluster(place: Path, who: int, after: int) -> None:
+    """Begin a cluster and a sweep on it; kill its scheduler (0), worker (1) or the sweep (2) after so many batches."""
     file = place.parent / "scheduler.json"
-    dask = [sys.executable, "-m", "distributed.cli"]
-    scheduler = ["dask_scheduler", "--port", "0", "--no-dashboard", "--scheduler-file"]
-    worker = ["dask_worker", "--nthreads", "1", "--no-dashboard", "--scheduler-file"]
-    parts = []
+    parts: list[Process] = []
     try:
-        for role in (scheduler, worker):
-            module, *rest = role
-            words = [*dask[:-1], f"{dask[-1]}.{module}", *rest, str(file)]
-            parts.append(subprocess.Popen(words, cwd=place.parent, start_new_session=True, **QUIET))
-        address = _address(file)
-        there = ("--backend", "dask", "--scheduler", address)
-        sweep = Command("sweep", (*PLAN, *there), "--out", place.name, same_rows)
-        parts.append(
-            subprocess.Popen(sweep.words(place), cwd=place.parent, start_new_session=True, **QUIET)
-        )
-        time.sleep(rng.uniform(4, 12))
+        for role in (SCHEDULER, WORKER):
+            words = [sys.executable, "-m", *role, "--scheduler-file", str(file)]
+            parts.append(_begun(words, place.parent))
+        there = ("--backend", "dask", "--scheduler", _address(file))
+        command = Command("sweep", (*PLAN, *there), "--out", place.name, same_rows)
+        parts.append(_begun(command.words(place), place.parent))
+        _await(lambda: len(list(place.glob(ROWS))) > after or parts[2].poll() is not None)
         os.killpg(parts[who].pid, signal.SIGKILL)
         time.sleep(2)
     finally:
@@ -189,11 +231,21 @@ def _kill_on_cluster(place: Path, who: int, rng: np.random.Generator) -> None:
             part.wait()
 
 
+def _begun(words: list[str], folder: Path) -> Process:
+    """A command under way, in a session of its own, so that all of it can be killed."""
+    return subprocess.Popen(words, cwd=folder, start_new_session=True, **QUIET)
+
+
 def _address(file: Path) -> str:
     """Where a scheduler answers, once it has written that down."""
+    _await(lambda: file.is_file() and file.stat().st_size > 0)
+    return str(json.loads(file.read_text())["address"])
+
+
+def _await(fact: Callable[[], bool]) -> None:
+    """Wait until something is so."""
     until = time.monotonic() + WAIT
-    while time.monotonic() < until:
-        if file.is_file() and file.stat().st_size:
-            return str(json.loads(file.read_text())["address"])
+    while not fact():
+        if time.monotonic() > until:
+            raise TimeoutError(f"nothing within {WAIT:g} s")
         time.sleep(0.1)
-    raise TimeoutError(f"no scheduler within {WAIT:g} s")

@@ -146,7 +146,8 @@ class Dyck(TokenEnv):
         size: tuple[int, int],
         ghost: np.ndarray | None = None,
         colour: str | None = None,
+        kl: np.ndarray | None = None,
     ) -> np.ndarray:
         """The texts; see `Env.draw`."""
         names = [*OPENING[: self.kinds], *CLOSING[: self.kinds], MARK]
-        return written(self, state, size, ghost, colour, names)
+        return written(self, state, size, ghost, colour, kl, names)

@@ -82,10 +82,11 @@ class Recall(TokenEnv):
         size: tuple[int, int],
         ghost: np.ndarray | None = None,
         colour: str | None = None,
+        kl: np.ndarray | None = None,
     ) -> np.ndarray:
         """The texts: marks by letters, distractors by their numbers; see `Env.draw`."""
         marks = LETTERS[: self.marks]
         others = range(self.marks, self.vocabulary - 1)
         distractors = map(str, others)
         names = [*marks, *distractors, "?"]
-        return written(self, state, size, ghost, colour, names)
+        return written(self, state, size, ghost, colour, kl, names)

@@ -42,6 +42,25 @@ def saved(record, tmp_path):
     return record.save(tmp_path / "kept")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "la{e"},
+        {"settings": {"device": "cpN"}},
+        {"settings": {"lipschitz": [1e400]}},
+        {"settings": {"horizon": "12"}},
+    ],
+)
+def test_an_environment_that_cannot_be_had_is_the_record_s(saved, change):
+    path = saved / INDEX
+    config = json.loads(path.read_text())
+    settings = config["env"]["settings"] | change.pop("settings", {})
+    config["env"] |= {**change, "settings": settings}
+    path.write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"^record: [^\n]+$"):
+        il.load(saved).env  # noqa: B018
+
+
 def test_dimensions_and_coordinates_are_labelled(record):
     data = record.data
     assert data["divergence"].dims == ("learner", "run", "episode", "time")

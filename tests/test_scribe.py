@@ -1,5 +1,6 @@
 """Learners of texts: closed forms of their optima on languages small enough to write down, and what they count."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,14 +10,18 @@ import pytest
 import torch
 
 import il_bench as il
+from il_bench.core.chance import bound
 from il_bench.core.policy import Log
-from il_bench.core.rollout import rollout
+from il_bench.core.rollout import by_expert, rollout
 from il_bench.fit.collect import demonstrate
+from il_bench.fit.costs import drive_in, visits_of
 from il_bench.fit.course import Course
 from il_bench.fit.divergences import Divergence
+from il_bench.fit.judges import ExactText, Follower, Trial
 from il_bench.fit.own_episodes import LabelledEpisodes, by_student
 from il_bench.fit.roll_ins import CoinedSymbols
 from il_bench.fit.sequences import Sequences
+from il_bench.fit.texts import prefixes
 from il_bench.stats.theory import teacher_share
 
 SMALL = {"net": "gru", "updates": 6, "units": 8, "embedding": 4, "sequences": 4}
@@ -280,7 +285,134 @@ def test_the_policy_of_the_moment_is_shown_evenly():
         assert not torch.equal(moments[0][1].layers[0], policy.layers[0])
 
 
+# Costs
+
+
+def enumerated(env, chances, place, symbol, steps):
+    """What a symbol earns at a node, by every symbol that may slip in and every continuation."""
+    table, reward = env.automaton, math.log
+    slip = env.slip[0] if isinstance(env.slip, tuple) else env.slip
+    total = 0.0
+    for other in range(table.symbols):
+        written = (1 - slip) * (other == symbol) + slip / table.symbols
+        node = int(table.following[place, other])
+        likelihood = (1 - env.smooth) * float(table.chances[0, place, other])
+        value = reward(likelihood + env.smooth / table.symbols)
+        if steps > 1:
+            later = enumerate(chances[node].tolist())
+            value += sum(c * enumerated(env, chances, node, s, steps - 1) for s, c in later)
+        total += written * value
+    return total
+
+
+def exact(env, expert, policy, beta):
+    """The exact judge, and visits of the expert's own texts."""
+    course = Course.begun(env, expert, None, None)
+    seen = drive_in(course, None, torch.ones(1, 1), il.Streams(env.seeds), 6)
+    visits = visits_of(seen, il.Streams(env.seeds), 0)
+    follower = Follower(policy, torch.full((env.runs,), beta, dtype=torch.float64))
+    return course, visits, follower
+
+
+@pytest.mark.parametrize("slip", [0.0, 0.3])
+def test_what_a_symbol_earns_is_enumerated(slip):
+    """Of a mixture of the expert and a table that knows the last symbol, which is the node here."""
+    env = Pair(horizon=3, slip=slip)
+    table = il.BC(20, il.Training("table")).learn(env, Oracle(env))
+    course, visits, follower = exact(env, Oracle(env), table, 0.25)
+    worth = ExactText(course, env).worth(visits, follower)
+    its = env.automaton.chances[0]
+    shown = torch.tensor([[[2.0], [0.0], [1.0]]])
+    own = table.distribution(shown)[0][0]
+    for time in range(3):
+        node = int(visits.state[0, 0, time, 0])
+        for symbol in (0, 1):
+            of_expert = enumerated(env, its, node, symbol, 3 - time)
+            of_table = enumerated(env, own, node, symbol, 3 - time)
+            mixed = 0.25 * of_expert + 0.75 * of_table
+            assert worth[0, 0, time, symbol] == pytest.approx(mixed, abs=1e-12)
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.0, 0.5])
+def test_trying_symbols_out_agrees_with_what_they_earn(beta):
+    env = il.make("keyed", horizon=5, slip=0.1)
+    table = il.BC(20, il.Training("table")).learn(env, il.expert(env))
+    course = Course.begun(env, il.expert(env), None, None)
+    streams = il.Streams((0,))
+    seen = drive_in(course, table, torch.zeros(1, 1), streams, 400)
+    visits = visits_of(seen, streams, 1)
+    follower = Follower(table, torch.tensor([beta], dtype=torch.float64))
+    apart = Trial(course).worth(visits, follower) - ExactText(course, env).worth(visits, follower)
+    symbols = apart[0, :, 0]
+    errors = symbols.std(0) / 400**0.5
+    # Sixteen symbols that share their noise: no mean is more than 4 standard errors from 0.
+    assert (symbols.mean(0).abs() <= 4 * errors + 1e-12).all()
+
+
+def test_every_place_of_a_text_has_its_own_number():
+    env = il.make("keyed", horizon=3, context=2)
+    places = prefixes(env)
+    count = places.automaton.nodes
+    assert count == 13 * 17 * 17
+    assert torch.equal(places.numbers(places.state)[0], torch.arange(count))
+    expert = bound(env, il.expert(env), il.Streams((0,)), 5)
+    seen = rollout(env, by_expert(env, expert), il.Streams((0,)), 5)
+    now, after = seen.state[:, :, 1], seen.state[:, :, 2]
+    symbol = env.observation(after)[..., :1]
+    reached = places.automaton.after(places.numbers(now)[..., None].double(), symbol[..., 0])
+    assert torch.equal(reached[..., 0].long(), places.numbers(after))
+
+
+@pytest.mark.parametrize("name", ["aggrevate", "lols"])
+@pytest.mark.parametrize("costs", ["exact", "rollouts"])
+def test_costs_teach_the_right_symbols(name, costs):
+    """An oracle, and for `lols` somebody who writes anything: what is right is what the oracle would write."""
+    env = il.make("golden", horizon=4, absorbing=False, seeds=2)
+    training = il.Training("table_per_step")
+    learner = il.learner(name, rounds=2, episodes=16, costs=costs, training=training)
+    expert = Anything(16) if name == "lols" and costs == "exact" else il.expert(env)
+    policy = learner.learn(env, expert)
+    state = env.initial(il.Streams(env.seeds), 1)
+    memory = None
+    for gold in env.gold[:2]:
+        action, memory = policy.act(env.observation(state).float(), memory)
+        assert (action == gold).all()
+        state = env.transition(state, action, torch.ones(2, 1, 4, dtype=torch.float64))
+
+
+class Anything(il.StochasticExpert):
+    """Any symbol, each alike."""
+
+    def __init__(self, symbols):
+        self.symbols = symbols
+
+    def distribution(self, state):
+        shape = (*state.shape[:2], self.symbols)
+        return torch.full(shape, 1 / self.symbols, dtype=torch.float64)
+
+
+def test_exact_costs_ask_once_and_drive_only_to_visit():
+    env = il.make("clock", horizon=4)
+    learner = il.AggreVaTe(rounds=2, episodes=3, training=il.Training("table"))
+    log = learner.learn(env, il.expert(env)).log
+    assert log.steps.item() == log.labels.item() == 2 * 3 * 4
+    places = 33 * 17
+    assert log.asked.item() == places + 3 * 4
+
+
 # What is refused
+
+
+def test_exact_costs_of_who_remembers_texts_are_refused_in_a_sentence():
+    env = il.make("clock", horizon=3)
+    learner = il.LOLS(rounds=2, training=il.Training(**SMALL))
+    with pytest.raises(ValueError, match="memory is the number of its steps, got GRUPolicy"):
+        learner.learn(env, il.expert(env))
+    tried = dataclasses.replace(learner, costs="rollouts", episodes=2)
+    assert tried.learn(env, il.expert(env)).runs == 1
+    many = il.make("clock", horizon=3, context=6)
+    with pytest.raises(ValueError, match=r"costs exact: expected at most .* numbers in tables"):
+        il.AggreVaTe(rounds=2, training=il.Training("table")).learn(many, il.expert(many))
 
 
 @pytest.mark.parametrize(

@@ -276,6 +276,9 @@ class Env(ABC):
             size: pixels.
             ghost: the state of the expert's twin.
             colour: of the body, "#rrggbb": its learner's own; the first learner's unless given.
+
+        A picture of what is written may take `kl` besides, (n,) nats: how far the writer's chances were from the
+        expert's at each step so far.
         """
 
 

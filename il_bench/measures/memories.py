@@ -15,7 +15,7 @@ import torch
 from ..core.env import Env
 from ..core.policy import Policy
 from ..core.rollout import Rollout, view
-from ..core.tokens import NODE, TokenEnv
+from ..core.tokens import TokenEnv
 from .probes import TINY, Unanswerable
 
 Step: TypeAlias = "Callable[[torch.Tensor], torch.Tensor]"
@@ -118,7 +118,7 @@ def _parts(ours: torch.Tensor, theirs: torch.Tensor, ceiling: torch.Tensor) -> t
 def _same_to_the_oracle(env: Env, state: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """Whether prefixes (R, E, T, X) are one to the oracle, (R, E, T) bool."""
     if isinstance(env, TokenEnv):
-        return state[..., NODE] == other[..., NODE]
+        return env.alike(state, other)
     shape = state.shape[1:3]
     flat = state.flatten(1, 2)
     twin = other.flatten(1, 2)

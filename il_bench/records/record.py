@@ -385,9 +385,14 @@ def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
         made: Env = cls(**settings)
         return made
     except TypeError as error:
-        raise ValueError(
-            f"record: {name or own} is not the environment of this Record ({error})"
-        ) from None
+        reason = f"{name or own} is not the environment of this Record ({error})"
+        raise ValueError(f"record: {reason}") from None
+    except (KeyError, ValueError, OverflowError) as error:
+        # Of whom the command line names it is told in their own words.
+        if name is not None:
+            raise
+        reason = error.args[0] if error.args else error
+        raise ValueError(f"record: its environment cannot be had ({reason})") from None
 
 
 def _require_harmless(own: str, settings: dict[str, Any], name: str | None) -> None:

@@ -130,6 +130,7 @@ class Budget:
     steps: list[int]
     collected: list[float]
     falls: list[int]
+    effective: list[float]
     episodes: int
     updates: int
     seconds: float
@@ -200,7 +201,7 @@ def _made(cls: type[Any], values: dict[str, Any]) -> Any:
     return cls(**known)
 
 
-LATE_COUNTS = ("derivatives", "interventions", "switches")
+LATE_COUNTS = ("derivatives", "interventions", "switches", "effective")
 """What is counted in a budget and was not in those of earlier versions."""
 
 
@@ -288,8 +289,8 @@ def _settings(value: Any) -> bool:
     return _numbers(value) and not any(map(math.isnan, value))
 
 
-SPENDING: dict[str, Callable[[Any], bool]] = {"collected": _numbers}
-"""What is counted for each run and is no count: returns may be of any sign, and infinite."""
+SPENDING: dict[str, Callable[[Any], bool]] = {"collected": _numbers, "effective": _numbers}
+"""What is counted for each run and is no count: returns may be of any sign, and infinite; sizes may be fractions."""
 
 
 def _budget(value: Any) -> bool:
