@@ -357,17 +357,3 @@ def test_a_window_that_does_not_reach_the_mark_has_no_slope_in_it(load):
         policies.append(truncation.trained(env, truncation.Reservoir(net), net))
     same = [bool((a == b).all()) for a, b in zip(*(one.layers for one in policies), strict=True)]
     assert same == [True] * 5 + [False] * 2
-
-
-def test_a_part_is_kept_for_the_sources_that_it_was_tried_on(load, monkeypatch, tmp_path):
-    attacks = load("unbreakable")
-    monkeypatch.setattr(attacks, "KEPT", tmp_path / "kept")
-    part = attacks.Part(
-        "coin", lambda folder, rng: {"inputs": {"coin": {"read": int(rng.integers(9))}}}
-    )
-    part.keep("these")
-    assert part.kept("others") is None
-    kept = part.kept("these")
-    assert kept["inputs"] == part.outcome()["inputs"]
-    twice = attacks.classes_of([kept, kept])["damaged inputs: coin"]
-    assert twice["tried"] == twice["survived"] == 2 * kept["inputs"]["coin"]["read"]
