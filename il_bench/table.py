@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +12,7 @@ import tyro
 from .cli.command import command
 from .cli.console import console, say
 from .cli.flags import parsed
-from .core.files import sweep_away, write_whole
-from .core.settings import require
+from .cli.output import require_new, write_csv
 
 Cells: TypeAlias = dict[str, tuple[str, str]]
 """A line of the table: value and interval by title."""
@@ -41,8 +38,8 @@ class TableOptions:
 def main(args: list[str]) -> None:
     """The command."""
     options = parsed(TableOptions, args, "python -m il_bench.table")
-    _require_new("csv", options.csv)
-    _require_new("plot", options.plot)
+    require_new("csv", options.csv)
+    require_new("plot", options.plot)
     from .jobs import store
     from .show.sweep_table import lines, pooled, remarks
 
@@ -69,12 +66,6 @@ def main(args: list[str]) -> None:
         say(path.absolute())
 
 
-def _require_new(flag: str, path: Path | None) -> None:
-    """Refuse to write where something stands, before anything is read."""
-    taken = path is not None and path.exists()
-    require(not taken, f"{flag}: {path} already exists; name another file")
-
-
 def _show(cells: list[Cells]) -> None:
     """Print the lines, in as many tables as fit the terminal."""
     from .show import terminal
@@ -86,19 +77,10 @@ def _show(cells: list[Cells]) -> None:
 
 def _write(path: Path, cells: list[Cells]) -> None:
     """Write the lines as CSV, whole or not at all."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(cells[0])
+    lines = []
     for line in cells:
-        joined = [" ".join(cell).strip() for cell in line.values()]
-        writer.writerow(joined)
-    sweep_away(path.parent)
-    try:
-        write_whole(path, text.getvalue().encode())
-    except OSError as error:
-        raise ValueError(
-            f"csv: {path} cannot be written ({error.strerror}); name a file that can be written"
-        ) from None
+        lines.append([" ".join(cell).strip() for cell in line.values()])
+    write_csv(path, cells[0], lines)
 
 
 if __name__ == "__main__":

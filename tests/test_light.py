@@ -29,6 +29,8 @@ COMMANDS = {
     "certify lane": ["lane"],
     "sb3 train": ["train"],
     "fetch": [],
+    "museum": [],
+    "ranking": [],
 }
 
 

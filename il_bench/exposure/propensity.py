@@ -33,7 +33,7 @@ class PositionBias:
         theta: (K,) chance to be looked at over that of the first of them; NaN where the log does not tell.
         error: (K,) standard error of log θ; NaN where it is not known.
         low, high: (K,) the 95 % interval of θ.
-        influence: (M, K) of each unit on log θ; of M units.
+        influence: (M, K) of each of M units on log θ; of no unit where θ is taken for granted.
     """
 
     rank: np.ndarray
@@ -50,8 +50,10 @@ class PositionBias:
 
     def of(self, rank: Any) -> np.ndarray:
         """θ (n,) at ranks (n,); NaN where it is not known."""
-        place = np.searchsorted(self.rank, rank)
-        return self.theta[place]
+        asked = np.asarray(rank)
+        place = np.searchsorted(self.rank, asked)
+        inside = np.minimum(place, len(self.rank) - 1)
+        return np.where(self.rank[inside] == asked, self.theta[inside], np.nan)
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,21 @@ class Cells:
     def among(self, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Displays and clicks (D, K) at some of the ranks (K,) alone."""
         return self.shown * ranks, self.clicked * ranks
+
+
+def stated(theta: Any) -> PositionBias:
+    """Position bias that is known from elsewhere: θ (K,) of ranks 1 to K, without error."""
+    chance = np.asarray(theta, dtype=float)
+    shown = np.where(chance > 0, chance, np.nan)
+    none = np.zeros(len(chance))
+    return PositionBias(
+        rank=np.arange(1, len(chance) + 1),
+        theta=shown,
+        error=none,
+        low=shown,
+        high=shown,
+        influence=np.zeros((0, len(chance))),
+    )
 
 
 def randomised(rank: Any, click: Any, unit: Any = None) -> PositionBias:
@@ -146,8 +163,8 @@ def em(thing: Any, rank: Any, click: Any) -> PositionBias:
             break
     with np.errstate(divide="ignore"):
         logs = np.log(theta)
-    unknown = np.full((1, len(tied)), np.nan)
-    return _bias(cells.rank, logs, tied, unknown)
+    nobody = np.zeros((0, len(tied)))
+    return _bias(cells.rank, logs, tied, nobody)
 
 
 def _expected(

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core.policy import SPENT
+from ..core.settings import LARGEST_COUNT
 
 FORMAT = 2
 
@@ -102,10 +103,6 @@ KINDS = {"length": "iu", "broke": "i", "terminated": "b", "truncated": "b", "off
 """NumPy's letters for what arrays may hold; all others hold floating-point numbers."""
 
 
-LARGEST_COUNT = 2**53
-"""Beyond it a floating-point number does not tell neighbours apart: nothing is counted so far."""
-
-
 LATE = {"truncated", *CHANCES}
 """Arrays that Records of earlier versions lack, or of experts that do not act by chance."""
 
@@ -130,6 +127,7 @@ class Budget:
     steps: list[int]
     collected: list[float]
     falls: list[int]
+    effective: list[float]
     episodes: int
     updates: int
     seconds: float
@@ -200,7 +198,7 @@ def _made(cls: type[Any], values: dict[str, Any]) -> Any:
     return cls(**known)
 
 
-LATE_COUNTS = ("derivatives", "interventions", "switches")
+LATE_COUNTS = ("derivatives", "interventions", "switches", "effective")
 """What is counted in a budget and was not in those of earlier versions."""
 
 
@@ -288,8 +286,8 @@ def _settings(value: Any) -> bool:
     return _numbers(value) and not any(map(math.isnan, value))
 
 
-SPENDING: dict[str, Callable[[Any], bool]] = {"collected": _numbers}
-"""What is counted for each run and is no count: returns may be of any sign, and infinite."""
+SPENDING: dict[str, Callable[[Any], bool]] = {"collected": _numbers, "effective": _numbers}
+"""What is counted for each run and is no count: returns may be of any sign, and infinite; sizes may be fractions."""
 
 
 def _budget(value: Any) -> bool:

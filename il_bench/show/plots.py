@@ -51,11 +51,15 @@ def plot(
         from .sweep_figure import drawn as drawn_sweep
 
         figure = drawn_sweep(source, by)
-    return figure if path is None else _write(figure, Path(path))
+    return figure if path is None else write(figure, Path(path))
 
 
-def _write(figure: Figure, path: Path) -> Path:
-    """Write a figure, whole or not at all."""
+def write(figure: Figure, path: Path) -> Path:
+    """Write a figure, whole or not at all.
+
+    Raises:
+        ValueError: for a path whose ending no format has, or that cannot be written.
+    """
     kinds = figure.canvas.get_supported_filetypes()
     kind = path.suffix.lstrip(".").lower() or "png"
     if kind not in kinds:

@@ -28,7 +28,7 @@ def tables_of(rows: list[Cells], width: int, colours: dict[str, str] | None = No
     """Lines of cells as tables for a terminal.
 
     Args:
-        rows: value and interval by title; what identifies a line stands before "D at".
+        rows: value and interval by title; what identifies a line stands before "D at", or first where there is none.
         width: of the terminal, characters.
         colours: of the learners, by name: the same as in every figure and film.
     """
@@ -40,7 +40,7 @@ def tables_of(rows: list[Cells], width: int, colours: dict[str, str] | None = No
     if _whole_width(titles, rows, beside=True) <= width:
         return [_rich_table(titles, rows, True, known)]
     drift = [title.startswith("D at") for title in titles]
-    first = drift.index(True)
+    first = drift.index(True) if any(drift) else 1
     keys = _keys(titles[:first], rows)
     parts = _split(keys, titles[first:], rows, width)
     return [_rich_table(keys + part, rows, False, known) for part in parts]
