@@ -207,14 +207,18 @@ def claims(rows: list[Vocabulary]) -> list[Claim]:
     apart = max(float(np.abs(row.foretold / row.cost - 1).max()) for row in rows)
     rises = all(one < other for one, other in itertools.pairwise(errors))
     cheaper = bool((largest.cost < smallest.cost).all())
+    worst = rows[int(np.argmax(errors))]
+    ends = f"{errors[0]:.3f} a token at V = {smallest.size} and {errors[-1]:.3f} at V = {largest.size:,}"
+    steps = (
+        f"and takes fewer steps, {np.median(smallest.steps):.0f} and {np.median(largest.steps):.0f}"
+    )
     spread = f"{costs[0]:.2f} nats a byte at V = {smallest.size} and {costs[-1]:.2f} at V = {largest.size:,}"
     return [
         *[known(row) for row in rows if row.size in PUBLISHED],
         Claim(
-            f"A larger vocabulary errs more often, {errors[0]:.2f} a token at V = {smallest.size} and "
-            f"{errors[-1]:.2f} at V = {largest.size:,}, rising at each step between, and takes fewer steps: "
-            f"{np.median(smallest.steps):.0f} and {np.median(largest.steps):.0f}.",
+            f"A larger vocabulary errs more often, {ends}, at each step between, {steps}.",
             rises,
+            f"A larger vocabulary errs more often, {ends}, though most often, {max(errors):.3f}, at V = {worst.size:,}, {steps}.",
         ),
         Claim(
             f"Per byte at equal bytes the cascade is cheaper in the larger vocabulary: {spread}.",
