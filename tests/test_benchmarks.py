@@ -16,6 +16,7 @@ AIDS = {
     "claims",
     "publish",
     "reseed",
+    "tasks",
     "unbreakable_inputs",
     "unbreakable_kills",
     "verdicts",
@@ -190,6 +191,97 @@ def test_what_is_repeated_on_other_seeds_takes_them(load):
         assert [ast.unparse(one) for one in arguments.defaults] == ["0", "SEEDS"], name
 
 
+@pytest.fixture
+def finding(load):
+    """Makes what was measured of a sign, on a task that is judged by its drift."""
+    signs = load("signs")
+
+    def make(way, ours, theirs, task="tube, L = 1.2"):
+        sign = signs.Sign(task, "noise", way, "")
+        return signs.Finding(sign, np.asarray(ours), np.asarray(theirs), 1, "")
+
+    return make
+
+
+THEIRS = np.arange(1.0, 9.0)
+
+
+@pytest.mark.parametrize(
+    ("ours", "less", "more", "no_less"),
+    [
+        (THEIRS / 2, "agree", "disagree", "disagree"),
+        (THEIRS * 2, "disagree", "agree", "agree"),
+        (THEIRS * 1.01, "disagree", "agree", "agree"),
+        (THEIRS, "disagree", "disagree", "agree"),
+        (THEIRS * np.resize([0.2, 5.0], 8), "underpowered", "underpowered", "underpowered"),
+        (THEIRS * np.resize([0.9, 5.0], 8), "disagree", "underpowered", "agree"),
+    ],
+)
+def test_a_sign_is_judged_by_its_interval(finding, ours, less, more, no_less):
+    verdicts = [finding(way, ours, THEIRS).verdict for way in ("less", "more", "no less")]
+    assert verdicts == [less, more, no_less]
+
+
+def test_falls_are_judged_by_their_difference(finding):
+    """Of shares of a half a tenth less is still no less, surely less though it be."""
+    half = np.full(8, 0.5)
+    assert finding("no less", half - 0.09, half, "quad").verdict == "agree"
+    assert finding("no less", half - 0.11, half, "quad").verdict == "disagree"
+    assert finding("less", half - 0.09, half, "quad").verdict == "agree"
+    assert finding("more", half + 0.05, half, "quad").verdict == "agree"
+    tossed = half + np.resize([-0.09, 0.3], 8)
+    assert finding("no less", tossed, half, "quad").verdict == "agree"
+    assert (
+        finding("no less", half - np.resize([0.2, -0.2], 8), half, "quad").verdict == "underpowered"
+    )
+
+
+def test_signs_and_boards_name_tasks_and_learners_that_there_are(load):
+    """And every learner is given a task's demonstrations, whether it has rounds or not."""
+    tasks, signs, board = load("tasks"), load("signs"), load("leaderboard")
+    for task, learners in signs.learners_of().items():
+        assert learners[0] == "bc"
+        for name in learners:
+            learner, whole = tasks.TASKS[task].learner(name), tasks.TASKS[task].demonstrations
+            assert learner.episodes * getattr(learner, "rounds", 1) == whole, (task, name)
+            assert learner.training.updates == tasks.TASKS[task].training.updates
+    assert set(board.LEARNERS) <= set(tasks.LEARNERS)
+    assert {task.measure for task in board.PLAN.values()} <= set(tasks.MEASURES)
+
+
+def test_the_board_says_who_is_worse_than_cloning_and_who_is_tied(load):
+    board, tasks = load("leaderboard"), load("tasks")
+    task = tasks.TASKS["tube, L = 1.2"]
+    numbers = {"bc": THEIRS, "noise": THEIRS / 8, "dagger": THEIRS / 8.1, "chunk": THEIRS * 9}
+    row = {
+        who: board.Cell(own, task.beside(own, THEIRS) if who != "bc" else None, own[0] < 1, 0.0, 1)
+        for who, own in numbers.items()
+    }
+    results = {
+        "tube, L = 1.2": row | {who: row["noise"] for who in board.LEARNERS if who not in row}
+    }
+    said = {str(claim).partition(":")[0].strip("*"): claim for claim in board.claims(results)}
+    assert said["noise"].holds
+    assert not said["chunk"].holds
+    assert str(said["chunk"]).endswith("surely worse on tube, L = 1.2.**")
+    assert "noise 1 of 1" in board.headline(results)
+    assert "bc 0 of 1" in board.headline(results)
+
+
+def test_who_costs_less_and_drifts_less_leaves_the_front(load):
+    collecting = load("collecting")
+    zero = np.zeros(8)
+
+    def point(name, drift, lost):
+        drift, lost = drift * THEIRS, lost + 0.01 * THEIRS
+        return collecting.Point(name, 8, drift, lost, zero, zero, zero, zero, zero)
+
+    points = [point("bc", 9, 0), point("dart", 1, 1), point("dagger", 2, 5), point("noise", 1, 9)]
+    assert collecting.best(points) == ["bc", "dart"]
+    names = {name for name, _ in collecting.dialled()}
+    assert names == set(collecting.NAMES)
+
+
 def _published(path):
     """The calls of `publish` in a script: how many arguments by place, and the names of the others."""
     for node in ast.walk(ast.parse(path.read_text())):
@@ -237,6 +329,20 @@ def test_a_verdict_is_withdrawn_with_a_claim_that_it_rests_on(load, monkeypatch,
         saying.row()
 
 
+def test_a_part_is_kept_for_the_sources_that_it_was_tried_on(load, monkeypatch, tmp_path):
+    attacks = load("unbreakable")
+    monkeypatch.setattr(attacks, "KEPT", tmp_path / "kept")
+    part = attacks.Part(
+        "coin", lambda folder, rng: {"inputs": {"coin": {"read": int(rng.integers(9))}}}
+    )
+    part.keep("these")
+    assert part.kept("others") is None
+    kept = part.kept("these")
+    assert kept["inputs"] == part.outcome()["inputs"]
+    twice = attacks.classes_of([kept, kept])["damaged inputs: coin"]
+    assert twice["tried"] == twice["survived"] == 2 * kept["inputs"]["coin"]["read"]
+
+
 def test_a_window_that_does_not_reach_the_mark_has_no_slope_in_it(load):
     """And the control learns nothing but its read-out."""
     truncation = load("truncation")
@@ -251,17 +357,3 @@ def test_a_window_that_does_not_reach_the_mark_has_no_slope_in_it(load):
         policies.append(truncation.trained(env, truncation.Reservoir(net), net))
     same = [bool((a == b).all()) for a, b in zip(*(one.layers for one in policies), strict=True)]
     assert same == [True] * 5 + [False] * 2
-
-
-def test_a_part_is_kept_for_the_sources_that_it_was_tried_on(load, monkeypatch, tmp_path):
-    attacks = load("unbreakable")
-    monkeypatch.setattr(attacks, "KEPT", tmp_path / "kept")
-    part = attacks.Part(
-        "coin", lambda folder, rng: {"inputs": {"coin": {"read": int(rng.integers(9))}}}
-    )
-    part.keep("these")
-    assert part.kept("others") is None
-    kept = part.kept("these")
-    assert kept["inputs"] == part.outcome()["inputs"]
-    twice = attacks.classes_of([kept, kept])["damaged inputs: coin"]
-    assert twice["tried"] == twice["survived"] == 2 * kept["inputs"]["coin"]["read"]

@@ -258,7 +258,7 @@ def recorded_learner(name: str, settings: dict[str, Any]) -> Any:
     """The learner that a Record names, with the settings that it holds; nothing is imported that is not registered.
 
     Raises:
-        ValueError: for a learner of a file, or one into which something of a file was put.
+        ValueError: for a learner of a file, or one into which something of a file was put, or of settings that are none.
     """
     _require_registered(LEARNERS, name)
     cls = LEARNERS[name]
@@ -272,7 +272,11 @@ def recorded_learner(name: str, settings: dict[str, Any]) -> Any:
     values = {
         key: tuple(value) if isinstance(value, list) else value for key, value in flat.items()
     }
-    return build(cls, values)
+    try:
+        return build(cls, values)
+    except (TypeError, ValueError) as error:
+        reason = f"{name!r} cannot have its settings ({error})"
+        raise ValueError(f"record: its learner {reason}; run it with --algo instead") from None
 
 
 def _require_registered(things: Registry, name: Any) -> None:

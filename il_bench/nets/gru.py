@@ -179,6 +179,7 @@ class GRUPolicy(Policy):
 
     def gains(self) -> Gains:
         """How much a step can stretch a deviation of what is remembered, of one that `reads_itself`."""
+        assert isinstance(self.action_space, spaces.Discrete)
         symbols = int(self.action_space.n)
         return gains(self.layers, symbols)
 
@@ -235,7 +236,7 @@ class GRU:
         steps = self.truncate
         require(steps >= 0, f"truncate: expected at least 0 steps, got {steps}; 0 takes them all")
 
-    def fit(self, lesson: Lesson) -> GRUPolicy:
+    def fit(self, lesson: Lesson) -> Policy:
         """See `Net.fit`; all runs train side by side."""
         space = lesson.env.action_space
         sizes = vocabulary(lesson.env.observation_space)

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core.env import DrawingEnv, Env, Expert
+from ..core.env import DrawingEnv, Env, Expert, RecurrentExpert
 from ..core.registry import name_of
 from ..core.rollout import Driver, Rollout, by_expert
 from ..core.streams import Streams
 from .rows import not_same_noise
 
 ASKED_AGAIN = 8
-"""Steps at which the expert is asked a second time: whoever answers by a chance of his own is caught at the first."""
+"""First steps at which the expert is asked a second time, and as many later ones: a chance is caught at the first."""
 
 
 AT_ONCE = 65_536
@@ -78,24 +78,49 @@ def uncoupled(env: Env, who: str, parted: np.ndarray) -> str:
 
 
 def require_same_answers(env: Env, expert: Expert, lead: Rollout) -> None:
-    """Ask the expert again in the first states of his own rollout, in their order: the same answers, or no twins."""
+    """Ask the expert again in states of his own rollout: the same answers, or no twins.
+
+    Who remembers is asked along the whole of it. Anybody else answers the state alone, and is asked at the first steps,
+    from the last one backwards, and at the first one: whoever counts steps of his own is at another one by then.
+
+    Raises:
+        ValueError: with both answers.
+    """
     if not lead.alive.any():
         return
     drive, memory = by_expert(env, expert), None
-    states = lead.lived[:, :, :ASKED_AGAIN]
-    for step, state in enumerate(states.unbind(2)):
+    states = lead.lived.unbind(2)
+    for step in _steps_again(expert, int(lead.length.max())):
         with torch.no_grad():
-            answer, memory = drive(step, state, memory)
-        given = lead.action[:, :, step]
-        apart = _apart(given, answer) & lead.alive[:, :, step]
-        places = apart.nonzero().tolist()
-        if places:
-            run, episode = places[0]
-            one, two = given[run, episode].tolist(), answer[run, episode].tolist()
-            raise ValueError(
-                f"expert: expected one answer to one state, got {one} and {two} at run {run}, episode {episode}, "
-                f"step {step}; let it act without a chance or a memory of its own"
-            )
+            answer, memory = drive(step, states[step], memory)
+        _require_same(lead, step, answer)
+
+
+def _steps_again(expert: Expert, steps: int) -> list[int]:
+    """At which of so many steps an expert is asked again, in this order."""
+    if isinstance(expert, RecurrentExpert):
+        return list(range(steps))
+    if steps <= ASKED_AGAIN:
+        return [*range(steps), 0]
+    spread = np.linspace(steps - 1, ASKED_AGAIN, ASKED_AGAIN)
+    later = dict.fromkeys(spread.round().astype(int).tolist())
+    return [*range(ASKED_AGAIN), *later, 0]
+
+
+def _require_same(lead: Rollout, step: int, answer: torch.Tensor) -> None:
+    """Refuse an expert's second answers (R, E, U) to the states at a step, where they are not the first ones."""
+    given = lead.action[:, :, step]
+    apart = _apart(given, answer) & lead.alive[:, :, step]
+    places = apart.nonzero().tolist()
+    if not places:
+        return
+    run, episode = places[0]
+    one = given[run, episode].tolist()
+    two = answer[run, episode].tolist()
+    raise ValueError(
+        f"expert: expected one answer to one state, got {one} and {two} at run {run}, episode {episode}, "
+        f"step {step}; let it act without a chance or a memory of its own"
+    )
 
 
 def repeats(env: Env, lead: Rollout, streams: Streams) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core.policy import SPENT
+from ..core.settings import LARGEST_COUNT
 
 FORMAT = 2
 
@@ -100,10 +101,6 @@ DIMS |= CHANCES
 
 KINDS = {"length": "iu", "broke": "i", "terminated": "b", "truncated": "b", "off_path": "b"}
 """NumPy's letters for what arrays may hold; all others hold floating-point numbers."""
-
-
-LARGEST_COUNT = 2**53
-"""Beyond it a floating-point number does not tell neighbours apart: nothing is counted so far."""
 
 
 LATE = {"truncated", *CHANCES}
