@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 SCRIPTS = sorted(FOLDER.glob("*.py"))
@@ -341,6 +342,61 @@ def test_a_part_is_kept_for_the_sources_that_it_was_tried_on(load, monkeypatch, 
     assert kept["inputs"] == part.outcome()["inputs"]
     twice = attacks.classes_of([kept, kept])["damaged inputs: coin"]
     assert twice["tried"] == twice["survived"] == 2 * kept["inputs"]["coin"]["read"]
+
+
+@pytest.fixture
+def pairs(load):
+    """A model of pairs of tokens, of which 4 never came before another."""
+    tokens = np.array([0, 1, 0, 2, 0, 1, 3, 0, 0, 4])
+    return load("tokens").Pairs(tokens, 6)
+
+
+def test_chances_of_pairs_sum_to_one_and_are_witten_and_bell_s(pairs):
+    every = np.arange(6)
+    for before in every:
+        chances = pairs.chance(np.full(6, before), every)
+        assert chances.sum() == pytest.approx(1)
+    # 0 came five times before another: 1 twice, 2, 0 and 4 once, four kinds.
+    expected = (2 + 4 * pairs.alone[1]) / (5 + 4)
+    assert pairs.chance(np.array([0]), np.array([1])) == pytest.approx(expected)
+    assert pairs.chance(np.array([4]), np.array([1])) == pytest.approx(pairs.alone[1])
+
+
+def test_tokens_are_drawn_by_these_chances(pairs):
+    random = np.random.default_rng(0)
+    for before in (0, 3, 4):
+        drawn = pairs.draw(np.full(20_000, before), random)
+        shares = np.bincount(drawn, minlength=6) / 20_000
+        chances = pairs.chance(np.full(6, before), np.arange(6))
+        margin = 4 * np.sqrt(chances * (1 - chances) / 20_000)
+        assert (np.abs(shares - chances) <= margin).all()
+
+
+def test_a_vocabulary_costs_what_the_formula_says(load):
+    pytest.importorskip("tokenizers", reason='needs pip install -e ".[tokens]"')
+    tokens = load("tokens")
+    text = "the queen and the king saw the ring; " * 400
+    row = tokens.measured(text, 270, range(2))
+    assert row.foretold == pytest.approx(row.cost, rel=0.5)
+
+
+def test_set_constants_bound_every_cell(load):
+    cell = load("hidden_state").cell
+    assert cell(0.6, 3).exceeds == 0
+    assert cell(0.6, 3).alpha == pytest.approx(0.85)
+
+
+def test_a_temperature_changes_what_is_written_and_not_what_is_told(load):
+    bias = load("exposure_bias")
+    chances = torch.tensor([[[0.7, 0.2, 0.1]]], dtype=torch.float64)
+    source = SimpleNamespace(
+        action_space=None, runs=1, distribution=lambda obs, memory=None: (chances, memory)
+    )
+    draw = torch.tensor([[0.75]])
+    for temperature, symbol in ((1.0, 1), (0.25, 0), (0.0, 0)):
+        policy = bias.Tempered(source, temperature)
+        assert policy.distribution(None)[0] is chances
+        assert policy.act(None, None, draw)[0].item() == symbol
 
 
 def test_a_window_that_does_not_reach_the_mark_has_no_slope_in_it(load):
