@@ -34,7 +34,7 @@ RESET = DELAY, DELAY + 1
 """Windows with an empty state, steps: the longest that does not reach the mark, and the shortest that does."""
 CARRY = 3, 5, DELAY
 """Windows whose state is carried, none of which reaches the mark."""
-BATCHES = 1200
+BATCHES = 1500
 """Minibatches of 32 texts in a training, of as many updates as windows each."""
 CHANCE, SOLVED = 0.35, 0.9
 """Below the one an answer is guessed, among four marks; above the other it is known."""
@@ -161,21 +161,25 @@ def slope(delay: int, length: int) -> Slope:
     return Slope(delay, length, float(marks.abs().max()))
 
 
-def recalled(env: Any, policy: GRUPolicy) -> np.ndarray:
-    """Share (R,) of the expert's texts whose likeliest answer is the mark."""
+def recalled(env: Any, policy: GRUPolicy, cut: GRU) -> np.ndarray:
+    """Share (R,) of the expert's texts whose likeliest answer is the mark, read in windows as in training."""
     obs, symbols = texts(env)
+    steps = obs.unbind(2)
+    whole = cut.truncate or len(steps)
     memory = None
-    for now in obs.unbind(2):
+    for step, now in enumerate(steps):
+        if cut.between == "reset" and step % whole == 0:
+            memory = None
         out, memory = policy.go_on(now, memory)
     right = out.argmax(-1) == symbols[:, :, -1]
     return right.double().mean(1).numpy()
 
 
 def trained(env: Any, net: Any, cut: GRU) -> GRUPolicy:
-    """A clone of the expert's texts, by so many minibatches."""
+    """A clone of the expert's texts, whose chances are its labels, by so many minibatches."""
     whole = cut.truncate or env.horizon
     in_each = -(-env.horizon // whole)
-    training = il.Training(net=net, updates=BATCHES * in_each, lr=1e-2)
+    training = il.Training(net=net, updates=BATCHES * in_each, lr=1e-2, soft=True)
     return il.BC(1024, training).learn(env, il.expert(env))
 
 
@@ -188,9 +192,9 @@ def results(first: int = 0, seeds: int = SEEDS) -> tuple[list[Slope], list[Answe
     cuts += [replace(net, truncate=length) for length in CARRY]
     recall = []
     for cut in cuts:
-        right = recalled(env, trained(env, cut, cut))
+        right = recalled(env, trained(env, cut, cut), cut)
         recall.append(Answer(cut.between, cut.truncate, right))
-    still = recalled(env, trained(env, Reservoir(net), net))
+    still = recalled(env, trained(env, Reservoir(net), net), net)
     recall.append(Answer("frozen, carry", DELAY + 1, still))
     return steep, recall
 

@@ -32,9 +32,9 @@ class Exposed(ArchiveEnv):
     """Chance that a failed demonstration is kept; a successful one always is."""
     success: Values = 0.9
     """Mean reward of a step from which on a demonstration is a success; what ended early earns no more."""
-    clumsy: Values = 0.5
-    """Demonstrators err by up to so much, each by a share of its own: the deviation of Box actions, in half widths of
-    the Box; the chance of any other Discrete action."""
+    clumsy: Values = 1.0
+    """Demonstrators err by up to so much, each by a share of its own: in half widths of a Box, by habit and by chance;
+    with a chance to take any other Discrete action."""
 
     def validate(self) -> None:
         """Refuse chances that are none, and environments whose demonstrations cannot be told apart."""
@@ -181,12 +181,14 @@ class Exposed(ArchiveEnv):
         return demonstrate
 
     def _shakes(self, size: torch.Tensor, streams: Streams, episodes: int) -> Any:
-        """Normal errors of Box actions."""
+        """Errors of Box actions: a habit, the same at each step, and as large a chance."""
         low, high = bounds(self.world)
         half = (high - low) / 2
-        draws = streams.normal("errors", episodes, self.horizon, len(low))
+        habit = streams.normal("habit", episodes, 1, len(low))
+        chance = streams.normal("errors", episodes, self.horizon, len(low))
         deviation = size * half
-        noise = deviation[:, :, None] * draws.to(self.device)
+        both = (habit + chance).to(self.device)
+        noise = deviation[:, :, None] * both
 
         def shaken(step: int, action: torch.Tensor) -> torch.Tensor:
             disturbed = action + noise[:, :, step]

@@ -413,3 +413,42 @@ def test_a_window_that_does_not_reach_the_mark_has_no_slope_in_it(load):
         policies.append(truncation.trained(env, truncation.Reservoir(net), net))
     same = [bool((a == b).all()) for a, b in zip(*(one.layers for one in policies), strict=True)]
     assert same == [True] * 5 + [False] * 2
+
+
+def test_a_dip_ends_where_it_is_as_good_again(load):
+    curricula = load("curricula")
+    updates = np.arange(1, 6) * 10
+    passing = curricula.dip(updates, np.array([3.0, 2.0, 4.0, 2.0, 1.0]))
+    assert (passing.depth, passing.best, passing.length, passing.loss) == (2.0, 20, 20, 1.0)
+    lasting = curricula.dip(updates, np.array([3.0, 2.0, 2.5, 4.0, 3.0]))
+    assert (lasting.depth, lasting.best, lasting.length, lasting.loss) == (2.0, 20, None, -1.0)
+    assert str(curricula.dip(updates, np.array([5.0, 4.0, 3.0, 2.0, 1.0]))) == "none"
+
+
+def test_curricula_look_at_every_learner_on_the_way(load, monkeypatch):
+    curricula = load("curricula")
+    monkeypatch.setattr(curricula, "UPDATES", 4)
+    monkeypatch.setattr(curricula, "ROUNDS", 2)
+    monkeypatch.setattr(curricula, "TAUGHT", 4)
+    monkeypatch.setattr(curricula, "WRITTEN", 6)
+    monkeypatch.setattr(curricula, "EPISODES", 4)
+    learner = curricula.learners("clock")["distillation"]
+    one = curricula.student("clock", "distillation", learner, range(2))
+    assert one.own.shape == one.expert.shape == (2,)
+    assert one.way_own.shape == (2, 2)
+    assert one.updates.tolist() == [2, 4]
+    assert one.questions == (4 + 2 * 4) * 4 / 1000
+
+
+def test_a_symbol_costs_something_by_both_ways(load, monkeypatch):
+    speed = load("sequence_speed")
+    monkeypatch.setattr(speed, "UPDATES", {1: 1, 2: 1})
+    monkeypatch.setattr(speed, "BATCH", 2)
+    monkeypatch.setattr(speed, "STEPS", 3)
+    monkeypatch.setattr(speed, "REPEATS", 1)
+    # torch's optimiser would import a compiler.
+    monkeypatch.setattr(speed, "plain", lambda: lambda updates: sum(range(10_000)))
+    one = speed.cost(2)
+    assert one.ours > 0
+    assert one.times == one.plain / one.ours
+    assert len(speed.claims([one, one], 1e6)) == 3

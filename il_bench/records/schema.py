@@ -351,7 +351,7 @@ OPTIONAL: dict[str, Callable[[Any], bool]] = {
 
 
 def flaws(config: Any, arrays: dict[str, np.ndarray]) -> Iterator[str]:
-    """What keeps an index and its arrays from being a Record, most basic first."""
+    """What keeps an index and arrays of these shapes and kinds from being a Record, most basic first; no number is read."""
     if not isinstance(config, dict):
         yield f"is damaged ({INDEX} holds no object)"
         return
@@ -407,7 +407,6 @@ def _uneven_arrays(index: Index, arrays: dict[str, np.ndarray]) -> Iterator[str]
             yield f"has no {dim}"
     if sizes["time"] != sizes["step"] + 1:
         yield f"has {sizes['time']} times for {sizes['step']} steps"
-    yield from _impossible_ends(arrays, sizes["step"])
 
 
 def _wrong_kind(name: str, array: np.ndarray) -> Iterator[str]:
@@ -416,8 +415,9 @@ def _wrong_kind(name: str, array: np.ndarray) -> Iterator[str]:
         yield f"has {name} of {array.dtype}"
 
 
-def _impossible_ends(arrays: dict[str, np.ndarray], steps: int) -> Iterator[str]:
-    """Episodes that end before they begin, or after the horizon."""
+def impossible_ends(arrays: dict[str, np.ndarray]) -> Iterator[str]:
+    """Episodes that end before they begin, or after the horizon, in arrays that have no `flaws`."""
+    steps = arrays["reward"].shape[-1]
     last_step = steps - 1
     limits = {"length": (0, steps), "broke": (-1, last_step)}
     for name, (first, last) in limits.items():
