@@ -131,6 +131,12 @@ CHAPTERS = (
                 ("In a table the rows", "Where rows share a bias", "A network that never saw"),
                 "so in a table; a network is worse off, it unlearns the way back",
             ),
+            Saying(
+                "Truncated backpropagation cannot learn what lies further back than its window.",
+                "truncation",
+                ("the slope in the mark", "begins with an empty state", "the state is carried"),
+                "so of the gradient, and of learning where windows begin anew; who carries the state learns to hold it",
+            ),
         ),
     ),
 )

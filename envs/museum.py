@@ -30,6 +30,7 @@ from il_bench import (
 )
 from il_bench.core.rollout import Archive, Rollout
 from il_bench.exposure import survival
+from il_bench.exposure.lifetables import life_table
 from il_bench.paint.lexis import Life, Table, lexis
 from il_bench.paint.lexis import Museum as Lexis
 
@@ -246,8 +247,10 @@ class Museum(ArchiveEnv, LoggedEnv):
         tables = []
         for drawer in self._drawers(streams, 1):
             chance = drawer.pooled if corrected else np.ones_like(drawer.pooled)
-            tables.append(_share_dying(drawer.age, 1 / chance, self.omega))
-        chances = np.stack(tables)
+            table = life_table(drawer.age, 1 / chance, omega=self.omega)
+            tables.append(table.q)
+        # Nobody is known to have lived where nobody is known.
+        chances = np.nan_to_num(np.stack(tables), nan=1.0)
         return AgeReader(torch.from_numpy(chances))
 
     def draw(
@@ -315,15 +318,6 @@ class AgeReader(Expert):
         age = state[..., 0].round().long()
         q = chances.gather(1, age.clamp(0, last))
         return (2 * q - 1)[..., None]
-
-
-def _share_dying(age: np.ndarray, weight: np.ndarray, omega: int) -> np.ndarray:
-    """The weighted share (omega,) that dies at each age of those who reach it; all where nobody does."""
-    dead = np.bincount(age, weight, omega)
-    backwards = dead[::-1].cumsum()
-    reached = backwards[::-1]
-    share = dead / np.maximum(reached, 1e-300)
-    return np.where(reached > 0, share, 1.0)
 
 
 def _rows(columns: list[np.ndarray], fill: float) -> torch.Tensor:

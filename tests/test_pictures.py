@@ -556,7 +556,9 @@ def test_a_text_is_shaded_by_how_far_its_writer_s_chances_are():
     assert np.array_equal(plain.picture(1, 6), env.draw(state, size, ghost, canvas.colour_of(1)))
 
 
-@pytest.mark.parametrize("name", ["golden", "clock", "keyed", "dyck", "expanding", "recall"])
+@pytest.mark.parametrize(
+    "name", ["golden", "clock", "keyed", "dyck", "expanding", "recall", "noisy", "text"]
+)
 def test_every_language_is_shaded(name):
     env = il.make(name, horizon=4)
     record = il.compare(env, il.expert(env), copy=il.expert(env), episodes=1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 
@@ -18,7 +19,7 @@ from il_bench.fit.costs import drive_in, visits_of
 from il_bench.fit.course import Course
 from il_bench.fit.divergences import Divergence
 from il_bench.fit.judges import ExactText, Follower, Trial
-from il_bench.fit.own_episodes import LabelledEpisodes, by_student
+from il_bench.fit.own_episodes import LabelledEpisodes, PaidEpisodes, by_student
 from il_bench.fit.roll_ins import CoinedSymbols
 from il_bench.fit.sequences import Sequences
 from il_bench.fit.texts import prefixes
@@ -400,6 +401,89 @@ def test_exact_costs_ask_once_and_drive_only_to_visit():
     assert log.asked.item() == places + 3 * 4
 
 
+# Reinforcement
+
+
+def fixed(logits):
+    """A student that answers the same everywhere."""
+    return lambda obs, memory: (logits.expand(*obs.shape[:3], -1), memory)
+
+
+def paid(env, forced=0):
+    """The source of `reinforce`, and demonstrations under the streams that it knows."""
+    course = Course.begun(env, il.expert(env), None, None)
+    shown = il.Streams(env.seeds).fork("demonstrations")
+    data = demonstrate(env, il.expert(env), shown, 6, Log())
+    source = PaidEpisodes(course, shown, il.Streams(env.seeds), lambda update: forced)
+    return source, Sequences.of(data)
+
+
+def test_the_expected_gradient_is_that_of_the_return():
+    """Of one step: p (r - mean r), for every symbol."""
+    env = il.make("clock", horizon=1, patterns=2, vocabulary=3)
+    logits = torch.tensor([0.3, 0.0, -0.5], dtype=torch.float64)
+    source, data = paid(env)
+    order = np.arange(4000)[None] % 6
+    seen = source.batch(data.pick(order), 0, fixed(logits))
+    chances = logits.softmax(-1)
+    done = torch.nn.functional.one_hot(seen.action[0, :, 0, 0], 3)
+    slopes = seen.gain[0] * (done - chances)
+    likelihood = (1 - env.smooth) * torch.tensor([0.5, 0.5, 0.0]) + env.smooth / 3
+    reward = likelihood.double().log()
+    exact = chances * (reward - (chances * reward).sum())
+    errors = slopes.std(0) / 4000**0.5
+    assert ((slopes.mean(0) - exact).abs() < 4 * errors).all()
+
+
+def test_the_usual_is_what_the_others_earned():
+    """Each episode beside the mean of the others: of two, one's loss is the other's gain."""
+    env = il.make("clock", horizon=5, seeds=2)
+    source, data = paid(env)
+    seen = source.batch(data.pick(np.zeros((2, 2), np.int64)), 0, fixed(torch.zeros(16)))
+    assert (seen.gain.sum(1).abs() < 1e-5).all()
+    assert seen.gain.abs().max() > 1
+    assert source.course.log.steps.tolist() == [10, 10]
+    assert source.course.log.labels == 0
+
+
+def test_the_first_steps_repeat_a_demonstration_and_its_slips():
+    env = il.make("keyed", horizon=6, slip=0.4, seeds=2)
+    source, data = paid(env, forced=4)
+    order = np.array([[5, 0, 3], [2, 2, 1]])
+    given = data.pick(order)
+    seen = source.batch(given, 0, fixed(torch.zeros(16)))
+    assert torch.equal(seen.obs[:, :, :5], given.obs[:, :, :5])
+    assert torch.equal(seen.action[:, :, :4], given.action[:, :, :4])
+    assert (seen.gain[:, :, :4] == 1).all()
+    assert not torch.equal(seen.action[:, :, 4:], given.action[:, :, 4:])
+
+
+def test_annealing_leaves_the_student_more_and_more():
+    learner = il.Reinforce(annealing=3, forced=0.5, training=il.Training("gru", updates=20))
+    assert [learner.repeated(8, update) for update in range(10)] == [5] * 4 + [2] * 3 + [0] * 3
+    assert il.Reinforce().repeated(8, 0) == 0
+
+
+def own_cost(env, policy):
+    """Nats a symbol that the oracle gives to a policy's own texts, the mean of all runs."""
+    record = il.compare(env, il.expert(env), episodes=24, it=policy)
+    return -record.arrays["reward"][1].mean()
+
+
+def test_reinforcement_mends_a_clone_and_from_nothing_gets_nowhere():
+    """From nothing it learns to go back for ever, which is right every second time, and never the path."""
+    env = il.make("golden", horizon=4, absorbing=False, vocabulary=8)
+    training = il.Training("gru", updates=60, lr=2e-2, units=8, embedding=4, sequences=16)
+    costs = {}
+    for forced in (0.4, 0.0):
+        policy = il.Reinforce(32, forced=forced, training=training).learn(env, il.expert(env))
+        costs[forced] = own_cost(env, policy)
+    cloning = dataclasses.replace(training, updates=24)
+    clone = own_cost(env, il.BC(32, cloning).learn(env, il.expert(env)))
+    assert costs[0.4] < clone - 2
+    assert costs[0.4] < costs[0.0] - 2
+
+
 # What is refused
 
 
@@ -422,6 +506,8 @@ def test_exact_costs_of_who_remembers_texts_are_refused_in_a_sentence():
         (lambda: il.Scheduled(half=-1.0), "half: expected a number of at least 0"),
         (lambda: il.Scheduled(protect=-1), "protect: expected at least 0 symbols, got -1"),
         (lambda: il.Scheduled(schedule="cosine"), "schedule: expected"),
+        (lambda: il.Reinforce(annealing=-1), "annealing: expected at least 0 steps, got -1"),
+        (lambda: il.Reinforce(forced=2), "forced: expected a share from 0 to 1, got 2"),
         (lambda: il.Distil(own=1.5), "own: expected a share from 0 to 1, got 1.5"),
         (lambda: il.Distil(loss_temperature=0.0), "loss_temperature: expected a number above 0"),
         (lambda: il.Distil(balance=1.0), "balance: expected above 0 and below 1, got 1"),
@@ -433,7 +519,7 @@ def test_impossible_settings_are_refused_in_a_sentence(make, words):
         make()
 
 
-@pytest.mark.parametrize("name", ["scheduled", "distil"])
+@pytest.mark.parametrize("name", ["scheduled", "distil", "reinforce"])
 def test_a_net_that_does_not_write_is_refused(name):
     env = il.make("clock", horizon=3)
     learner = il.learner(name, training=il.Training())
@@ -448,3 +534,8 @@ def test_who_writes_no_text_is_refused_before_anybody_drives():
         il.Scheduled(training=training).learn(env, il.expert(env))
     with pytest.raises(ValueError, match="distil: expected an expert that tells the chances"):
         il.Distil(training=training).learn(env, il.expert(env))
+    lane = il.make("lane", horizon=3)
+    with pytest.raises(ValueError, match="reinforce: expected Discrete actions, got Box ones"):
+        il.Reinforce(training=training).learn(lane, il.expert(lane))
+    paid = il.Reinforce(2, training=training).learn(env, il.expert(env))
+    assert paid.log.labels.item() <= 6

@@ -91,7 +91,7 @@ class Automaton(Oracle):
     def after(self, place: torch.Tensor, symbol: torch.Tensor) -> torch.Tensor:
         """See `Oracle.after`."""
         following = self.on(place.device).following
-        cell = self._node(place), symbol.long()
+        cell: tuple[torch.Tensor, ...] = (self._node(place), symbol.long())
         if following.dim() == 3:
             run = torch.arange(len(following), device=following.device)
             cell = run[:, None], *cell

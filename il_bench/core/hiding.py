@@ -40,7 +40,8 @@ def _less(observation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         everything = observation(self, state)
         if not self.hide:
             return everything
-        return everything[..., _kept(self, everything.shape[-1])]
+        size = everything.shape[-1]
+        return everything[..., _kept(self, size)]
 
     return shown
 
@@ -67,14 +68,17 @@ def _narrowed(space: Callable[[Any], Any]) -> Callable[[Any], Any]:
         kept = _kept(self, everything.shape[0])
         if isinstance(everything, spaces.MultiDiscrete):
             return spaces.MultiDiscrete(everything.nvec[kept])
-        return spaces.Box(everything.low[kept], everything.high[kept], dtype=everything.dtype)
+        low, high = everything.low[kept], everything.high[kept]
+        return spaces.Box(low, high, dtype=everything.dtype)
 
     return shown
 
 
 def _kept(env: Any, size: int) -> list[int]:
     """The coordinates that are left of so many."""
-    return list(visible(env.hide, tuple(env.observed), size))
+    names = tuple(env.observed)
+    left = visible(env.hide, names, size)
+    return list(left)
 
 
 @functools.lru_cache(maxsize=256)
@@ -89,18 +93,21 @@ def visible(hide: tuple[str, ...], names: tuple[str, ...], size: int) -> tuple[i
     Raises:
         ValueError: for one that there is not, or when none is left.
     """
-    hidden = {_number(one, names, size) for one in hide}
-    left = tuple(number for number in range(size) if number not in hidden)
+    left = list(range(size))
+    numbers = {_number(one, names, size) for one in hide}
+    for number in numbers:
+        left.remove(number)
     wanted = "expected at least one coordinate that can still be seen"
     require(len(left) > 0, f"hide: {wanted}, got all {size} hidden; name fewer")
-    return left
+    return tuple(left)
 
 
 def _number(name: str, names: tuple[str, ...], size: int) -> int:
     """The number of a coordinate by its name, or by its number as text."""
     if name in names:
         return names.index(name)
-    choice = f"{', '.join(names)} or a number" if names else "a number"
     known = name.isdecimal() and int(name) < size
-    require(known, f"hide: expected {choice} from 0 to {size - 1}, got {name!r}; name one of them")
+    choice = " or ".join(filter(None, (", ".join(names), "a number")))
+    wanted = f"expected {choice} from 0 to {size - 1}"
+    require(known, f"hide: {wanted}, got {name!r}; name one of them")
     return int(name)

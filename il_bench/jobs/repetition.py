@@ -82,7 +82,7 @@ def _kept_options(original: record.Record) -> RunOptions:
     advice = "repeat it in Python"
     require("algo" in kept, f"{place} lacks algo among its options; {advice}")
     hints = get_type_hints(RunOptions)
-    options = {}
+    options: dict[str, Any] = {}
     for name in kept.keys() - OWN:
         require(name in hints, f"{place} has {name!r} among its options, unknown here; {advice}")
         value = _up_to_date(name, kept[name])

@@ -60,8 +60,9 @@ def written(
 ) -> np.ndarray:
     """The picture of a language: what an environment spells along a path, see `Env.draw`; `names` of its symbols."""
     symbols, outside, costs = env.spelled(state)
-    told = kl is not None and len(kl) == len(symbols)
-    own = Text.of(symbols, outside, kl if told else costs, names)
+    shades = costs if kl is None or len(kl) != len(symbols) else kl
+    told = shades is kl
+    own = Text.of(symbols, outside, shades, names)
     twin = None
     if ghost is not None:
         symbols, outside, costs = env.spelled(ghost)

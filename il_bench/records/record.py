@@ -406,8 +406,8 @@ def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
         # Of whom the command line names it is told in their own words.
         if name is not None:
             raise
-        reason = error.args[0] if error.args else error
-        raise ValueError(f"record: its environment cannot be had ({reason})") from None
+        problem = error.args[0] if error.args else error
+        raise ValueError(f"record: its environment cannot be had ({problem})") from None
 
 
 def _require_harmless(own: str, settings: dict[str, Any], name: str | None) -> None:
