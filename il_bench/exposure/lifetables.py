@@ -14,7 +14,6 @@ import numpy as np
 
 from ..core.settings import require
 from .estimators import quantile
-from .weights import effective_size
 
 
 @dataclass(frozen=True)
@@ -246,7 +245,8 @@ def _table(lives: Lives, omega: int, reach: np.ndarray, unit: Any) -> LifeTable:
     whole = np.ones(omega + 1)
     whole[1:] = np.cumprod(1 - q)
     share = whole[reach]
-    squares, units = _squares(lives, q, at_risk, reach, unit)
+    heavy = lives.weight**2
+    squares, units = _squares(lives, heavy, q, at_risk, reach, unit)
     freedom = units / (units - 1) if units > 1 else np.nan
     error = share * np.sqrt(freedom * squares)
     width = quantile(units) * error
@@ -256,15 +256,23 @@ def _table(lives: Lives, omega: int, reach: np.ndarray, unit: Any) -> LifeTable:
         q=np.where(known, q, np.nan),
         l=share,
         error=error,
-        low=np.clip(share - width, 0, 1),
-        high=np.clip(share + width, 0, 1),
-        effective=float(effective_size(lives.weight)),
+        low=np.maximum(share - width, 0.0),
+        high=np.minimum(share + width, 1.0),
+        effective=_effective(lives.weight, heavy),
         units=units,
     )
 
 
+def _effective(weight: np.ndarray, heavy: np.ndarray) -> float:
+    """The effective size of weights (n,), whose squares are known."""
+    total = weight.sum()
+    squares = heavy.sum()
+    return float(total**2 / squares) if squares > 0 else 0.0
+
+
 def _squares(
     lives: Lives,
+    heavy: np.ndarray,
     q: np.ndarray,
     at_risk: np.ndarray,
     reach: np.ndarray,
@@ -275,7 +283,7 @@ def _squares(
     influence = _influence(kinds, q, at_risk, reach)
     count = len(influence)
     if unit is None:
-        weight = np.bincount(place, lives.weight**2, count)
+        weight = np.bincount(place, heavy, count)
         return weight @ influence**2, len(place)
     _, owner = np.unique(unit, return_inverse=True)
     units = int(owner.max()) + 1
