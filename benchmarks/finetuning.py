@@ -17,15 +17,15 @@ from publish import figure, publish, table
 
 import il_bench as il
 from il_bench.core.rollout import Driver, by_expert, by_policy, rollout
-from il_bench.stats.intervals import interval
+from il_bench.stats.intervals import contrast, interval
 
-SEEDS = 8
+SEEDS = 6
 EPISODES = 8
 """Of the expert, to clone."""
 ROLLOUTS = 10
 """Episodes in which a policy is judged."""
 PRACTICE = il.Practice(steps=20_480, gamma=0.9, rate=1e-3)
-LONG = dataclasses.replace(PRACTICE, steps=40_960)
+LONG = dataclasses.replace(PRACTICE, steps=32_768)
 WHOLE = il.FineTune(episodes=EPISODES, practice=PRACTICE)
 VARIANTS = {
     "all three": {},
@@ -140,15 +140,16 @@ def _row(name: str, curve: Curve) -> list[str]:
 def claims(curves: dict[str, Curve]) -> list[Claim]:
     """What the parts are worth, paired by seed."""
     whole = curves["all three"]
-    own = float(np.median(whole.steps))
-    other = float(np.median(curves["from nothing"].steps))
-    ratio = own / other
+    nothing = curves["from nothing"]
+    own = interval(whole.steps)
+    other = interval(nothing.steps)
+    share = contrast(whole.steps, nothing.steps, ratio=True)
     words = (
-        f"From the clone 90 % of the way takes {own:,.0f} steps and from nothing {other:,.0f}, {ratio:.2f} of them "
+        f"90 % of the way takes {own} steps from the clone and {other} from nothing, {share} of them by seed "
         f"(goal: at most {GOAL})"
     )
     parts = [_worth(name, whole, curve) for name, curve in curves.items()]
-    return [goal(words, ratio <= GOAL), *filter(None, parts)]
+    return [goal(words, share.by.value <= GOAL), *filter(None, parts)]
 
 
 def _worth(name: str, whole: Curve, without: Curve) -> Claim | None:

@@ -15,7 +15,9 @@ from publish import publish, table
 import il_bench as il
 
 RUNS = 16, 128, 1024
-UPDATES, SEQUENCES = 300, 40
+UPDATES, SEQUENCES = 150, 20
+ENOUGH = 5.0
+"""Seconds of training after which more runs are not measured: they would only take longer."""
 TASKS: dict[str, tuple[str, il.Training]] = {
     "tube, mlp": ("tube", il.Training(updates=UPDATES)),
     "lane, mlp": ("lane", il.Training(updates=UPDATES)),
@@ -45,6 +47,8 @@ def results() -> list[Cost]:
             cost = measure(task, device, runs)
             print(cost, flush=True)
             costs.append(cost)
+            if cost.training > ENOUGH:
+                break
     return costs
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from claims import Claim, share
-from publish import publish, table
+from publish import device, publish, table
 
 import il_bench as il
 from il_bench.stats.intervals import interval
@@ -61,7 +61,7 @@ def results(first: int = 0, seeds: int = SEEDS) -> Results:
 
 def compared(seeds: range) -> il.Record:
     """BC and DAgger beside the expert, at equal labels and updates."""
-    env = il.make("lane", lipschitz=DIALS, wind=WINDS, seeds=seeds)
+    env = il.make("lane", lipschitz=DIALS, wind=WINDS, seeds=seeds, device=device())
     expert = il.expert(env)
     bc = il.BC(episodes=8).learn(env, expert)
     dagger = il.DAgger(rounds=8, episodes=1).learn(env, expert)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from claims import Claim, Share, share
-from publish import publish, table
+from publish import device, publish, table
 
 import il_bench as il
 from il_bench.stats.intervals import Interval, interval
@@ -40,7 +40,9 @@ class Cell:
 def results(first: int = 0, seeds: int = SEEDS) -> dict[Place, Cell]:
     """A cell for each input, L, noise and learner; the first seed is `first`."""
     chosen = range(first, first + seeds)
-    env = il.make("tube", lipschitz=DIALS, noise=NOISES, seeds=chosen, horizon=HORIZON)
+    env = il.make(
+        "tube", lipschitz=DIALS, noise=NOISES, seeds=chosen, horizon=HORIZON, device=device()
+    )
     cells = {}
     for normalise in INPUTS:
         cells |= with_inputs(env, normalise)

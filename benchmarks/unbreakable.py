@@ -50,6 +50,8 @@ CLUSTER_KILLS, CLUSTER_PARTS = 3, 4
 BATCHES = 1_000
 """In one process."""
 
+GOALS = {"inputs": 30_000, "flags": 1_000, "kills": 40}
+"""How much is to be tried, at least."""
 EARLY = 100
 """Batches after which the process is looked at for the first time, or a tenth of all where those are fewer."""
 FINE = ("read", "refused in a sentence", "carried out")
@@ -86,12 +88,13 @@ class Part:
             finally:
                 os.chdir("/")
 
-    def kept(self, sources: str) -> dict[str, Any] | None:
-        """What came of it before; None where it was not tried on these sources."""
+    def kept(self, sources: str = "") -> dict[str, Any] | None:
+        """What came of it before, on these sources if some are named; None where it was not tried."""
         if not self.path.is_file():
             return None
         contents: dict[str, Any] = json.loads(self.path.read_text())
-        return contents if contents["sources"] == sources else None
+        same = sources in ("", contents["sources"])
+        return contents if same else None
 
     def keep(self, sources: str) -> None:
         """Try it, and keep what came of it."""
@@ -162,8 +165,9 @@ def soak(folder: Path, batches: int) -> dict[str, Any]:
     for done, _ in enumerate(workers.outcomes(options, every), 1):
         if done == first:
             states["early"] = state()
+    states["late"] = state()  # before whatever reading the rows imports
     rows = int(il.open(out).sizes["run"])
-    return {**states, "late": state(), "first": first, "rows": rows}
+    return {**states, "first": first, "rows": rows}
 
 
 def added(outcomes: Iterable[Outcomes]) -> Outcomes:
@@ -201,6 +205,26 @@ def claims(classes: Outcomes, slowest: float, steady: dict[str, Any]) -> list[Cl
     words = f"Of {tried:,} attacks {fine:,} were survived (goal: all)"
     answer = f"The slowest answer to a damaged file took {slowest:.2f} s (goal: below {SECOND:g} s)"
     return [goal(words, fine == tried), goal(answer, slowest < SECOND), *steadiness(steady)]
+
+
+def amounts(classes: Outcomes) -> Claim:
+    """Whether enough was tried."""
+    totals = dict.fromkeys(GOALS, 0)
+    for name, counts in classes.items():
+        kind = "kills" if name.startswith("killed") else "inputs"
+        kind = "flags" if name.endswith(": flags") else kind
+        totals[kind] += counts["tried"]
+    enough = all(totals[kind] >= count for kind, count in GOALS.items())
+    tried = "{inputs:,} damaged files, {flags:,} sets of flags and {kills} kills".format(**totals)
+    wanted = "{inputs:,}, {flags:,} and {kills}".format(**GOALS)
+    return goal(f"That is {tried} (goal: {wanted})", enough)
+
+
+def one_state(sources: dict[str, str]) -> Claim:
+    """Whether all parts were tried on the same sources."""
+    states = Counter(sources.values())
+    several = f"Parts were tried on {len(states)} states of the sources: those with a finding anew when it was mended."
+    return Claim("All parts were tried on one state of the sources.", len(states) == 1, several)
 
 
 def steadiness(steady: dict[str, Any]) -> list[Claim]:
@@ -248,27 +272,36 @@ def in_brief() -> None:
     sys.exit(any(counts["tried"] != counts["survived"] for counts in classes.values()))
 
 
-def main(args: list[str]) -> None:
-    """The parts that are named, or all that were not tried yet; published when none is missing."""
-    torch.set_num_threads(1)
-    if "--brief" in args:
-        in_brief()
-    every = parts()
-    sources = digest_of_sources()
-    chosen = [part for part in every if not args or part.name in args]
+def try_parts(chosen: list[Part], sources: str) -> None:
+    """Try the parts that were not tried on these sources yet."""
     for part in chosen:
         if part.kept(sources) is None:
             print(part.name, flush=True)
             part.keep(sources)
-    outcomes = [part.kept(sources) for part in every]
-    there = [outcome for outcome in outcomes if outcome is not None]
-    if len(there) < len(every):
-        print(f"{len(there)} of {len(every)} parts were tried; the same command does the rest")
+
+
+def main(args: list[str]) -> None:
+    """The parts that are named, or all of them; published when none is missing, or when --publish asks for it."""
+    torch.set_num_threads(1)
+    if "--brief" in args:
+        in_brief()
+    every = parts()
+    if "--publish" not in args:
+        chosen = [part for part in every if not args or part.name in args]
+        try_parts(chosen, digest_of_sources())
+    kept = {part.name: part.kept() for part in every}
+    there = {name: outcome for name, outcome in kept.items() if outcome is not None}
+    print(f"{len(there)} of {len(every)} parts were tried")
+    if len(there) < len(every) and "--publish" not in args:
         return
-    classes, said, lines = show(there)
-    inputs = added(outcome.get("inputs", {}) for outcome in there)
-    (steady,) = [outcome["soak"] for outcome in there if "soak" in outcome]
-    publish("unbreakable", said, lines, classes=classes, inputs=inputs, soak=steady)
+    outcomes = list(there.values())
+    classes, said, lines = show(outcomes)
+    inputs = added(outcome.get("inputs", {}) for outcome in outcomes)
+    (steady,) = [outcome["soak"] for outcome in outcomes if "soak" in outcome]
+    sources = {name: outcome["sources"] for name, outcome in there.items()}
+    said += [amounts(classes), one_state(sources)]
+    numbers = {"classes": classes, "inputs": inputs, "soak": steady, "sources": sources}
+    publish("unbreakable", said, lines, **numbers)
 
 
 if __name__ == "__main__":

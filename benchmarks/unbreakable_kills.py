@@ -24,7 +24,7 @@ SWEEP = "--env tube linear --algo bc dagger --rounds 4 --lipschitz 0.8:1.2:0.1 -
 PLAN = (*SWEEP.split(), *TINY, "--batch", "2")
 RUN = ("--rounds", "12", "--seeds", "2", *TINY[:-1], "240", "--no-video")
 QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-WAIT = 120.0
+WAIT = 600.0
 """Seconds in which a cluster must have come up, or batches be finished."""
 WHO = ("parent", "worker", "all")
 """Which processes of a command are killed."""

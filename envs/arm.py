@@ -201,6 +201,12 @@ class Arm(Env):
         speeds = faster.clip(-SPEED, SPEED)
         return angles, speeds
 
+    @property
+    def observed(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Angles, speeds where they are seen, and the point on the circle."""
+        speeds = () if self.control == "position" else ("speed_1", "speed_2")
+        return ("shoulder", "elbow", *speeds, "cos", "sin")
+
     def observation(self, state: Any) -> Any:
         """How far angles, and under torque control speeds, are off the star's; point on the circle."""
         xp = namespace(state)

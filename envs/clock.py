@@ -87,6 +87,7 @@ class Clock(TokenEnv):
         size: tuple[int, int],
         ghost: np.ndarray | None = None,
         colour: str | None = None,
+        kl: np.ndarray | None = None,
     ) -> np.ndarray:
         """The texts; see `Env.draw`."""
-        return written(self, state, size, ghost, colour)
+        return written(self, state, size, ghost, colour, kl)

@@ -57,8 +57,10 @@ class Dyck(TokenEnv):
     def stacks(self) -> list[tuple[int, ...]]:
         """Which kinds are open, the outermost first: the empty stack, then all of one bracket, of two, ..."""
         kinds = range(self.kinds)
-        of_each_depth = [itertools.product(kinds, repeat=open) for open in range(self.depth + 1)]
-        return list(itertools.chain(*of_each_depth))
+        stacks: list[tuple[int, ...]] = []
+        for open_ones in range(self.depth + 1):
+            stacks += itertools.product(kinds, repeat=open_ones)
+        return stacks
 
     @cached_property
     def automaton(self) -> Automaton:
@@ -146,7 +148,8 @@ class Dyck(TokenEnv):
         size: tuple[int, int],
         ghost: np.ndarray | None = None,
         colour: str | None = None,
+        kl: np.ndarray | None = None,
     ) -> np.ndarray:
         """The texts; see `Env.draw`."""
         names = [*OPENING[: self.kinds], *CLOSING[: self.kinds], MARK]
-        return written(self, state, size, ghost, colour, names)
+        return written(self, state, size, ghost, colour, kl, names)

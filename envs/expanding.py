@@ -50,33 +50,39 @@ class Expanding(TokenEnv):
 
     @cached_property
     def automaton(self) -> Automaton:
-        """A node for each phase and place; those of a phase stand together, and each run has its own L."""
+        """A node for each phase and place, those of a phase together; where runs differ in L each has a table of its own."""
         dials = self.values("lipschitz")
-        several = dials if len(set(dials)) > 1 else dials[:1]
-        big = torch.tensor(several, dtype=torch.long)
-        size, period = self.vocabulary, self.period
-        nodes = period * size
-        thrown = big[:, None] * torch.arange(size)
-        following = self._following(thrown)
-        chances = torch.zeros(len(big), period, size, size, dtype=torch.float64)
-        ahead = self.targets.roll(-1)
-        right = (ahead[:, None] - thrown[:, None]) % size
-        chances.scatter_(-1, right[..., None], 1.0)
+        is_one = len(set(dials)) == 1
+        tables = dials[:1] if is_one else dials
+        big = torch.tensor(tables, dtype=torch.long)
+        thrown = big[:, None] * torch.arange(self.vocabulary)
+        nodes = self.period * self.vocabulary
         start = torch.zeros(nodes, dtype=torch.float64)
-        first = size * torch.arange(period)
-        start[first + self.targets] = 1 / period
-        table = chances.reshape(-1, nodes, size)
-        return Automaton(table, following, start)
+        phases = torch.arange(self.period)
+        first = self.vocabulary * phases
+        on_target = first + self.targets
+        start[on_target] = 1 / self.period
+        return Automaton(self._chances(thrown), self._following(thrown), start)
+
+    def _chances(self, thrown: torch.Tensor) -> torch.Tensor:
+        """The oracle's (A, N, V): the one symbol that leads to the next target from where L throws each place (A, M)."""
+        ahead = self.targets.roll(-1)
+        way = ahead[:, None] - thrown[:, None]
+        right = way % self.vocabulary
+        symbols = torch.arange(self.vocabulary)
+        hot = right[..., None] == symbols
+        return hot.flatten(1, 2).to(torch.float64)
 
     def _following(self, thrown: torch.Tensor) -> torch.Tensor:
         """The node (A, N, V) that follows each symbol, for where L alone throws each place (A, M)."""
-        size, period = self.vocabulary, self.period
-        symbols = torch.arange(size)
-        place = (thrown[..., None] + symbols) % size
-        phase = (torch.arange(period) + 1) % period
-        first = size * phase
+        symbols = torch.arange(self.vocabulary)
+        moved = thrown[..., None] + symbols
+        place = moved % self.vocabulary
+        phases = torch.arange(self.period)
+        phase = phases.roll(-1)
+        first = self.vocabulary * phase
         following = first[:, None, None] + place[:, None]
-        return following.reshape(-1, period * size, size)
+        return following.flatten(1, 2)
 
     def place(self, state: Any) -> Any:
         """The place z (R, E) in states (R, E, X), float64."""
@@ -113,6 +119,7 @@ class Expanding(TokenEnv):
         size: tuple[int, int],
         ghost: np.ndarray | None = None,
         colour: str | None = None,
+        kl: np.ndarray | None = None,
     ) -> np.ndarray:
         """The texts; see `Env.draw`."""
-        return written(self, state, size, ghost, colour)
+        return written(self, state, size, ghost, colour, kl)

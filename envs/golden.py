@@ -96,7 +96,8 @@ class Golden(TokenEnv):
         size: tuple[int, int],
         ghost: np.ndarray | None = None,
         colour: str | None = None,
+        kl: np.ndarray | None = None,
     ) -> np.ndarray:
         """The texts, REC by its first letter; see `Env.draw`."""
         names = ["R", *(str(number) for number in range(1, self.vocabulary))]
-        return written(self, state, size, ghost, colour, names)
+        return written(self, state, size, ghost, colour, kl, names)

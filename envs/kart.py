@@ -137,6 +137,10 @@ class Kart(Env):
         return torch.stack(after, -1)
 
     def observation(self, state: Any) -> Any:
+        """What the camera sees."""
+        return self.grainy_image(state)
+
+    def grainy_image(self, state: Any) -> Any:
         """The image under noise that is a function of the state's last number, (R, E, 1425), float32."""
         device = state.device
         values = self.per_run(self.grain, 3)
@@ -230,7 +234,7 @@ class Kart(Env):
     def _photograph(self, state: np.ndarray) -> np.ndarray:
         """The noisy image that belongs to one state (X,), (19, 25, 3), uint8."""
         one = torch.tensor(state, dtype=torch.float64)
-        obs = self.observation(one[None, None])
+        obs = self.grainy_image(one[None, None])
         colours = obs.view(TALL, WIDE, 3)
         shades = 255 * colours.clamp(0, 1)
         return shades.byte().numpy()

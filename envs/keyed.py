@@ -87,8 +87,9 @@ class Keyed(TokenEnv):
         size: tuple[int, int],
         ghost: np.ndarray | None = None,
         colour: str | None = None,
+        kl: np.ndarray | None = None,
     ) -> np.ndarray:
         """The texts, keys by their names; see `Env.draw`."""
         first = self.vocabulary - self.confusions
         names = [str(n) if n < first else f"R{n - first}" for n in range(self.vocabulary)]
-        return written(self, state, size, ghost, colour, names)
+        return written(self, state, size, ghost, colour, kl, names)

@@ -81,6 +81,7 @@ class Lane(Env):
         "phase_1": "rad",
         "phase_2": "rad",
     }
+    observed: ClassVar = ("offset", "heading", "bend", "bend ahead")
     noise_size: ClassVar = 2
     excitation: ClassVar = {"wind": 0.005}
     ending: ClassVar = "off the road"

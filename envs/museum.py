@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from il_bench import (
 )
 from il_bench.core.rollout import Archive, Rollout
 from il_bench.exposure import survival
+from il_bench.exposure.lifetables import life_table
 from il_bench.paint.lexis import Life, Table, lexis
 from il_bench.paint.lexis import Museum as Lexis
 
@@ -108,12 +109,13 @@ class Museum(ArchiveEnv, LoggedEnv):
 
     def q_at(self, age: Any) -> Any:
         """The true chances to die (R, E) at ages (R, E)."""
+        runs = range(len(age))
+        last = self.omega - 1
         if isinstance(age, np.ndarray):
-            place = age.round().astype(int).clip(0, self.omega - 1)
-            return self.mortality[np.arange(len(age))[:, None], place]
-        place = age.detach().round().long().clamp(0, self.omega - 1)
-        run = torch.arange(len(age), device=age.device)
-        return self._mortality_tensor[run[:, None], place]
+            place = age.round().astype(int)
+            return self.mortality[np.c_[runs], place.clip(0, last)]
+        place = age.detach().round().long()
+        return self._mortality_tensor[np.c_[runs], place.clamp(0, last)]
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """A cohort at birth."""
@@ -170,52 +172,53 @@ class Museum(ArchiveEnv, LoggedEnv):
             note="alpha = 1 - q at each age: D <= (1 - q) D + l epsilon, the drift is stable",
         )
 
-    def museum(self, run: int, uniform: np.ndarray, births: int) -> survival.Animals:
+    @property
+    def _effort(self) -> np.ndarray:
+        """Of the collectors in each year."""
+        return survival.effort(self.years, FIRST)
+
+    def _visibility(self, run: int) -> np.ndarray:
+        """At each age."""
+        eta = self.values("eta")[run]
+        return survival.visibility(self.omega, eta)
+
+    def animals(self, run: int, uniform: np.ndarray, births: int) -> survival.Animals:
         """All animals of a run, those in the museum and others, from uniform numbers (years births, 2)."""
-        effort = survival.effort(self.years, FIRST)
-        visibility = survival.visibility(self.omega, self.values("eta")[run])
         rate = self.values("rate")[run]
         q = self.mortality[run]
-        return survival.animals(q, effort, visibility, rate, births, uniform)
-
-    def _specimens(self, streams: Streams, museums: int) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Of each run the ages at death (n,) of what lies in so many museums, and the chances (n,) to lie there."""
-        count = self.years * self.births
-        draws = streams.uniform("museum", museums, count, 2).cpu().numpy()
-        each = []
-        for run, uniform in enumerate(draws):
-            kept = [self.museum(run, numbers, self.births).museum for numbers in uniform]
-            age = np.concatenate([animals.age for animals in kept])
-            exposure = np.concatenate([animals.exposure for animals in kept])
-            each.append((age, exposure))
-        return each
+        work = self._effort
+        visible = self._visibility(run)
+        return survival.animals(q, work, visible, rate, births, uniform)
 
     @cached_property
     def pooled(self) -> np.ndarray:
         """Mean chances (R, omega), over years of birth, to be met by somebody, for each age at death."""
-        effort = survival.effort(self.years, FIRST)
-        dials = zip(self.values("eta"), self.values("rate"), strict=True)
         rows = []
-        for eta, rate in dials:
-            visibility = survival.visibility(self.omega, eta)
-            chances = survival.exposures(effort, visibility, rate)
+        for run, rate in enumerate(self.values("rate")):
+            visible = self._visibility(run)
+            chances = survival.exposures(self._effort, visible, rate)
             rows.append(chances.mean(0))
         return np.stack(rows)
 
+    def _drawers(self, streams: Streams, museums: int) -> list[Drawer]:
+        """What lies in so many museums, one drawer for each run."""
+        count = self.years * self.births
+        draws = streams.uniform("museum", museums, count, 2)
+        drawers = []
+        for run, numbers in enumerate(draws.cpu().numpy()):
+            kept = [self.animals(run, uniform, self.births).museum for uniform in numbers]
+            age = np.concatenate([animals.age for animals in kept])
+            exposure = np.concatenate([animals.exposure for animals in kept])
+            drawers.append(Drawer(age, exposure, self.pooled[run, age]))
+        return drawers
+
     def log(self, expert: Expert, streams: Streams, episodes: int) -> Archive:
         """The animals of so many museums, year by year: who died in a year, and who lived; see `ArchiveEnv.log`."""
-        specimens = self._specimens(streams, episodes)
-        most = max(len(age) for age, _ in specimens)
-        length = np.zeros((self.runs, most), int)
-        exposure = np.ones((self.runs, most))
-        pooled = np.ones((self.runs, most))
-        for run, (age, chance) in enumerate(specimens):
-            count = len(age)
-            length[run, :count] = age + 1
-            exposure[run, :count] = chance
-            pooled[run, :count] = self.pooled[run, age]
-        visits = self._lives(torch.from_numpy(length))
-        return Archive(visits, torch.from_numpy(exposure), torch.from_numpy(pooled))
+        drawers = self._drawers(streams, episodes)
+        length = _rows([1 + drawer.age for drawer in drawers], 0)
+        exposure = _rows([drawer.exposure for drawer in drawers], 1.0)
+        pooled = _rows([drawer.pooled for drawer in drawers], 1.0)
+        return Archive(self._lives(length), exposure, pooled)
 
     def _lives(self, length: torch.Tensor) -> Rollout:
         """Lives of so many years (R, E) as rollouts beside the true life table."""
@@ -240,12 +243,15 @@ class Museum(ArchiveEnv, LoggedEnv):
         )
 
     def reader(self, streams: Streams, corrected: bool) -> Expert:
-        """Whoever takes the museum's ages for those of the living, or weighs them by 1/exposure; see `LoggedEnv.reader`."""
-        rows = []
-        for run, (age, _) in enumerate(self._specimens(streams, 1)):
-            chance = self.pooled[run] if corrected else np.ones(self.omega)
-            rows.append(_share_dying(age, 1 / chance[age], self.omega))
-        return AgeReader(torch.from_numpy(np.stack(rows)))
+        """Whoever takes the museum's ages for those of the living, or weighs them; see `LoggedEnv.reader`."""
+        tables = []
+        for drawer in self._drawers(streams, 1):
+            chance = drawer.pooled if corrected else np.ones_like(drawer.pooled)
+            table = life_table(drawer.age, 1 / chance, omega=self.omega)
+            tables.append(table.q)
+        # Nobody is known to have lived where nobody is known.
+        chances = np.nan_to_num(np.stack(tables), nan=1.0)
+        return AgeReader(torch.from_numpy(chances))
 
     def draw(
         self,
@@ -255,24 +261,44 @@ class Museum(ArchiveEnv, LoggedEnv):
         colour: str | None = None,
     ) -> np.ndarray:
         """A Lexis diagram of lives and of the collectors' effort; beneath it the life table up to the present age."""
-        path = np.atleast_2d(state)
-        own = path[:, :2]
-        age = min(round(own[-1, 0]), self.omega)
+        own = np.atleast_2d(state)
+        twin = self._truth(own[-1, 0]) if ghost is None else np.atleast_2d(ghost)[:, :2]
+        table = Table(own[:, :2], twin)
+        return lexis(size, self._drawn, table, colour)
+
+    def _truth(self, age: float) -> np.ndarray:
+        """The true life table up to an age, points (n, 2)."""
+        last = min(round(age), self.omega)
+        ages = np.arange(1 + last)
         alive = survival.survivors(self.mortality[0])
-        ages = np.arange(age + 1)
-        true = np.stack((ages, alive[: age + 1]), -1)
-        return lexis(size, self._drawn, Table(own, true), colour)
+        return np.stack((ages, alive[: 1 + last]), -1)
 
     @cached_property
     def _drawn(self) -> Lexis:
         """Some animals of a museum, for the picture."""
-        count = self.years * DRAWN
-        uniform = Streams(self.seeds).fork("picture").uniform("museum", 1, count, 2)
-        animals = self.museum(0, uniform[0, 0].numpy(), DRAWN)
-        columns = animals.born.tolist(), animals.age.tolist(), (animals.met >= 0).tolist()
-        lives = tuple(Life(*life) for life in zip(*columns, strict=True))
-        effort = survival.effort(self.years, FIRST)
-        return Lexis(FIRST, tuple(effort.tolist()), lives, self.horizon)
+        streams = Streams(self.seeds).fork("picture")
+        uniform = streams.uniform("museum", 1, self.years * DRAWN, 2)
+        animals = self.animals(0, uniform[0, 0].numpy(), DRAWN)
+        lives = []
+        for born, age, met in zip(animals.born, animals.age, animals.met, strict=True):
+            life = Life(int(born), int(age), bool(met >= 0))
+            lives.append(life)
+        effort = self._effort.tolist()
+        return Lexis(FIRST, tuple(effort), tuple(lives), self.horizon)
+
+
+class Drawer(NamedTuple):
+    """Specimens of a run.
+
+    Attributes:
+        age: (n,) at death, in completed years.
+        exposure: (n,) chance to be met within the life.
+        pooled: (n,) mean of that chance over the years in which such an animal may be born.
+    """
+
+    age: np.ndarray
+    exposure: np.ndarray
+    pooled: np.ndarray
 
 
 class AgeReader(Expert):
@@ -287,14 +313,17 @@ class AgeReader(Expert):
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
-        last = self.chances.shape[1] - 1
-        age = state[..., 0].round().long().clamp(0, last)
-        q = self.chances.to(age.device).gather(1, age)
+        chances = self.chances.to(state.device)
+        last = chances.shape[1] - 1
+        age = state[..., 0].round().long()
+        q = chances.gather(1, age.clamp(0, last))
         return (2 * q - 1)[..., None]
 
 
-def _share_dying(age: np.ndarray, weight: np.ndarray, omega: int) -> np.ndarray:
-    """The weighted share (omega,) that dies at each age of those who reach it; all where nobody does."""
-    dead = np.bincount(age, weight, omega)
-    reached = dead[::-1].cumsum()[::-1]
-    return np.where(reached > 0, dead / np.maximum(reached, 1e-300), 1.0)
+def _rows(columns: list[np.ndarray], fill: float) -> torch.Tensor:
+    """Numbers of each run, of different lengths, as one tensor (R, n)."""
+    most = max(map(len, columns))
+    whole = np.full((len(columns), most), fill, dtype=columns[0].dtype)
+    for row, column in zip(whole, columns, strict=True):
+        row[: len(column)] = column
+    return torch.from_numpy(whole)

@@ -73,6 +73,12 @@ class Quad(Env):
         "gust_z": "g",
         "phase": "rad",
     }
+    observed: ClassVar = (
+        *("x", "z", "vx", "vz"),
+        *("tilt", "spin"),
+        *("cos", "sin"),
+        *("left", "right"),
+    )
     noise_size: ClassVar = 2
     excitation: ClassVar = {"wind": 0.05}
     ending: ClassVar = "crashed"

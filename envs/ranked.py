@@ -19,14 +19,9 @@ from gymnasium import spaces
 
 from il_bench import Certificate, Expert, LoggedEnv, Streams, Values, namespace, require
 from il_bench.exposure.feedback import Loop, amplification
+from il_bench.exposure.ranking import EYES, RIGHTLY, WRONGLY
 from il_bench.paint.cards import Card, cards
 
-EYES = 0.68, 0.61, 0.48, 0.34, 0.28, 0.20, 0.11, 0.10, 0.08, 0.06
-"""Chances that ranks 1 to 10 are looked at, from eye tracking (Joachims et al. 2017)."""
-RIGHTLY = 0.98
-"""Chance of a click on what is looked at and relevant, where visitors trust the order (Agarwal et al. 2019)."""
-WRONGLY = 0.65
-"""That on what is looked at and irrelevant, at the first rank; at rank k a k-th of it."""
 FAINT = 1e-6
 """The least clicks and exposure of which a logarithm is taken."""
 COORDINATES = {
@@ -55,7 +50,7 @@ class Ranked(LoggedEnv):
     cutoff: int = 0
     """Ranks below it are not shown, so that nobody looks there; 0 shows all."""
     clicks: Literal["position", "cascade", "trust"] = "position"
-    """Visitors look by rank alone; go on until they click; or click because of the rank, too."""
+    """Visitors click what they look at and like; leave with the first click; or click because of the rank, too."""
     temperature: Values = 0.02
     """Tau of Plackett & Luce: by how much scores may differ and yet change places; 0 sorts by score alone."""
     memory: Values = 0.1
@@ -202,23 +197,23 @@ class Ranked(LoggedEnv):
     def click_chance(self, relevance: Any, rank: Any) -> Any:
         """Chance of a click (R, E, n) on items of relevance (R, E, n) at ranks (R, E, n)."""
         likely = relevance.clip(0, 1)
-        if self.clicks == "cascade":
-            return self._come_so_far(likely, rank) * likely
         if self.clicks == "trust":
             wrongly = WRONGLY / (1 + rank)
             likely = RIGHTLY * likely + wrongly * (1 - likely)
-        return self.attention(rank) * likely
+        chance = self.attention(rank) * likely
+        if self.clicks == "cascade":
+            return chance * self._come_so_far(chance, rank)
+        return chance
 
-    def _come_so_far(self, likely: Any, rank: Any) -> Any:
-        """Chance to look at each item (R, E, n) of whoever goes on from the top until something is clicked."""
-        xp = namespace(likely)
-        # Chances to pass what stands above are multiplied: their logarithms add up.
-        passes = xp.log(1 - likely.clip(0, 0.999))
+    def _come_so_far(self, chance: Any, rank: Any) -> Any:
+        """Chance (R, E, n) that nothing above each item was clicked, each with its own chance (R, E, n)."""
+        xp = namespace(chance)
+        # The chances to pass what stands above are multiplied: their logarithms add up.
+        passes = xp.log(1 - chance.clip(0, 0.999))
         own = rank[..., :, None]
         other = rank[..., None, :]
         passed = (other < own) * passes[..., None, :]
-        shown = rank < self.ranks_shown
-        return shown * xp.exp(passed.sum(-1))
+        return xp.exp(passed.sum(-1))
 
     def counted(self, chance: Any, noise: Any) -> Any:
         """Clicks (R, E, n) of a visit on a day, for chances and normal numbers (R, E, n)."""

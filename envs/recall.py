@@ -50,23 +50,31 @@ class Recall(TokenEnv):
     @cached_property
     def automaton(self) -> Automaton:
         """Where a mark is drawn, and for each mark a node for each of the D symbols after it."""
-        marks, delay, size = self.marks, self.delay, self.vocabulary
-        nodes = 1 + marks * delay
-        symbols = torch.arange(size)
-        chances = torch.zeros(1, nodes, size, dtype=torch.float64)
-        chances[0, 0, :marks] = 1 / marks
-        texts = chances[0, 1:].view(marks, delay, size)
-        texts[:, : delay - 2, marks:-1] = 1 / (size - marks - 1)
-        texts[:, delay - 2, -1] = 1
-        texts[:, delay - 1, :marks] = torch.eye(marks, dtype=torch.float64)
-        following = torch.arange(1, nodes + 1)[:, None].repeat(1, size)
-        following[delay::delay] = 0
+        chances = self._chances()
+        nodes, size = chances.shape
+        later = torch.arange(1, nodes + 1)
+        later[self.delay :: self.delay] = 0
+        following = later[:, None].repeat(1, size)
         # Whatever is written in the mark's stead counts as one of the marks.
-        picked = symbols % marks
-        following[0] = 1 + picked * delay
+        symbols = torch.arange(size)
+        picked = symbols % self.marks
+        following[0] = 1 + picked * self.delay
         start = torch.zeros(nodes, dtype=torch.float64)
         start[0] = 1
-        return Automaton(chances, following, start)
+        return Automaton(chances[None], following, start)
+
+    def _chances(self) -> torch.Tensor:
+        """The oracle's, (N, V)."""
+        marks, delay, size = self.marks, self.delay, self.vocabulary
+        chances = torch.zeros(1 + marks * delay, size, dtype=torch.float64)
+        first, texts = chances[0], chances[1:]
+        first[:marks] = 1 / marks
+        distractors, question, answer = texts.view(marks, delay, size).split((delay - 2, 1, 1), 1)
+        others = size - marks - 1
+        distractors[..., marks:-1] = 1 / others
+        question[..., -1] = 1
+        answer[:, 0, :marks] = torch.eye(marks, dtype=torch.float64)
+        return chances
 
     def difference(self, state: Any, other: Any) -> Any:
         """0 where the same mark is to be recalled in as many symbols, and both or neither have just erred; else 1."""
@@ -82,10 +90,11 @@ class Recall(TokenEnv):
         size: tuple[int, int],
         ghost: np.ndarray | None = None,
         colour: str | None = None,
+        kl: np.ndarray | None = None,
     ) -> np.ndarray:
         """The texts: marks by letters, distractors by their numbers; see `Env.draw`."""
         marks = LETTERS[: self.marks]
         others = range(self.marks, self.vocabulary - 1)
         distractors = map(str, others)
         names = [*marks, *distractors, "?"]
-        return written(self, state, size, ghost, colour, names)
+        return written(self, state, size, ghost, colour, kl, names)

@@ -75,7 +75,8 @@ class Text(TokenEnv):
         size: tuple[int, int],
         ghost: np.ndarray | None = None,
         colour: str | None = None,
+        kl: np.ndarray | None = None,
     ) -> np.ndarray:
         """The texts, with blanks and ends of lines as signs; see `Env.draw`."""
         names = [SHOWN.get(character, character) for character in self._text.alphabet]
-        return written(self, state, size, ghost, colour, names)
+        return written(self, state, size, ghost, colour, kl, names)

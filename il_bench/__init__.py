@@ -91,6 +91,7 @@ __all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:
+    value: Any
     if name == "exposure":  # a room whose functions are public, all of them
         value = importlib.import_module(f".{name}", __name__)
     elif name in _HOME:

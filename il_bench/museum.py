@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import tyro
@@ -250,7 +250,7 @@ def _answer(options: MuseumOptions, specimens: Specimens, exposure: Exposure) ->
     omega = options.omega or int(specimens.age.max()) + 1
     average = exposure.table.mean(0)
     weight = weigh(exposure.own, options.weights, average[specimens.age])
-    plain = {"unit": specimens.unit, "omega": omega}
+    plain: dict[str, Any] = {"unit": specimens.unit, "omega": omega}
     naive = life_table(specimens.age, **plain)
     weighted = life_table(specimens.age, weight, **plain)
     delayed = None

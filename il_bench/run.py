@@ -43,9 +43,9 @@ def carry_out(args: list[str]) -> None:
         "from: expected the folder of a Record; name it after --from",
     )
     parsed = () if again else parse(args)
-    from .jobs import session
+    from .jobs import repetition, session
 
-    session.execute(*(parsed or session.repeated(args)))
+    session.execute(*(parsed or repetition.repeated(args)))
 
 
 def listing() -> str:

@@ -180,7 +180,7 @@ def test_a_file_of_a_version_without_checksums_still_opens():
         assert {key: text for key, text in own.items() if key != CHECKSUM} == texts
 
 
-@pytest.mark.parametrize("kind", ["pipe", "link", "folder", "nothing"])
+@pytest.mark.parametrize("kind", ["pipe", "link", "folder", "nothing", "hole"])
 def test_what_is_no_file_is_refused_at_once(kind):
     path = Path("a.safetensors")
     {
@@ -188,6 +188,7 @@ def test_what_is_no_file_is_refused_at_once(kind):
         "link": lambda: path.symlink_to("elsewhere"),
         "folder": path.mkdir,
         "nothing": lambda: path.write_bytes(b""),
+        "hole": lambda: [path.touch(), os.truncate(path, 2**36)],
     }[kind]()
     with pytest.raises(ValueError, match=r"^[^\n]+$"):
         opened(path, {"kind"})

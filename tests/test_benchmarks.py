@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 SCRIPTS = sorted(FOLDER.glob("*.py"))
@@ -16,6 +17,7 @@ AIDS = {
     "claims",
     "publish",
     "reseed",
+    "tasks",
     "unbreakable_inputs",
     "unbreakable_kills",
     "verdicts",
@@ -190,6 +192,97 @@ def test_what_is_repeated_on_other_seeds_takes_them(load):
         assert [ast.unparse(one) for one in arguments.defaults] == ["0", "SEEDS"], name
 
 
+@pytest.fixture
+def finding(load):
+    """Makes what was measured of a sign, on a task that is judged by its drift."""
+    signs = load("signs")
+
+    def make(way, ours, theirs, task="tube, L = 1.2"):
+        sign = signs.Sign(task, "noise", way, "")
+        return signs.Finding(sign, np.asarray(ours), np.asarray(theirs), 1, "")
+
+    return make
+
+
+THEIRS = np.arange(1.0, 9.0)
+
+
+@pytest.mark.parametrize(
+    ("ours", "less", "more", "no_less"),
+    [
+        (THEIRS / 2, "agree", "disagree", "disagree"),
+        (THEIRS * 2, "disagree", "agree", "agree"),
+        (THEIRS * 1.01, "disagree", "agree", "agree"),
+        (THEIRS, "disagree", "disagree", "agree"),
+        (THEIRS * np.resize([0.2, 5.0], 8), "underpowered", "underpowered", "underpowered"),
+        (THEIRS * np.resize([0.9, 5.0], 8), "disagree", "underpowered", "agree"),
+    ],
+)
+def test_a_sign_is_judged_by_its_interval(finding, ours, less, more, no_less):
+    verdicts = [finding(way, ours, THEIRS).verdict for way in ("less", "more", "no less")]
+    assert verdicts == [less, more, no_less]
+
+
+def test_falls_are_judged_by_their_difference(finding):
+    """Of shares of a half a tenth less is still no less, surely less though it be."""
+    half = np.full(8, 0.5)
+    assert finding("no less", half - 0.09, half, "quad").verdict == "agree"
+    assert finding("no less", half - 0.11, half, "quad").verdict == "disagree"
+    assert finding("less", half - 0.09, half, "quad").verdict == "agree"
+    assert finding("more", half + 0.05, half, "quad").verdict == "agree"
+    tossed = half + np.resize([-0.09, 0.3], 8)
+    assert finding("no less", tossed, half, "quad").verdict == "agree"
+    assert (
+        finding("no less", half - np.resize([0.2, -0.2], 8), half, "quad").verdict == "underpowered"
+    )
+
+
+def test_signs_and_boards_name_tasks_and_learners_that_there_are(load):
+    """And every learner is given a task's demonstrations, whether it has rounds or not."""
+    tasks, signs, board = load("tasks"), load("signs"), load("leaderboard")
+    for task, learners in signs.learners_of().items():
+        assert learners[0] == "bc"
+        for name in learners:
+            learner, whole = tasks.TASKS[task].learner(name), tasks.TASKS[task].demonstrations
+            assert learner.episodes * getattr(learner, "rounds", 1) == whole, (task, name)
+            assert learner.training.updates == tasks.TASKS[task].training.updates
+    assert set(board.LEARNERS) <= set(tasks.LEARNERS)
+    assert {task.measure for task in board.PLAN.values()} <= set(tasks.MEASURES)
+
+
+def test_the_board_says_who_is_worse_than_cloning_and_who_is_tied(load):
+    board, tasks = load("leaderboard"), load("tasks")
+    task = tasks.TASKS["tube, L = 1.2"]
+    numbers = {"bc": THEIRS, "noise": THEIRS / 8, "dagger": THEIRS / 8.1, "chunk": THEIRS * 9}
+    row = {
+        who: board.Cell(own, task.beside(own, THEIRS) if who != "bc" else None, own[0] < 1, 0.0, 1)
+        for who, own in numbers.items()
+    }
+    results = {
+        "tube, L = 1.2": row | {who: row["noise"] for who in board.LEARNERS if who not in row}
+    }
+    said = {str(claim).partition(":")[0].strip("*"): claim for claim in board.claims(results)}
+    assert said["noise"].holds
+    assert not said["chunk"].holds
+    assert str(said["chunk"]).endswith("surely worse on tube, L = 1.2.**")
+    assert "noise 1 of 1" in board.headline(results)
+    assert "bc 0 of 1" in board.headline(results)
+
+
+def test_who_costs_less_and_drifts_less_leaves_the_front(load):
+    collecting = load("collecting")
+    zero = np.zeros(8)
+
+    def point(name, drift, lost):
+        drift, lost = drift * THEIRS, lost + 0.01 * THEIRS
+        return collecting.Point(name, 8, drift, lost, zero, zero, zero, zero, zero)
+
+    points = [point("bc", 9, 0), point("dart", 1, 1), point("dagger", 2, 5), point("noise", 1, 9)]
+    assert collecting.best(points) == ["bc", "dart"]
+    names = {name for name, _ in collecting.dialled()}
+    assert names == set(collecting.NAMES)
+
+
 def _published(path):
     """The calls of `publish` in a script: how many arguments by place, and the names of the others."""
     for node in ast.walk(ast.parse(path.read_text())):
@@ -249,3 +342,113 @@ def test_a_part_is_kept_for_the_sources_that_it_was_tried_on(load, monkeypatch, 
     assert kept["inputs"] == part.outcome()["inputs"]
     twice = attacks.classes_of([kept, kept])["damaged inputs: coin"]
     assert twice["tried"] == twice["survived"] == 2 * kept["inputs"]["coin"]["read"]
+
+
+@pytest.fixture
+def pairs(load):
+    """A model of pairs of tokens, of which 4 never came before another."""
+    tokens = np.array([0, 1, 0, 2, 0, 1, 3, 0, 0, 4])
+    return load("tokens").Pairs(tokens, 6)
+
+
+def test_chances_of_pairs_sum_to_one_and_are_witten_and_bell_s(pairs):
+    every = np.arange(6)
+    for before in every:
+        chances = pairs.chance(np.full(6, before), every)
+        assert chances.sum() == pytest.approx(1)
+    # 0 came five times before another: 1 twice, 2, 0 and 4 once, four kinds.
+    expected = (2 + 4 * pairs.alone[1]) / (5 + 4)
+    assert pairs.chance(np.array([0]), np.array([1])) == pytest.approx(expected)
+    assert pairs.chance(np.array([4]), np.array([1])) == pytest.approx(pairs.alone[1])
+
+
+def test_tokens_are_drawn_by_these_chances(pairs):
+    random = np.random.default_rng(0)
+    for before in (0, 3, 4):
+        drawn = pairs.draw(np.full(20_000, before), random)
+        shares = np.bincount(drawn, minlength=6) / 20_000
+        chances = pairs.chance(np.full(6, before), np.arange(6))
+        margin = 4 * np.sqrt(chances * (1 - chances) / 20_000)
+        assert (np.abs(shares - chances) <= margin).all()
+
+
+def test_a_vocabulary_costs_what_the_formula_says(load):
+    pytest.importorskip("tokenizers", reason='needs pip install -e ".[tokens]"')
+    tokens = load("tokens")
+    text = "the queen and the king saw the ring; " * 400
+    row = tokens.measured(text, 270, range(2))
+    assert row.foretold == pytest.approx(row.cost, rel=0.5)
+
+
+def test_set_constants_bound_every_cell(load):
+    cell = load("hidden_state").cell
+    assert cell(0.6, 3).exceeds == 0
+    assert cell(0.6, 3).alpha == pytest.approx(0.85)
+
+
+def test_a_temperature_changes_what_is_written_and_not_what_is_told(load):
+    bias = load("exposure_bias")
+    chances = torch.tensor([[[0.7, 0.2, 0.1]]], dtype=torch.float64)
+    source = SimpleNamespace(
+        action_space=None, runs=1, distribution=lambda obs, memory=None: (chances, memory)
+    )
+    draw = torch.tensor([[0.75]])
+    for temperature, symbol in ((1.0, 1), (0.25, 0), (0.0, 0)):
+        policy = bias.Tempered(source, temperature)
+        assert policy.distribution(None)[0] is chances
+        assert policy.act(None, None, draw)[0].item() == symbol
+
+
+def test_a_window_that_does_not_reach_the_mark_has_no_slope_in_it(load):
+    """And the control learns nothing but its read-out."""
+    truncation = load("truncation")
+    for length in range(1, 5):
+        one = truncation.slope(3, length)
+        assert (one.value > 0) == one.reaches == (length == 4)
+    env = truncation.language(2, range(2))
+    net = truncation.GRU(units=4, embedding=3, sequences=4)
+    policies = []
+    for batches in (1, 3):
+        truncation.BATCHES = batches
+        policies.append(truncation.trained(env, truncation.Reservoir(net), net))
+    same = [bool((a == b).all()) for a, b in zip(*(one.layers for one in policies), strict=True)]
+    assert same == [True] * 5 + [False] * 2
+
+
+def test_a_dip_ends_where_it_is_as_good_again(load):
+    curricula = load("curricula")
+    updates = np.arange(1, 6) * 10
+    passing = curricula.dip(updates, np.array([3.0, 2.0, 4.0, 2.0, 1.0]))
+    assert (passing.depth, passing.best, passing.length, passing.loss) == (2.0, 20, 20, 1.0)
+    lasting = curricula.dip(updates, np.array([3.0, 2.0, 2.5, 4.0, 3.0]))
+    assert (lasting.depth, lasting.best, lasting.length, lasting.loss) == (2.0, 20, None, -1.0)
+    assert str(curricula.dip(updates, np.array([5.0, 4.0, 3.0, 2.0, 1.0]))) == "none"
+
+
+def test_curricula_look_at_every_learner_on_the_way(load, monkeypatch):
+    curricula = load("curricula")
+    monkeypatch.setattr(curricula, "UPDATES", 4)
+    monkeypatch.setattr(curricula, "ROUNDS", 2)
+    monkeypatch.setattr(curricula, "TAUGHT", 4)
+    monkeypatch.setattr(curricula, "WRITTEN", 6)
+    monkeypatch.setattr(curricula, "EPISODES", 4)
+    learner = curricula.learners("clock")["distillation"]
+    one = curricula.student("clock", "distillation", learner, range(2))
+    assert one.own.shape == one.expert.shape == (2,)
+    assert one.way_own.shape == (2, 2)
+    assert one.updates.tolist() == [2, 4]
+    assert one.questions == (4 + 2 * 4) * 4 / 1000
+
+
+def test_a_symbol_costs_something_by_both_ways(load, monkeypatch):
+    speed = load("sequence_speed")
+    monkeypatch.setattr(speed, "UPDATES", {1: 1, 2: 1})
+    monkeypatch.setattr(speed, "BATCH", 2)
+    monkeypatch.setattr(speed, "STEPS", 3)
+    monkeypatch.setattr(speed, "REPEATS", 1)
+    # torch's optimiser would import a compiler.
+    monkeypatch.setattr(speed, "plain", lambda: lambda updates: sum(range(10_000)))
+    one = speed.cost(2)
+    assert one.ours > 0
+    assert one.times == one.plain / one.ours
+    assert len(speed.claims([one, one], 1e6)) == 3

@@ -88,7 +88,10 @@ def test_run_2_of_4_is_run_2_alone_bit_for_bit(name, task):
             "sklearn", reason="net svm is scikit-learn's: pip install il-bench[bench]"
         )
     env = tiny(env_name, seeds=4)
-    many, alone = learn(name, env, training)[0], learn(name, env[2], training)[0]
+    # What a net that remembers earns on a text can only be tried out.
+    changes = {"costs": "rollouts"} if (name, task) == ("lols", "text") else {}
+    many = learn(name, env, training, **changes)[0]
+    alone = learn(name, env[2], training, **changes)[0]
     for key, array in many.arrays().items():
         assert torch.equal(array[2:3], alone.arrays()[key]), key
     streams = [Streams(e.seeds).fork("evaluation") for e in (env, env[2])]

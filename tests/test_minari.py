@@ -23,7 +23,7 @@ from il_bench.core.policy import Log
 from il_bench.core.rollout import by_expert, by_policy, label, observe, rollout
 from il_bench.core.streams import Streams
 from il_bench.fit.dataset import dataset
-from il_bench.jobs import session
+from il_bench.jobs import repetition
 
 minari = pytest.importorskip(
     "minari", reason="minari is not installed; pip install 'il-bench[minari]'"
@@ -592,7 +592,7 @@ def test_the_command_learns_from_a_file_and_can_repeat_it(capsys):
     assert f"imitates minari:{ID}" in "".join(capsys.readouterr().out.split("\n"))
     budget = il.load("a").config["budgets"]["bc"]
     assert (budget["labels"], budget["steps"]) == ([90, 90], [0, 0])
-    _, _, learners, _ = session.repeated(["--from", "a"])
+    _, _, learners, _ = repetition.repeated(["--from", "a"])
     learner = learners["bc"]
     assert (learner.demos, learner.episodes) == (f"minari:{ID}", 3)
     with pytest.raises(SystemExit):

@@ -533,3 +533,36 @@ def test_a_state_that_no_rollout_reaches_is_drawn_or_refused_at_once(name, value
         painter.Painter(rollout, (64, 48)).picture(1, 1)
     except ValueError as error:
         assert str(error).startswith(f"film: {name} has no picture of the state [")
+
+
+def test_a_text_is_shaded_by_how_far_its_writer_s_chances_are():
+    """By the Record's own numbers where it tells them, each learner by its own; who tells none by what its symbols cost."""
+    env = il.make("keyed", horizon=6, slip=0.5)
+    policy = il.BC(2, il.Training(net="gru", updates=2, units=4)).learn(env, il.expert(env))
+    record = il.compare(env, il.expert(env), bc=policy, episodes=2)
+    shown = take.take_of(record, 0, 1)
+    assert np.array_equal(shown.kl, record.arrays["kl_on"][:, 0, 1])
+    size = (120, 120)
+    pictures = painter.Painter(shown, size)
+    state, ghost = shown.state[1], shown.state[0]
+    drawn = env.draw(state, size, ghost, canvas.colour_of(1), kl=shown.kl[1])
+    assert np.array_equal(pictures.picture(1, 6), drawn)
+    nothing = env.draw(state, size, ghost, canvas.colour_of(1), kl=np.zeros(6))
+    assert not np.array_equal(nothing, drawn)
+    del record.arrays["kl_on"]
+    plain = painter.Painter(
+        take.take_of(il.Record(record.arrays, record.config, known_env=env), 0, 1), size
+    )
+    assert np.array_equal(plain.picture(1, 6), env.draw(state, size, ghost, canvas.colour_of(1)))
+
+
+@pytest.mark.parametrize(
+    "name", ["golden", "clock", "keyed", "dyck", "expanding", "recall", "noisy", "text"]
+)
+def test_every_language_is_shaded(name):
+    env = il.make(name, horizon=4)
+    record = il.compare(env, il.expert(env), copy=il.expert(env), episodes=1)
+    path, size = record.arrays["state"][1, 0, 0], (100, 100)
+    pale = env.draw(path, size, kl=np.zeros(4))
+    deep = env.draw(path, size, kl=np.full(4, 9.0))
+    assert pale.sum() > deep.sum()

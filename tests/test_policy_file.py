@@ -184,3 +184,13 @@ def test_the_mask_of_new_files_is_never_touched(tmp_path, monkeypatch):
     (tmp_path / "b").touch()
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_a_policy_s_file_that_is_a_hole_is_not_read(tmp_path):
+    path = tmp_path / "hole.safetensors"
+    path.touch()
+    os.truncate(path, 2**36)
+    with pytest.raises(
+        ValueError, match=r"policy: .* \(it declares 68,719,476,736 bytes, of which"
+    ):
+        il.load_policy(path)

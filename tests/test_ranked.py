@@ -144,7 +144,7 @@ def test_what_is_never_shown_cannot_be_corrected():
     ("clicks", "expected"),
     [
         ("position", [0.5, 0.2, 0.1]),
-        ("cascade", [0.5, 0.5 * 0.4, 0.5 * 0.6 * 0.3]),
+        ("cascade", [0.5, 0.5 * 0.2, 0.5 * 0.8 * 0.1]),
         ("trust", [0.98 * 0.5 + 0.65 * 0.5, (0.98 * 0.4 + 0.325 * 0.6) / 2, 0]),
     ],
 )

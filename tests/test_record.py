@@ -631,6 +631,36 @@ def test_a_pipe_in_place_of_a_file_is_refused_at_once(saved, name):
         il.load(saved)
 
 
+def stretch(path, name, shape, size):
+    """Let a file declare another shape of an array, and be a hole from the end of its header on, of `size` bytes."""
+    data = path.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    header[name]["shape"] = shape
+    header[name]["data_offsets"] = [0, size]
+    text = json.dumps({name: header[name]}).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text)
+    os.truncate(path, 8 + len(text) + size)
+
+
+@pytest.mark.parametrize("name", [ARRAYS, "policy.safetensors"])
+def test_a_file_that_is_a_hole_is_not_read(saved, name):
+    size = 2**36
+    array = "state" if name == ARRAYS else "bc/layer.00"
+    stretch(saved / name, array, [1, size // 4], size)
+    size = (saved / name).stat().st_size
+    with pytest.raises(ValueError, match=f"it declares {size:,} bytes, of which"):
+        il.load(saved)
+
+
+def test_shapes_are_held_against_the_index_before_a_number_is_read(saved, monkeypatch):
+    arrays = load_file(saved / ARRAYS)
+    save_file(arrays | {"reward": np.zeros((3, 4, 3, 1000))}, saved / ARRAYS)
+    monkeypatch.setattr("il_bench.records.record._read", lambda *rest: pytest.fail("read"))
+    with pytest.raises(ValueError, match=r"record: .* has 1000 of step in reward, expected 12"):
+        il.load(saved)
+
+
 def test_what_the_schema_does_not_name_is_not_read(record, saved):
     more = np.zeros(1)
     arrays = load_file(saved / ARRAYS)

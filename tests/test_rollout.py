@@ -396,6 +396,40 @@ def test_an_expert_with_a_chance_of_its_own_is_a_sentence():
         il.compare(Counter(), Dice(), episodes=2)
 
 
+class Tiring(Slope):
+    """It counts the steps of an episode, and answers otherwise from some step on."""
+
+    def __init__(self, pull, from_step, horizon):
+        Slope.__init__(self, pull)
+        self._from, self._horizon, self._asked = from_step, horizon, 0
+
+    def act(self, state):
+        step = self._asked % self._horizon
+        self._asked += 1
+        return super().act(state) + (step >= self._from)
+
+
+@pytest.mark.parametrize("from_step", [8, 9, 20, 39])
+def test_an_expert_that_answers_otherwise_late_in_an_episode_is_to_blame(from_step):
+    with pytest.raises(ValueError, match=r"expert: expected one answer to one state, got .*, step"):
+        il.compare(Counter(horizon=40), Tiring(0.0, from_step, 40), episodes=2)
+
+
+def test_an_expert_with_a_memory_beside_the_one_that_it_hands_back_is_to_blame():
+    class Late:
+        asked = 0
+
+        def predict(self, observation, state=None, episode_start=None, deterministic=True):
+            step = 0 if state is None else int(state[0])
+            self.asked += 1
+            late = 0.1 * (self.asked > 60) * (step > 20)
+            return np.full((len(observation), 1), late), np.full(len(observation), step + 1)
+
+    env = Counter(horizon=40)
+    with pytest.raises(ValueError, match=r"expected one answer to one state, got .*, step 21;"):
+        il.compare(env, il.expert(env, Late()), episodes=2)
+
+
 class Counting(Slope):
     """How many states it was asked about."""
 
@@ -410,7 +444,7 @@ def test_the_expert_is_asked_once_for_its_rollout_and_once_for_each_policy():
     env, expert = Counter(horizon=40, seed=(0, 1)), Counting(0.0)
     il.compare(env, expert, episodes=3, worse=Slope(-0.1), other=Slope(-0.2))
     states = 2 * 3 * 40
-    again = 2 * 3 * coupling.ASKED_AGAIN
+    again = 2 * 3 * (2 * coupling.ASKED_AGAIN + 1)
     assert expert.asked == 3 * states + again
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -45,6 +46,20 @@ def _no_figure_unless_asked_for(request):
 
 def command(*args, main=run.main):
     main([str(a) for a in args])
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """A Record of the run command."""
+    place = tmp_path_factory.mktemp("quick") / "record"
+    command(*QUICK, "--out", place)
+    return place
+
+
+@pytest.fixture
+def quick_record(quick, tmp_path):
+    """A copy of it, to be damaged."""
+    return shutil.copytree(quick, tmp_path / "record")
 
 
 def refused(capsys, *args, main=run.main):
@@ -235,8 +250,12 @@ def test_the_module_runs_as_a_command():
         (["--seeds", "0"], "seeds: expected at least 1, got 0; try 8"),
         (["--rounds", "0"], "rounds: expected a whole number of at least 1, got 0"),
         (["--episodes", "0"], "episodes: expected a whole number of at least 1, got 0"),
-        (["--rollouts", "0"], "rollouts: expected at least 1, got 0"),
+        (["--rollouts", "0"], "rollouts: expected a whole number of at least 1, got 0"),
         (["--threads", "0"], "threads: expected at least 1, got 0"),
+        (["--updates", "9" * 400], "updates: expected at most 9,007,199,254,740,992, got more"),
+        (["--hidden", "9" * 400], "hidden: expected at most 9,007,199,254,740,992, got more"),
+        (["--rollouts", "9" * 400], "rollouts: expected at most 9,007,199,254,740,992, got more"),
+        (["--seeds", "9" * 400], "seeds: expected at most 1,000,000, got more; ask for fewer"),
         (["--memory", "inf"], "memory: expected gigabytes, at least 0, got inf; 0 sets no limit"),
         (["--device", "tpu"], "device: expected cpu or cuda, got 'tpu'"),
         (["--from", "nowhere"], "nowhere is not a Record"),
@@ -383,6 +402,37 @@ def test_a_record_runs_no_expert_that_was_not_named(capsys):
         capsys, "--from", "a", "--no-video"
     )
     assert not Path("executed").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"colour": 1}, "has 'colour' among its options, unknown here; repeat it in Python"),
+        ({"rollouts": "4"}, "has '4' as rollouts among its options; repeat it in Python"),
+        ({"algo": [3]}, "has [3] as algo among its options; repeat it in Python"),
+        ({"memory": None}, "has None as memory among its options; repeat it in Python"),
+        ({"expert": ["evil"]}, "has ['evil'] as expert among its options; repeat it in Python"),
+        ({"algo": None}, "lacks algo among its options; repeat it in Python"),
+    ],
+)
+def test_damaged_options_of_a_record_are_named(quick_record, capsys, change, sentence):
+    path = quick_record / "record.json"
+    config = json.loads(path.read_text())
+    config["options"] |= change
+    if change == {"algo": None}:
+        del config["options"]["algo"]
+    path.write_text(json.dumps(config))
+    assert sentence in refused(capsys, "--from", str(quick_record))
+
+
+def test_damaged_settings_of_a_record_s_learner_are_its_own(quick_record, capsys):
+    path = quick_record / "record.json"
+    config = json.loads(path.read_text())
+    config["algorithms"]["dagger"]["settings"]["rounds"] = "three"
+    config["algorithms"]["dagger"]["settings"]["training"]["hidden"] = None
+    path.write_text(json.dumps(config))
+    said = refused(capsys, "--from", str(quick_record))
+    assert said.startswith("il_bench: record: ")
 
 
 def test_the_labels_are_matched_run_by_run_and_do_not_depend_on_the_sweep():

@@ -1,22 +1,28 @@
 """Learners of texts: closed forms of their optima on languages small enough to write down, and what they count."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
 
+import numpy as np
 import pytest
 import torch
 
 import il_bench as il
+from il_bench.core.chance import bound
 from il_bench.core.policy import Log
-from il_bench.core.rollout import rollout
+from il_bench.core.rollout import by_expert, rollout
 from il_bench.fit.collect import demonstrate
+from il_bench.fit.costs import drive_in, visits_of
 from il_bench.fit.course import Course
 from il_bench.fit.divergences import Divergence
-from il_bench.fit.own_episodes import LabelledEpisodes, by_student
+from il_bench.fit.judges import ExactText, Follower, Trial
+from il_bench.fit.own_episodes import LabelledEpisodes, PaidEpisodes, by_student
 from il_bench.fit.roll_ins import CoinedSymbols
 from il_bench.fit.sequences import Sequences
+from il_bench.fit.texts import prefixes
 from il_bench.stats.theory import teacher_share
 
 SMALL = {"net": "gru", "updates": 6, "units": 8, "embedding": 4, "sequences": 4}
@@ -280,7 +286,217 @@ def test_the_policy_of_the_moment_is_shown_evenly():
         assert not torch.equal(moments[0][1].layers[0], policy.layers[0])
 
 
+# Costs
+
+
+def enumerated(env, chances, place, symbol, steps):
+    """What a symbol earns at a node, by every symbol that may slip in and every continuation."""
+    table, reward = env.automaton, math.log
+    slip = env.slip[0] if isinstance(env.slip, tuple) else env.slip
+    total = 0.0
+    for other in range(table.symbols):
+        written = (1 - slip) * (other == symbol) + slip / table.symbols
+        node = int(table.following[place, other])
+        likelihood = (1 - env.smooth) * float(table.chances[0, place, other])
+        value = reward(likelihood + env.smooth / table.symbols)
+        if steps > 1:
+            later = enumerate(chances[node].tolist())
+            value += sum(c * enumerated(env, chances, node, s, steps - 1) for s, c in later)
+        total += written * value
+    return total
+
+
+def exact(env, expert, policy, beta):
+    """The exact judge, and visits of the expert's own texts."""
+    course = Course.begun(env, expert, None, None)
+    seen = drive_in(course, None, torch.ones(1, 1), il.Streams(env.seeds), 6)
+    visits = visits_of(seen, il.Streams(env.seeds), 0)
+    follower = Follower(policy, torch.full((env.runs,), beta, dtype=torch.float64))
+    return course, visits, follower
+
+
+@pytest.mark.parametrize("slip", [0.0, 0.3])
+def test_what_a_symbol_earns_is_enumerated(slip):
+    """Of a mixture of the expert and a table that knows the last symbol, which is the node here."""
+    env = Pair(horizon=3, slip=slip)
+    table = il.BC(20, il.Training("table")).learn(env, Oracle(env))
+    course, visits, follower = exact(env, Oracle(env), table, 0.25)
+    worth = ExactText(course, env).worth(visits, follower)
+    its = env.automaton.chances[0]
+    shown = torch.tensor([[[2.0], [0.0], [1.0]]])
+    own = table.distribution(shown)[0][0]
+    for time in range(3):
+        node = int(visits.state[0, 0, time, 0])
+        for symbol in (0, 1):
+            of_expert = enumerated(env, its, node, symbol, 3 - time)
+            of_table = enumerated(env, own, node, symbol, 3 - time)
+            mixed = 0.25 * of_expert + 0.75 * of_table
+            assert worth[0, 0, time, symbol] == pytest.approx(mixed, abs=1e-12)
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.0, 0.5])
+def test_trying_symbols_out_agrees_with_what_they_earn(beta):
+    env = il.make("keyed", horizon=5, slip=0.1)
+    table = il.BC(20, il.Training("table")).learn(env, il.expert(env))
+    course = Course.begun(env, il.expert(env), None, None)
+    streams = il.Streams((0,))
+    seen = drive_in(course, table, torch.zeros(1, 1), streams, 400)
+    visits = visits_of(seen, streams, 1)
+    follower = Follower(table, torch.tensor([beta], dtype=torch.float64))
+    apart = Trial(course).worth(visits, follower) - ExactText(course, env).worth(visits, follower)
+    symbols = apart[0, :, 0]
+    errors = symbols.std(0) / 400**0.5
+    # Sixteen symbols that share their noise: no mean is more than 4 standard errors from 0.
+    assert (symbols.mean(0).abs() <= 4 * errors + 1e-12).all()
+
+
+def test_every_place_of_a_text_has_its_own_number():
+    env = il.make("keyed", horizon=3, context=2)
+    places = prefixes(env)
+    count = places.automaton.nodes
+    assert count == 13 * 17 * 17
+    assert torch.equal(places.numbers(places.state)[0], torch.arange(count))
+    expert = bound(env, il.expert(env), il.Streams((0,)), 5)
+    seen = rollout(env, by_expert(env, expert), il.Streams((0,)), 5)
+    now, after = seen.state[:, :, 1], seen.state[:, :, 2]
+    symbol = env.observation(after)[..., :1]
+    reached = places.automaton.after(places.numbers(now)[..., None].double(), symbol[..., 0])
+    assert torch.equal(reached[..., 0].long(), places.numbers(after))
+
+
+@pytest.mark.parametrize("name", ["aggrevate", "lols"])
+@pytest.mark.parametrize("costs", ["exact", "rollouts"])
+def test_costs_teach_the_right_symbols(name, costs):
+    """An oracle, and for `lols` somebody who writes anything: what is right is what the oracle would write."""
+    env = il.make("golden", horizon=4, absorbing=False, seeds=2)
+    training = il.Training("table_per_step")
+    learner = il.learner(name, rounds=2, episodes=16, costs=costs, training=training)
+    expert = Anything(16) if name == "lols" and costs == "exact" else il.expert(env)
+    policy = learner.learn(env, expert)
+    state = env.initial(il.Streams(env.seeds), 1)
+    memory = None
+    for gold in env.gold[:2]:
+        action, memory = policy.act(env.observation(state).float(), memory)
+        assert (action == gold).all()
+        state = env.transition(state, action, torch.ones(2, 1, 4, dtype=torch.float64))
+
+
+class Anything(il.StochasticExpert):
+    """Any symbol, each alike."""
+
+    def __init__(self, symbols):
+        self.symbols = symbols
+
+    def distribution(self, state):
+        shape = (*state.shape[:2], self.symbols)
+        return torch.full(shape, 1 / self.symbols, dtype=torch.float64)
+
+
+def test_exact_costs_ask_once_and_drive_only_to_visit():
+    env = il.make("clock", horizon=4)
+    learner = il.AggreVaTe(rounds=2, episodes=3, training=il.Training("table"))
+    log = learner.learn(env, il.expert(env)).log
+    assert log.steps.item() == log.labels.item() == 2 * 3 * 4
+    places = 33 * 17
+    assert log.asked.item() == places + 3 * 4
+
+
+# Reinforcement
+
+
+def fixed(logits):
+    """A student that answers the same everywhere."""
+    return lambda obs, memory: (logits.expand(*obs.shape[:3], -1), memory)
+
+
+def paid(env, forced=0):
+    """The source of `reinforce`, and demonstrations under the streams that it knows."""
+    course = Course.begun(env, il.expert(env), None, None)
+    shown = il.Streams(env.seeds).fork("demonstrations")
+    data = demonstrate(env, il.expert(env), shown, 6, Log())
+    source = PaidEpisodes(course, shown, il.Streams(env.seeds), lambda update: forced)
+    return source, Sequences.of(data)
+
+
+def test_the_expected_gradient_is_that_of_the_return():
+    """Of one step: p (r - mean r), for every symbol."""
+    env = il.make("clock", horizon=1, patterns=2, vocabulary=3)
+    logits = torch.tensor([0.3, 0.0, -0.5], dtype=torch.float64)
+    source, data = paid(env)
+    order = np.arange(4000)[None] % 6
+    seen = source.batch(data.pick(order), 0, fixed(logits))
+    chances = logits.softmax(-1)
+    done = torch.nn.functional.one_hot(seen.action[0, :, 0, 0], 3)
+    slopes = seen.gain[0] * (done - chances)
+    likelihood = (1 - env.smooth) * torch.tensor([0.5, 0.5, 0.0]) + env.smooth / 3
+    reward = likelihood.double().log()
+    exact = chances * (reward - (chances * reward).sum())
+    errors = slopes.std(0) / 4000**0.5
+    assert ((slopes.mean(0) - exact).abs() < 4 * errors).all()
+
+
+def test_the_usual_is_what_the_others_earned():
+    """Each episode beside the mean of the others: of two, one's loss is the other's gain."""
+    env = il.make("clock", horizon=5, seeds=2)
+    source, data = paid(env)
+    seen = source.batch(data.pick(np.zeros((2, 2), np.int64)), 0, fixed(torch.zeros(16)))
+    assert (seen.gain.sum(1).abs() < 1e-5).all()
+    assert seen.gain.abs().max() > 1
+    assert source.course.log.steps.tolist() == [10, 10]
+    assert source.course.log.labels == 0
+
+
+def test_the_first_steps_repeat_a_demonstration_and_its_slips():
+    env = il.make("keyed", horizon=6, slip=0.4, seeds=2)
+    source, data = paid(env, forced=4)
+    order = np.array([[5, 0, 3], [2, 2, 1]])
+    given = data.pick(order)
+    seen = source.batch(given, 0, fixed(torch.zeros(16)))
+    assert torch.equal(seen.obs[:, :, :5], given.obs[:, :, :5])
+    assert torch.equal(seen.action[:, :, :4], given.action[:, :, :4])
+    assert (seen.gain[:, :, :4] == 1).all()
+    assert not torch.equal(seen.action[:, :, 4:], given.action[:, :, 4:])
+
+
+def test_annealing_leaves_the_student_more_and_more():
+    learner = il.Reinforce(annealing=3, forced=0.5, training=il.Training("gru", updates=20))
+    assert [learner.repeated(8, update) for update in range(10)] == [5] * 4 + [2] * 3 + [0] * 3
+    assert il.Reinforce().repeated(8, 0) == 0
+
+
+def own_cost(env, policy):
+    """Nats a symbol that the oracle gives to a policy's own texts, the mean of all runs."""
+    record = il.compare(env, il.expert(env), episodes=24, it=policy)
+    return -record.arrays["reward"][1].mean()
+
+
+def test_reinforcement_mends_a_clone_and_from_nothing_gets_nowhere():
+    """From nothing it learns to go back for ever, which is right every second time, and never the path."""
+    env = il.make("golden", horizon=4, absorbing=False, vocabulary=8)
+    training = il.Training("gru", updates=60, lr=2e-2, units=8, embedding=4, sequences=16)
+    costs = {}
+    for forced in (0.4, 0.0):
+        policy = il.Reinforce(32, forced=forced, training=training).learn(env, il.expert(env))
+        costs[forced] = own_cost(env, policy)
+    cloning = dataclasses.replace(training, updates=24)
+    clone = own_cost(env, il.BC(32, cloning).learn(env, il.expert(env)))
+    assert costs[0.4] < clone - 2
+    assert costs[0.4] < costs[0.0] - 2
+
+
 # What is refused
+
+
+def test_exact_costs_of_who_remembers_texts_are_refused_in_a_sentence():
+    env = il.make("clock", horizon=3)
+    learner = il.LOLS(rounds=2, training=il.Training(**SMALL))
+    with pytest.raises(ValueError, match="memory is the number of its steps, got GRUPolicy"):
+        learner.learn(env, il.expert(env))
+    tried = dataclasses.replace(learner, costs="rollouts", episodes=2)
+    assert tried.learn(env, il.expert(env)).runs == 1
+    many = il.make("clock", horizon=3, context=6)
+    with pytest.raises(ValueError, match=r"costs exact: expected at most .* numbers in tables"):
+        il.AggreVaTe(rounds=2, training=il.Training("table")).learn(many, il.expert(many))
 
 
 @pytest.mark.parametrize(
@@ -290,6 +506,8 @@ def test_the_policy_of_the_moment_is_shown_evenly():
         (lambda: il.Scheduled(half=-1.0), "half: expected a number of at least 0"),
         (lambda: il.Scheduled(protect=-1), "protect: expected at least 0 symbols, got -1"),
         (lambda: il.Scheduled(schedule="cosine"), "schedule: expected"),
+        (lambda: il.Reinforce(annealing=-1), "annealing: expected at least 0 steps, got -1"),
+        (lambda: il.Reinforce(forced=2), "forced: expected a share from 0 to 1, got 2"),
         (lambda: il.Distil(own=1.5), "own: expected a share from 0 to 1, got 1.5"),
         (lambda: il.Distil(loss_temperature=0.0), "loss_temperature: expected a number above 0"),
         (lambda: il.Distil(balance=1.0), "balance: expected above 0 and below 1, got 1"),
@@ -301,7 +519,7 @@ def test_impossible_settings_are_refused_in_a_sentence(make, words):
         make()
 
 
-@pytest.mark.parametrize("name", ["scheduled", "distil"])
+@pytest.mark.parametrize("name", ["scheduled", "distil", "reinforce"])
 def test_a_net_that_does_not_write_is_refused(name):
     env = il.make("clock", horizon=3)
     learner = il.learner(name, training=il.Training())
@@ -316,3 +534,8 @@ def test_who_writes_no_text_is_refused_before_anybody_drives():
         il.Scheduled(training=training).learn(env, il.expert(env))
     with pytest.raises(ValueError, match="distil: expected an expert that tells the chances"):
         il.Distil(training=training).learn(env, il.expert(env))
+    lane = il.make("lane", horizon=3)
+    with pytest.raises(ValueError, match="reinforce: expected Discrete actions, got Box ones"):
+        il.Reinforce(training=training).learn(lane, il.expert(lane))
+    paid = il.Reinforce(2, training=training).learn(env, il.expert(env))
+    assert paid.log.labels.item() <= 6

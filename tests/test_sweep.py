@@ -254,7 +254,7 @@ def test_all_mistakes_are_said_at_once_before_anything_is_computed(capsys):
     [
         (["--env", "tub"], "no environment named 'tub'; did you mean 'tube'?"),
         (["--algo", "dager"], "no learner named 'dager'; did you mean 'dagger'?"),
-        (["--seeds", "0"], "seeds: expected at least 1, got 0"),
+        (["--seeds", "0"], "seeds: expected a whole number of at least 1, got 0"),
         (["--lipschitz", "1.3:0.8:0.1"], "range 1.3:0.8:0.1: expected first:last:step, upwards"),
         (["tube"], "expected a flag, got 'tube'"),
         (["--env", "tube", "--env", "lane"], "--env: given twice"),

@@ -253,11 +253,3 @@ def test_measures_drive_the_expert_by_its_chances():
     assert np.array_equal(lead.state.numpy(), record.arrays["state"][0][:, :episodes])
     apart = probes.independent(env, expert, lead, reference.streams)
     assert apart.mean() == pytest.approx(0.75, abs=0.1)  # four patterns, each alike
-
-
-@pytest.mark.parametrize("name", ["aggrevate", "lols"])
-def test_costs_of_who_acts_by_chance_are_refused(name):
-    env = il.make("clock", horizon=4)
-    learner = il.learner(name, training=il.Training(net="table"))
-    with pytest.raises(ValueError, match=f"{name}: expected an expert that acts without chance"):
-        learner.learn(env, il.expert(env))

@@ -91,11 +91,21 @@ class Foreign(TruncatingEnv, DrawingEnv):
     @property
     def states(self) -> dict[str, str]:  # type: ignore[override]
         """Observation coordinates by number."""
-        return {f"o{i}": "" for i in range(self.observation_space.shape[0])}
+        return {f"o{i}": "" for i in range(self._row.shape[0])}
 
-    @cached_property
+    @property
+    def observed(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The same."""
+        return tuple(self.states)
+
+    @property
     def observation_space(self) -> spaces.Box:
         """As the environment has it, flattened."""
+        return self._row
+
+    @cached_property
+    def _row(self) -> spaces.Box:
+        """All that the environment shows, whatever is hidden."""
         space = row_of_numbers(self.origin.facts.observation_space)
         assert space is not None, "validated"
         return space
@@ -214,7 +224,7 @@ class Foreign(TruncatingEnv, DrawingEnv):
         self, state: np.ndarray, size: tuple[int, int], ghost: np.ndarray | None = None
     ) -> np.ndarray:
         """The environment's own picture where an observation sets its state, else bars of the observation."""
-        return self._camera.picture(state, ghost, self.observation_space, size)
+        return self._camera.picture(state, ghost, self._row, size)
 
 
 def foreign(thing: Any, name: str, settings: Iterable[str] = ()) -> type[Env]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.files import require_solid
 from ..core.settings import require
 
 FILE = "main_data.hdf5"
@@ -61,6 +62,7 @@ def count(path: Path) -> int:
         ValueError: when there is no such file.
     """
     require(path.is_file(), f"there is no file {path.name}")
+    require_solid(path)
     with package().File(path, "r") as file:
         return len(file)
 

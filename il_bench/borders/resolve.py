@@ -164,7 +164,7 @@ def require_settings(name: str, settings: dict[str, Any], known: set[str]) -> No
 
 
 def expert(env: Env, source: Any = None, trust: bool = False) -> Expert:
-    """The expert of an environment.
+    """The expert of an environment, who sees what `hide` hides from others.
 
     Args:
         env: the environment of R runs.
@@ -177,12 +177,14 @@ def expert(env: Env, source: Any = None, trust: bool = False) -> Expert:
         KeyError: when there is none of that name; ValueError for a zip that is not trusted, or for what answers nothing.
     """
     from ..core.env import Env, Expert
+    from ..core.hiding import whole
     from ..core.policy import Policy
 
     if not isinstance(env, Env):
         raise TypeError(
             f"expert: expected an environment first, got {env!r}; make one with il.make"
         )
+    env = whole(env)
     source = _scripted(env, Expert) if source is None else _named(env, source, trust)
     if inspect.isclass(source) and issubclass(source, Expert):
         return _of_class(env, source)
@@ -256,7 +258,7 @@ def recorded_learner(name: str, settings: dict[str, Any]) -> Any:
     """The learner that a Record names, with the settings that it holds; nothing is imported that is not registered.
 
     Raises:
-        ValueError: for a learner of a file, or one into which something of a file was put.
+        ValueError: for a learner of a file, or one into which something of a file was put, or of settings that are none.
     """
     _require_registered(LEARNERS, name)
     cls = LEARNERS[name]
@@ -270,7 +272,11 @@ def recorded_learner(name: str, settings: dict[str, Any]) -> Any:
     values = {
         key: tuple(value) if isinstance(value, list) else value for key, value in flat.items()
     }
-    return build(cls, values)
+    try:
+        return build(cls, values)
+    except (TypeError, ValueError) as error:
+        reason = f"{name!r} cannot have its settings ({error})"
+        raise ValueError(f"record: its learner {reason}; run it with --algo instead") from None
 
 
 def _require_registered(things: Registry, name: Any) -> None:

@@ -91,7 +91,7 @@ class Automaton(Oracle):
     def after(self, place: torch.Tensor, symbol: torch.Tensor) -> torch.Tensor:
         """See `Oracle.after`."""
         following = self.on(place.device).following
-        cell = self._node(place), symbol.long()
+        cell: tuple[torch.Tensor, ...] = (self._node(place), symbol.long())
         if following.dim() == 3:
             run = torch.arange(len(following), device=following.device)
             cell = run[:, None], *cell
@@ -153,25 +153,30 @@ class Automaton(Oracle):
         return torch.cat(path, 1)
 
     def worth(
-        self, chosen: torch.Tensor, reward: torch.Tensor, horizon: int, slip: float = 0.0
+        self,
+        chosen: torch.Tensor,
+        reward: torch.Tensor,
+        horizon: int,
+        slip: float | torch.Tensor = 0.0,
     ) -> torch.Tensor:
         """Exact value Q (A, T, N, V) of each symbol at each node and step, when the writer goes on by `chosen`.
 
         Args:
-            chosen: the writer's chances (A, N, V).
+            chosen: the writer's chances (A, N, V), or (A, T, N, V) where they change with the step.
             reward: (A, N, V) of writing a symbol at a node.
             horizon: steps, T.
-            slip: chance that a uniform symbol is written instead.
+            slip: chance that a uniform symbol is written instead, one or (A, 1, 1).
         """
+        each_step = chosen if chosen.dim() == 4 else chosen[:, None].expand(-1, horizon, -1, -1)
         value = reward.new_zeros(len(chosen), self.nodes)
         worth = []
-        for _ in range(horizon):
+        for chances in reversed(each_step.unbind(1)):
             later = self._ahead(value)
             written = reward + later
             average = written.mean(-1, keepdim=True)
             own = (1 - slip) * written + slip * average
             worth.append(own)
-            value = (chosen * own).sum(-1)
+            value = (chances * own).sum(-1)
         worth.reverse()
         return torch.stack(worth, 1)
 

@@ -25,6 +25,7 @@ import torch
 from gymnasium import spaces
 
 from .arrays import per_run
+from .hiding import hides
 from .html import html_table
 from .settings import (
     Values,
@@ -105,10 +106,14 @@ class Env(ABC):
     """Where the arrays live: cpu, cuda."""
     horizon: int = 200
     """Steps in an episode, T."""
+    hide: tuple[str, ...] = ()
+    """Coordinates of the observation that nobody but the expert sees, by their names or numbers."""
 
     arrays: ClassVar[Literal["any", "torch"]] = "torch"
     states: ClassVar[dict[str, str]] = {}
     """Name and unit of each state coordinate (X); ClassVar or property."""
+    observed: ClassVar[tuple[str, ...]] = ()
+    """Names of the observation's coordinates (O,), where they have some; ClassVar or property."""
     noise_size: ClassVar[int] = 1
     """How many standard normal numbers a step takes, W; ClassVar or property."""
     excitation: ClassVar[dict[str, float]] = {}
@@ -129,6 +134,11 @@ class Env(ABC):
     """Whether `draw` shows the whole way: a film then hands it all states up to now, (n, X), and not the last alone."""
     in_turn: ClassVar[bool] = False
     """Whether episodes take turns, because only one can be under way at a time; ClassVar or property."""
+
+    @final
+    def __init_subclass__(cls) -> None:
+        """Whatever a class shows, it leaves out what `hide` names: written here once for all of them."""
+        hides(cls)
 
     @final
     def __post_init__(self) -> None:
@@ -158,7 +168,12 @@ class Env(ABC):
         require_choice(self)
         kind = self.device.partition(":")[0]
         require(kind in ("cpu", "cuda"), f"device: expected cpu or cuda, got {self.device!r}")
+        named = map(str, as_tuple(self.hide))
+        object.__setattr__(self, "hide", tuple(named))
         self.validate()
+        # What cannot be hidden is refused here and not at the first step.
+        if self.hide:
+            _ = self.observation_space
 
     def _per_run_values(self) -> list[Any]:
         return [getattr(self, name) for name in per_run_fields(self)] + [self.seed]
@@ -261,6 +276,9 @@ class Env(ABC):
             size: pixels.
             ghost: the state of the expert's twin.
             colour: of the body, "#rrggbb": its learner's own; the first learner's unless given.
+
+        A picture of what is written may take `kl` besides, (n,) nats: how far the writer's chances were from the
+        expert's at each step so far.
         """
 
 

@@ -24,6 +24,12 @@ MOUNTED = "lost+found"
 """What an empty file system holds where it is mounted."""
 LONGEST = 200
 """Bytes of a folder's name before its number, at most: file systems end at 255."""
+SMALL = 2**28
+"""Bytes up to which a file may hold what it likes: so much fits into memory."""
+PACKED = 100
+"""Bytes of a larger one for each byte that the disk stores, at most: compressing file systems store fewer than there are."""
+BLOCK = 512
+"""Bytes of a block, as a file's status counts them."""
 LEFT = 3600
 """Seconds after which a draft that nobody writes to is taken for one that a killed process left."""
 
@@ -89,6 +95,20 @@ def finish(draft: Path) -> None:
     example.touch()
     draft.chmod(stat.S_IMODE(example.stat().st_mode))
     example.unlink()
+
+
+def require_solid(path: Path) -> None:
+    """Refuse a large file that is a hole for the most part: reading it would fill the memory with nothing.
+
+    Raises:
+        ValueError: with what it declares and what is stored of it.
+    """
+    status = path.stat()
+    size = status.st_size
+    # Where the system does not count blocks, nothing is known.
+    stored = BLOCK * getattr(status, "st_blocks", size)
+    solid = size <= max(SMALL, PACKED * stored)
+    require(solid, f"it declares {size:,} bytes, of which {stored:,} are stored")
 
 
 def sweep_away(folder: Path) -> None:

@@ -48,8 +48,8 @@ class Filter(Oracle):
     def first(self, draw: torch.Tensor) -> torch.Tensor:
         """See `Oracle.first`; nothing is drawn."""
         runs, episodes, _ = draw.shape
-        start = self.start.expand(runs, episodes, -1)
-        return start.clone()
+        start = self.start.to(draw.device)
+        return start.expand(runs, episodes, -1).clone()
 
     def at(self, place: torch.Tensor) -> torch.Tensor:
         """See `Oracle.at`: what the states say, weighted by the belief."""
@@ -60,8 +60,8 @@ class Filter(Oracle):
         """See `Oracle.after`: Bayes' rule, and then the chain moves."""
         device = str(place.device)
         eta = per_run(self.eta, 3, device)
-        number = symbol.long()
-        meant = self.emission.T[number]
+        said = self.emission.T.to(device)
+        meant = said[symbol.long()]
         belief = self.belief(place)
         joint = belief * self._blurred(meant, eta)
         total = joint.sum(-1, keepdim=True)
@@ -103,7 +103,7 @@ class Filter(Oracle):
 def _mixed(weights: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     """Rows (S, K) weighted by chances (R, E, S), (R, E, K); added in one order, however many runs stand side by side."""
     total = torch.zeros(())
-    for number, row in enumerate(rows):
+    for number, row in enumerate(rows.to(weights.device)):
         share = weights[..., number, None]
         total = total + share * row
     return total

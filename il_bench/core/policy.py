@@ -142,6 +142,7 @@ SPENT = (
     "steps",
     "collected",
     "falls",
+    "effective",
 )
 """What a log counts for each run."""
 
@@ -168,7 +169,7 @@ class Log:
         broke: for each run that became NaN or infinite in training, the update at which it did.
         report: called with the done fraction in [0, 1] and a few words.
         effective: of the last fit whose samples were weighed by their exposure, how many of equal weight would be as
-            certain, for each run (R,); NaN where none was.
+            certain, for each run (R,); 0 where none was weighed.
         loss: of the last updates, for each run (R,).
         iterate: called with the number of each round, from 0, and the policy after it, by learners that have rounds.
         checkpoint: keeps the rounds of a long training, see `checkpoint.Checkpoint`.
@@ -191,7 +192,7 @@ class Log:
     updates: int = 0
     broke: dict[int, int] = field(default_factory=dict)
     report: Callable[[float, str], None] = _unheard
-    effective: Any = math.nan
+    effective: Any = 0.0
     loss: Any = math.nan
     iterate: Callable[[int, Policy], None] = _unheard
     checkpoint: Any = None

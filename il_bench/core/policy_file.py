@@ -14,7 +14,7 @@ import numpy as np
 from gymnasium import spaces
 
 from .arrays import Arrays
-from .files import whole, write_arrays
+from .files import require_solid, whole, write_arrays
 from .settings import plain, require
 
 if TYPE_CHECKING:
@@ -73,10 +73,11 @@ def read(path: str | Path) -> tuple[str, Arrays, spaces.Space[Any]]:
     path = Path(path)
     require(path.is_file(), f"policy: there is no file {path}; name one that policy.save wrote")
     try:
+        require_solid(path)
         _require_small_header(path)
         header = _header(path)
         arrays = load_file(path)
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise ValueError(f"policy: {path} is damaged ({error}); save it again") from None
     fits = isinstance(header, dict) and isinstance(header.get("kind"), str)
     require(fits, f"policy: {path} is no policy that il_bench saved; il.load opens Records")
@@ -92,10 +93,7 @@ def read(path: str | Path) -> tuple[str, Arrays, spaces.Space[Any]]:
 def _require_small_header(path: Path) -> None:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-    require(
-        length <= LARGEST_HEADER,
-        f"policy: {path} is damaged (it declares a header of {length:,} bytes); save it again",
-    )
+    require(length <= LARGEST_HEADER, f"it declares a header of {length:,} bytes")
 
 
 def _header(path: Path) -> Any:

@@ -11,6 +11,11 @@ import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
+LARGEST_COUNT = 2**53
+"""Beyond it a floating-point number does not tell neighbours apart: nothing is counted so far."""
+MOST_SEEDS = 1_000_000
+"""Of one setting: a list of more would fill the memory before anything is said."""
+
 Values: TypeAlias = float | tuple[float, ...]
 """A setting: one number, or one for each run (R,)."""
 
@@ -110,16 +115,18 @@ def require_count(name: str, value: Any) -> int:
     """A number of things, in Python's own numbers.
 
     Raises:
-        ValueError: when it is not whole, or less than one.
+        ValueError: when it is not whole, less than one, or more than can be counted.
     """
     number = plain(value)
     whole = isinstance(number, int) and not isinstance(number, bool)
     require(whole and number >= 1, f"{name}: expected a whole number of at least 1, got {value!r}")
+    counted = number <= LARGEST_COUNT
+    require(counted, f"{name}: expected at most {LARGEST_COUNT:,}, got more; ask for less")
     return int(number)
 
 
 def require_counts(settings: Any, *names: str) -> None:
-    """Refuse numbers of things that are not whole or less than one; all settings come to hold Python's own numbers."""
+    """Refuse numbers of things that `require_count` refuses; all settings come to hold Python's own numbers."""
     in_plain_numbers(settings)
     for name in names:
         setting = getattr(settings, name)
@@ -169,6 +176,8 @@ def _seeds(seeds: Any) -> tuple[int, ...]:
     several = isinstance(seeds, tuple | list | range)
     enough = several or (isinstance(seeds, int) and seeds >= 1)
     require(enough, f"seeds: expected at least 1, got {seeds!r}; try 8")
+    few = several or seeds <= MOST_SEEDS
+    require(few, f"seeds: expected at most {MOST_SEEDS:,}, got more; ask for fewer")
     numbers = tuple(seeds if several else range(seeds))
     require(len(numbers) > 0, "seeds: expected at least 1, got none; try 8")
     different = len(set(numbers)) == len(numbers)

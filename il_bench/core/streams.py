@@ -37,6 +37,7 @@ class Streams:
         device: where the drawn tensors are put.
         path: the purposes above this one; `fork` extends it.
         first: the number of the first episode, one for all runs or one for each (R,).
+        numbers: each episode's own number (R, E), where they do not follow one another; they count from the first.
         generator: a Philox generator to use; it is keyed anew for every stream, so that sharing it changes nothing.
     """
 
@@ -47,6 +48,7 @@ class Streams:
         path: str = "",
         first: int | Sequence[int] = 0,
         generator: np.random.Generator | None = None,
+        numbers: np.ndarray | None = None,
     ):
         for seed in seeds:
             _require_seed(seed)
@@ -54,6 +56,7 @@ class Streams:
         self.device = device
         self.path = path
         self.first = first
+        self.numbers = numbers
         self._generator = generator or np.random.Generator(np.random.Philox(key=0))
 
     def fork(self, *labels: str | int) -> Streams:
@@ -65,6 +68,10 @@ class Streams:
     def from_episode(self, first: int | Sequence[int]) -> Streams:
         """The same streams, beginning with episode `first`."""
         return Streams(self.seeds, self.device, self.path, first, self._generator)
+
+    def at(self, numbers: np.ndarray) -> Streams:
+        """The same streams at episodes of these numbers (R, E), of each run its own; `fork` goes back to all of them."""
+        return Streams(self.seeds, self.device, self.path, self.first, self._generator, numbers)
 
     def later(self, episodes: int) -> Streams:
         """The same streams, beginning so many episodes later."""
@@ -84,6 +91,8 @@ class Streams:
     def generator(self, run: int, purpose: str, episode: int = 0) -> np.random.Generator:
         """NumPy's generator at the head of one stream; valid until the next call (re-keying is 6 x cheaper)."""
         first = self.first if isinstance(self.first, int) else self.first[run]
+        if self.numbers is not None:
+            episode = int(self.numbers[run, episode])
         self._generator.bit_generator.state = {
             "bit_generator": "Philox",
             "state": {

@@ -149,6 +149,12 @@ class TokenEnv(Env):
         return self.automaton.at(self._place(state))
 
     @final
+    def alike(self, state: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        """Whether prefixes (..., X) are the same to the oracle, (...) bool: all that they continue with is."""
+        same = self._place(state) == self._place(other)
+        return same.all(-1)
+
+    @final
     def off_path(self, state: torch.Tensor) -> torch.Tensor:
         """Whether prefixes (R, E, X) are to the oracle what no text of its own is, unless a symbol slips; (R, E) bool."""
         return self.automaton.off_path(self._place(state))

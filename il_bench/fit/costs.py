@@ -14,14 +14,15 @@ from typing import Any
 
 import torch
 
+from ..core.chance import bound
 from ..core.env import Env
 from ..core.policy import Policy
 from ..core.rollout import (
     Driver,
     Rollout,
     by_expert,
+    by_learner,
     by_mixture,
-    by_policy,
     count_labels,
     observe,
     roll_in,
@@ -38,10 +39,6 @@ def require_discrete(env: Env, name: str) -> None:
     discrete = hasattr(env.action_space, "n")
     reason = "expected Discrete actions, got Box ones, which cannot all be tried"
     require(discrete, f"{name}: {reason}; use dagger")
-    own = (
-        f"{name}: expected an expert that acts without chance, and here acting by chance is natural"
-    )
-    require(not env.by_chance, f"{own}; use dagger")
 
 
 def sample_size(env: Env) -> int:
@@ -60,12 +57,13 @@ def drive_in(
     """
     env, expert, log = course.env, course.expert, course.log
     asked = True
-    drive: Driver = by_expert(env, expert)
+    acting = bound(env, expert, streams, episodes)
+    drive: Driver = by_expert(env, acting)
     if policy is not None:
         asked = bool((chance > 0).any())
-        drive = by_policy(env, policy)
+        drive = by_learner(env, policy, streams, episodes)
         if asked:
-            drive = by_mixture(env, expert, policy, chance, streams, episodes)
+            drive = by_mixture(env, acting, policy, chance, streams, episodes)
     seen = roll_in(env, drive, streams, episodes, log)
     if asked:
         log.asked = log.asked + seen.questions.sum(1)

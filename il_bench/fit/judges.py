@@ -8,16 +8,29 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 import torch
 
-from ..core.env import FiniteEnv
+from ..core.chance import BoundExpert
+from ..core.env import FiniteEnv, StochasticExpert
 from ..core.policy import Policy
-from ..core.rollout import Answer, Driver, Rollout, ask, by_expert, by_policy, rest
+from ..core.rollout import (
+    Answer,
+    Driver,
+    Rollout,
+    ask,
+    ask_on,
+    by_expert,
+    by_policy,
+    rest,
+    view,
+)
 from ..core.settings import require
 from ..core.streams import Streams
+from ..core.tokens import TokenEnv
 from .course import Course
 from .tables import choices, tables
+from .texts import chances_along, chances_in, prefixes
 
 Source: TypeAlias = Literal["exact", "rollouts"]
-"""How costs are known: by dynamic programming where an environment is a `FiniteEnv`, or by trying each action out."""
+"""How costs are known: by dynamic programming where an environment is a `FiniteEnv` or a language, or by trying actions."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,8 @@ def judge(course: Course, source: Source) -> Judge:
     """
     env = course.env
     course.require_forgetful()
+    if source == "exact" and isinstance(env, TokenEnv):
+        return ExactText(course, env)
     if source == "exact" and isinstance(env, FiniteEnv):
         return Exact(course, env)
     wanted = "expected an environment that can be put into a state"
@@ -108,6 +123,37 @@ class Exact:
         return share * self._of_expert + (1 - share) * of_policy
 
 
+class ExactText:
+    """By dynamic programming over where a text can stand; the expert is asked there once, and no step is taken."""
+
+    def __init__(self, course: Course, env: TokenEnv):
+        self._env = env
+        self._prefixes = prefixes(env)
+        states = self._prefixes.state
+        course.log.asked = course.log.asked + states.shape[1]
+        its = chances_in(env, course.expert, states)
+        self._of_expert = self._prefixes.worth(its)
+
+    def worth(self, visits: Visits, follower: Follower) -> torch.Tensor:
+        """See `Judge.worth`."""
+        states = visits.state
+        places = self._prefixes.numbers(states.flatten(1, 2))
+        number = places.unflatten(1, states.shape[1:3])
+        table = self._table(follower)
+        run = torch.arange(len(table), device=table.device)
+        return table[run[:, None, None], visits.time, number]
+
+    def _table(self, follower: Follower) -> torch.Tensor:
+        """Q (R, T, S, V) of the expert with chance beta, else of the policy."""
+        alone = follower.policy is None or bool((follower.beta == 1).all())
+        if follower.policy is None or alone:
+            return self._of_expert
+        own = chances_along(self._env, follower.policy, self._prefixes.state)
+        of_policy = self._prefixes.worth(own)
+        share = follower.beta[:, None, None, None]
+        return share * self._of_expert + (1 - share) * of_policy
+
+
 class Trial:
     """By trying every action out, under the noise that the episode had; each trial's steps are counted.
 
@@ -126,7 +172,7 @@ class Trial:
         left = (env.horizon - visits.time).masked_fill(~visits.judged, 0)
         lasting = self._for_each(left[..., None])[..., 0]
         is_expert = self._coin(visits, follower)
-        drive = self._drive(follower, is_expert)
+        drive = self._drive(visits, follower, is_expert)
         memory = self._memory(visits, follower)
         noise = self._noise(visits)
         total, steps = rest(env, drive, start, lasting, noise, self._openings(start), memory)
@@ -166,9 +212,11 @@ class Trial:
             heads = torch.ones_like(heads)
         return self._for_each(heads[..., None])
 
-    def _drive(self, follower: Follower, is_expert: torch.Tensor) -> Driver:
+    def _drive(self, visits: Visits, follower: Follower, is_expert: torch.Tensor) -> Driver:
         """The expert goes on where the coin (R, E P A, 1) says so, the policy elsewhere."""
         env, expert = self._course.env, self._course.expert
+        if env.by_chance:
+            return self._drive_by_chance(visits, follower, is_expert)
         its = by_expert(env, expert)
         if follower.policy is None:
             return its
@@ -177,6 +225,28 @@ class Trial:
         def drive(step: int, state: torch.Tensor, memory: Any) -> Answer:
             chosen, memory = own(step, state, memory)
             label, _ = its(step, state, None)
+            return torch.where(is_expert, label, chosen.to(label.dtype)), memory
+
+        return drive
+
+    def _drive_by_chance(
+        self, visits: Visits, follower: Follower, is_expert: torch.Tensor
+    ) -> Driver:
+        """The same of two who act by chance, with the same uniform numbers after all actions of a visit."""
+        env, policy = self._course.env, follower.policy
+        episodes, points = visits.time.shape[1:]
+        uniform = visits.streams.uniform("trial", episodes, points, env.horizon)
+        draws = self._for_each(uniform)
+        expert = self._course.expert
+        if isinstance(expert, StochasticExpert):
+            expert = BoundExpert(expert, draws)
+
+        def drive(step: int, state: torch.Tensor, memory: Any) -> Answer:
+            label, _ = ask_on(env, expert, state, step)
+            if policy is None:
+                return label, memory
+            sight = view(env, policy, state)
+            chosen, memory = policy.act(sight, memory, draws[..., step])
             return torch.where(is_expert, label, chosen.to(label.dtype)), memory
 
         return drive

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +13,12 @@ from ..core.chance import bound, chances_of
 from ..core.env import Env
 from ..core.policy import choose
 from ..core.rollout import Answer as Driven
-from ..core.rollout import Driver, observe
+from ..core.rollout import Driver, Rollout, observe, roll_in
 from ..core.settings import require
 from ..core.streams import Streams
 from .collect import collect
 from .course import Course
-from .dataset import Dataset
+from .dataset import Dataset, dataset
 from .fitting import fit
 from .sequences import Answer, Errors, Sequences, joined
 from .training import Training
@@ -79,6 +81,64 @@ class LabelledEpisodes:
         drive = by_student(env, answer, streams, count, self.temperature)
         own = Sequences.of(collect(env, expert, drive, streams, count, log))
         return joined(own, given.rest(count))
+
+
+@dataclass(frozen=True)
+class PaidEpisodes:
+    """Each minibatch is what the student does at this moment, and its actions weigh what they earned beyond the usual.
+
+    REINFORCE (Williams 1992): the likelihood of an action is raised by the rewards from its step on, less a baseline,
+    which is what the other episodes of the minibatch earn from that step on. Nobody is asked.
+
+    Attributes:
+        course: where; steps are counted.
+        demonstrated: the streams of the demonstrations, whose first steps can be repeated to the last bit.
+        streams: starts, noise, and the numbers by which the student acts.
+        forced: (updates made) -> how many first steps of each episode are the demonstration's, with its labels.
+    """
+
+    course: Course
+    demonstrated: Streams
+    streams: Streams
+    forced: Callable[[int], int]
+    errors: Errors | None = None
+
+    def batch(self, given: Sequences, update: int, answer: Answer) -> Sequences:
+        """See `Source.batch`."""
+        env, log = self.course.env, self.course.log
+        size = given.weight.shape[1]
+        streams = self.streams.later(update * size)
+        drive = by_student(env, answer, streams, size)
+        forced = self.forced(update)
+        if forced and given.number is not None:
+            drive = _beginning(given, forced, drive)
+            numbers = given.number.cpu().numpy()
+            streams = self.demonstrated.at(numbers)
+        visits = roll_in(env, drive, streams, size, log)
+        own = Sequences.of(dataset(env, visits, visits.action))
+        gain = _advantage(visits)
+        gain[..., :forced] = 1.0
+        return dataclasses.replace(own, gain=gain.to(own.weight))
+
+
+def _beginning(given: Sequences, steps: int, drive: Driver) -> Driver:
+    """Demonstrations (R, E, T, ...) are repeated for so many steps; a driver who has looked on goes on."""
+
+    def begin(step: int, state: torch.Tensor, memory: Any) -> Driven:
+        own, memory = drive(step, state, memory)
+        its = given.action[:, :, step]
+        return its if step < steps else own, memory
+
+    return begin
+
+
+def _advantage(visits: Rollout) -> torch.Tensor:
+    """What each episode earned from each step on beyond what the others of its run did on average, (R, E, T)."""
+    reward = visits.reward.masked_fill(~visits.alive, 0.0)
+    left = reward.flip(-1).cumsum(-1).flip(-1)
+    others = max(reward.shape[1] - 1, 1)
+    usual = (left.sum(1, keepdim=True) - left) / others
+    return left - usual
 
 
 def after_cloning(

@@ -30,6 +30,7 @@ class Sequences:
         weight: (R, E, T) float32; zero hides a sample.
         target: (R, E, T, A) chances of the expert's actions, or None.
         gain: (R, E, T) by how much each action was better than expected, which its likelihood is multiplied by; None is 1.
+        number: (R, E) of each sequence in the data that it was picked from, or None.
     """
 
     obs: torch.Tensor
@@ -37,6 +38,7 @@ class Sequences:
     weight: torch.Tensor
     target: torch.Tensor | None = None
     gain: torch.Tensor | None = None
+    number: torch.Tensor | None = None
 
     @classmethod
     def of(cls, data: Dataset) -> Sequences:
@@ -67,11 +69,13 @@ class Sequences:
         device = self.obs.device
         run = torch.arange(len(order), device=device)[:, None]
         rows = torch.from_numpy(order).to(device)
-        return self._each(lambda part: part[run, rows])
+        picked = self._each(lambda part: part[run, rows])
+        return dataclasses.replace(picked, number=rows)
 
     def window(self, first: int, end: int) -> Sequences:
         """The steps from `first` to before `end`."""
-        return self._each(lambda part: part[:, :, first:end])
+        whole = dataclasses.replace(self, number=None)
+        return whole._each(lambda part: part[:, :, first:end])
 
     def rest(self, first: int) -> Sequences:
         """The sequences from `first` on."""

@@ -17,7 +17,15 @@ from ..cli import flags
 from ..cli.owners import Owner, read
 from ..core import registry
 from ..core.registry import short_name
-from ..core.settings import build, combinations, nested_per_run_fields, parts, plugs, require
+from ..core.settings import (
+    build,
+    combinations,
+    nested_per_run_fields,
+    parts,
+    plugs,
+    require,
+    require_count,
+)
 from . import digest
 
 if TYPE_CHECKING:
@@ -478,8 +486,7 @@ def asked(args: list[str]) -> tuple[SweepOptions, Flags]:
 def _require_possible(options: SweepOptions) -> None:
     """Refuse options that no sweep can have."""
     for name in ("seeds", "rollouts", "batch"):
-        count = getattr(options, name)
-        require(count >= 1, f"{name}: expected at least 1, got {count}")
+        require_count(name, getattr(options, name))
     wanted = f"expected gigabytes, at least 0, got {options.memory}"
     require(0 <= options.memory < math.inf, f"memory: {wanted}; 0 sets no limit")
     wanted = f"expected seconds, at least 0, got {options.timeout}"

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..core.files import require_solid
 from ..core.settings import require
 
 Arrays: TypeAlias = "dict[str, np.ndarray]"
@@ -78,6 +79,7 @@ def _read(path: Path) -> bytes:
     status = path.lstat()
     require(not stat.S_ISLNK(status.st_mode), "it is a link; copy the file itself there")
     require(stat.S_ISREG(status.st_mode), "it is no file")
+    require_solid(path)
     with path.open("rb") as file:
         first = file.read(LENGTH)
         length = int.from_bytes(first, "little")

@@ -10,16 +10,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import tyro
 
 from ..borders import resolve
-from ..cli import flags
 from ..cli.command import complaint
 from ..cli.console import complain
 from ..cli.console import console as plain_console
@@ -30,9 +27,8 @@ from ..core.env import Env, Expert
 from ..core.files import next_reservation, reservation
 from ..core.policy import Log, Policy
 from ..core.printable import harmless
-from ..core.registry import short_name
 from ..core.rollout import ask
-from ..core.settings import nested, require
+from ..core.settings import nested, require, require_count
 from ..core.streams import Streams
 from ..core.threads import threads
 from ..measures.contract import check
@@ -276,7 +272,7 @@ def _require_answers(env: Env, expert: Expert, options: RunOptions) -> None:
 
 def _require_possible(options: RunOptions, learners: dict[str, Any]) -> None:
     require_matchable(learners, options.match)
-    require(options.rollouts >= 1, f"rollouts: expected at least 1, got {options.rollouts}; try 64")
+    require_count("rollouts", options.rollouts)
     require(
         0 <= options.memory < math.inf,
         f"memory: expected gigabytes, at least 0, got {options.memory}; 0 sets no limit",
@@ -414,66 +410,6 @@ def _checkpoint(env: Env, expert: Expert, learner: Any, options: RunOptions) -> 
 def _shown(path: Path) -> str:
     shown = os.path.relpath(path)
     return harmless(str(path) if shown.startswith("..") else shown, breaks="")
-
-
-@dataclass(frozen=True)
-class Again:
-    """Run again what a Record says was run."""
-
-    source: Annotated[Path, tyro.conf.arg(name="from")]
-    """Folder of the Record."""
-    env: str | None = None
-    """module:Class, where the environment is a file's: a Record alone runs no stranger's code."""
-    expert: str | None = None
-    """module:name or sb3:PATH, where the expert is a file's."""
-    trust: bool = False
-    """The author of the zip in --expert sb3:PATH is trusted."""
-    out: Path | None = None
-    """Folder for the new Record; by default the next free runs/ENV-ALGO-NUMBER."""
-    device: str = "cpu"
-    """Where to compute: cpu or cuda."""
-    threads: int = 1
-    """Threads of torch."""
-    video: bool = True
-    """Make the film."""
-    tensorboard: Path | None = None
-    """Folder for TensorBoard."""
-
-
-OWN = ("out", "device", "threads", "video", "trust", "tensorboard")
-"""What is asked for anew: a Record does not say where to write, or whom to trust."""
-
-
-def repeated(args: list[str]) -> tuple[RunOptions, Env, dict[str, Any], record.Record]:
-    """What a Record says was run, ready to be run again."""
-    again = flags.parsed(Again, args, "python -m il_bench.run")
-    original = record.load(again.source)
-    options = original.index.options
-    if options is None:
-        raise ValueError(
-            f"record: {again.source} was not written by the run command; repeat it in Python"
-        )
-    expert = options.get("expert")
-    stranger = ":" in str(expert) and again.expert is None
-    require(
-        not stranger, f"record: its expert {expert!r} is a file's; name it, as in --expert {expert}"
-    )
-    original.known_env = record.environment_of(original.config, again.env)
-    env = dataclasses.replace(original.env, device=again.device)
-    names = options["algo"]
-    algos = (names,) if isinstance(names, str) else tuple(names)  # one, in earlier versions
-    chosen = {name: getattr(again, name) for name in OWN}
-    chosen |= {"expert": again.expert or expert, "algo": algos}
-    learners = {short_name(name): _repeated_learner(original, short_name(name)) for name in algos}
-    return RunOptions(**{**options, **chosen}), env, learners, original
-
-
-def _repeated_learner(original: record.Record, name: str) -> Any:
-    """A learner with the settings that a Record holds of it."""
-    algorithm = original.index.algorithms.get(name)
-    if algorithm is None:
-        raise ValueError(f"record: {original.path} holds no learner {name!r}; repeat it in Python")
-    return resolve.recorded_learner(algorithm.name, algorithm.settings)
 
 
 def _same(original: record.Record, repetition: record.Record) -> str:

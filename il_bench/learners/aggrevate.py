@@ -42,7 +42,7 @@ class AggreVaTe:
     points: int = 0
     """States of each episode whose actions are judged, drawn at random; 0 takes all."""
     costs: Source = "exact"
-    """By dynamic programming where the environment has finitely many states, or always by roll-outs."""
+    """By dynamic programming where the environment has finitely many states or is a text, or always by roll-outs."""
     training: Training = field(default_factory=Training)
     """How the costs become a policy."""
 

@@ -42,7 +42,7 @@ class LOLS:
     points: int = 0
     """States of each episode whose actions are judged, drawn at random; 0 takes all."""
     costs: Source = "exact"
-    """By dynamic programming where the environment has finitely many states, or always by roll-outs."""
+    """By dynamic programming where the environment has finitely many states or is a text, or always by roll-outs."""
     aggregate: Literal["all", "last"] = "all"
     """Learn from all rounds' costs, or from the last round's, which are those of the last policy."""
     training: Training = field(default_factory=Training)

@@ -28,6 +28,7 @@ from ..fit.course import Course
 from ..fit.dataset import dataset
 from ..fit.slopes import require_slopes, slopes
 from ..fit.training import Lesson, Training, require_positive
+from ..fit.weighing import weighed
 from ..nets._mlp_slopes import fit_slopes
 from ..nets.mlp import MLP
 
@@ -61,7 +62,8 @@ class TaSIL:
         require_slopes(course, self.differences)
         own = course.streams.fork("demonstrations")
         visits = expert_rollouts(env, course.expert, own, self.episodes, course.log)
-        data = dataset(env, visits, visits.action)
+        own_states = dataset(env, visits, visits.action)
+        data = weighed(own_states, self.training.weights, course.log)
         steep = slopes(course, visits, self.differences)
         own = course.streams.fork("fit")
         lesson = Lesson(data, self.training, env, own, course.log, self.training.updates)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -11,10 +10,20 @@ import torch
 from gymnasium import spaces
 
 from ..core.arrays import Arrays, affine
-from ..core.ids import firsts, vocabulary
-from ..core.policy import Policy, choose
+from ..core.ids import vocabulary
+from ..core.policy import Policy
 from ..core.settings import one_of, require, require_choice, require_counts
 from ..core.streams import Streams
+from ..fit.layers import (
+    actions_of,
+    embedded,
+    embeddings,
+    from_arrays,
+    in_order,
+    numbered,
+    to_arrays,
+    uniform_layer,
+)
 from ..fit.optimiser import Layers, Optimiser
 from ..fit.training import Lesson
 from ..fit.unrolling import Recurrence, descend_along, outputs_of, scaling_of
@@ -27,20 +36,13 @@ State: TypeAlias = torch.Tensor
 """What is remembered, (R, B, H)."""
 
 
-def embedded(layers: Layers, obs: torch.Tensor, scaling: Arrays, sizes: tuple[int, ...]) -> Any:
+def entering_of(
+    layers: Layers, obs: torch.Tensor, scaling: Arrays, sizes: tuple[int, ...]
+) -> torch.Tensor:
     """What enters the cell, (R, n, D), for observations (R, n, O): scaled, or the sum of their embeddings."""
-    if not sizes:
-        return (obs - scaling["mean"]) / scaling["std"]
-    table = layers[0]
-    runs, rows, width = table.shape
-    offsets = firsts(sizes, obs.device)
-    ids = obs.long() + offsets
-    run = torch.arange(runs, device=obs.device)
-    own = rows * run[:, None, None]
-    # One table of all runs: a row for each of their symbols.
-    together = table.reshape(-1, width)
-    vectors = torch.nn.functional.embedding(ids + own, together)
-    return vectors.sum(2)
+    if sizes:
+        return embedded(layers[0], obs, sizes)
+    return (obs - scaling["mean"]) / scaling["std"]
 
 
 def cell(layers: Layers, entering: torch.Tensor, state: State) -> State:
@@ -95,7 +97,7 @@ def answers(
         state = recurrent.new_zeros(runs, batch, recurrent.shape[1])
     samples = batch * steps
     flat = obs.reshape(runs, samples, width)
-    vectors = embedded(layers, flat, scaling, sizes)
+    vectors = entering_of(layers, flat, scaling, sizes)
     entering = vectors.reshape(runs, batch, steps, -1)
     states, last = unrolled(layers, entering, state)
     remembered = states.reshape(runs, samples, -1)
@@ -157,15 +159,7 @@ class GRUPolicy(Policy):
     ) -> tuple[torch.Tensor, Any]:
         """See `Policy.act`; a Box action is deterministic."""
         out, state = self.go_on(obs, memory)
-        space = self.action_space
-        if isinstance(space, spaces.Box):
-            low = torch.from_numpy(space.low.ravel())
-            high = torch.from_numpy(space.high.ravel())
-            return out.clamp(low.to(out), high.to(out)), state
-        if draw is None:
-            return out.argmax(-1, keepdim=True), state
-        chances = out.softmax(-1)
-        return choose(chances, draw), state
+        return actions_of(out, self.action_space, draw), state
 
     def distribution(self, obs: torch.Tensor, memory: Any = None) -> tuple[torch.Tensor, State]:
         """See `StochasticPolicy`."""
@@ -179,6 +173,7 @@ class GRUPolicy(Policy):
 
     def gains(self) -> Gains:
         """How much a step can stretch a deviation of what is remembered, of one that `reads_itself`."""
+        assert isinstance(self.action_space, spaces.Discrete)
         symbols = int(self.action_space.n)
         return gains(self.layers, symbols)
 
@@ -200,13 +195,9 @@ class GRUPolicy(Policy):
 
     def arrays(self, resume: bool = False) -> Arrays:
         """Everything that makes this policy, by name; with `resume` also what a warm start goes on with."""
-        arrays = {f"scaling.{name}": value for name, value in self.scaling.items()}
-        arrays |= _numbered("layer", self.layers)
-        if self.sizes:
-            each_run = [self.sizes] * self.runs
-            arrays["sizes"] = torch.tensor(each_run)
+        arrays = to_arrays(self.layers, self.scaling, self.sizes)
         if resume:
-            arrays |= _numbered("trained", self.trained)
+            arrays |= numbered("trained", self.trained)
         return arrays
 
 
@@ -235,7 +226,7 @@ class GRU:
         steps = self.truncate
         require(steps >= 0, f"truncate: expected at least 0 steps, got {steps}; 0 takes them all")
 
-    def fit(self, lesson: Lesson) -> GRUPolicy:
+    def fit(self, lesson: Lesson) -> Policy:
         """See `Net.fit`; all runs train side by side."""
         space = lesson.env.action_space
         sizes = vocabulary(lesson.env.observation_space)
@@ -256,23 +247,18 @@ class GRU:
         outputs = outputs_of(lesson)
         layers = first_layers(lesson.streams, entering, self.units, outputs)
         if sizes:
-            symbols = sum(sizes)
-            drawn = lesson.streams.normal("embedding", 1, symbols, self.embedding)
-            table = drawn[:, 0]
-            layers.insert(0, table.float())
+            table = embeddings(lesson.streams, sum(sizes), self.embedding)
+            layers.insert(0, table)
         device = lesson.data.obs.device
         return [layer.to(device) for layer in layers]
 
     def restore(self, arrays: Arrays, action_space: Any) -> GRUPolicy:
         """See `Net.restore`."""
-        layers = _in_order("layer", arrays)
+        layers, scaling, sizes = from_arrays(arrays)
         count = len(layers)
         require(count in (6, 7), f"policy: expected 6 or 7 layers, got {count}")
-        names = ("mean", "std", "shift", "scale")
-        scaling = {name: arrays[f"scaling.{name}"] for name in names}
-        sizes = arrays["sizes"][0].tolist() if "sizes" in arrays else []
-        trained = _in_order("trained", arrays)
-        return GRUPolicy(layers, scaling, action_space, tuple(sizes), trained or None)
+        trained = in_order("trained", arrays)
+        return GRUPolicy(layers, scaling, action_space, sizes, trained or None)
 
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`; states of whole episodes are kept for the gradient."""
@@ -283,17 +269,6 @@ class GRU:
         steps = self.sequences * horizon
         kept = 4 * gates * steps
         return weights + answers + kept
-
-
-def _numbered(name: str, layers: Layers) -> Arrays:
-    """Layers under numbered names."""
-    return {f"{name}.{number}": layer for number, layer in enumerate(layers)}
-
-
-def _in_order(name: str, arrays: Arrays) -> Layers:
-    """Layers that were numbered, in their order."""
-    count = sum(key.startswith(f"{name}.") for key in arrays)
-    return [arrays[f"{name}.{i}"] for i in range(count)]
 
 
 def first_layers(streams: Streams, entering: int, units: int, outputs: int) -> Layers:
@@ -307,10 +282,7 @@ def first_layers(streams: Streams, entering: int, units: int, outputs: int) -> L
         (units, outputs),
         (1, outputs),
     )
-    layers = []
-    for number, (rows, columns) in enumerate(shapes):
-        draw = streams.uniform(f"weight {number}", 1, rows, columns)
-        even = 2 * draw[:, 0] - 1
-        values = even / math.sqrt(units)
-        layers.append(values.float())
-    return layers
+    return [
+        uniform_layer(streams, number, rows, columns, units)
+        for number, (rows, columns) in enumerate(shapes)
+    ]

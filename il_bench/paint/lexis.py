@@ -138,11 +138,14 @@ def _lives(canvas: Canvas, frame: Frame, museum: Museum, paint: str) -> None:
     last = len(museum.effort)
     for life in in_order:
         length = min(life.age + 1, last - life.born)
-        ends = [(life.born, 0), (life.born + length, length)]
-        stroke = frame.place(ends)
-        canvas.line(stroke, paint if life.found else MISSED, 2 if life.found else 1)
-        if life.found:
-            canvas.circle(stroke[1], 2.2, paint)
+        birth = life.born, 0
+        death = life.born + length, length
+        stroke = frame.place([birth, death])
+        if not life.found:
+            canvas.line(stroke, MISSED, 1)
+            continue
+        canvas.line(stroke, paint, 2)
+        canvas.circle(stroke[1], 2.2, paint)
     beside = frame.left - 6
     for age in (0, 5 * (museum.oldest // 5)):
         _, level = frame.place((0, age))
@@ -152,18 +155,19 @@ def _lives(canvas: Canvas, frame: Frame, museum: Museum, paint: str) -> None:
 def _effort(canvas: Canvas, frame: Frame, museum: Museum) -> None:
     """The collectors' effort of each year as a bar, downwards; wars are gaps."""
     most = max(museum.effort)
+    years = len(museum.effort)
     top = frame.foot + 3
+    half = 0.5 * (frame.right - frame.left) / years
     for year, effort in enumerate(museum.effort):
-        left, _ = frame.place((year, 0))
-        right, _ = frame.place((year + 1, 0))
-        half = (right - left) / 2
-        deep = BAND * effort / most
-        block(canvas, left + half, half, (top, top + deep), WORK)
+        column, _ = frame.place((year + 0.5, 0))
+        foot = top + BAND * effort / most
+        block(canvas, column, half, (top, foot), WORK)
     row = top + BAND + 7
-    for year in range(0, len(museum.effort) + 1, 25):
+    for year in range(0, years + 1, 25):
         column, _ = frame.place((year, 0))
-        last = year == len(museum.effort)
-        note(canvas, f"{museum.first + year}", (column, row), part=0.8 if last else 0.5)
+        part = 0.8 if year == years else 0.5
+        words = str(museum.first + year)
+        note(canvas, words, (column, row), part=part)
     note(canvas, "collectors", (frame.left + 2, top + 11), WORK)
 
 

@@ -17,6 +17,9 @@ OUTSIDE = "#c0392b"
 UNUSUAL = "#f4b183"
 """The cell of a symbol that costs `WORST` nats or more; one that costs nothing is white."""
 WORST = 7.0
+COST = "shade: nats each costs"
+KL = "shade: nats from expert's chances"
+"""What a shade means, where the writer's chances are not known, and where they are."""
 HEADING = 18.0
 
 
@@ -26,7 +29,7 @@ class Text(NamedTuple):
     Attributes:
         symbols: (n,) as they are shown.
         outside: (n,) bool, whether the oracle never writes each there.
-        costs: (n,) of each under the oracle, nats.
+        costs: (n,) by which each is shaded, nats.
     """
 
     symbols: tuple[str, ...]
@@ -52,20 +55,30 @@ def written(
     size: tuple[int, int],
     ghost: np.ndarray | None,
     colour: str | None,
+    kl: np.ndarray | None = None,
     names: Sequence[str] = (),
 ) -> np.ndarray:
     """The picture of a language: what an environment spells along a path, see `Env.draw`; `names` of its symbols."""
     symbols, outside, costs = env.spelled(state)
-    own = Text.of(symbols, outside, costs, names)
+    shades = costs if kl is None or len(kl) != len(symbols) else kl
+    told = shades is kl
+    own = Text.of(symbols, outside, shades, names)
     twin = None
     if ghost is not None:
         symbols, outside, costs = env.spelled(ghost)
-        twin = Text.of(symbols, outside, costs, names)
-    return ribbons(size, own, twin, env.horizon, colour)
+        # The expert's chances are its own.
+        twin = Text.of(symbols, outside, 0 * costs if told else costs, names)
+    shade = KL if told else COST
+    return ribbons(size, own, twin, env.horizon, colour, shade)
 
 
 def ribbons(
-    size: tuple[int, int], own: Text, twin: Text | None, length: int, colour: str | None
+    size: tuple[int, int],
+    own: Text,
+    twin: Text | None,
+    length: int,
+    colour: str | None,
+    shade: str,
 ) -> np.ndarray:
     """A picture (height, width, 3) of a text, and of the expert's above it, as far as they are written.
 
@@ -75,6 +88,7 @@ def ribbons(
         twin: what the expert writes by the same chance.
         length: symbols of a whole text.
         colour: of who writes; the first learner's unless given.
+        shade: what a cell's shade means.
     """
     canvas = Canvas(size)
     rows = [("written", own, colour or colour_of(1))]
@@ -88,6 +102,8 @@ def ribbons(
     for number, (title, text, paint) in enumerate(rows):
         above = top + number * room
         canvas.text(title, (GAP, above), paint, 10, bold=True)
+        if text is own:
+            canvas.text(shade, (width - GAP, above), SOFT, 9, part=1)
         corner = np.array([GAP, above + HEADING])
         _ribbon(canvas, text, corner, wide / columns, columns)
     return canvas.image()
@@ -124,5 +140,5 @@ def _cell(
     closed = [*square, square[0]]
     canvas.line(closed, edge, 2 if outside else 1)
     size = int(min(max(0.5 * inner, 6), 15))
-    middle = corner + np.array([0.5 * inner, 0.5 * inner - 0.58 * size])
+    middle = corner + inner / 2
     canvas.text(word, middle, INK if inner > 9 else SOFT, size, part=0.5)

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core.env import DrawingEnv, Env, Expert
+from ..core.env import DrawingEnv, Env, Expert, RecurrentExpert
 from ..core.registry import name_of
 from ..core.rollout import Driver, Rollout, by_expert
 from ..core.streams import Streams
 from .rows import not_same_noise
 
 ASKED_AGAIN = 8
-"""Steps at which the expert is asked a second time: whoever answers by a chance of his own is caught at the first."""
+"""First steps at which the expert is asked a second time, and as many later ones: a chance is caught at the first."""
 
 
 AT_ONCE = 65_536
@@ -54,14 +54,16 @@ class Watch:
     def places(self, seen: Rollout) -> np.ndarray:
         """Where they stood before each step (R, E, T) of the rollout that was driven; zeros where it was not noted."""
         runs, episodes, horizon, _ = seen.action.shape
-        places = np.zeros((horizon, runs * episodes), dtype=np.int64)
+        all_episodes = runs * episodes
+        places = np.zeros((horizon, all_episodes), dtype=np.int64)
         first = 0
         for turn in self._turns:
             noted = np.stack(turn)
-            last = first + noted.shape[1]
-            places[: len(noted), first:last] = noted
+            steps, count = noted.shape
+            last = first + count
+            places[:steps, first:last] = noted
             first = last
-        if first != runs * episodes:
+        if first != all_episodes:
             places[:] = 0
         return places.T.reshape(runs, episodes, horizon)
 
@@ -72,30 +74,63 @@ def uncoupled(env: Env, who: str, parted: np.ndarray) -> str:
     if not places:
         return ""
     run, episode, step = min(places, key=itemgetter(2))
-    share = parted.any(-1).mean()
     first = f" (first at run {run}, episode {episode}, step {step})"
-    return not_same_noise(name_of(env), who, float(share), first)
+    rollouts = parted.any(-1)
+    share = float(rollouts.mean())
+    name = name_of(env)
+    return not_same_noise(name, who, share, first)
 
 
 def require_same_answers(env: Env, expert: Expert, lead: Rollout) -> None:
-    """Ask the expert again in the first states of his own rollout, in their order: the same answers, or no twins."""
+    """Ask the expert again in states of his own rollout: the same answers, or no twins.
+
+    Who remembers is asked along the whole of it. Anybody else answers the state alone, and is asked at the first steps,
+    from the last one backwards, and at the first one: whoever counts steps of his own is at another one by then.
+
+    Raises:
+        ValueError: with both answers.
+    """
     if not lead.alive.any():
         return
-    drive, memory = by_expert(env, expert), None
-    states = lead.lived[:, :, :ASKED_AGAIN]
-    for step, state in enumerate(states.unbind(2)):
+    drive = by_expert(env, expert)
+    memory = None
+    states = lead.lived.unbind(2)
+    longest = int(lead.length.max())
+    for step in _steps_again(expert, longest):
         with torch.no_grad():
-            answer, memory = drive(step, state, memory)
-        given = lead.action[:, :, step]
-        apart = _apart(given, answer) & lead.alive[:, :, step]
-        places = apart.nonzero().tolist()
-        if places:
-            run, episode = places[0]
-            one, two = given[run, episode].tolist(), answer[run, episode].tolist()
-            raise ValueError(
-                f"expert: expected one answer to one state, got {one} and {two} at run {run}, episode {episode}, "
-                f"step {step}; let it act without a chance or a memory of its own"
-            )
+            answer, memory = drive(step, states[step], memory)
+        _require_same(lead, step, answer)
+
+
+def _steps_again(expert: Expert, steps: int) -> list[int]:
+    """At which of so many steps an expert is asked again, in this order."""
+    if isinstance(expert, RecurrentExpert):
+        return list(range(steps))
+    if steps <= ASKED_AGAIN:
+        return [*range(steps), 0]
+    first = range(ASKED_AGAIN)
+    spread = np.linspace(steps - 1, ASKED_AGAIN, ASKED_AGAIN)
+    numbers = spread.round().astype(int)
+    later = dict.fromkeys(numbers.tolist())
+    return [*first, *later, 0]
+
+
+def _require_same(lead: Rollout, step: int, answer: torch.Tensor) -> None:
+    """Refuse an expert's second answers (R, E, U) to the states at a step, where they are not the first ones."""
+    given = lead.action[:, :, step]
+    alive = lead.alive[:, :, step]
+    apart = _apart(given, answer) & alive
+    places = apart.nonzero().tolist()
+    if not places:
+        return
+    run, episode = places[0]
+    one = given[run, episode].tolist()
+    two = answer[run, episode].tolist()
+    where = f"at run {run}, episode {episode}, step {step}"
+    advice = "let it act without a chance or a memory of its own"
+    raise ValueError(
+        f"expert: expected one answer to one state, got {one} and {two} {where}; {advice}"
+    )
 
 
 def repeats(env: Env, lead: Rollout, streams: Streams) -> bool:
@@ -105,7 +140,8 @@ def repeats(env: Env, lead: Rollout, streams: Streams) -> bool:
     on, or round otherwise in another company; then the second rollout decides.
     """
     runs, episodes, steps, _ = lead.action.shape
-    noise = streams.normal("noise", episodes, steps, env.noise_size).to(lead.state.device)
+    drawn = streams.normal("noise", episodes, steps, env.noise_size)
+    noise = drawn.to(lead.state.device)
     span = max(1, AT_ONCE // (runs * episodes))
     parts = [slice(first, first + span) for first in range(0, steps, span)]
     try:
@@ -115,7 +151,8 @@ def repeats(env: Env, lead: Rollout, streams: Streams) -> bool:
             start = env.initial(streams, episodes)
     except (ValueError, RuntimeError):
         return False
-    return not _apart(start, lead.state[:, :, 0]).any()
+    before = lead.state[:, :, 0]
+    return not _apart(start, before).any()
 
 
 def _same_steps(env: Env, lead: Rollout, noise: torch.Tensor, part: slice) -> bool:
@@ -124,10 +161,11 @@ def _same_steps(env: Env, lead: Rollout, noise: torch.Tensor, part: slice) -> bo
     following = lead.state[:, :, 1:]
     given = [array[:, :, part].flatten(1, 2) for array in (states, lead.action, noise)]
     after = following[:, :, part]
-    again = env.transition(*given)
-    apart = _apart(again.reshape(after.shape), after)
+    flat = env.transition(*given)
+    again = flat.reshape(after.shape)
     alive = lead.alive[:, :, part]
-    return not (apart & alive).any()
+    apart = _apart(again, after) & alive
+    return not apart.any()
 
 
 def same_actions(lead: Rollout) -> Driver:
@@ -138,14 +176,16 @@ def same_actions(lead: Rollout) -> Driver:
 def _apart(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
     """Where two arrays (..., X) differ, (...); NaN equals NaN."""
     neither = one.isnan() & two.isnan()
-    return ((one != two) & ~neither).any(-1)
+    different = (one != two) & ~neither
+    return different.any(-1)
 
 
 def require_coupling(env: Env, one: Rollout, two: Rollout) -> None:
     """Two rollouts of the same actions under one noise are equal, or nothing measured here means anything."""
-    apart = _apart(one.state, two.state).nonzero().tolist()
-    if apart:
-        run, episode, step = min(apart, key=itemgetter(2))
+    apart = _apart(one.state, two.state)
+    places = apart.nonzero().tolist()
+    if places:
+        run, episode, step = min(places, key=itemgetter(2))
         raise ValueError(
             f"twins: two rollouts of the expert in {name_of(env)} with the same seed part at run {run}, episode "
             f"{episode}, step {step}; the environment draws random numbers of its own: take them all from "

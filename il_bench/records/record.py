@@ -20,7 +20,7 @@ import torch
 
 from ..borders.resolve import environment
 from ..core.env import Env
-from ..core.files import filling, reservation, whole, write_arrays
+from ..core.files import filling, require_solid, reservation, whole, write_arrays
 from ..core.policy import Policy
 from ..core.registry import ENVS
 from ..core.settings import plain, require
@@ -28,7 +28,7 @@ from ..fit.fitting import restore
 from ..stats import growth, intervals
 from ..stats.growth import Growth
 from . import rows
-from .schema import DIMS, FORMAT, INDEX, Index, flaws
+from .schema import DIMS, FORMAT, INDEX, Index, flaws, impossible_ends
 
 if TYPE_CHECKING:
     import xarray
@@ -36,6 +36,21 @@ if TYPE_CHECKING:
 ARRAYS, WEIGHTS = "arrays.safetensors", "policy.safetensors"
 
 
+NUMPY = {
+    "BOOL": "bool",
+    "F16": "f2",
+    "F32": "f4",
+    "F64": "f8",
+    "I8": "i1",
+    "I16": "i2",
+    "I32": "i4",
+    "I64": "i8",
+    "U8": "u1",
+    "U16": "u2",
+    "U32": "u4",
+    "U64": "u8",
+}
+"""Types of numbers, as a file names them and as NumPy does."""
 LARGEST_INDEX = 64_000_000
 """Bytes of an index above which it is refused unread."""
 
@@ -391,8 +406,8 @@ def environment_of(config: dict[str, Any], name: str | None = None) -> Env:
         # Of whom the command line names it is told in their own words.
         if name is not None:
             raise
-        reason = error.args[0] if error.args else error
-        raise ValueError(f"record: its environment cannot be had ({reason})") from None
+        problem = error.args[0] if error.args else error
+        raise ValueError(f"record: its environment cannot be had ({problem})") from None
 
 
 def _require_harmless(own: str, settings: dict[str, Any], name: str | None) -> None:
@@ -423,15 +438,23 @@ def load(path: str | Path, env: Env | None = None) -> Record:
         _require_file(path / name)
     with _damage_named(path):
         config = json.loads((path / INDEX).read_text())
+        outlines = _outlines(path / ARRAYS)
+    _require_none(path, flaws(config, outlines))
+    with _damage_named(path):
         arrays = _read(path / ARRAYS, DIMS.__contains__)
-    wrong = next(flaws(config, arrays), None)
-    require(wrong is None, f"record: {path} {wrong}; write it again")
+    _require_none(path, impossible_ends(arrays))
     with _damage_named(path):
         weights = _read(path / WEIGHTS, lambda name: name.partition("/")[0] in config["learners"])
     config.pop("format")
     # Earlier versions kept an episode that ended by a clock of its own alive to the horizon.
     arrays.setdefault("truncated", np.zeros_like(arrays["terminated"]))
     return Record(arrays, config, weights, path, env)
+
+
+def _require_none(path: Path, flaws: Iterator[str]) -> None:
+    """Refuse a Record for the first of its flaws."""
+    wrong = next(flaws, None)
+    require(wrong is None, f"record: {path} {wrong}; write it again")
 
 
 def _require_file(path: Path) -> None:
@@ -442,6 +465,26 @@ def _require_file(path: Path) -> None:
     size = path.stat().st_size if there and path.name == INDEX else 0
     limit = f"{path} has {size:,} bytes, more than any Record's"
     require(size <= LARGEST_INDEX, f"record: {limit}; write it again")
+    if there:
+        with _damage_named(path):
+            require_solid(path)
+
+
+def _outlines(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a file that a Record has, in shape and kind: they take no memory, and none of their numbers is read."""
+    from safetensors import safe_open
+
+    with safe_open(path, "np") as file:
+        names = [name for name in file.keys() if name in DIMS]  # noqa: SIM118
+        return {name: _outline(file.get_slice(name)) for name in names}
+
+
+def _outline(array: Any) -> np.ndarray:
+    """An array of the shape and the kind of one in a file, of which every number is the same one."""
+    kind = array.get_dtype()
+    require(kind in NUMPY, f"it holds numbers of type {kind}")
+    number = np.zeros((), NUMPY[kind])
+    return np.broadcast_to(number, array.get_shape())
 
 
 def _read(path: Path, wanted: Callable[[str], bool]) -> dict[str, np.ndarray]:

@@ -39,7 +39,7 @@ class Variable:
         words: what it is.
         dims: its dimensions.
         late: whether results of earlier versions may lack it.
-        needs: the array without which a Record does not tell it; "" where every Record does.
+        needs: the array, or the count in some budget, without which a Record does not tell it; "" where every one does.
     """
 
     measure: Callable[[Record, int], np.ndarray]
@@ -111,6 +111,13 @@ def _spent(name: str, record: Record, learner: int) -> np.ndarray:
     counted = getattr(budget, name, 0)
     spent = np.asarray(counted, dtype=float)
     return np.broadcast_to(spent, (record.runs,))
+
+
+def _effective(record: Record, learner: int) -> np.ndarray:
+    """The effective sample size; that of a learner who weighed nothing is the number of its labels."""
+    size = _spent("effective", record, learner)
+    labels = _spent("labels", record, learner)
+    return np.where(size > 0, size, labels)
 
 
 def _seconds(record: Record, learner: int) -> np.ndarray:
@@ -188,6 +195,12 @@ VARIABLES: dict[str, Variable] = {
         late=True,
     ),
     "labels": Variable(partial(_spent, "labels"), "expert labels"),
+    "effective": Variable(
+        _effective,
+        "samples of equal weight that would be as certain as those that were weighed",
+        late=True,
+        needs="effective",
+    ),
     "asked": Variable(partial(_spent, "asked"), "questions to the expert", late=True),
     "derivatives": Variable(
         partial(_spent, "derivatives"), "derivatives of the expert's actions", late=True
@@ -219,7 +232,10 @@ def numbers(record: Record, learner: int = 1) -> dict[str, np.ndarray]:
 
 def is_told(record: Record, variable: Variable) -> bool:
     """Whether a Record tells a variable."""
-    return not variable.needs or variable.needs in record.arrays
+    if not variable.needs or variable.needs in record.arrays:
+        return True
+    counts = [getattr(budget, variable.needs, []) for budget in record.index.budgets.values()]
+    return any(map(any, counts))
 
 
 def drift_of(values: np.ndarray, indicator: bool) -> Interval:
@@ -388,6 +404,7 @@ COLUMNS: dict[str, Column] = {
     "broke": Column(_how_many, ("broke",)),
     "runs": Column(len, ("drift",)),
     "labels": Column(_median_count, ("labels",), "labels", _whole),
+    "effective": Column(_median_count, ("effective",), "effective", _whole),
     "steps": Column(_median_count, ("steps",), "steps", _whole),
     "updates": Column(_median_count, ("updates",), "updates", _whole),
     "seconds": Column(_total, ("seconds",), "seconds", _tenths),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core.policy import SPENT
+from ..core.settings import LARGEST_COUNT
 
 FORMAT = 2
 
@@ -102,10 +103,6 @@ KINDS = {"length": "iu", "broke": "i", "terminated": "b", "truncated": "b", "off
 """NumPy's letters for what arrays may hold; all others hold floating-point numbers."""
 
 
-LARGEST_COUNT = 2**53
-"""Beyond it a floating-point number does not tell neighbours apart: nothing is counted so far."""
-
-
 LATE = {"truncated", *CHANCES}
 """Arrays that Records of earlier versions lack, or of experts that do not act by chance."""
 
@@ -130,6 +127,7 @@ class Budget:
     steps: list[int]
     collected: list[float]
     falls: list[int]
+    effective: list[float]
     episodes: int
     updates: int
     seconds: float
@@ -200,7 +198,7 @@ def _made(cls: type[Any], values: dict[str, Any]) -> Any:
     return cls(**known)
 
 
-LATE_COUNTS = ("derivatives", "interventions", "switches")
+LATE_COUNTS = ("derivatives", "interventions", "switches", "effective")
 """What is counted in a budget and was not in those of earlier versions."""
 
 
@@ -288,8 +286,8 @@ def _settings(value: Any) -> bool:
     return _numbers(value) and not any(map(math.isnan, value))
 
 
-SPENDING: dict[str, Callable[[Any], bool]] = {"collected": _numbers}
-"""What is counted for each run and is no count: returns may be of any sign, and infinite."""
+SPENDING: dict[str, Callable[[Any], bool]] = {"collected": _numbers, "effective": _numbers}
+"""What is counted for each run and is no count: returns may be of any sign, and infinite; sizes may be fractions."""
 
 
 def _budget(value: Any) -> bool:
@@ -353,7 +351,7 @@ OPTIONAL: dict[str, Callable[[Any], bool]] = {
 
 
 def flaws(config: Any, arrays: dict[str, np.ndarray]) -> Iterator[str]:
-    """What keeps an index and its arrays from being a Record, most basic first."""
+    """What keeps an index and arrays of these shapes and kinds from being a Record, most basic first; no number is read."""
     if not isinstance(config, dict):
         yield f"is damaged ({INDEX} holds no object)"
         return
@@ -409,7 +407,6 @@ def _uneven_arrays(index: Index, arrays: dict[str, np.ndarray]) -> Iterator[str]
             yield f"has no {dim}"
     if sizes["time"] != sizes["step"] + 1:
         yield f"has {sizes['time']} times for {sizes['step']} steps"
-    yield from _impossible_ends(arrays, sizes["step"])
 
 
 def _wrong_kind(name: str, array: np.ndarray) -> Iterator[str]:
@@ -418,8 +415,9 @@ def _wrong_kind(name: str, array: np.ndarray) -> Iterator[str]:
         yield f"has {name} of {array.dtype}"
 
 
-def _impossible_ends(arrays: dict[str, np.ndarray], steps: int) -> Iterator[str]:
-    """Episodes that end before they begin, or after the horizon."""
+def impossible_ends(arrays: dict[str, np.ndarray]) -> Iterator[str]:
+    """Episodes that end before they begin, or after the horizon, in arrays that have no `flaws`."""
+    steps = arrays["reward"].shape[-1]
     last_step = steps - 1
     limits = {"length": (0, steps), "broke": (-1, last_step)}
     for name, (first, last) in limits.items():

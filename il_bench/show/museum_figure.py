@@ -92,7 +92,7 @@ def _draw_lexis(axis: Any, lexis: Lexis) -> None:
     start = np.stack((born, np.zeros_like(age)), -1)
     end = np.stack((born + age, age), -1)
     lives = np.stack((start, end), 1)
-    strokes = LineCollection(lives, colors=CORRECTED, lw=0.7, alpha=0.5)
+    strokes = LineCollection(list(lives), colors=CORRECTED, lw=0.7, alpha=0.5)
     axis.add_collection(strokes)
     axis.plot(born + age, age, ".", color=CORRECTED, ms=4)
     highest = lexis.age.max() + 1

@@ -34,7 +34,8 @@ class Painter:
         self._state = take.state
         self._size = size
         self._looks = looks(take.names)
-        self._coloured = _takes_colour(take.env.draw)
+        self._coloured = _takes(take.env.draw, "colour")
+        self._kl = take.kl if _takes(take.env.draw, "kl") else None
         self._kept = lru_cache(maxsize=KEPT)(self._drawn)
         first = self._kept(self._bytes(0, 0), None, colour_of(0))
         background = np.median(first, axis=(0, 1))
@@ -45,11 +46,12 @@ class Painter:
         """A learner at a time, not to be written on."""
         colour = colour_of(self._looks[learner])
         state = self._bytes(learner, time)
+        kl = self._kl_bytes(learner, time)
         if learner == 0:
-            return self._kept(state, None, colour)
+            return self._kept(state, None, colour, kl)
         twin = self._bytes(0, time)
         if self._shows_twin:
-            return self._kept(state, twin, colour)
+            return self._kept(state, twin, colour, kl)
         own = self._kept(state, None, colour)
         other = self._kept(twin, None, colour_of(0))
         return laid_over(own, other, self._background, colour_of(0))
@@ -60,15 +62,26 @@ class Painter:
         state = whole[: time + 1] if self._env.draws_path else whole[time]
         return bytes(state.tobytes())
 
+    def _kl_bytes(self, learner: int, time: int) -> bytes | None:
+        """A learner's divergences so far, likewise; None where they are not known."""
+        if self._kl is None or np.isnan(self._kl[learner]).any():
+            return None
+        so_far = self._kl[learner, :time]
+        return bytes(so_far.tobytes())
+
     def _restored(self, state: bytes) -> np.ndarray:
         """The way back from `_bytes`."""
         numbers = np.frombuffer(state, self._state.dtype)
         return numbers.reshape(-1, self._state.shape[-1]) if self._env.draws_path else numbers
 
-    def _drawn(self, state: bytes, twin: bytes | None, colour: str) -> np.ndarray:
+    def _drawn(
+        self, state: bytes, twin: bytes | None, colour: str, kl: bytes | None = None
+    ) -> np.ndarray:
         here = self._restored(state)
         ghost = None if twin is None else self._restored(twin)
-        own = {"colour": colour} if self._coloured else {}
+        own: dict[str, Any] = {"colour": colour} if self._coloured else {}
+        if kl is not None:
+            own["kl"] = np.frombuffer(kl)
         try:
             return self._env.draw(here, self._size, ghost, **own)
         except Exception as error:
@@ -102,10 +115,10 @@ def _trials(drift: np.ndarray) -> list[tuple[int, int]]:
     return [*reversed(places), *along]
 
 
-def _takes_colour(draw: Any) -> bool:
-    """Whether `draw` has the keyword `colour`: environments written before it existed do not."""
+def _takes(draw: Any, keyword: str) -> bool:
+    """Whether `draw` has a keyword: environments written before it existed do not, others have no use for it."""
     parameters = inspect.signature(draw).parameters.values()
-    return any(p.name == "colour" or p.kind is p.VAR_KEYWORD for p in parameters)
+    return any(p.name == keyword or p.kind is p.VAR_KEYWORD for p in parameters)
 
 
 def laid_over(own: np.ndarray, twin: np.ndarray, background: np.ndarray, colour: str) -> np.ndarray:

@@ -40,6 +40,7 @@ class Take:
         place: which run and episode of the Record it is, in words.
         note: of how many rollouts it is one, where that is worth a word.
         coupled: whether all learners shared their twin's noise, as far as is known.
+        kl: how far chances were from the expert's at each step, (K, T) nats; None where that is not known.
     """
 
     env: Env
@@ -53,6 +54,7 @@ class Take:
     place: str = ""
     note: str = ""
     coupled: bool = True
+    kl: np.ndarray | None = None
 
     @property
     def horizon(self) -> int:
@@ -84,6 +86,7 @@ def take_of(record: Record, run: int, episode: int, env: Env | None = None, note
         place=f"run {run}{GAP}episode {episode}",
         note=note,
         coupled=_coupled(record, run),
+        kl=own["kl_on"].values if "kl_on" in own else None,
     )
 
 

@@ -1,0 +1,302 @@
+"""Collecting: what a learner costs while it learns against how far it drifts in the end, and how few labels suffice.
+
+A learner that drives pays with returns and falls; one behind a gate pays with the hands of an expert that takes over. Each
+stands here at several values of its own dial: episodes of cloning, rounds of DAgger, a gate's threshold or rate. All of
+them make the same number of gradient updates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from claims import Claim, goal
+from publish import figure, publish, table
+from tasks import TASKS
+
+import il_bench as il
+from il_bench.paint.canvas import colour_of
+from il_bench.show.style import looks
+from il_bench.stats.intervals import Interval, contrast, interval
+
+SEEDS, EPISODES = 8, 16
+CURVE, ROAD = "tube, L = 1.2", "lane, L = 1.2"
+"""Where every value of a dial is measured, and where the usual ones are."""
+ROUNDS = 2, 4, 8
+SIZES = 1, 2, 4, 8
+"""Episodes of cloning."""
+TAUS = 0.4, 0.2, 0.1, 0.05
+RATES = 0.05, 0.1, 0.2, 0.4
+USUAL = {"bc": 8, "noise": 8, "dart": 8, "dagger": 8, "thrifty": 0.2}
+"""The dial of each learner in the table; a gate's is its threshold."""
+TAU = 0.1
+GATES = "safe", "ensemble", "lazy", "thrifty", "human"
+NAMES = "bc", "noise", "dart", "dagger", *GATES
+MARKS = dict(zip(GATES, "svD^*", strict=True))
+"""Of gates, whose hues are others' too."""
+HUES = dict(zip(NAMES, map(colour_of, looks(NAMES)), strict=True))
+"""As in figures and films."""
+SPARSE, NEAR, SAFE, CLOSE, WITHIN = 0.5, 2.0, 0.25, 3.0, 0.2
+"""Goals: a gate's share of DAgger's labels and its drift in DAgger's; DART's share of DAgger's cost, and its drift;
+how far a budgeted gate may miss its rate."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A learner at one value of its dial; each number is one of each run (R,).
+
+    Attributes:
+        learner: its name.
+        dial: the value.
+        drift: D at the end.
+        lost: return lost an episode while collecting.
+        falls: share of the episodes that fell while collecting.
+        labels: answers that were learned from.
+        asked: questions to the expert.
+        hands: share of the driven steps at which it acted for the learner, after the first round.
+        switches: changes of who drives, an episode.
+    """
+
+    learner: str
+    dial: float
+    drift: np.ndarray
+    lost: np.ndarray
+    falls: np.ndarray
+    labels: np.ndarray
+    asked: np.ndarray
+    hands: np.ndarray
+    switches: np.ndarray
+
+    def cells(self, place: str) -> list[str]:
+        """A line of the table."""
+        counts = (self.labels, self.asked)
+        numbers = (self.lost, self.falls, self.hands, self.switches, self.drift)
+        means = [f"{np.median(count):,.0f}" for count in counts]
+        return [place, self.learner, *means, *(str(interval(values)) for values in numbers)]
+
+    def entry(self) -> dict[str, Any]:
+        """Its entry in the result file."""
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in vars(self).items()
+        }
+
+
+Points = dict[str, list[Point]]
+"""Of each place."""
+
+
+def dialled() -> dict[tuple[str, float], Any]:
+    """All learners, by name and dial."""
+    learners: dict[tuple[str, float], Any] = {("bc", size): il.BC(size) for size in SIZES}
+    learners["noise", 8] = il.learner("noise")
+    learners["dart", 8] = il.learner("dart")
+    learners |= {("dagger", rounds): il.DAgger(rounds) for rounds in ROUNDS}
+    for gate in GATES:
+        for dial in RATES if gate == "thrifty" else TAUS:
+            learners[gate, dial] = _behind(gate, dial)
+    return learners
+
+
+def _behind(gate: str, dial: float) -> Any:
+    """A learner behind a gate; the doubt of an ensemble that is too much moves with the error that is."""
+    names = {"thrifty": ("rate",), "ensemble": ("tau", "doubt")}.get(gate, ("tau",))
+    return il.LEARNERS["gated"](gate, **dict.fromkeys(names, dial))
+
+
+def results(first: int = 0, seeds: int = SEEDS) -> Points:
+    """Every learner in both places; the first seed is `first`."""
+    chosen = range(first, first + seeds)
+    every = dialled()
+    usual = {(name, dial): one for (name, dial), one in every.items() if is_usual(name, dial)}
+    return {CURVE: points(CURVE, every, chosen), ROAD: points(ROAD, usual, chosen)}
+
+
+def is_usual(name: str, dial: float) -> bool:
+    """Whether a learner's dial stands where the table has it."""
+    return dial == USUAL.get(name, TAU)
+
+
+def points(place: str, learners: dict[tuple[str, float], Any], seeds: range) -> list[Point]:
+    """Those of one place."""
+    task = TASKS[place]
+    env = il.make(task.env, seeds=seeds, **task.settings)
+    names = {f"{name} {dial:g}": learner for (name, dial), learner in learners.items()}
+    record = il.matched(env, il.expert(env), names, ("updates",), EPISODES)
+    pairs = zip(learners, names, strict=True)
+    return [_point(record, name, dial, title) for (name, dial), title in pairs]
+
+
+def _point(record: il.Record, name: str, dial: float, title: str) -> Point:
+    """A learner's numbers."""
+    budget = record.index.budgets[title]
+    episodes = budget.episodes
+    collected = np.array(budget.collected) / episodes
+    steps = np.array(budget.steps)
+    first = record.horizon
+    driven = np.maximum(steps - first, 1)
+    return Point(
+        learner=name,
+        dial=dial,
+        drift=record.drift(record.number_of(title), record.horizon),
+        lost=record.returns(0) - collected,
+        falls=np.array(budget.falls) / episodes,
+        labels=np.array(budget.labels),
+        asked=np.array(budget.asked),
+        hands=np.array(budget.interventions) / driven,
+        switches=np.array(budget.switches) / episodes,
+    )
+
+
+def usual(points: list[Point]) -> dict[str, Point]:
+    """The points of the table, by learner."""
+    return {point.learner: point for point in points if is_usual(point.learner, point.dial)}
+
+
+def claims(results: Points) -> list[Claim]:
+    """What costs what, and whether a gate suffices."""
+    lane = usual(results[ROAD])
+    return [*_sparse(lane), *_thrifty(results), *_safe(results)]
+
+
+def _sparse(points: dict[str, Point]) -> Iterator[Claim]:
+    """How a gate's drift and labels stand to DAgger's, on the lane."""
+    dagger = points["dagger"]
+    words = []
+    reached = []
+    for gate in GATES:
+        point = points[gate]
+        drift = contrast(point.drift, dagger.drift)
+        share = interval(point.labels / dagger.labels)
+        reached.append(drift.by.high <= NEAR and share.high <= SPARSE)
+        words.append(f"{gate} {drift} at × {share}")
+    said = f"On the lane, D in DAgger's at a share of its labels: {'; '.join(words)}"
+    wanted = f"(goal: some gate surely within × {NEAR:g} at no more than {SPARSE:g})"
+    yield goal(f"{said} {wanted}", any(reached))
+
+
+def _thrifty(results: Points) -> Iterator[Claim]:
+    """Whether the budgeted gate keeps to its rate."""
+    shares = {
+        (place, point.dial): interval(point.hands)
+        for place, points in results.items()
+        for point in points
+        if point.learner == "thrifty"
+    }
+    kept = [abs(share.value / rate - 1) <= WITHIN for (_, rate), share in shares.items()]
+    words = "; ".join(f"{rate:g}: {share}" for (_, rate), share in shares.items())
+    where = " and ".join(place.partition(",")[0] for place in results)
+    yield goal(
+        f"Of its rate `thrifty` uses, on {where}, {words} (goal: within {WITHIN:.0%})", all(kept)
+    )
+
+
+def _safe(results: Points) -> Iterator[Claim]:
+    """What DART costs and reaches beside DAgger."""
+    for place, points in results.items():
+        chosen = usual(points)
+        dart, dagger = chosen["dart"], chosen["dagger"]
+        drift = contrast(dart.drift, dagger.drift)
+        cost = interval(dart.lost / dagger.lost)
+        reached = drift.by.high <= CLOSE and cost.high < SAFE
+        words = f"{place}: DART costs {cost} of what DAgger does while it collects, and drifts {drift} in the end"
+        yield goal(f"{words} (goals: below {SAFE:g}, within × {CLOSE:g})", reached)
+
+
+def best(points: list[Point]) -> list[str]:
+    """Who is beaten by nobody: the Pareto front of the table."""
+    chosen = usual(points)
+    return [
+        name
+        for name, point in chosen.items()
+        if not any(_beats(other, point) for other in chosen.values() if other is not point)
+    ]
+
+
+def _beats(one: Point, other: Point) -> bool:
+    """Whether a learner is surely better than another in cost or in drift, and better or the same in both."""
+    cost = contrast(one.lost, other.lost, ratio=False)
+    drift = contrast(one.drift, other.drift)
+    verdicts = {cost.verdict, drift.verdict}
+    return "better" in verdicts and verdicts <= {"better", "same"}
+
+
+def _bars(of: Interval) -> list[list[float]]:
+    """Lengths to either side, as matplotlib wants them."""
+    return [[of.value - of.low], [of.high - of.value]]
+
+
+def _draw(results: Points) -> None:
+    """Cost against drift in each place, and drift against labels where every dial was measured."""
+    with figure("collecting", 3, (5.2, 4.4)) as panels:
+        for panel, (place, points) in zip(panels, results.items(), strict=False):
+            for name, point in usual(points).items():
+                _dot(panel, point, np.maximum(point.lost, 0), name)
+            panel.set_xscale("symlog", linthresh=1e-3)
+            panel.set(title=place, xlabel="return lost an episode while collecting", yscale="log")
+        panels[0].set_ylabel("D at the end")
+        last = panels[-1]
+        for name in ("bc", "dagger", *GATES):
+            curve = [point for point in results[CURVE] if point.learner == name]
+            ordered = sorted(curve, key=lambda point: float(np.median(point.labels)))
+            labels = [np.median(point.labels) for point in ordered]
+            last.plot(labels, [np.median(point.drift) for point in ordered], color=HUES[name])
+            for point in ordered:
+                _dot(last, point, point.labels, name if point is ordered[0] else "")
+        last.set(title=CURVE, xlabel="expert labels", xscale="log", yscale="log")
+        last.legend(fontsize=8)
+        panels[0].legend(fontsize=8)
+
+
+def _dot(panel: Any, point: Point, across: np.ndarray, label: str) -> None:
+    """A point with its two intervals."""
+    x, y = interval(across), interval(point.drift)
+    panel.errorbar(
+        x.value,
+        y.value,
+        xerr=_bars(x),
+        yerr=_bars(y),
+        fmt=MARKS.get(point.learner, "o"),
+        ms=4,
+        lw=1,
+        color=HUES[point.learner],
+        label=label,
+    )
+
+
+HEADER = [
+    "task",
+    "learner",
+    "labels",
+    "asked",
+    "return lost an episode",
+    "episodes that fell",
+    "expert at the wheel",
+    "switches an episode",
+    "D at the end",
+]
+
+
+def main() -> None:
+    """Measure, draw, publish."""
+    torch.set_num_threads(1)
+    outcome = results()
+    _draw(outcome)
+    lines = [
+        point.cells(place) for place, points in outcome.items() for point in usual(points).values()
+    ]
+    fronts = "; ".join(f"{place}: {', '.join(best(points))}" for place, points in outcome.items())
+    caption = (
+        f"While collecting, but for the last column: medians over {SEEDS} runs [exact intervals], 4,000 updates each. Labels "
+        "are what was learned from, questions (asked) include those of who watches. Beaten by nobody, in cost and drift "
+        f"together: {fronts}."
+    )
+    entries = {place: [point.entry() for point in points] for place, points in outcome.items()}
+    publish("collecting", claims(outcome), table(HEADER, lines), caption, points=entries)
+
+
+if __name__ == "__main__":
+    main()
