@@ -23,7 +23,8 @@ from il_bench.show.style import looks
 from il_bench.stats.intervals import Interval, contrast, interval
 
 SEEDS, EPISODES = 8, 16
-PLACES = "tube, L = 1.2", "lane, L = 1.2"
+CURVE, ROAD = "tube, L = 1.2", "lane, L = 1.2"
+"""Where every value of a dial is measured, and where the usual ones are."""
 ROUNDS = 2, 4, 8
 SIZES = 1, 2, 4, 8
 """Episodes of cloning."""
@@ -69,11 +70,6 @@ class Point:
     hands: np.ndarray
     switches: np.ndarray
 
-    @property
-    def is_usual(self) -> bool:
-        """Whether the dial stands where the table has it."""
-        return self.dial == USUAL.get(self.learner, TAU)
-
     def cells(self, place: str) -> list[str]:
         """A line of the table."""
         counts = (self.labels, self.asked)
@@ -112,15 +108,22 @@ def _behind(gate: str, dial: float) -> Any:
 
 
 def results(first: int = 0, seeds: int = SEEDS) -> Points:
-    """Every learner at every value of its dial, in each place; the first seed is `first`."""
-    return {place: points(place, range(first, first + seeds)) for place in PLACES}
+    """Every learner in both places; the first seed is `first`."""
+    chosen = range(first, first + seeds)
+    every = dialled()
+    usual = {(name, dial): one for (name, dial), one in every.items() if is_usual(name, dial)}
+    return {CURVE: points(CURVE, every, chosen), ROAD: points(ROAD, usual, chosen)}
 
 
-def points(place: str, seeds: range) -> list[Point]:
+def is_usual(name: str, dial: float) -> bool:
+    """Whether a learner's dial stands where the table has it."""
+    return dial == USUAL.get(name, TAU)
+
+
+def points(place: str, learners: dict[tuple[str, float], Any], seeds: range) -> list[Point]:
     """Those of one place."""
     task = TASKS[place]
     env = il.make(task.env, seeds=seeds, **task.settings)
-    learners = dialled()
     names = {f"{name} {dial:g}": learner for (name, dial), learner in learners.items()}
     record = il.matched(env, il.expert(env), names, ("updates",), EPISODES)
     pairs = zip(learners, names, strict=True)
@@ -150,12 +153,12 @@ def _point(record: il.Record, name: str, dial: float, title: str) -> Point:
 
 def usual(points: list[Point]) -> dict[str, Point]:
     """The points of the table, by learner."""
-    return {point.learner: point for point in points if point.is_usual}
+    return {point.learner: point for point in points if is_usual(point.learner, point.dial)}
 
 
 def claims(results: Points) -> list[Claim]:
     """What costs what, and whether a gate suffices."""
-    lane = usual(results["lane, L = 1.2"])
+    lane = usual(results[ROAD])
     return [*_sparse(lane), *_thrifty(results), *_safe(results)]
 
 
@@ -227,7 +230,7 @@ def _bars(of: Interval) -> list[list[float]]:
 
 
 def _draw(results: Points) -> None:
-    """Cost against drift in each place, and drift against labels on the lane."""
+    """Cost against drift in each place, and drift against labels where every dial was measured."""
     with figure("collecting", 3, (5.2, 4.4)) as panels:
         for panel, (place, points) in zip(panels, results.items(), strict=False):
             for name, point in usual(points).items():
@@ -237,13 +240,13 @@ def _draw(results: Points) -> None:
         panels[0].set_ylabel("D at the end")
         last = panels[-1]
         for name in ("bc", "dagger", *GATES):
-            curve = [point for point in results["lane, L = 1.2"] if point.learner == name]
+            curve = [point for point in results[CURVE] if point.learner == name]
             ordered = sorted(curve, key=lambda point: float(np.median(point.labels)))
             labels = [np.median(point.labels) for point in ordered]
             last.plot(labels, [np.median(point.drift) for point in ordered], color=HUES[name])
             for point in ordered:
                 _dot(last, point, point.labels, name if point is ordered[0] else "")
-        last.set(title="lane, L = 1.2", xlabel="expert labels", xscale="log", yscale="log")
+        last.set(title=CURVE, xlabel="expert labels", xscale="log", yscale="log")
         last.legend(fontsize=8)
         panels[0].legend(fontsize=8)
 

@@ -24,7 +24,7 @@ EPISODES = 8
 """Of the expert, to clone."""
 ROLLOUTS = 10
 """Episodes in which a policy is judged."""
-PRACTICE = il.Practice(steps=12_288, gamma=0.9, rate=1e-3)
+PRACTICE = il.Practice(steps=20_480, gamma=0.9, rate=1e-3)
 LONG = dataclasses.replace(PRACTICE, steps=32_768)
 WHOLE = il.FineTune(episodes=EPISODES, practice=PRACTICE)
 VARIANTS = {

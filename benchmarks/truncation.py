@@ -9,6 +9,7 @@ whose recurrent part stays as it was drawn, which holds only what chance lets it
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -74,8 +75,9 @@ def held(scaling: Any, sizes: Any, layers: Layers, obs: Any, memory: Any) -> Any
 def fresh(streams: il.Streams, sizes: tuple[int, ...], net: GRU, outputs: int) -> Layers:
     """Layers as they are drawn before any training."""
     drawn = streams.normal("embedding", 1, sum(sizes), net.embedding)
-    embedding = drawn[:, 0].float()
-    return [embedding, *first_layers(streams, net.embedding, net.units, outputs)]
+    embedding = drawn[:, 0]
+    layers = first_layers(streams, net.embedding, net.units, outputs)
+    return [embedding.float(), *layers]
 
 
 @dataclass(frozen=True)
@@ -133,10 +135,12 @@ def language(delay: int, seeds: Any) -> Any:
 def texts(env: Any) -> tuple[torch.Tensor, torch.Tensor]:
     """Observations (R, E, T, 1) of the expert's texts, and their symbols (R, E, T)."""
     streams = il.Streams(env.seeds).fork("judged")
-    lived = expert_rollouts(env, il.expert(env), streams, TEXTS, il.Log()).state
-    before = lived[:, :, :-1]
-    obs = observe(env, before.flatten(1, 2)).unflatten(1, before.shape[1:3])
-    return obs, lived[:, :, 1:, -1].long()
+    seen = expert_rollouts(env, il.expert(env), streams, TEXTS, il.Log())
+    before = seen.state[:, :, :-1]
+    flat = before.flatten(1, 2)
+    obs = observe(env, flat)
+    symbols = seen.state[:, :, 1:, -1]
+    return obs.unflatten(1, (TEXTS, env.horizon)), symbols.long()
 
 
 def slope(delay: int, length: int) -> Slope:
@@ -178,8 +182,9 @@ def recalled(env: Any, policy: GRUPolicy, cut: GRU) -> np.ndarray:
 def trained(env: Any, net: Any, cut: GRU) -> GRUPolicy:
     """A clone of the expert's texts, whose chances are its labels, by so many minibatches."""
     whole = cut.truncate or env.horizon
-    in_each = -(-env.horizon // whole)
-    training = il.Training(net=net, updates=BATCHES * in_each, lr=1e-2, soft=True)
+    windows = math.ceil(env.horizon / whole)
+    updates = BATCHES * windows
+    training = il.Training(net=net, updates=updates, lr=1e-2, soft=True)
     return il.BC(1024, training).learn(env, il.expert(env))
 
 

@@ -132,6 +132,45 @@ CHAPTERS = (
                 "so in a table; a network is worse off, it unlearns the way back",
             ),
             Saying(
+                "Language models have exposure bias; or have none to speak of.",
+                "exposure_bias",
+                (
+                    "which recovers by itself",
+                    "On `clock` it is",
+                    "On `keyed` it is",
+                    "both are above that of",
+                ),
+                "both: it is a matter of whether a language recovers by itself, over four orders of magnitude",
+            ),
+            Saying(
+                "%ExAccErr tells who suffers from it.",
+                "exposure_bias",
+                ("the ratio alone is no measure of quality", "it hides exposure bias"),
+                "only beside both errors, and of one sampler: ruin and low temperature lower it, too",
+            ),
+            Saying(
+                "Hidden states drift by D' = alpha D + epsilon, and explode where alpha = L_h + L_x L_fb > 1.",
+                "hidden_state",
+                (
+                    "the recursion bounds all",
+                    "Above it nothing explodes",
+                    "Trained networks have a certificate",
+                ),
+                "so below one; above one it foretells nothing, and trained networks are all above",
+            ),
+            Saying(
+                "A hidden state that returns to the teacher-forced one has recovered.",
+                "hidden_state",
+                ("to forget is not to recover",),
+                "not so: who does not know what a wrong symbol means forgets it soonest",
+            ),
+            Saying(
+                "A larger vocabulary takes fewer steps, and so suffers less.",
+                "tokens",
+                ("Per byte at equal bytes", "The formula with e, r and d - c"),
+                "so per byte, though each step is wrong more often",
+            ),
+            Saying(
                 "Truncated backpropagation cannot learn what lies further back than its window.",
                 "truncation",
                 ("the slope in the mark", "begins with an empty state", "the state is carried"),

@@ -9,7 +9,7 @@ from conftest import tiny
 from safetensors.numpy import load_file, save_file
 
 import il_bench as il
-from il_bench.core.policy import Policy
+from il_bench.core.policy import Policy, StochasticPolicy, choose
 from il_bench.jobs import store
 from il_bench.records import conditionals, rows
 from il_bench.records.record import ARRAYS
@@ -262,3 +262,21 @@ def test_the_report_names_both_errors_and_of_control_none(learned):
     env = tiny("lane")
     control = il.compare(env, il.expert(env), copy=il.expert(env), episodes=2)
     assert "Nats" not in report.sentence(control)
+
+
+@pytest.mark.parametrize("net", ["gru", "table", "mlp", "transformer"])
+def test_a_policy_tells_the_chances_by_which_it_writes(net):
+    env = il.make("keyed", horizon=5, seeds=2)
+    training = il.Training(net=net, updates=3)
+    policy = il.BC(4, training).learn(env, il.expert(env))
+    assert isinstance(policy, StochasticPolicy)
+    random = np.random.default_rng(0)
+    memory = own = None
+    for _ in range(3):
+        obs = torch.from_numpy(random.integers(0, 16, (2, 30, 1))).float()
+        draw = torch.from_numpy(random.random((2, 30)))
+        chances, memory = policy.distribution(obs, memory)
+        action, own = policy.act(obs, own, draw)
+        assert chances.dtype == torch.float64
+        assert chances.sum(-1).numpy() == pytest.approx(1)
+        assert torch.equal(choose(chances, draw), action)

@@ -19,7 +19,7 @@ from il_bench.fit.dataset import Dataset
 from il_bench.fit.fitting import fit
 from il_bench.jobs.checkpoint import Checkpoint
 from il_bench.nets import _mlp_engine
-from il_bench.nets.mdn import Mixtures, likelihood_slope
+from il_bench.nets.mdn import NARROW, Beginning, Mixtures, likelihood_slope
 
 NETS = ("mdn", "flow")
 COMPONENTS, NUMBERS, FLOOR = 3, 4, 0.1
@@ -142,6 +142,54 @@ def test_two_ways_are_both_drawn_where_the_mean_is_neither(net):
     assert ((numbers.abs() - 1).abs() < 0.4).double().mean() > 0.85
 
 
+def forked(runs, updates, **settings):
+    """Fitted to plans of four numbers, of which the last alone has two ways: -1 and 1."""
+    ways = torch.tensor([-1.0, 1.0]).repeat(8)
+    plans = torch.zeros(16, 4)
+    plans[:, 3] = ways
+    obs = torch.linspace(0, 1.5, 4).repeat(16)
+    obs, action = (each.flatten()[None, :, None].expand(runs, -1, -1) for each in (obs, plans))
+    data = Dataset(obs.contiguous(), action.contiguous(), torch.ones(runs, obs.shape[1]), (4,) * 16)
+    training = il.Training("mdn", updates=updates, hidden=(16,), chunk=4, lr=1e-2, **settings)
+    return fit(data, training, Env(), Streams(range(runs)), Log())
+
+
+def test_no_component_covers_two_ways_and_what_lies_between():
+    """Without a time to settle a third of the draws is neither, in 64 runs."""
+    runs, count = 64, 100
+    policy = forked(runs, 120)
+    chance = Streams(range(runs)).uniform("policy", 1, count)[:, 0]
+    drawn = policy.act(torch.zeros(runs, count, 1), None, chance)[1][..., 3]
+    neither = (drawn.abs() - 1).abs() > 0.4
+    assert neither.double().mean() < 0.1
+    assert 0.4 < (drawn > 0).double().mean() < 0.6
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_components_settle_before_they_learn_how_wide_they_are(fast, monkeypatch):
+    """Of four updates three move the means alone: the others' last biases make one of Adam's steps, of at most lr."""
+    if not fast:
+        monkeypatch.setattr(_mlp_engine, "suits", lambda obs: False)
+    first, last = (forked(2, updates, settle=0.75).network.layers[-1][:, 0] for updates in (1, 4))
+    moved = (last - first).abs()
+    means = slice(4, 4 + 4 * 4)
+    assert (moved[:, means] > 0.015).any()
+    chances = moved[:, :4]
+    deviations = moved[:, 4 + 4 * 4 :]
+    assert max(chances.max(), deviations.max()) < 0.04
+
+
+def test_while_components_settle_only_places_are_heard():
+    narrow = math.log(NARROW)
+    fresh = Beginning(2, 1, 2, True)
+    assert fresh.offset.tolist() == pytest.approx([0, 0, 0, 0, narrow, narrow])
+    heard = [fresh.heard().tolist() for _ in range(3)]
+    assert heard == [[0, 0, 1, 1, 0, 0], [0, 0, 1, 1, 0, 0], [1] * 6]
+    later = Beginning(2, 1, 0, False)
+    assert later.heard().tolist() == [1] * 6
+    assert not later.offset.any()
+
+
 def test_a_velocity_that_is_known_carries_to_where_it_should():
     """Between z and y = m + s z straight paths move at x-dependent speed; whose Euler steps end at m + s z exactly."""
     policy = fitted("flow", torch.linspace(-1, 1, 10), 1)
@@ -241,3 +289,8 @@ def test_what_nobody_can_draw_is_a_sentence(net):
         cloned(tiny("lane"), generative(net, chunk=13))
     with pytest.raises(ValueError, match=r"execute: expected 0 \(all\) to 3, the chunk, got 4"):
         generative(net, execute=4)
+
+
+def test_components_that_never_learn_how_wide_they_are_is_a_sentence():
+    with pytest.raises(ValueError, match=r"settle: expected a share below 1, got 1.0; try 0.5"):
+        il.net("mdn", settle=1.0)

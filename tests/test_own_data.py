@@ -1,7 +1,9 @@
 """The two commands for a user's own data: a museum's specimens, and a log of clicks."""
 
 import csv
+import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -275,3 +277,20 @@ def test_parquet_is_read_as_csv_is(tmp_path):
     assert list(got.labels("item")) == ["a", "b", "c"]
     with pytest.raises(ValueError, match="age: expected a number, got nothing on row 3"):
         got.numbers("age")
+
+
+def test_the_guide_s_examples_say_what_it_shows(tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[1] / "docs" / "guide.md").read_text()
+    part = page.partition("## Your own data")[2].partition("## The Record")[0]
+    monkeypatch.chdir(tmp_path)
+    for name, text in re.findall(r"`(\w+\.csv)`.*?:\n\n```csv\n(.*?)```", part, re.S):
+        (tmp_path / name).write_text(text)
+    commands = re.findall(r"python -m il_bench\.(\w+) (.*)", part)
+    shown = re.findall(r"```\n(.*?)```", part, re.S)
+    shown = [block for block in shown if "effective" in block]
+    assert len(commands) == len(shown) == 2
+    for (name, args), block in zip(commands, shown, strict=True):
+        {"museum": museum, "ranking": ranking}[name].main(args.split())
+        said = capsys.readouterr().out
+        for line in block.splitlines():
+            assert line.strip() in said or line.strip() == "..."

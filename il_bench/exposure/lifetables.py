@@ -173,11 +173,14 @@ def _lives(age: Any, weight: Any, entry: Any, died: Any) -> Lives:
     """Lives, checked."""
     last = _whole("age", age)
     require(len(last) > 0, "age: expected at least one life, got none; give some")
-    first = _given("entry", entry, last, 0.0)
-    first = _whole("entry", first)
+    first = np.zeros_like(last)
+    if entry is not None:
+        start = _given("entry", entry, last, 0.0)
+        first = _whole("entry", start)
     is_dead = _given("died", died, last, True)
     weights = _given("weight", weight, last, 1.0)
-    _require_before(first, last)
+    if entry is not None:
+        _require_before(first, last)
     usable = np.isfinite(weights) & (weights >= 0)
     _require_all(usable, "weight: expected finite numbers, 0 or more", weights)
     return Lives(first, last, is_dead, weights)
@@ -185,10 +188,16 @@ def _lives(age: Any, weight: Any, entry: Any, died: Any) -> Lives:
 
 def _whole(name: str, ages: Any) -> np.ndarray:
     """Completed years (n,) as whole numbers."""
-    numbers = np.asarray(ages, dtype=float)
-    usable = np.isfinite(numbers) & (numbers >= 0)
-    _require_all(usable, f"{name}: expected years, 0 or more", numbers)
-    return np.floor(numbers).astype(int)
+    numbers = np.asarray(ages)
+    is_whole = numbers.dtype.kind in "iu"
+    if not is_whole:
+        numbers = numbers.astype(float)
+    least = numbers.min(initial=0)
+    usable = is_whole or bool(np.isfinite(numbers).all())
+    if least < 0 or not usable:
+        right = np.isfinite(numbers) & (numbers >= 0)
+        _require_all(right, f"{name}: expected years, 0 or more", numbers)
+    return numbers.astype(int)
 
 
 def _require_before(first: np.ndarray, last: np.ndarray) -> None:
@@ -278,17 +287,27 @@ def _squares(
 
 def _kinds(lives: Lives, omega: int) -> tuple[np.ndarray, Lives]:
     """For each life the number (n,) of its kind, and the kinds (K,): alike are first age, last age and end."""
-    span = lives.first * omega + lives.last
-    code = 2 * span + lives.died
+    code = lives.last
+    size = omega
     if lives.first.any():
-        codes, place = np.unique(code, return_inverse=True)
-    else:  # there are few kinds: no sorting
-        codes = np.arange(2 * omega)
+        code = lives.first * omega + code
+        size = size * omega
+    some_alive = not lives.died.all()
+    if some_alive:
+        code = 2 * code + lives.died
+        size = 2 * size
+    if size <= len(code):
+        codes = np.arange(size)
         place = code
-    spans, died = np.divmod(codes, 2)
-    first, last = np.divmod(spans, omega)
+    else:
+        codes, place = np.unique(code, return_inverse=True)
     ones = np.ones(len(codes))
-    return place, Lives(first, last, died == 1, ones)
+    died = ones == 1
+    if some_alive:
+        codes, ends = np.divmod(codes, 2)
+        died = ends == 1
+    first, last = np.divmod(codes, omega)
+    return place, Lives(first, last, died, ones)
 
 
 def _influence(

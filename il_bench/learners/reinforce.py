@@ -67,7 +67,7 @@ class Reinforce:
     ) -> Policy:
         """See `Learner.learn`. The expert drives once; then the student does, by chance, paid by the environment."""
         discrete = hasattr(env.action_space, "n")
-        reason = "expected Discrete actions, got Box ones, which no chance has"
+        reason = "expected Discrete actions, got Box ones, which have no chances"
         require(discrete, f"reinforce: {reason}; use finetune")
         require_unrolled("reinforce", self.training)
         course = Course.begun(env, resolve.expert(env, expert), streams, log)

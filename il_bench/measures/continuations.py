@@ -95,8 +95,10 @@ def swapped(env: Env, lead: Rollout, streams: Streams, at: int) -> torch.Tensor:
     last = env.horizon - 2
     require(0 <= at <= last, f"at: expected a step from 0 to {last}, got {at}; swap within")
     before = lead.state[:, :, at]
-    other = _another(env, lead.action[:, :, at], streams)
-    shape = (*before.shape[:2], env.noise_size)
+    taken = lead.action[:, :, at]
+    other = _another(env, taken, streams)
+    runs, episodes, _ = before.shape
+    shape = (runs, episodes, env.noise_size)
     calm = torch.zeros(shape, dtype=torch.float64, device=before.device)
     following: torch.Tensor = env.transition(before, other, calm)
     return following
@@ -105,24 +107,29 @@ def swapped(env: Env, lead: Rollout, streams: Streams, at: int) -> torch.Tensor:
 def rewritten(env: Env, lead: Rollout, streams: Streams, at: int) -> Rollout:
     """Somebody's texts with the symbol of step `at` swapped for another, and all others as they were."""
     require_pure(env)
-    states = list(lead.state[:, :, : at + 1].unbind(2))
+    episodes = lead.state.shape[1]
+    noise = noise_of(env, streams, episodes)
+    actions = lead.action.unbind(2)
     state = swapped(env, lead, streams, at)
-    noise = noise_of(env, streams, lead.state.shape[1])
-    states.append(state)
+    states = [*lead.state.unbind(2)[: at + 1], state]
     for t in range(at + 1, env.horizon):
-        state = env.transition(state, lead.action[:, :, t], noise[t])
+        state = env.transition(state, actions[t], noise[t])
         states.append(state)
-    return dataclasses.replace(lead, state=torch.stack(states, 2))
+    path = torch.stack(states, 2)
+    return dataclasses.replace(lead, state=path)
 
 
 def _another(env: Env, action: torch.Tensor, streams: Streams) -> torch.Tensor:
     """Another action (R, E, 1) than those that were taken, each alike."""
     space: Any = env.action_space
     actions = int(space.n)
-    drawn = streams.fork("swap").uniform("which", action.shape[1], 1)
+    episodes = action.shape[1]
+    own = streams.fork("swap")
+    drawn = own.uniform("which", episodes, 1).to(action.device)
     others = actions - 1
-    further = (others * drawn.to(action.device)).floor() + 1
-    return (action + further) % actions
+    place = (others * drawn).floor()
+    further = action + place + 1
+    return further % actions
 
 
 class _Writer:
@@ -151,8 +158,10 @@ class _Writer:
             own, memory = self._ask(state, memory)
             its = self._oracle.distribution(state)
             away = apart(its.double(), own.double(), TINY)
-            steps.append(away.kl.mean(1))
-            action = choose(own, self._draws[..., t]).to(torch.float64)
+            mean = away.kl.mean(1)
+            steps.append(mean)
+            draw = self._draws[..., t]
+            action = choose(own, draw).double()
             state = self._env.transition(state, action, self.noise[t])
         return torch.stack(steps, 1)
 
@@ -188,8 +197,11 @@ def miscalibration(
 
 def _between(belief: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
     """Distance (R,) of beliefs (R, n) from truths (R, n), bin by bin of the former."""
-    place = (belief * BINS).long().clamp_max(BINS - 1)
-    nothing = belief.new_zeros(len(belief), BINS)
+    runs, count = belief.shape
+    last = BINS - 1
+    number = (belief * BINS).long()
+    place = number.clamp_max(last)
+    nothing = belief.new_zeros(runs, BINS)
     surplus = nothing.scatter_add(1, place, belief - truth)
     total = surplus.abs().sum(1)
-    return total / belief.shape[1]
+    return total / count

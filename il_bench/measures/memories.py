@@ -112,7 +112,8 @@ def _unrelated(memory: torch.Tensor) -> torch.Tensor:
 def _parts(ours: torch.Tensor, theirs: torch.Tensor, ceiling: torch.Tensor) -> torch.Tensor:
     """Distances (R, E, T) of what is remembered (R, E, T, H), over a ceiling (R,)."""
     apart = (ours - theirs).norm(dim=-1)
-    return apart / ceiling[:, None, None].clamp_min(TINY)
+    whole = ceiling.clamp_min(TINY)
+    return apart / whole[:, None, None]
 
 
 def _same_to_the_oracle(env: Env, state: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
@@ -195,12 +196,12 @@ def _carried(env: Env, policy: Policy, path: Rollout) -> Iterator[torch.Tensor]:
     What a product of slopes comes to is the same from either end, and a step back is a single gradient.
     """
     memory = reading(env, policy, path)
-    before = memory[:, :, :-1].unbind(2)
-    seen = path.lived[:, :, 1:].unbind(2)
-    way = torch.ones_like(before[0])
-    way = way / way.norm(dim=-1, keepdim=True)
-    pairs = zip(before, seen, strict=True)
-    for kept, state in reversed(list(pairs)):
+    *before, last = memory.unbind(2)
+    _, *seen = path.lived.unbind(2)
+    even = torch.ones_like(last)
+    way = even / even.norm(dim=-1, keepdim=True)
+    steps = list(zip(before, seen, strict=True))
+    for kept, state in reversed(steps):
         start = kept.detach().requires_grad_()
         _, end = policy.act(view(env, policy, state), start)
         along = (end * way).sum()

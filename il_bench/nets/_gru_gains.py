@@ -36,12 +36,14 @@ class Gains(NamedTuple):
 
 def gains(layers: Layers, symbols: int) -> Gains:
     """The constants of networks whose first layer embeds so many symbols, see `GRUPolicy`; of temperature 1."""
-    table, w_in, _, w_state, b_state, w_out, _ = [layer.double() for layer in layers]
+    exact = [layer.double() for layer in layers]
+    table, w_in, _, w_state, b_state, w_out, _ = exact
     recurrent = _norms(w_state)
     forward = _norms(w_in)
-    content = w_state.chunk(3, -1)[2]
-    bias = b_state.chunk(3, -1)[2]
-    summed = bias.abs()[:, 0] + content.abs().sum(1)
+    *_, content = w_state.chunk(3, -1)
+    *_, bias = b_state.chunk(3, -1)
+    weights = content.abs().sum(1)
+    summed = weights + bias.abs()[:, 0]
     largest = summed.amax(-1)
     memory = 1 + _stretch(recurrent, largest)
     entering = _stretch(forward, largest)

@@ -1,9 +1,11 @@
 """mdn: mixture density networks; a plan is drawn as a whole from one of several normal distributions.
 
 Bishop (1994), "Mixture density networks". Each of K components is a plan of the next actions, so that who draws one has
-decided for all of its steps: the next draw is made when the executed part of the plan is over. Drawing is what it is
-for, and what a comparison does with it (`by_chance`); deterministic it is the mean of the most likely component, the one
-way that it would take always. Not to be confused with a network that has one normal distribution, whose mean is what
+decided for all of its steps: the next draw is made when the executed part of the plan is over. Components learn first
+where they lie, all as narrow and as likely: one that may widen at once comes to cover two ways, and the
+space between them, before another has come near, and likelihood does not lead out of that. Drawing is what it is for,
+and what a comparison does with it (`by_chance`); deterministic it is the mean of the most likely component, the one way
+that it would take always. Not to be confused with a network that has one normal distribution, whose mean is what
 squared error learns.
 """
 
@@ -22,7 +24,7 @@ from gymnasium import spaces
 
 from ..core.arrays import Arrays
 from ..core.policy import Policy, choose
-from ..core.settings import one_of, require_counts
+from ..core.settings import one_of, require, require_counts
 from ..core.streams import normals
 from ..fit.chunks import (
     anything,
@@ -37,7 +39,11 @@ from ..fit.loop import Autograd, Block, Gradient
 from ..fit.optimiser import Layers, Optimiser
 from ..fit.training import Lesson, require_positive
 from . import _mlp_engine
-from .mlp import MLP, MLPPolicy, mlp, scaling_of, train, unscaled
+from .mlp import MLP, MLPPolicy, Networks, mlp, scaling_of, train, unscaled
+
+NARROW = 0.7
+"""Deviation with which components begin, in standard deviations of the labels: two ways that make up all of these lie 2
+apart, and components wider than half of that would not part."""
 
 
 @dataclass(frozen=True)
@@ -188,13 +194,18 @@ class MDN:
     """Actions planned from one observation, l, at most the horizon."""
     execute: int = 0
     """How many of them are executed before the next plan is drawn; 0 executes all."""
+    settle: float = 0.5
+    """Share of the updates, the first ones of new weights, in which components learn where they lie and nothing else."""
 
     descends: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        """Refuse widths that no network has, and plans that nobody can execute."""
+        """Refuse widths that no network has, plans that nobody can execute, and components that never learn to be narrow."""
         require_counts(self, "hidden", "components")
         require_positive(self, "floor")
+        require_positive(self, "settle", zero=True)
+        wanted = f"settle: expected a share below 1, got {self.settle}"
+        require(self.settle < 1, f"{wanted}; try 0.5")
         require_plan(self)
 
     def fit(self, lesson: Lesson) -> MDNPolicy:
@@ -210,7 +221,10 @@ class MDN:
         _, _, observations = plans.data.obs.shape
         numbers = plans.data.action.shape[2]
         sizes = [observations, *self.hidden, self._outputs(numbers)]
-        networks = train(plans, sizes, scaling_of, self._steepness, start)
+        begin = partial(self._beginning, numbers, start is None)
+        steepness = partial(self._steepness, partial(begin, lesson.updates))
+        trained = train(plans, sizes, scaling_of, steepness, start)
+        networks = begin(0).moved(trained)
         labels = {name: networks.scaling[name] for name in ("shift", "scale")}
         steps = self.execute or self.chunk
         return MDNPolicy(unscaled(networks), labels, space, steps, self.floor)
@@ -219,14 +233,21 @@ class MDN:
         """How many numbers make mixtures over so many."""
         return self.components * (1 + 2 * numbers)
 
-    def _steepness(self, block: Block) -> Callable[[Optimiser], Gradient]:
+    def _beginning(self, numbers: int, fresh: bool, updates: int) -> Beginning:
+        """How weights begin that are new (`fresh`), or go on."""
+        settling = round(self.settle * updates) if fresh else 0
+        return Beginning(self.components, numbers, settling, fresh)
+
+    def _steepness(
+        self, begin: Callable[[], Beginning], block: Block
+    ) -> Callable[[Optimiser], Gradient]:
         """Who computes the gradient for some runs: the fast engine by hand, or autograd."""
-        settings = self.components, self.floor
-        if _mlp_engine.suits(block.data.obs):
-            numbers = block.data.action.shape[2]
-            sizes = [block.data.obs.shape[2], *self.hidden, self._outputs(numbers)]
-            return partial(_tape, sizes, block.training.batch, partial(likelihood_slope, *settings))
-        return partial(_autograd, *settings)
+        settings = begin(), self.components, self.floor
+        if not _mlp_engine.suits(block.data.obs):
+            return partial(_autograd, *settings)
+        numbers = block.data.action.shape[2]
+        sizes = [block.data.obs.shape[2], *self.hidden, self._outputs(numbers)]
+        return partial(_tape, sizes, block.training.batch, partial(_slope, *settings))
 
     def restore(self, arrays: Arrays, action_space: Any) -> MDNPolicy:
         """See `Net.restore`."""
@@ -246,6 +267,60 @@ class MDN:
         require_horizon("mdn", self.chunk, horizon)
         numbers = self.chunk * outputs
         return MLP(self.hidden).footprint(observation, self._outputs(numbers), horizon)
+
+
+class Beginning:
+    """How new weights begin: components settle, narrow and alike, before they learn how wide and how likely they are.
+
+    Args:
+        components: K.
+        numbers: of a plan, D.
+        settling: updates until everything is heard.
+        fresh: whether weights are new; others are `moved` by the offset of their own beginning.
+    """
+
+    def __init__(self, components: int, numbers: int, settling: int, fresh: bool):
+        chances = np.zeros(components, np.float32)
+        each = np.ones(components * numbers, np.float32)
+        narrow = math.log(NARROW) * each * fresh
+        self.places = np.concatenate((chances, each, 0 * each))
+        self.offset = np.concatenate((chances, 0 * each, narrow))
+        self._left = settling
+
+    def heard(self) -> np.ndarray:
+        """Factors of the next update's outputs (K (1 + 2 D),): while components settle 1 for where they lie alone."""
+        settles = self._left > 0
+        self._left -= settles
+        return self.places if settles else np.ones_like(self.places)
+
+    def moved(self, networks: Networks) -> Networks:
+        """The networks whose own outputs are those that were trained, offset included."""
+        offset = torch.from_numpy(self.offset)
+        layers = _with_offset(networks.layers, offset)
+        trained = _with_offset(networks.trained, offset)
+        return Networks(layers, trained, networks.scaling)
+
+
+def _with_offset(layers: Layers, offset: torch.Tensor) -> Layers:
+    """Layers whose last biases are larger by an offset."""
+    *others, bias = layers
+    return [*others, bias + offset.to(bias)]
+
+
+def _slope(
+    beginning: Beginning,
+    components: int,
+    floor: float,
+    out: np.ndarray,
+    target: np.ndarray,
+    left: np.ndarray,
+) -> np.ndarray:
+    """`likelihood_slope` in the outputs that are heard."""
+    heard = beginning.heard()
+    begun = out * heard + beginning.offset
+    loss = likelihood_slope(components, floor, begun, target, left)
+    left *= heard
+    return loss
 
 
 def likelihood_slope(
@@ -291,11 +366,17 @@ def _tape(sizes: list[int], batch: int, slope: Any, optimiser: Optimiser) -> Gra
     return _mlp_engine.Tape(flat, grad, sizes, batch, discrete=False, slope=slope)
 
 
-def _autograd(components: int, floor: float, optimiser: Optimiser) -> Gradient:
+def _autograd(
+    beginning: Beginning, components: int, floor: float, optimiser: Optimiser
+) -> Gradient:
     """The gradient by autograd."""
 
     def loss(layers: Layers, x: torch.Tensor, y: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-        mixtures = Mixtures.of(mlp(layers, x), components, floor)
+        out = mlp(layers, x)
+        heard, offset = (
+            torch.from_numpy(each).to(out) for each in (beginning.heard(), beginning.offset)
+        )
+        mixtures = Mixtures.of(out * heard + offset, components, floor)
         return -(share * mixtures.log_density(y)).sum(1)
 
     return Autograd(optimiser, loss)

@@ -43,6 +43,8 @@ SLOWEST = 1e4
 
 Memory: TypeAlias = torch.Tensor
 """(R, B, 1 + 2 M S D): how many steps there were, and keys and values of the last S of them in M blocks."""
+Turn: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
+"""Cosines and sines (R, B, L, d / 2) of angles."""
 
 
 @dataclass(frozen=True)
@@ -67,34 +69,43 @@ class Sight:
     Attributes:
         turn: cosines and sines (R, B, L, d / 2) of the new steps' positions.
         hidden: (R, B, 1, L, S + L) bool, what a new step does not see of the remembered and the new ones.
-        count: (R, B) steps there were before.
     """
 
-    turn: tuple[torch.Tensor, torch.Tensor]
+    turn: Turn
     hidden: torch.Tensor
-    count: torch.Tensor
 
 
 def sight(shape: Shape, count: torch.Tensor, steps: int, kept: int, half: int) -> Sight:
     """What `steps` new steps see, after `count` (R, B) of which `kept` are remembered; `half` of a head is d / 2."""
-    device, kind = count.device, count.dtype
-    new = torch.arange(steps, device=device)
+    device = count.device
     before = torch.arange(-kept, 0, device=device)
-    exponents = torch.arange(half, dtype=kind, device=device) / half
-    rates = SLOWEST**-exponents
-    position = count[..., None] + new
-    angle = position[..., None] * rates
+    new = torch.arange(steps, device=device)
     places = torch.cat((before, new))
+    counted = count[..., None]
     back = new[:, None] - places
-    outside = (back < 0) | (back >= shape.span)
-    never = places < -count[..., None]
-    hidden = outside | never[..., None, :]
-    return Sight((angle.cos(), angle.sin()), hidden[:, :, None], count)
+    ahead = back < 0
+    too_far = back >= shape.span
+    never = places < -counted
+    outside = ahead | too_far
+    hidden = outside | never[:, :, None]
+    angle = angles(counted + new, half)
+    turn = angle.cos(), angle.sin()
+    return Sight(turn, hidden[:, :, None])
 
 
-def turned(vectors: torch.Tensor, turn: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+def angles(position: torch.Tensor, half: int) -> torch.Tensor:
+    """By how much each of so many pairs of numbers is turned, (R, B, L, half), at positions (R, B, L)."""
+    number = torch.arange(half, dtype=position.dtype, device=position.device)
+    exponents = number / half
+    rates = SLOWEST**-exponents
+    return position[..., None] * rates
+
+
+def turned(vectors: torch.Tensor, turn: Turn) -> torch.Tensor:
     """Heads (R, B, L, N, d), of which the two halves are turned against one another by their position."""
-    cosine, sine = (part[:, :, :, None] for part in turn)
+    cosines, sines = turn
+    cosine = cosines[:, :, :, None]
+    sine = sines[:, :, :, None]
     one, two = vectors.chunk(2, -1)
     first = one * cosine - two * sine
     second = one * sine + two * cosine
@@ -112,29 +123,38 @@ def attention(
         past: keys and values (R, B, S, 2D) of the steps before.
         look: which see which.
     """
-    query, key, value = (part.unflatten(-1, (heads, -1)) for part in asked.chunk(3, -1))
-    query = turned(query, look.turn)
-    key = turned(key, look.turn)
-    new = torch.cat((key.flatten(3), value.flatten(3)), -1)
+    question, held, told = asked.chunk(3, -1)
+    query = turned(in_heads(question, heads), look.turn)
+    key = turned(in_heads(held, heads), look.turn)
+    new = torch.cat((key.flatten(3), told), -1)
     known = torch.cat((past, new), 2)
-    keys, values = (part.unflatten(-1, (heads, -1)) for part in known.chunk(2, -1))
-    size = query.shape[-1]
+    all_held, all_told = known.chunk(2, -1)
+    keys = in_heads(all_held, heads)
+    values = in_heads(all_told, heads)
     likeness = products(query.transpose(2, 3), keys.permute(0, 1, 3, 4, 2))
-    scores = likeness / math.sqrt(size)
-    seen = scores.masked_fill(look.hidden, -math.inf).softmax(-1)
-    gathered = products(seen, values.transpose(2, 3))
-    return gathered.transpose(2, 3).flatten(3), known
+    scores = likeness / math.sqrt(query.shape[-1])
+    visible = scores.masked_fill(look.hidden, -math.inf)
+    weights = visible.softmax(-1)
+    gathered = products(weights, values.transpose(2, 3))
+    by_step = gathered.transpose(2, 3)
+    return by_step.flatten(3), known
+
+
+def in_heads(vectors: torch.Tensor, heads: int) -> torch.Tensor:
+    """Vectors (R, B, L, D) as so many (R, B, L, N, d)."""
+    return vectors.unflatten(-1, (heads, -1))
 
 
 def products(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
     """Products of matrices (R, B, N, ., .); of a single one as of two, see `affine`."""
-    flat, other = one.flatten(0, 2), two.flatten(0, 2)
-    if len(flat) == 1:
-        both = torch.bmm(flat.expand(2, -1, -1), other.expand(2, -1, -1))
-        flat = both[:1]
-    else:
-        flat = torch.bmm(flat, other)
-    return flat.unflatten(0, one.shape[:3])
+    first = one.flatten(0, 2)
+    second = two.flatten(0, 2)
+    count = len(first)
+    if count == 1:
+        first = first.expand(2, -1, -1)
+        second = second.expand(2, -1, -1)
+    product = torch.bmm(first, second)
+    return product[:count].unflatten(0, one.shape[:3])
 
 
 def normed(vectors: torch.Tensor, layers: Layers) -> torch.Tensor:
@@ -152,10 +172,12 @@ def block(
     w_in, b_in, w_out, b_out = layers[8:]
     size = stream.shape[1:3]
     flat = stream.flatten(1, 2)
-    asked = affine(b_ask, normed(flat, layers[:2]), w_ask)
+    before = normed(flat, layers[:2])
+    asked = affine(b_ask, before, w_ask)
     gathered, known = attention(heads, asked.unflatten(1, size), past, look)
     flat = flat + affine(b_mix, gathered.flatten(1, 2), w_mix)
-    hidden = affine(b_in, normed(flat, layers[6:8]), w_in)
+    between = normed(flat, layers[6:8])
+    hidden = affine(b_in, between, w_in)
     active = torch.nn.functional.gelu(hidden)
     flat = flat + affine(b_out, active, w_out)
     return flat.unflatten(1, size), known
@@ -166,28 +188,30 @@ def answers(
 ) -> tuple[torch.Tensor, Memory]:
     """Logits or scaled actions (R, B, L, A) along observations (R, B, L, O), and what is remembered; None begins."""
     size = obs.shape[1:3]
-    first, blocks, last = parted(layers, shape)
-    stream = entering(first, obs.flatten(1, 2), scaling, shape.sizes).unflatten(1, size)
-    width = stream.shape[-1]
+    flat = entering(layers, obs.flatten(1, 2), scaling, shape.sizes)
+    stream = flat.unflatten(1, size)
+    blocks = blocks_of(layers, shape)
     count, pasts = recalled(memory, stream, len(blocks), shape.span)
-    half = width // shape.heads // 2
-    look = sight(shape, count, size[1], pasts[0].shape[2], half)
+    kept = pasts[0].shape[2]
+    half = stream.shape[3] // shape.heads // 2
+    look = sight(shape, count, size[1], kept, half)
     known = []
     for part, past in zip(blocks, pasts, strict=True):
         stream, now = block(part, shape.heads, stream, past, look)
         known.append(now)
-    flat = normed(stream.flatten(1, 2), last[:2])
-    weight, bias = last[2:]
-    out = affine(bias, flat, weight)
-    return out.unflatten(1, size), remembered(known, count + size[1], shape.span)
+    *norm, weight, bias = layers[-4:]
+    final = normed(stream.flatten(1, 2), norm)
+    out = affine(bias, final, weight)
+    after = remembered(known, count + size[1], shape.span)
+    return out.unflatten(1, size), after
 
 
-def parted(layers: Layers, shape: Shape) -> tuple[Layers, list[Layers], Layers]:
-    """What enters, the blocks, and what answers."""
-    begin = 1 if shape.sizes else 2
-    inner = layers[begin:-4]
-    blocks = [inner[place : place + LAYERS] for place in range(0, len(inner), LAYERS)]
-    return layers[:begin], blocks, layers[-4:]
+def blocks_of(layers: Layers, shape: Shape) -> list[Layers]:
+    """The layers of each block: those between what enters and what answers."""
+    entrance = 1 if shape.sizes else 2
+    inner = layers[entrance:-4]
+    firsts = range(0, len(inner), LAYERS)
+    return [inner[first : first + LAYERS] for first in firsts]
 
 
 def entering(
@@ -196,8 +220,9 @@ def entering(
     """Vectors (R, n, D) of observations (R, n, O): of numbers the sum of their embeddings."""
     if sizes:
         return embedded(layers[0], obs, sizes)
-    weight, bias = layers
-    scaled = (obs - scaling["mean"]) / scaling["std"]
+    weight, bias, *_ = layers
+    centred = obs - scaling["mean"]
+    scaled = centred / scaling["std"]
     return affine(bias, scaled, weight)
 
 
@@ -206,11 +231,14 @@ def recalled(
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """How many steps there were (R, B), and of each block keys and values (R, B, S, 2D) of the last ones."""
     runs, batch, _, width = stream.shape
+    size = 2 * width
     if memory is None:
-        nothing = stream.new_zeros(runs, batch, 0, 2 * width)
+        nothing = stream.new_zeros(runs, batch, 0, size)
         return stream.new_zeros(runs, batch), [nothing] * blocks
-    rows = memory[..., 1:].unflatten(-1, (blocks, span, 2 * width))
-    return memory[..., 0], list(rows.unbind(2))
+    count = memory[..., 0]
+    numbers = memory[..., 1:]
+    rows = numbers.unflatten(-1, (blocks, span, size))
+    return count, list(rows.unbind(2))
 
 
 def remembered(known: list[torch.Tensor], count: torch.Tensor, span: int) -> Memory:
@@ -219,7 +247,8 @@ def remembered(known: list[torch.Tensor], count: torch.Tensor, span: int) -> Mem
     for rows in known:
         last = rows[:, :, -span:]
         lacking = span - last.shape[2]
-        full = torch.nn.functional.pad(last, (0, 0, lacking, 0))
+        ahead = (0, 0, lacking, 0)
+        full = torch.nn.functional.pad(last, ahead)
         kept.append(full.flatten(2))
     return torch.cat((count[..., None], *kept), -1)
 
@@ -269,9 +298,11 @@ class TransformerPolicy(Policy):
         """The same along whole sequences: (R, E, L, A) for observations (R, E, L, O)."""
         before = None if memory is None else memory.double()
         scaling = self._scaling
-        out, after = answers(scaling, self.shape, self._layers, obs.double(), before)
-        scaled = out * scaling["scale"][:, None]
-        return scaled + scaling["shift"][:, None], after
+        exact = obs.double()
+        out, after = answers(scaling, self.shape, self._layers, exact, before)
+        scale = scaling["scale"][:, None]
+        shift = scaling["shift"][:, None]
+        return out * scale + shift, after
 
     def act(
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
@@ -329,11 +360,10 @@ class Transformer:
         require_choice(self)
         require_counts(self, "width", "heads", "blocks", "span", "sequences")
         width, heads = self.width, self.heads
-        even = width % (2 * heads) == 0
-        wanted = (
-            f"width: expected a multiple of {2 * heads}, an even count for each of {heads} heads"
-        )
-        require(even, f"{wanted}, got {width}; try {2 * heads * max(width // (2 * heads), 1)}")
+        unit = 2 * heads
+        nearest = unit * max(width // unit, 1)
+        wanted = f"width: expected a multiple of {unit}, an even count for each of {heads} heads"
+        require(width % unit == 0, f"{wanted}, got {width}; try {nearest}")
         steps = self.truncate
         require(steps >= 0, f"truncate: expected at least 0 steps, got {steps}; 0 takes them all")
 
@@ -359,7 +389,8 @@ class Transformer:
         layers = self._entrance(lesson, sizes, draw)
         for _ in range(self.blocks):
             layers += draw.block(width, 2 * self.blocks)
-        layers += draw.norm(width) + draw.layer(width, outputs_of(lesson))
+        layers += draw.norm(width)
+        layers += draw.layer(width, outputs_of(lesson))
         device = lesson.data.obs.device
         return [layer.to(device) for layer in layers]
 
@@ -372,7 +403,8 @@ class Transformer:
     def restore(self, arrays: Arrays, action_space: Any) -> TransformerPolicy:
         """See `Net.restore`."""
         layers, scaling, sizes = from_arrays(arrays)
-        inner = len(layers) - 4 - (1 if sizes else 2)
+        entrance = 1 if sizes else 2
+        inner = len(layers) - entrance - 4
         whole = inner > 0 and inner % LAYERS == 0
         require(whole, f"policy: expected {LAYERS} layers of each block, got {inner} in all")
         heads, span = arrays["shape"][0].tolist()
@@ -383,12 +415,14 @@ class Transformer:
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`; vectors and attention of whole episodes are kept for the gradient."""
         width = self.width
-        of_a_block = (4 + 2 * WIDER) * width * width
-        ends = (observation + outputs) * width
-        weights = self.blocks * of_a_block + ends
         steps = self.sequences * horizon
-        kept = (8 + 2 * WIDER) * width + 3 * self.heads * horizon
-        return weights + self.blocks * steps * kept
+        weights = (4 + 2 * WIDER) * width * width
+        vectors = (8 + 2 * WIDER) * width
+        attention = 3 * self.heads * horizon
+        kept = steps * (vectors + attention)
+        of_a_block = weights + kept
+        ends = (observation + outputs) * width
+        return ends + self.blocks * of_a_block
 
 
 class Drawing:
@@ -402,14 +436,14 @@ class Drawing:
         """Weights (R, in, out), uniform in +-1/sqrt(in) times a share, and biases of zero."""
         weight = uniform_layer(self._streams, self._count, inputs, outputs, inputs)
         self._count += 1
-        runs = len(weight)
-        return [share * weight, torch.zeros(runs, 1, outputs, device=weight.device)]
+        bias = torch.zeros(len(weight), 1, outputs, device=weight.device)
+        return [share * weight, bias]
 
     def norm(self, width: int) -> Layers:
         """A gain of one and a bias of zero."""
-        shape = len(self._streams.seeds), 1, width
-        device = self._streams.device
-        return [torch.ones(shape, device=device), torch.zeros(shape, device=device)]
+        runs = len(self._streams.seeds)
+        gain = torch.ones(runs, 1, width, device=self._streams.device)
+        return [gain, torch.zeros_like(gain)]
 
     def block(self, width: int, additions: int) -> Layers:
         """A block's; what is added to the stream is smaller the more there are to add (Radford et al. 2019)."""

@@ -70,7 +70,9 @@ def rates(off: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     before = off[..., :-1]
     after = off[..., 1:]
-    return _mean(after, ~before), _mean(~after, before)
+    leaves = _mean(after, ~before)
+    returns = _mean(~after, before)
+    return leaves, returns
 
 
 def misfit(off: np.ndarray) -> np.ndarray:
