@@ -66,7 +66,7 @@ def lists_a_second() -> dict[str, float]:
     theta = examination(RANKS)
     random = np.random.Generator(np.random.SFC64(0))
     return {
-        model: LISTS / seconds(lambda model=model: clicks(relevance, theta, random, model), 3)
+        model: LISTS / seconds(lambda model=model: clicks(relevance, theta, random, model), 8)
         for model in ("position", "cascade", "trust")
     }
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..core.settings import require
-from .estimators import quantile
+from .estimators import quantile, rest
+from .weights import effective_size
 
 
 @dataclass(frozen=True)
@@ -137,11 +138,12 @@ def product_limit(
     last = np.searchsorted(moments, end, side="right") - 1
     # Who was at risk at none of them says nothing, but is a unit as the others.
     informs = first <= last
+    never = len(moments) - 1
     lives = Lives(
-        first=np.where(informs, first, 0),
-        last=np.where(informs, last, 0),
+        first=np.where(informs, first, never),
+        last=np.where(informs, last, never),
         died=is_dead & informs,
-        weight=np.where(informs, weights, 0.0),
+        weight=weights,
     )
     asked = np.atleast_1d(at)
     reach = np.searchsorted(moments, asked, side="right")
@@ -245,10 +247,8 @@ def _table(lives: Lives, omega: int, reach: np.ndarray, unit: Any) -> LifeTable:
     whole = np.ones(omega + 1)
     whole[1:] = np.cumprod(1 - q)
     share = whole[reach]
-    heavy = lives.weight**2
-    squares, units = _squares(lives, heavy, q, at_risk, reach, unit)
-    freedom = units / (units - 1) if units > 1 else np.nan
-    error = share * np.sqrt(freedom * squares)
+    squares, units = _squares(lives, q, at_risk, reach, unit)
+    error = share * np.sqrt((units - 1) / units * squares)
     width = quantile(units) * error
     return LifeTable(
         deaths=deaths,
@@ -258,21 +258,13 @@ def _table(lives: Lives, omega: int, reach: np.ndarray, unit: Any) -> LifeTable:
         error=error,
         low=np.maximum(share - width, 0.0),
         high=np.minimum(share + width, 1.0),
-        effective=_effective(lives.weight, heavy),
+        effective=float(effective_size(lives.weight)),
         units=units,
     )
 
 
-def _effective(weight: np.ndarray, heavy: np.ndarray) -> float:
-    """The effective size of weights (n,), whose squares are known."""
-    total = weight.sum()
-    squares = heavy.sum()
-    return float(total**2 / squares) if squares > 0 else 0.0
-
-
 def _squares(
     lives: Lives,
-    heavy: np.ndarray,
     q: np.ndarray,
     at_risk: np.ndarray,
     reach: np.ndarray,
@@ -282,14 +274,18 @@ def _squares(
     place, kinds = _kinds(lives, len(q))
     influence = _influence(kinds, q, at_risk, reach)
     count = len(influence)
+    total = lives.weight.sum()
     if unit is None:
-        weight = np.bincount(place, heavy, count)
+        moves = lives.weight / rest(lives.weight / total)
+        weight = np.bincount(place, moves**2, count)
         return weight @ influence**2, len(place)
     _, owner = np.unique(unit, return_inverse=True)
     units = int(owner.max()) + 1
     pair = owner * count + place
     weight = np.bincount(pair, lives.weight, units * count)
-    each = weight.reshape(units, count) @ influence
+    by_unit = weight.reshape(units, count)
+    others = rest(by_unit.sum(1) / total)
+    each = by_unit @ influence / others[:, None]
     return (each**2).sum(0), units
 
 
