@@ -66,7 +66,7 @@ def lists_a_second() -> dict[str, float]:
     theta = examination(RANKS)
     random = np.random.Generator(np.random.SFC64(0))
     return {
-        model: LISTS / seconds(lambda model=model: clicks(relevance, theta, random, model), 3)
+        model: LISTS / seconds(lambda model=model: clicks(relevance, theta, random, model), 8)
         for model in ("position", "cascade", "trust")
     }
 
@@ -85,12 +85,16 @@ def claims(count: int, took: dict[str, float], lists: dict[str, float]) -> list[
     whole = took["lifelines"] / took["with intervals"]
     bare = took["lifelines"] / took["counts"]
     delayed = took["lifelines, delayed"] / took["delayed"]
-    words = (
-        f"A weighted life table of {count:,} animals takes a {bare:.0f}th of lifelines' time where the table alone is "
-        f"asked for, a {whole:.0f}th with its checks and intervals, a {delayed:.0f}th with delayed entry (goal a "
-        f"{FASTER}th)"
+    table_alone = f"A weighted life table of {count:,} animals is made {bare:.0f} times faster than by lifelines (goal {FASTER})"
+    with_intervals = (
+        f"With its checks and intervals, which lifelines makes too, it is {whole:.0f} times faster, with delayed entry "
+        f"{delayed:.0f} times (goal {FASTER})"
     )
-    return [goal(words, min(bare, whole) >= FASTER), *said]
+    return [
+        goal(table_alone, bare >= FASTER),
+        goal(with_intervals, min(whole, delayed) >= FASTER),
+        *said,
+    ]
 
 
 def main() -> None:

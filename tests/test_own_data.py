@@ -286,7 +286,7 @@ def test_the_guide_s_examples_say_what_it_shows(tmp_path, monkeypatch, capsys):
     for name, text in re.findall(r"`(\w+\.csv)`.*?:\n\n```csv\n(.*?)```", part, re.S):
         (tmp_path / name).write_text(text)
     commands = re.findall(r"python -m il_bench\.(\w+) (.*)", part)
-    shown = re.findall(r"```\n(.*?)```", part, re.S)
+    shown = re.findall(r"\n\n```\n(.*?)```", part, re.S)
     shown = [block for block in shown if "effective" in block]
     assert len(commands) == len(shown) == 2
     for (name, args), block in zip(commands, shown, strict=True):

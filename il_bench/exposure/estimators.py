@@ -100,7 +100,7 @@ def weighted(reward: Any, weight: Any, unit: Any = None) -> Estimate:
     deviation = rewards - value[..., None]
     influence = weights * deviation / total
     effective = float(effective_size(weights))
-    return _estimate(value, influence, unit, effective)
+    return _estimate(value, influence, weights / total, unit, effective)
 
 
 def ratio(reward: Any, exposure: Any, unit: Any = None) -> Estimate:
@@ -120,7 +120,7 @@ def ratio(reward: Any, exposure: Any, unit: Any = None) -> Estimate:
     foretold = value[..., None] * chance
     influence = (rewards - foretold) / total
     effective = float(effective_size(chance))
-    return _estimate(value, influence, unit, effective)
+    return _estimate(value, influence, chance / total, unit, effective)
 
 
 def horvitz_thompson(
@@ -238,14 +238,29 @@ def _require_everywhere(right: np.ndarray, sentence: str, numbers: np.ndarray) -
         raise ValueError(f"{sentence}, got {numbers[place]:g} at {where}; mend or drop that row")
 
 
-def _estimate(value: np.ndarray, influence: np.ndarray, unit: Any, effective: float) -> Estimate:
-    """An estimate from the influence (..., n) of each sample on it."""
+def _estimate(
+    value: np.ndarray,
+    influence: np.ndarray,
+    share: np.ndarray,
+    unit: Any,
+    effective: float,
+) -> Estimate:
+    """An estimate from the influence (..., n) of each sample on it, and the share (n,) of all weight that it has."""
     each = _by_unit(influence, unit)
     units = each.shape[-1]
-    squares = (each**2).sum(-1)
-    freedom = units / (units - 1) if units > 1 else np.nan
-    error = np.sqrt(freedom * squares)
+    moved = each / rest(_by_unit(share, unit))
+    squares = (moved**2).sum(-1)
+    error = np.sqrt((units - 1) / units * squares)
     return _interval(value, error, effective, units)
+
+
+def rest(share: np.ndarray) -> np.ndarray:
+    """The share of all weight (m,) that the others have; NaN where there are none.
+
+    Without a unit a mean moves by its influence over this, exactly: so heavy ones count for what they are (jackknife).
+    """
+    left = 1 - share
+    return np.where(left > 1e-12, left, np.nan)
 
 
 def _by_unit(influence: np.ndarray, unit: Any) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.settings import require
-from .estimators import quantile
+from .estimators import quantile, rest
 from .weights import effective_size
 
 
@@ -138,11 +138,12 @@ def product_limit(
     last = np.searchsorted(moments, end, side="right") - 1
     # Who was at risk at none of them says nothing, but is a unit as the others.
     informs = first <= last
+    never = len(moments) - 1
     lives = Lives(
-        first=np.where(informs, first, 0),
-        last=np.where(informs, last, 0),
+        first=np.where(informs, first, never),
+        last=np.where(informs, last, never),
         died=is_dead & informs,
-        weight=np.where(informs, weights, 0.0),
+        weight=weights,
     )
     asked = np.atleast_1d(at)
     reach = np.searchsorted(moments, asked, side="right")
@@ -247,8 +248,7 @@ def _table(lives: Lives, omega: int, reach: np.ndarray, unit: Any) -> LifeTable:
     whole[1:] = np.cumprod(1 - q)
     share = whole[reach]
     squares, units = _squares(lives, q, at_risk, reach, unit)
-    freedom = units / (units - 1) if units > 1 else np.nan
-    error = share * np.sqrt(freedom * squares)
+    error = share * np.sqrt((units - 1) / units * squares)
     width = quantile(units) * error
     return LifeTable(
         deaths=deaths,
@@ -256,8 +256,8 @@ def _table(lives: Lives, omega: int, reach: np.ndarray, unit: Any) -> LifeTable:
         q=np.where(known, q, np.nan),
         l=share,
         error=error,
-        low=np.clip(share - width, 0, 1),
-        high=np.clip(share + width, 0, 1),
+        low=np.maximum(share - width, 0.0),
+        high=np.minimum(share + width, 1.0),
         effective=float(effective_size(lives.weight)),
         units=units,
     )
@@ -274,14 +274,18 @@ def _squares(
     place, kinds = _kinds(lives, len(q))
     influence = _influence(kinds, q, at_risk, reach)
     count = len(influence)
+    total = lives.weight.sum()
     if unit is None:
-        weight = np.bincount(place, lives.weight**2, count)
+        moves = lives.weight / rest(lives.weight / total)
+        weight = np.bincount(place, moves**2, count)
         return weight @ influence**2, len(place)
     _, owner = np.unique(unit, return_inverse=True)
     units = int(owner.max()) + 1
     pair = owner * count + place
     weight = np.bincount(pair, lives.weight, units * count)
-    each = weight.reshape(units, count) @ influence
+    by_unit = weight.reshape(units, count)
+    others = rest(by_unit.sum(1) / total)
+    each = by_unit @ influence / others[:, None]
     return (each**2).sum(0), units
 
 
