@@ -174,8 +174,8 @@ class GRUPolicy(Policy):
     def gains(self) -> Gains:
         """How much a step can stretch a deviation of what is remembered, of one that `reads_itself`."""
         assert isinstance(self.action_space, spaces.Discrete)
-        symbols = int(self.action_space.n)
-        return gains(self.layers, symbols)
+        space: Any = self.action_space
+        return gains(self.layers, int(space.n))
 
     def soft_step(self, state: State) -> State:
         """What is remembered (R, E, H) next by one that `reads_itself`, if it reads the mean of what it would write."""
