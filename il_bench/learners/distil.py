@@ -5,8 +5,8 @@ what the student writes at this moment, the rest are demonstrations, and everywh
 chances and the student's is descended on. No gradient goes through what is written. Not to be confused with DAgger, which
 keeps all rounds' data and labels: here each text is learned from once, and the labels are whole distributions (one
 question for each symbol, counted); nor with reinforcement learning on the reverse divergence, whose gradient goes through
-the writing too. From random weights it fails, because texts without a sense teach nothing about those with one: it
-begins as a clone.
+the writing too. It begins as a clone, since texts without a sense teach little about those with one; how much that
+matters depends on the language (`--forced 0` leaves it out).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Distil:
     smoothing: float = 1e-3
     """Share of a uniform distribution in the expert's chances: what it never does would cost the reverse one infinitely."""
     forced: float = 0.5
-    """Share of the updates that clone the demonstrations first; from random weights, 0, it fails."""
+    """Share of the updates that clone the demonstrations first; 0 begins with random weights."""
     iterates: int = 1
     """How often, evenly, the policy of the moment is shown while it is learned."""
     training: Training = field(default_factory=Training)

@@ -367,7 +367,7 @@ class Transformer:
         steps = self.truncate
         require(steps >= 0, f"truncate: expected at least 0 steps, got {steps}; 0 takes them all")
 
-    def fit(self, lesson: Lesson) -> TransformerPolicy:
+    def fit(self, lesson: Lesson) -> Policy:
         """See `Net.fit`; all runs train side by side."""
         space = lesson.env.action_space
         shape = Shape(self.heads, self.span, vocabulary(lesson.env.observation_space))
