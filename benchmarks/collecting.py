@@ -235,7 +235,7 @@ def _draw(results: Points) -> None:
         for panel, (place, points) in zip(panels, results.items(), strict=False):
             for name, point in usual(points).items():
                 _dot(panel, point, np.maximum(point.lost, 0), name)
-            panel.set_xscale("symlog", linthresh=1e-3)
+            panel.set_xscale("symlog", linthresh=1e-5)
             panel.set(title=place, xlabel="return lost an episode while collecting", yscale="log")
         panels[0].set_ylabel("D at the end")
         last = panels[-1]
@@ -247,8 +247,7 @@ def _draw(results: Points) -> None:
             for point in ordered:
                 _dot(last, point, point.labels, name if point is ordered[0] else "")
         last.set(title=CURVE, xlabel="expert labels", xscale="log", yscale="log")
-        last.legend(fontsize=8)
-        panels[0].legend(fontsize=8)
+        panels[1].legend(fontsize=8)
 
 
 def _dot(panel: Any, point: Point, across: np.ndarray, label: str) -> None:
