@@ -1,6 +1,6 @@
 """The cascade: how many texts have left the path after t symbols, enumerated, written, and written by trained networks.
 
-The article's formula gives the share that is off the path from the error rate e alone: 1 - (1-e)^t where nothing leads
+The usual formula gives the share that is off the path from the error rate e alone: 1 - (1-e)^t where nothing leads
 back, e/(e+r) (1 - (1-e-r)^t) where one comes back with a rate r. `slip` sets e for any writer, and a network that was
 taught by the expert's own clean texts adds nothing to it, because it never learned a key.
 """
@@ -129,7 +129,7 @@ def results(first: int = 0, seeds: int = SEEDS) -> list[Curve]:
 
 
 def claims(curves: list[Curve]) -> list[Claim]:
-    """What the article says, and what is so."""
+    """What the formula says, and what is so."""
     enumerated = [curve for curve in curves if curve.name.endswith("enumerated")]
     exact = max(float(np.abs(curve.share - curve.theory).max()) for curve in enumerated)
     sigmas = max(curve.sigmas for curve in curves)

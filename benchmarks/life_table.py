@@ -287,7 +287,7 @@ def of_rule(ruled: dict[float, dict[str, float]]) -> list[Claim]:
     bare = ", ".join(f"{row['naive']:.3f}" for row in shares)
     return [
         Claim(
-            f"The article's rule, weights of 1 over the effort while alive, is right only while collecting is rare "
+            f"The rule of thumb, weights of 1 over the effort while alive, is right only while collecting is rare "
             f"(error by share collected: {listed}; naive {bare}): at {most['share']:.0%} it is worse than doing nothing. "
             f"1/(1 - exp(-rate·effort)) never errs.",
             rare["effort"] < 0.01

@@ -44,7 +44,7 @@ class Saying:
         """Its line of the page."""
         command = f"`{self.benchmark}.py`"
         path = HERE / f"{self.benchmark}.json"
-        if not path.exists():
+        if not path.exists() or not self.rests:
             return [self.words, command, "not measured yet", "open"]
         entries = json.loads(path.read_text())["claims"]
         quoted = [only(entries, words, self.benchmark) for words in self.rests]
@@ -173,8 +173,73 @@ CHAPTERS = (
             Saying(
                 "Truncated backpropagation cannot learn what lies further back than its window.",
                 "truncation",
-                ("the slope in the mark", "begins with an empty state", "the state is carried"),
-                "so of the gradient, and of learning where windows begin anew; who carries the state learns to hold it",
+                ("the slope in the mark", "begins with an empty state"),
+                "so where every window begins anew",
+            ),
+            Saying(
+                "It can, if the state is carried from window to window.",
+                "truncation",
+                ("the state is carried",),
+                "so: shared weights learn to hold what no gradient ever reached",
+            ),
+            Saying(
+                "Scheduled sampling cures exposure bias.",
+                "curricula",
+                (),
+                "",
+            ),
+            Saying(
+                "Fine-tuning from a clone spares reinforcement learning most of its way.",
+                "finetuning",
+                (),
+                "",
+            ),
+        ),
+    ),
+    Chapter(
+        "What is seen, and what is not",
+        (
+            Saying(
+                "Specimens show how long animals live.",
+                "life_table",
+                ("Where long lives are found", "Of geometric lifetimes all is known"),
+                "not so: who lives long can be found for longer; weights of 1 over the chance to be found undo it",
+            ),
+            Saying(
+                "Weigh each specimen by 1 over the effort spent while it lived.",
+                "life_table",
+                ("The rule of thumb",),
+                "only while collecting is rare; where most are collected it is worse than nothing",
+            ),
+            Saying(
+                "Weights are always worth their variance.",
+                "life_table",
+                ("Without survivor bias", "Pooled weights, 1 over the mean"),
+                "not so: where nothing is biased own weights lose; pooled ones cost nothing",
+            ),
+            Saying(
+                "The success rate of what was saved is that of what was done.",
+                "success_only",
+                ("Where failures are kept", "Divided by the chance"),
+                "not so, and a known chance mends it at the price of an effective size",
+            ),
+            Saying(
+                "A list that learns from its clicks goes wrong where alpha = L_h + L_x L_fb > 1.",
+                "feedback_loop",
+                ("Two items: ", "The wrong order is a fate", "is necessary and not sufficient"),
+                "alpha is literally that, and must exceed one; that it does is not enough",
+            ),
+            Saying(
+                "A little exploration mends it; what was logged can be corrected.",
+                "feedback_loop",
+                ("Exploring every tenth day", "What is never shown"),
+                "the reverse: exploration alone is no cure, correction is, of what is shown at all",
+            ),
+            Saying(
+                "Inverse propensity weighting must be known to be used.",
+                "rediscovery",
+                ("A clone divides clicks", "DAgger's last round", "After 60 days"),
+                "not so: labels on its own lists teach a learner to divide; cloning teaches it to divide too little",
             ),
         ),
     ),

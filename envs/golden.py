@@ -1,4 +1,4 @@
-"""on_t --gold_t--> on_t+1, any other --> off_t+1; off_t --REC--> on_t+1 unless absorbing: the article's cascade.
+"""on_t --gold_t--> on_t+1, any other --> off_t+1; off_t --REC--> on_t+1 unless absorbing: the cascade.
 
 One right symbol at each step of a path. Who writes another is off the path: for ever where that is absorbing, else until
 it writes REC, which the oracle does with the chance `recovery`. With an error rate e on the path and a rate r of coming
