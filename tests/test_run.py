@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+from dataclasses import fields
 from pathlib import Path
 
 import gymnasium
@@ -618,25 +619,11 @@ def test_the_readme_names_no_flag_that_does_not_exist(capsys):
         command("--help")
     words = capsys.readouterr().out.split()
     known = {word.rstrip(",") for word in words}
-    known |= {
-        "--from",
-        "--list",
-        "--run",
-        "--lipschitz",
-        "--no-video",
-        "--help",
-        "--noise",
-        "--net",
-        "--sample",
-        "--recoverable",
-        "--dagger",
-        "--power",
-        "--steps",
-        "--gamma",
-        "--rate",
-        "--slip",
-        "--units",
-    }
+    known |= {"--from", "--list", "--run", "--help", "--no-video"}
+    known |= {f"--{owner}" for owner in (*il.ENVS, *il.LEARNERS)}
+    for kinds in (il.ENVS, il.LEARNERS, il.NETS):
+        for name in kinds:
+            known |= {f"--{field.name.replace('_', '-')}" for field in fields(kinds[name])}
     for line in re.findall(r"python -m il_bench\.run[^\n`]*", text):
         for flag in re.findall(r"--[a-z-]+", line):
             assert flag in known, line
