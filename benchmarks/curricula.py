@@ -129,7 +129,8 @@ def student(language: str, name: str, learner: Any, seeds: range) -> Student:
     moments = []
     log = Log(iterate=lambda i, policy: moments.append(policy))
     policy = learner.learn(env, il.expert(env), None, log)
-    (end,) = judged(env, {name: policy}, TEXTS)
+    (end,) = judged(env, {"end": policy}, TEXTS)
+    print(f"{language}: {name}", flush=True)
     way = judged(env, {str(i): one for i, one in enumerate(moments)}, GLANCE)
     updates = (np.arange(len(moments)) + 1) * UPDATES // len(moments)
     asked = float(torch.as_tensor(log.asked).double().mean()) / 1000
