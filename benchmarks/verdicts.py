@@ -183,10 +183,16 @@ CHAPTERS = (
                 "so: shared weights learn to hold what no gradient ever reached",
             ),
             Saying(
+                "Perplexity on the expert's texts tells who writes well.",
+                "curricula",
+                ("own texts of teacher forcing cost", "own texts of DAgger"),
+                "not so: three times the cost of their own texts where the expert's cost nearly the same",
+            ),
+            Saying(
                 "Scheduled sampling cures exposure bias.",
                 "curricula",
-                (),
-                "",
+                ("own texts of scheduled, sigmoid", "every schedule makes"),
+                "where the next symbol is a matter of time; where it depends on what was written it ruins the model",
             ),
             Saying(
                 "Fine-tuning from a clone spares reinforcement learning most of its way.",
@@ -212,6 +218,12 @@ CHAPTERS = (
                 "only while collecting is rare; where most are collected it is worse than nothing",
             ),
             Saying(
+                "A biased life table is a little wrong.",
+                "population",
+                ("A cohort's error as collected", "With births the same table"),
+                "of a cohort, and it fades; of a population it compounds",
+            ),
+            Saying(
                 "Weights are always worth their variance.",
                 "life_table",
                 ("Without survivor bias", "Pooled weights, 1 over the mean"),
@@ -234,6 +246,17 @@ CHAPTERS = (
                 "feedback_loop",
                 ("Exploring every tenth day", "What is never shown"),
                 "the reverse: exploration alone is no cure, correction is, of what is shown at all",
+            ),
+            Saying(
+                "Clicks divided by the chance to be seen are relevance.",
+                "wrong_world",
+                (
+                    "In its own world",
+                    "Of visitors who leave",
+                    "Of visitors who trust",
+                    "The affine correction",
+                ),
+                "in the world that they assume",
             ),
             Saying(
                 "Inverse propensity weighting must be known to be used.",
