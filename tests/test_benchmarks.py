@@ -3,6 +3,7 @@
 import ast
 import importlib
 import json
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -452,3 +453,22 @@ def test_a_symbol_costs_something_by_both_ways(load, monkeypatch):
     assert one.ours > 0
     assert one.times == one.plain / one.ours
     assert len(speed.claims([one, one], 1e6)) == 3
+
+
+def test_the_first_page_says_of_the_leaderboard_what_its_results_say():
+    """Those sentences are prose; the numbers in them are the files'."""
+    page = " ".join((FOLDER.parent / "README.md").read_text().split())
+    board = " ".join(said_by("leaderboard"))
+    counts = dict(re.findall(r"(\w+): surely better than bc in (\d+ of \d+)", board))
+    assert {counts[name] for name in ("noise", "dart", "dagger")} == {"5 of 8"}
+    assert (counts["gated"], counts["chunk"]) == ("6 of 7", "1 of 8")
+    assert "On eight tasks" in page
+    assert "surely better than cloning on five and surely worse on none, a gate on six of" in page
+    signs = re.search(r"Of (\d+) foretold signs (\d+) agree", " ".join(said_by("signs")))
+    assert f"Of {signs[1]} signs that theory foretells, {signs[2]} agree" in page
+
+
+def said_by(name):
+    """The sentences of a benchmark's claims."""
+    claims = json.loads((FOLDER / f"{name}.json").read_text())["claims"]
+    return [claim["sentence"] for claim in claims]
