@@ -2,8 +2,8 @@
 
 Scheduled sampling puts the student's own symbols before the demonstration's labels. Where a text goes on by the clock those
 labels stay right, and it mends what teacher forcing learns wrongly, without a question; where a text goes on by what was
-written they are wrong, and it ruins. Perplexity on the expert's texts tells none of this. On the way curves dip: DAgger's
-for a while, scheduled sampling's, where its labels are wrong, for good; whoever stops early inside picks the wrong model.
+written they are wrong, and it ruins. Perplexity on the expert's texts tells none of this. On the way curves dip: some
+for a while, that of scheduled sampling, where its labels are wrong, for good; whoever stops early inside picks the wrong model.
 """
 
 from __future__ import annotations
@@ -13,57 +13,72 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import scribes
 import torch
 from claims import Claim
 from publish import figure, publish, table
+from scribes import DAGGER, DISTILLED, FORCED, SCHEDULES, Writer
 
 import il_bench as il
-from il_bench.core.policy import Log
-from il_bench.records.rows import numbers
-from il_bench.records.twins import compare
+from il_bench.core.policy import Policy
 
-SEEDS, EPISODES, TEXTS, GLANCE = 3, 512, 32, 8
-"""Runs; texts to learn from, to be judged by, and to be judged by on the way."""
-TAUGHT, WRITTEN = 48, 128
-"""Symbols of a text that is learned from, and of one that is judged."""
-UPDATES, ROUNDS = 600, 16
-"""Gradient updates, and rounds of DAgger or moments at which others are looked at on the way."""
-FORCED, LEARNED, PROTECTED, ALIKE = 1.2, 0.95, 0.9, 0.02
+EVERY, GLANCE = 25, 16
+"""Updates from one look on the way to the next, and texts by which a policy is then judged."""
+PATIENCE = 3
+"""Looks without a new best after which whoever stops early stops."""
+DEEP = 0.1
+"""Nats a symbol by which a cost must rise above the best before to be called a dip."""
+ABOVE, LEARNED, PROTECTED, ALIKE = 1.2, 0.95, 0.9, 0.02
 """Bands on `clock`, nats a symbol: teacher forcing's own texts cost more than the first, those of DAgger and distillation
 less than the second, of scheduled sampling less than the third; and the expert's cost all the same to the fourth."""
 RUINED = 2.0
 """How many times as much as under teacher forcing the expert's texts cost on `keyed` when scheduled sampling ends."""
 LANGUAGES = "clock", "keyed"
-SCHEDULES = "linear", "exponential", "sigmoid"
+REPLACED = "scheduled, sigmoid, prompt replaced too"
 
 
 @dataclasses.dataclass(frozen=True)
 class Student:
-    """What one way of learning comes to, a number for each run.
+    """What one way of learning comes to.
 
     Attributes:
-        language, name: of what, by what.
-        own: (R,) what its own texts cost under the oracle, nats a symbol.
-        expert: (R,) what the expert's texts cost under it.
+        end: what it writes at the end.
         questions: labels of the expert, thousands.
-        updates: (K,) of each moment on the way.
-        way_own, way_expert: (K, R) the same costs at these moments.
+        updates: (K,) of each look on the way.
+        way_own, way_expert: (K, R) what its own texts and the expert's cost then, nats a symbol.
     """
 
-    language: str
-    name: str
-    own: np.ndarray
-    expert: np.ndarray
+    end: Writer
     questions: float
     updates: np.ndarray
     way_own: np.ndarray
     way_expert: np.ndarray
 
+    @property
+    def own(self) -> np.ndarray:
+        """What its own texts cost under the oracle, nats a symbol (R,)."""
+        return self.end.own.mean(1)
+
+    @property
+    def expert(self) -> np.ndarray:
+        """What the expert's texts cost under it, nats a symbol (R,)."""
+        return self.end.nll.mean(1)
+
+    def dips(self, whose: str) -> Dips:
+        """Of the cost of "own" texts, or of the "expert"'s, run by run."""
+        way = self.way_own if whose == "own" else self.way_expert
+        falls = [dip(self.updates, cost) for cost in way.T]
+        return Dips(tuple(falls))
+
     def cells(self) -> list[str]:
-        """A row of the table: means, in brackets the worst run; and the deeper of the dips."""
-        costs = [f"{part.mean():.3f} ({part.max():.3f})" for part in (self.own, self.expert)]
-        dips = [str(dip(self.updates, way.mean(1))) for way in (self.way_own, self.way_expert)]
-        return [self.language, self.name, *costs, f"{self.questions:.0f}", *dips]
+        """A row of the table: means, in brackets the worst run; the dips; what stopping early costs."""
+        parts = scribes.taught(self.end.own), scribes.beyond(self.end.own), self.expert
+        costs = [f"{part.mean():.3f} ({part.max():.3f})" for part in parts]
+        dips = [str(self.dips(whose)) for whose in ("own", "expert")]
+        lost = [fall.stopped for fall in self.dips("own").falls]
+        early = f"{np.mean(lost):.2f} ({max(lost):.2f})"
+        names = [self.end.language, self.end.name]
+        return [*names, *costs, f"{self.questions:.0f}", *dips, early]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,12 +90,14 @@ class Dip:
         best: the update of that best.
         length: updates until it is as good again; None if it never is.
         loss: what whoever stops at that best loses beside the end; below 0 it is a gain.
+        stopped: what whoever stops after `PATIENCE` looks without a new best loses beside the end, likewise.
     """
 
     depth: float
     best: int
     length: int | None
     loss: float
+    stopped: float
 
     def __str__(self) -> str:
         end = "for good" if self.length is None else f"for {self.length}"
@@ -96,94 +113,128 @@ def dip(updates: np.ndarray, cost: np.ndarray) -> Dip:
     again = np.flatnonzero(cost[deepest:] <= cost[before])
     length = int(updates[deepest + again[0]] - updates[before]) if len(again) else None
     loss = float(cost[before] - cost[-1])
-    return Dip(float(rise[deepest]), int(updates[before]), length, loss)
+    stopped = float(cost[stop(cost)] - cost[-1])
+    return Dip(float(rise[deepest]), int(updates[before]), length, loss, stopped)
 
 
-def learners(language: str) -> dict[str, Any]:
+def stop(cost: np.ndarray) -> int:
+    """The look (of costs (K,)) to which whoever stops early goes back."""
+    best = 0
+    for look, now in enumerate(cost):
+        if now < cost[best]:
+            best = look
+        elif look - best >= PATIENCE:
+            break
+    return best
+
+
+@dataclasses.dataclass(frozen=True)
+class Dips:
+    """The deepest dip of each run."""
+
+    falls: tuple[Dip, ...]
+
+    @property
+    def depth(self) -> float:
+        """Their median depth, nats a symbol."""
+        return float(np.median([fall.depth for fall in self.falls]))
+
+    @property
+    def passing(self) -> list[Dip]:
+        """The deep ones out of which a run comes back."""
+        return [fall for fall in self.falls if fall.depth > DEEP and fall.length is not None]
+
+    @property
+    def lasting(self) -> list[Dip]:
+        """The deep ones out of which none does."""
+        return [fall for fall in self.falls if fall.depth > DEEP and fall.length is None]
+
+    def __str__(self) -> str:
+        """Such as "0.31 (3 pass, after 50; 1 lasts)"."""
+        parts = []
+        if self.passing:
+            length = np.median([fall.length for fall in self.passing])
+            parts.append(f"{len(self.passing)} pass, in {length:.0f}")
+        if self.lasting:
+            parts.append(f"{len(self.lasting)} last")
+        shown = "; ".join(parts) or "none deep"
+        return f"{self.depth:.2f} ({shown})"
+
+
+def ways(language: str, lessons: il.Training) -> dict[str, Any]:
     """Ways of learning a language, by name."""
-    training = il.Training(net="gru", updates=UPDATES, lr=5e-3, units=32, embedding=16, sequences=32)  # fmt: skip
-    common = {"episodes": EPISODES, "iterates": ROUNDS, "training": training}
-    # A schedule that never lets go is teacher forcing, looked at on the way.
-    forced = il.Scheduled(schedule="constant", least=1.0, **common)
-    schedules = {f"scheduled, {one}": il.Scheduled(schedule=one, **common) for one in SCHEDULES}
-    if language == "clock":
-        unprotected = il.Scheduled(protect=0, **common)
-        schedules["scheduled, sigmoid, prompt replaced too"] = unprotected
-    each = EPISODES // ROUNDS
-    dagger = il.DAgger(ROUNDS, each, beta="constant", p=0.5, training=training)
-    distil = il.Distil(divergence="forward", **common)
-    return {"teacher forcing": forced, **schedules, "DAgger, beta 1/2": dagger, "distillation": distil}  # fmt: skip
+    usual = scribes.ways(lessons)
+    if language != "clock":
+        return usual
+    replaced = il.Scheduled(episodes=scribes.EPISODES, protect=0, training=lessons)
+    return {**usual, REPLACED: replaced}
 
 
-def judged(env: Any, policies: dict[str, Any], texts: int) -> list[dict[str, np.ndarray]]:
-    """The numbers of policies that write longer texts than they were taught by."""
-    longer = dataclasses.replace(env, horizon=WRITTEN, slip=0.0)
-    record = compare(longer, il.expert(longer), policies, episodes=texts)
-    return [numbers(record, learner) for learner in range(1, 1 + len(policies))]
-
-
-def student(language: str, name: str, learner: Any, seeds: range) -> Student:
-    """What comes of a learner, and of it on the way. DAgger's texts slip, so that it sees what is seldom."""
-    slip = 0.02 if isinstance(learner, il.DAgger) else 0.0
-    env = il.make(language, horizon=TAUGHT, slip=slip, seeds=seeds)
-    moments = []
-    log = Log(iterate=lambda i, policy: moments.append(policy))
-    policy = learner.learn(env, il.expert(env), None, log)
-    (end,) = judged(env, {"end": policy}, TEXTS)
+def student(language: str, name: str, seeds: range) -> Student:
+    """What comes of a way of learning, and of it on the way."""
+    moments: list[tuple[int, Policy]] = []
+    lessons = scribes.training(lambda made, policy: moments.append((made, policy)), EVERY)
+    learner = ways(language, lessons)[name]
+    policy, questions = scribes.learned(language, learner, seeds)
+    (end,) = scribes.written(language, {name: policy}, seeds, scribes.TEXTS)
+    looks = {str(made): one for made, one in moments}
+    way = scribes.written(language, looks, seeds, GLANCE)
+    own = [one.own.mean(1) for one in way]
+    expert = [one.nll.mean(1) for one in way]
+    updates = np.array([made for made, _ in moments])
     print(f"{language}: {name}", flush=True)
-    way = judged(env, {str(i): one for i, one in enumerate(moments)}, GLANCE)
-    updates = (np.arange(len(moments)) + 1) * UPDATES // len(moments)
-    asked = float(torch.as_tensor(log.asked).double().mean()) / 1000
-    own, expert = (np.stack([one[key] for one in way]) for key in ("nll_on", "nll_off"))
-    return Student(language, name, end["nll_on"], end["nll_off"], asked, updates, own, expert)
+    return Student(end, questions, updates, np.stack(own), np.stack(expert))
 
 
-def results(first: int = 0, seeds: int = SEEDS) -> list[Student]:
+def results(first: int = 0, seeds: int = scribes.SEEDS) -> list[Student]:
     """All students; the first seed is `first`."""
     chosen = range(first, first + seeds)
-    return [
-        student(language, name, learner, chosen)
-        for language in LANGUAGES
-        for name, learner in learners(language).items()
-    ]
+    lessons = scribes.training()
+    names = {language: list(ways(language, lessons)) for language in LANGUAGES}
+    return [student(language, name, chosen) for language in LANGUAGES for name in names[language]]
 
 
 def claims(students: list[Student]) -> list[Claim]:
     """What is said of curricula, and what is so."""
-    clock = {one.name: one for one in students if one.language == "clock"}
-    keyed = {one.name: one for one in students if one.language == "keyed"}
-    said = [band(clock, "teacher forcing", FORCED, above=True)]
-    said += [band(clock, name, LEARNED) for name in ("DAgger, beta 1/2", "distillation")]
+    clock = {one.end.name: one for one in students if one.end.language == "clock"}
+    keyed = {one.end.name: one for one in students if one.end.language == "keyed"}
+    said = [band(clock, FORCED, ABOVE, above=True)]
+    said += [band(clock, name, LEARNED) for name in (DAGGER, DISTILLED)]
     said += [band(clock, f"scheduled, {name}", PROTECTED) for name in SCHEDULES]
-    temporary = passing(clock["DAgger, beta 1/2"])
-    return [*said, blind(clock), ruined(keyed), temporary, lasting(keyed)]
+    return [*said, blind(clock), ruined(keyed), passing(clock[DAGGER]), lasting(keyed)]
 
 
 def band(students: dict[str, Student], name: str, limit: float, above: bool = False) -> Claim:
     """Whether own texts of every run are on one side of a limit."""
     own = students[name].own
     side = "above" if above else "below"
-    holds = own.min() > limit if above else own.max() < limit
-    words = f"On `clock` own texts of {name} cost {own.mean():.3f} nats a symbol (goal: {side} {limit:g} in every run)."
-    return Claim(words, bool(holds))
+    within = own > limit if above else own < limit
+    goal = f"goal: {side} {limit:g} in every run"
+    words = f"On `clock` own texts of {name} cost {own.mean():.3f} nats a symbol ({goal})."
+    missed = (
+        f"On `clock` own texts of {name} cost {own.min():.3f} to {own.max():.3f} nats a symbol, "
+        f"{own.mean():.3f} on average; {within.sum()} of {len(own)} runs are {side} {limit:g} ({goal})."
+    )
+    return Claim(words, bool(within.all()), missed)
 
 
 def blind(students: dict[str, Student]) -> Claim:
     """Whether the expert's texts cost all the same."""
-    names = "teacher forcing", "scheduled, sigmoid", "DAgger, beta 1/2", "distillation"
-    costs = [students[name].expert.mean() for name in names]
-    apart = max(costs) - min(costs)
+    names = FORCED, "scheduled, sigmoid", DAGGER, DISTILLED
+    costs = {name: students[name].expert.mean() for name in names}
+    apart = max(costs.values()) - min(costs.values())
     goal = f"goal: {ALIKE:g}"
     words = (
         f"The expert's texts cost them the same to {apart:.3f} ({goal}): perplexity cannot see it."
     )
-    instead = f"The expert's texts cost them up to {apart:.3f} apart ({goal}): perplexity sees some of it."
+    shown = ", ".join(f"{name} {cost:.3f}" for name, cost in costs.items())
+    instead = f"The expert's texts cost them up to {apart:.3f} apart ({goal}; {shown}): perplexity sees some of it."
     return Claim(words, bool(apart < ALIKE), instead)
 
 
 def ruined(students: dict[str, Student]) -> Claim:
     """Whether scheduled sampling ruins where labels are wrong."""
-    forced = students["teacher forcing"].expert.mean()
+    forced = students[FORCED].expert.mean()
     times = min(students[f"scheduled, {name}"].expert.mean() for name in SCHEDULES) / forced
     goal = f"goal: {RUINED:g}"
     words = f"On `keyed` every schedule makes the expert's texts cost at least {times:.1f} times as much ({goal})."
@@ -191,23 +242,23 @@ def ruined(students: dict[str, Student]) -> Claim:
 
 
 def passing(one: Student) -> Claim:
-    """Whether DAgger's curve on the clock dips for a while."""
-    fall = dip(one.updates, one.way_own.mean(1))
-    inside = f"who stops early inside loses {fall.loss:.2f}"
-    words = f"DAgger's own texts on `clock` dip: {fall}; {inside}."
-    return Claim(
-        words, fall.depth > 0.1 and fall.length is not None, f"DAgger's dip on `clock`: {fall}."
-    )
+    """Whether DAgger's curve on the clock dips for a while in every run."""
+    dips = one.dips("own")
+    every = len(dips.passing) == len(dips.falls)
+    lost = [fall.stopped for fall in dips.falls]
+    patience = PATIENCE * EVERY
+    cost = f"{np.mean(lost):.2f} nats a symbol ({max(lost):.2f} at worst)"
+    early = f"early stopping with a patience of {patience} updates costs {cost}"
+    words = f"DAgger's own texts on `clock` dip and come back in every run, {dips}; {early}."
+    instead = f"DAgger's dips on `clock` by median depth and runs: {dips}; {early}."
+    return Claim(words, every, instead)
 
 
 def lasting(students: dict[str, Student]) -> Claim:
-    """Whether what scheduled sampling loses on `keyed` is never regained."""
-    falls = {
-        name: dip(students[f"scheduled, {name}"].updates, students[f"scheduled, {name}"].way_expert.mean(1))
-        for name in SCHEDULES
-    }  # fmt: skip
-    shown = "; ".join(f"{name} {fall}" for name, fall in falls.items())
-    holds = all(fall.depth > 0.1 and fall.length is None for fall in falls.values())
+    """Whether what scheduled sampling loses on `keyed` is never regained, in any run."""
+    falls = {name: students[f"scheduled, {name}"].dips("expert") for name in SCHEDULES}
+    shown = "; ".join(f"{name} {dips}" for name, dips in falls.items())
+    holds = all(len(dips.lasting) == len(dips.falls) for dips in falls.values())
     words = f"What scheduled sampling unlearns on `keyed` is not regained: {shown}."
     return Claim(words, holds, f"Dips of scheduled sampling on `keyed`: {shown}.")
 
@@ -217,9 +268,9 @@ def draw(students: list[Student]) -> None:
     with figure("curricula", 2) as panels:
         for panel, language in zip(panels, LANGUAGES, strict=True):
             for one in students:
-                if one.language == language:
+                if one.end.language == language:
                     way = one.way_own if language == "clock" else one.way_expert
-                    panel.plot(one.updates, way.mean(1), label=one.name)
+                    panel.plot(one.updates, way.mean(1), label=one.end.name)
             whose = "own" if language == "clock" else "the expert's"
             panel.set_ylabel(f"{language}: {whose} texts, nats a symbol")
             panel.set_xlabel("updates")
@@ -227,25 +278,41 @@ def draw(students: list[Student]) -> None:
 
 
 def main() -> None:
-    """So many seeds, 512 texts to learn from, 32 to be judged by."""
+    """So many seeds; each is taught by 2,000 texts, and judged by 32 of its own and of the expert's."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--seeds", type=int, default=SEEDS)
+    parser.add_argument("--seeds", type=int, default=scribes.SEEDS)
     count = parser.parse_args().seeds
     torch.set_num_threads(1)
     students = results(seeds=count)
     draw(students)
-    header = ["language", "learner", "own texts", "the expert's texts", "questions, thousands"]
-    header += ["dip of own", "dip of the expert's"]
+    header = ["language", "learner", "own, as long as taught", "own, beyond", "the expert's"]
+    header += [
+        "questions, thousands",
+        "dips of own",
+        "dips of the expert's",
+        "lost by stopping early",
+    ]
     caption = (
-        f"Nats a symbol over {WRITTEN} symbols, taught by {EPISODES} texts of {TAUGHT}; means of {count} seeds, in "
-        "brackets the worst; dips: by how much, after which update, and for how many updates."
+        f"Nats a symbol over {scribes.WRITTEN - 1} symbols, taught by {scribes.EPISODES} texts of {scribes.TAUGHT}; "
+        f"means of {count} seeds, in brackets the worst. Dips: median depth, how many runs come back from more than "
+        f"{DEEP:g} and in how many updates, and how many do not, at a look each {EVERY} updates. Lost: by going back "
+        f"to the best look once {PATIENCE} brought no better one, beside the end."
     )
-    costs = {
-        f"{one.language}, {one.name}": {"own": one.own.tolist(), "expert": one.expert.tolist()}
-        for one in students
-    }
     rows = table(header, [one.cells() for one in students])
+    costs = {f"{one.end.language}, {one.end.name}": kept(one) for one in students}
     publish("curricula", claims(students), rows, caption, costs=costs)
+
+
+def kept(one: Student) -> dict[str, Any]:
+    """A student's numbers in the result file."""
+    return {
+        "own": one.own.tolist(),
+        "beyond": scribes.beyond(one.end.own).tolist(),
+        "expert": one.expert.tolist(),
+        "updates": one.updates.tolist(),
+        "way_own": one.way_own.round(4).tolist(),
+        "way_expert": one.way_expert.round(4).tolist(),
+    }
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ AIDS = {
     "claims",
     "publish",
     "reseed",
+    "scribes",
     "tasks",
     "unbreakable_inputs",
     "unbreakable_kills",
@@ -424,21 +425,73 @@ def test_a_dip_ends_where_it_is_as_good_again(load):
     lasting = curricula.dip(updates, np.array([3.0, 2.0, 2.5, 4.0, 3.0]))
     assert (lasting.depth, lasting.best, lasting.length, lasting.loss) == (2.0, 20, None, -1.0)
     assert str(curricula.dip(updates, np.array([5.0, 4.0, 3.0, 2.0, 1.0]))) == "none"
+    both = curricula.Dips((passing, lasting))
+    assert str(both) == "2.00 (1 pass, in 20; 1 last)"
 
 
-def test_curricula_look_at_every_learner_on_the_way(load, monkeypatch):
+def test_early_stopping_inside_a_dip_goes_back_before_it(load):
+    """Three looks in vain are enough to stop, and what comes later is never seen."""
     curricula = load("curricula")
-    monkeypatch.setattr(curricula, "UPDATES", 4)
-    monkeypatch.setattr(curricula, "ROUNDS", 2)
-    monkeypatch.setattr(curricula, "TAUGHT", 4)
-    monkeypatch.setattr(curricula, "WRITTEN", 6)
-    monkeypatch.setattr(curricula, "EPISODES", 4)
-    learner = curricula.learners("clock")["distillation"]
-    one = curricula.student("clock", "distillation", learner, range(2))
-    assert one.own.shape == one.expert.shape == (2,)
-    assert one.way_own.shape == (2, 2)
-    assert one.updates.tolist() == [2, 4]
-    assert one.questions == (4 + 2 * 4) * 4 / 1000
+    cost = np.array([3.0, 2.0, 4.0, 5.0, 4.0, 1.0])
+    assert curricula.PATIENCE == 3
+    assert curricula.stop(cost) == 1
+    assert curricula.stop(cost[[0, 1, 2, 3, 5]]) == 4
+    assert curricula.dip(np.arange(6), cost).stopped == 1.0
+
+
+def test_curricula_look_at_every_learner_on_the_way(load, small_scribes, monkeypatch):
+    curricula = load("curricula")
+    monkeypatch.setattr(curricula, "EVERY", 2)
+    for name in ("distillation", "DAgger, beta 0.5"):
+        one = curricula.student("clock", name, range(2))
+        assert one.own.shape == one.expert.shape == (2,)
+        assert one.way_own.shape == (2, 2)
+        assert one.updates.tolist() == [2, 4]
+        last = one.way_own[-1]
+        assert np.isfinite(last).all()
+    assert one.questions == 4 * 4 / 1000
+
+
+@pytest.fixture
+def small_scribes(load, monkeypatch):
+    """Few and short texts, and 4 updates."""
+    scribes = load("scribes")
+    sizes = {"UPDATES": 4, "ROUNDS": 2, "TAUGHT": 4, "WRITTEN": 6, "EPISODES": 4, "TEXTS": 2}
+    for name, size in sizes.items():
+        monkeypatch.setattr(scribes, name, size)
+    return scribes
+
+
+def test_a_look_changes_nothing_of_what_is_learned(small_scribes):
+    looks = []
+    watched = small_scribes.training(lambda made, policy: looks.append(made), 2)
+    for name in small_scribes.ways(watched):
+        policies = []
+        for lessons in (watched, small_scribes.training()):
+            learner = small_scribes.ways(lessons)[name]
+            policy, _ = small_scribes.learned("keyed", learner, range(1))
+            policies.append(policy)
+        pairs = zip(*(policy.layers for policy in policies), strict=True)
+        assert all(torch.equal(one, two) for one, two in pairs), name
+    assert looks == [2, 4] * len(small_scribes.ways(watched))
+
+
+def test_symbols_beyond_the_length_that_was_taught_are_told_apart(small_scribes):
+    each = np.array([[1.0, 1.0, 4.0, 2.0, 6.0]])
+    assert small_scribes.taught(each) == [2.0]
+    assert small_scribes.beyond(each) == [4.0]
+
+
+def test_exposure_bias_has_a_row_for_every_way_in_every_language(load, small_scribes, monkeypatch):
+    bias = load("exposure_bias")
+    monkeypatch.setattr(small_scribes, "UPDATES", 2)
+    writers, tempered = results = bias.results(seeds=2)
+    names = list(small_scribes.ways(small_scribes.training()))
+    expected = [(language, name) for language in bias.PUBLISHED for name in names]
+    assert [(one.language, one.name) for one in writers] == expected
+    assert len(tempered) == len(bias.TEMPERATURES)
+    assert len({len(bias.cells(one)) for one in [*writers, *tempered]}) == 1
+    assert len(bias.claims(results)) == 10
 
 
 def test_a_symbol_costs_something_by_both_ways(load, monkeypatch):
