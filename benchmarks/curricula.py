@@ -296,7 +296,7 @@ def main() -> None:
         f"Nats a symbol over {scribes.WRITTEN - 1} symbols, taught by {scribes.EPISODES} texts of {scribes.TAUGHT}; "
         f"means of {count} seeds, in brackets the worst. Dips: median depth, how many runs come back from more than "
         f"{DEEP:g} and in how many updates, and how many do not, at a look each {EVERY} updates. Lost: by going back "
-        f"to the best look once {PATIENCE} brought no better one, beside the end."
+        f"to the best look once {PATIENCE} brought no better one, beside the end. {scribes.minutes()}"
     )
     rows = table(header, [one.cells() for one in students])
     costs = {f"{one.end.language}, {one.end.name}": kept(one) for one in students}

@@ -7,6 +7,7 @@ those that were learned from, so that what is true of the one length and not bey
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -66,7 +67,7 @@ class Watched:
 
 def training(look: Look | None = None, every: int = 1) -> il.Training:
     """How all of them learn; `look` is called after every so many updates."""
-    net = GRU(units=64, embedding=32, sequences=32)
+    net = GRU(units=64, embedding=32, sequences=16)
     watched = net if look is None else Watched(net, look, every)
     return il.Training(watched, updates=UPDATES, lr=3e-3)
 
@@ -143,3 +144,8 @@ def taught(each: np.ndarray) -> np.ndarray:
 def beyond(each: np.ndarray) -> np.ndarray:
     """The same over those beyond it."""
     return each[:, TAUGHT - 1 :].mean(1)
+
+
+def minutes() -> str:
+    """How long this process has computed, in words."""
+    return f"It took {time.process_time() / 60:.0f} minutes of one core."

@@ -35,8 +35,8 @@ class Distil:
     """Expert episodes to learn from."""
     own: float = 1.0
     """Share of texts in a minibatch that the student writes itself, lambda; the others are the expert's."""
-    divergence: Kind = "forward"
-    """From expert o to student p: KL(o || p), KL(p || o), or jsd between the two."""
+    divergence: Kind = "jsd"
+    """Between expert o and student p: forward KL(o || p), reverse KL(p || o), or jsd, which is between the two."""
     balance: float = 0.5
     """Of jsd, above 0 and below 1: towards 0 it is the forward divergence, towards 1 the reverse one."""
     sampling_temperature: float = 1.0
