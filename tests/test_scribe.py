@@ -229,6 +229,19 @@ def test_what_is_never_done_has_a_gradient(kind):
     assert logits.grad.isfinite().all()
 
 
+def test_by_default_distillation_does_not_pull_where_all_is_wrong():
+    """The forward divergence does, with all its force p - o, and unlearns on the way what was nearly right."""
+    usual = il.Distil()
+    pulls = {}
+    for kind in (usual.divergence, "forward"):
+        logits = torch.tensor([[[0.0, 0.0, 20.0]]], requires_grad=True)
+        chances = torch.tensor([[[1.0, 0.0, 0.0]]])
+        Divergence(kind, usual.balance)(logits, chances).sum().backward()
+        pulls[kind] = logits.grad.abs().max().item()
+    assert pulls["forward"] == pytest.approx(1.0)
+    assert pulls[usual.divergence] < 1e-6
+
+
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [("forward", {}), ("reverse", {"own": 0.5}), ("jsd", {"balance": 0.3})],

@@ -7,6 +7,11 @@ keeps all rounds' data and labels: here each text is learned from once, and the 
 question for each symbol, counted); nor with reinforcement learning on the reverse divergence, whose gradient goes through
 the writing too. It begins as a clone, since texts without a sense teach little about those with one; how much that
 matters depends on the language (`--forced 0` leaves it out).
+
+By default the divergence is the one between the two. The forward one pulls with all its force, p - o, wherever the
+student is altogether wrong, which right after a short clone is much of what it writes, and unlearns on the way what was
+nearly right; the one between them hardly pulls there. On `clock` and `keyed` it ends at the oracle's own cost, where the
+forward one ends above it or far above (benchmarks/NOTES.md).
 """
 
 from __future__ import annotations
