@@ -98,9 +98,8 @@ class TokenEnv(Env):
         """The symbol is written, or another where the step slips."""
         place = self._place(state)
         symbol = self.written(action[..., 0], noise)
-        chances = self.automaton.at(place)
-        its = chances.gather(-1, symbol.long()[..., None])
-        off = (its == 0).to(state.dtype)
+        its = self.automaton.chance(place, symbol)
+        off = (its == 0).to(state.dtype)[..., None]
         following = self.automaton.after(place, symbol)
         symbols = self._symbols(state)
         older = symbols[..., :-1]
@@ -119,6 +118,8 @@ class TokenEnv(Env):
     @final
     def written(self, chosen: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """The symbols (R, E) that are written where symbols (R, E) were chosen, under normal noise (R, E, 4)."""
+        if max(self.values("slip")) == 0:
+            return chosen
         coin = _uniform(noise[..., :2])
         place = _uniform(noise[..., 2:])
         symbols = self.automaton.symbols
@@ -135,10 +136,8 @@ class TokenEnv(Env):
     @final
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """Log-likelihood of what was written under the smoothed oracle, nats: a text's return is minus its NLL."""
-        symbols = self._symbols(next_state)
-        symbol = symbols[..., :1].long()
-        chances = self.oracle(state)
-        its = chances.gather(-1, symbol)[..., 0]
+        latest = self._symbols(next_state)[..., 0]
+        its = self.automaton.chance(self._place(state), latest)
         exact = (1 - self.smooth) * its
         uniform = self.smooth / self.automaton.symbols
         return (exact + uniform).log()
