@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core.settings import require
-from .estimators import quantile
+from .freedom import quantile
 
 STEPS = 100
 """Newton's steps at most."""
@@ -312,7 +312,7 @@ def _bias(
     squares = (influence**2).sum(0)
     known = np.where(tied, logs - logs[0], np.nan)
     error = np.where(tied, np.sqrt(freedom * squares), np.nan)
-    width = quantile(units) * error
+    width = quantile(units - 1) * error
     return PositionBias(
         rank=rank,
         theta=np.exp(known),
