@@ -179,3 +179,7 @@ def test_a_run_with_features_alone_is_the_run_among_others():
     env = tiny("ranked", seeds=4, features=2)
     for name in ("naive", "corrected"):
         assert gain(env, name)[2] == gain(env[2], name)[0]
+
+
+def test_lists_with_features_keep_the_contract():
+    il.check(tiny("ranked", features=2, lists=5))

@@ -174,17 +174,24 @@ def loss(weight: np.ndarray, lists: Lists) -> Loss:
     expected = of_list[:, None] * chance
     each = np.einsum("li,lid->ld", expected - share, features)
     mean = np.einsum("li,lid->ld", chance, features)
-    squares = np.einsum("li,lid,lie->de", expected, features, features)
-    between = np.einsum("l,ld,le->de", of_list, mean, mean)
+    rows = features.reshape(-1, len(weight))
+    within = _products(rows, expected.ravel())
+    between = _products(mean, of_list)
     pull = PENALTY * weight
     size = np.eye(len(weight))
     return Loss(
         weight=weight,
         value=float((share * surprise).sum() + pull @ weight / 2),
         slope=each.sum(0) + pull,
-        curvature=squares - between + PENALTY * size,
+        curvature=within - between + PENALTY * size,
         each=each,
     )
+
+
+def _products(rows: np.ndarray, heavy: np.ndarray) -> np.ndarray:
+    """Sums (d, d) of products of the columns of rows (m, d), each row counted by a weight (m,)."""
+    weighted = heavy[:, None] * rows
+    return weighted.T @ rows
 
 
 def _softmax(scores: np.ndarray, shown: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
