@@ -105,7 +105,7 @@ def readings(
 
 
 def judged(weight: np.ndarray, world: World) -> tuple[float, float]:
-    """nDCG of lists of new items, and the relative error of the weights."""
+    """Gain (nDCG) of lists of new items, and the relative error of the weights."""
     order = np.argsort(-(world.features[LISTS:] @ weight), 1)
     sorted_by = np.take_along_axis(world.relevance[LISTS:], order, 1)
     apart = np.linalg.norm(weight - world.taste)

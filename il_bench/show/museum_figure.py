@@ -10,9 +10,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from ..paint.canvas import colour_of
-from .figure import INK, SOFT, headline, panels
+from .figure import INK, headline, panels
+from .style import LOOKS
 
-NAIVE, CORRECTED, DELAYED = SOFT, colour_of(2), colour_of(1)
+NAIVE = colour_of(LOOKS["naive"])
+CORRECTED = colour_of(LOOKS["corrected"])
+DELAYED = colour_of(LOOKS["dagger"])
 """Colours of the ages as they were collected, with weights, and counted from the first sight on."""
 STYLES = {NAIVE: "--", CORRECTED: "-", DELAYED: ":"}
 """Their lines."""
