@@ -11,23 +11,22 @@ SHARES = [np.full(5, 0.2), np.array([0.7, 0.2, 0.1, 0.0]), 0.5 ** np.arange(1, 9
 
 
 def by_matrix(share, variance):
-    """Factors and degrees of freedom of Σ factor·deviation², from the covariance of deviations, entry by entry."""
+    """What is left of squared deviations, and the degrees of freedom, from their covariance, entry by entry."""
     pull = np.eye(len(share)) - np.outer(share, np.ones(len(share)))
     covariance = pull @ np.diag(variance) @ pull.T
-    left = np.diag(covariance)
-    factor = np.divide(variance, left, out=np.ones(len(share)), where=left > 0)
-    product = np.diag(factor) @ covariance
-    return factor, np.trace(product) ** 2 / np.trace(product @ product)
+    left = np.divide(np.diag(covariance), variance, out=np.ones(len(share)), where=variance > 0)
+    product = np.diag(1 / left) @ covariance
+    return left, np.trace(product) ** 2 / np.trace(product @ product)
 
 
 @pytest.mark.parametrize("share", SHARES)
 def test_sums_are_those_of_the_matrix(share):
-    counts = freedom.of_counts(share)
-    rewards = freedom.of_rewards(share)
+    counts = freedom.of_counts(7 * share)
+    rewards = freedom.of_rewards(7 * share)
     for got, variance in ((counts, share), (rewards, share**2 / (share**2).sum())):
-        factor, degrees = by_matrix(share, variance)
+        left, degrees = by_matrix(share, variance)
         heavy = share > 0
-        np.testing.assert_allclose(got.factor[heavy], factor[heavy])
+        np.testing.assert_allclose(got.left[heavy], left[heavy])
         np.testing.assert_allclose(got.degrees, degrees)
 
 
@@ -37,7 +36,7 @@ def test_equal_weights_are_student_s():
     for got in (estimators.naive(reward), estimators.hajek(reward, np.full(5, 0.3))):
         np.testing.assert_allclose([got.low, got.high, got.degrees], [low, high, 4])
     same = freedom.alike(5)
-    np.testing.assert_allclose([same.factor, same.degrees], [1.25, 4])
+    np.testing.assert_allclose([same.left, same.degrees], [0.8, 4])
 
 
 def by_units(got):

@@ -99,9 +99,9 @@ def weighted(reward: Any, weight: Any, unit: Any = None) -> Estimate:
     value = anchor[..., 0] + apart
     deviation = rewards - value[..., None]
     influence = weights * deviation / total
-    share = _by_unit(weights / total, unit)
+    freedom = of_rewards(_by_unit(weights, unit))
     effective = float(effective_size(weights))
-    return _estimate(value, _by_unit(influence, unit), of_rewards(share), effective)
+    return _estimate(value, _by_unit(influence, unit), freedom, effective)
 
 
 def ratio(reward: Any, exposure: Any, unit: Any = None) -> Estimate:
@@ -120,9 +120,9 @@ def ratio(reward: Any, exposure: Any, unit: Any = None) -> Estimate:
     value = rewards.sum(-1) / total
     foretold = value[..., None] * chance
     influence = (rewards - foretold) / total
-    share = _by_unit(chance / total, unit)
+    freedom = of_counts(_by_unit(chance, unit))
     effective = float(effective_size(chance))
-    return _estimate(value, _by_unit(influence, unit), of_counts(share), effective)
+    return _estimate(value, _by_unit(influence, unit), freedom, effective)
 
 
 def horvitz_thompson(
@@ -244,7 +244,8 @@ def _estimate(
     value: np.ndarray, influence: np.ndarray, freedom: Freedom, effective: float
 ) -> Estimate:
     """An estimate from the influence (..., m) of each unit on it."""
-    variance = (freedom.factor * influence**2).sum(-1)
+    squares = influence**2 / freedom.left
+    variance = squares.sum(-1)
     units = influence.shape[-1]
     return _interval(value, np.sqrt(variance), freedom.degrees, effective, units)
 

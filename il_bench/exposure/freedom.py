@@ -16,8 +16,8 @@ import numpy as np
 
 LEVEL = 0.95
 """The chance with which an interval holds what it is of."""
-LEAST = 1e-12
-"""What must be left of a deviation if anything is to be known of it."""
+ALONE = 1e-6
+"""Share of all weight below which the others know nothing of the variance beside one."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Freedom:
     """Of a weighted mean.
 
     Attributes:
-        factor: (m,), or a number for all: how much larger squared deviations are than they look; NaN of one alone.
+        left: (m,), or a number for all: the part of squared deviations that is there on the average; NaN of one alone.
         degrees: Student's degrees of freedom, at least 1; NaN of one alone.
     """
 
-    factor: np.ndarray | float
+    left: np.ndarray | float
     degrees: float
 
     @property
@@ -38,49 +38,58 @@ class Freedom:
         return quantile(self.degrees)
 
 
+NONE = Freedom(np.nan, np.nan)
+"""Of one alone."""
+
+
 def alike(units: int) -> Freedom:
     """Of units of equal weight."""
     if units < 2:
-        return Freedom(np.nan, np.nan)
-    return Freedom(units / (units - 1), units - 1.0)
+        return NONE
+    return Freedom(1 - 1 / units, units - 1.0)
 
 
-def of_rewards(share: np.ndarray) -> Freedom:
-    """Of Σ(w·y)/Σw, where rewards vary alike, whatever they weigh.
+def of_rewards(weight: np.ndarray) -> Freedom:
+    """Of Σ(w·y)/Σw, where rewards vary alike, whatever they weigh; from the weights (m,) of units.
 
-    Args:
-        share: (m,) of all weight that each unit has; they sum to 1.
+    With shares h of all weight, deviations covary as (I - 1h')(I - h1'), of which 1 - 2h + Σh² is on the diagonal. The
+    degrees of freedom are the squared trace over the trace of the square, which falls into sums over units.
     """
-    squares = share**2
-    total = squares.sum()
-    return _freedom(share, squares / total, total)
-
-
-def of_counts(share: np.ndarray) -> Freedom:
-    """Of Σy/Σe, where y varies in proportion to e, as counts do.
-
-    Args:
-        share: (m,) of all exposure that each unit has; they sum to 1.
-    """
-    return _freedom(share, share, share)
-
-
-def _freedom(share: np.ndarray, variance: np.ndarray, own: np.ndarray | float) -> Freedom:
-    """From shares h and the shares s of the variance (m,) that units cause; `own` is h²/s.
-
-    Deviations covary as K = (I - h1') diag(s) (I - 1h'). Of the diagonal s (1 - 2h + h²/s) is there, s should be; the
-    degrees of freedom are 1 over the sum of the squares of all K_ij / sqrt(left_i left_j), which falls into plain sums.
-    """
-    left = 1 + own - 2 * share
-    left[left < LEAST] = np.nan
-    factor = 1 / left
-    whole = factor * variance
-    pull = float(factor @ share**2)
-    mixed = float(whole @ share)
-    double = float(whole @ variance)
-    single = float(whole @ whole)
+    total = weight.sum()
+    if _is_alone(weight, total):
+        return NONE
+    own = weight @ weight / total**2
+    left = weight * (-2 / total)
+    left += 1 + own
+    squares = weight**2
+    moves = squares / left
+    unit = own * total**2
+    pull = moves.sum() / total**2
+    mixed = moves @ weight / (unit * total)
+    double = moves @ squares / unit**2
+    single = moves @ moves / unit**2
     among = pull**2 + 2 * pull * double - 4 * pull * mixed + 2 * mixed**2
-    return Freedom(factor, 1 / (among + 2 * double - single))
+    return Freedom(left, float(1 / (among + 2 * double - single)))
+
+
+def of_counts(exposure: np.ndarray) -> Freedom:
+    """Of Σy/Σe, where y varies in proportion to e, as counts do; from the exposures (m,) of units.
+
+    With shares h of all exposure, deviations covary as diag(h) - hh'.
+    """
+    total = exposure.sum()
+    if _is_alone(exposure, total):
+        return NONE
+    share = exposure / total
+    left = 1 - share
+    odds = share / left
+    pull = odds @ share
+    return Freedom(left, float(1 / (pull**2 + 2 * pull - odds @ odds)))
+
+
+def _is_alone(weight: np.ndarray, total: float) -> bool:
+    """Whether one unit has all weight."""
+    return bool(weight.max() >= (1 - ALONE) * total)
 
 
 def quantile(degrees: float) -> float:

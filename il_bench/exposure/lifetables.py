@@ -71,16 +71,22 @@ class Kinds:
     """Kinds of lives: alike are first age, last age and end.
 
     Attributes:
-        place: (n,) the kind of each life.
+        code: (n,) a number for each life, alike where lives are of one kind.
+        codes: (K,) the numbers that occur.
         last, first, died: (K,) as of `Lives`.
         weight: (K,) of all lives of a kind.
     """
 
-    place: np.ndarray
+    code: np.ndarray
+    codes: np.ndarray
     last: np.ndarray
     first: np.ndarray
     died: np.ndarray
     weight: np.ndarray
+
+    def sums(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers (n,) of lives, summed over each kind (K,)."""
+        return np.bincount(self.code, numbers)[self.codes]
 
 
 def life_table(
@@ -205,13 +211,14 @@ def _weights(weight: Any, lives: np.ndarray) -> np.ndarray | None:
     if weight is None:
         return None
     numbers = _given("weight", weight, lives, float)
+    most = numbers.max()
     # NaN is neither.
-    usable = numbers.min() >= 0 and numbers.max() < np.inf
+    usable = numbers.min() >= 0 and most < np.inf
     if not usable:
         right = np.isfinite(numbers) & (numbers >= 0)
         _require_all(right, "weight: expected finite numbers, 0 or more", numbers)
     some = "weight: expected a life that counts, got 0 everywhere; weigh one"
-    require(bool(numbers.any()), some)
+    require(most > 0, some)
     return numbers
 
 
@@ -248,21 +255,26 @@ def _require_all(right: np.ndarray, sentence: str, numbers: np.ndarray) -> None:
 
 def counts(lives: Lives, omega: int) -> tuple[np.ndarray, np.ndarray]:
     """Weights (ω,) of those that died at each age, and of those that were at risk."""
-    return _counts(_kinds(lives, omega), omega)
+    kinds = _kinds(lives, omega)
+    return _counts(kinds, omega)
 
 
 def _counts(kinds: Kinds, omega: int) -> tuple[np.ndarray, np.ndarray]:
     """The same of kinds."""
-    deaths = np.bincount(kinds.last, kinds.weight * kinds.died, omega)
-    ends = np.bincount(kinds.last, kinds.weight, omega)
-    begins = np.bincount(kinds.first, kinds.weight, omega)
+    weight = kinds.weight
+    deadly = weight * kinds.died
+    deaths = np.bincount(kinds.last, deadly, omega)
+    ends = np.bincount(kinds.last, weight, omega)
+    begins = np.bincount(kinds.first, weight, omega)
     later = _from(begins) - begins
-    return deaths, _from(ends) - later
+    risk = _from(ends) - later
+    return deaths, risk
 
 
 def _from(numbers: np.ndarray) -> np.ndarray:
     """Sums (ω,) over each age and those above."""
-    return np.cumsum(numbers[::-1])[::-1]
+    backwards = numbers[::-1]
+    return backwards.cumsum()[::-1]
 
 
 def _table(lives: Lives, omega: int, reach: np.ndarray, unit: Any) -> LifeTable:
@@ -294,7 +306,7 @@ def _table(lives: Lives, omega: int, reach: np.ndarray, unit: Any) -> LifeTable:
 
 
 def _kinds(lives: Lives, omega: int) -> Kinds:
-    """The kinds of lives, as many as there are or could be."""
+    """The kinds of lives that occur."""
     code = lives.last
     size = omega
     if lives.first is not None:
@@ -303,36 +315,39 @@ def _kinds(lives: Lives, omega: int) -> Kinds:
     if lives.died is not None:
         code = 2 * code + lives.died
         size = 2 * size
-    if size <= len(code):
-        codes = np.arange(size)
-        place = code
+    if size > len(code):
+        # Too many that could be: they are numbered as they come.
+        known, code = np.unique(code, return_inverse=True)
     else:
-        codes, place = np.unique(code, return_inverse=True)
-    weight = np.bincount(place, lives.weight, len(codes))
+        known = np.arange(size)
+    weight = np.bincount(code, lives.weight)
+    codes = weight.nonzero()[0]
+    rest = known[codes]
     died = np.ones(len(codes), bool)
     if lives.died is not None:
-        codes, ends = np.divmod(codes, 2)
+        rest, ends = np.divmod(rest, 2)
         died = ends == 1
-    first, last = np.divmod(codes, omega)
-    return Kinds(place, last, first, died, weight)
+    first, last = np.divmod(rest, omega)
+    return Kinds(code, codes, last, first, died, weight[codes])
 
 
 def _influence(kinds: Kinds, q: np.ndarray, at_risk: np.ndarray, reach: np.ndarray) -> np.ndarray:
     """How a life of each kind moves the logarithm of the share that reaches an age, (K, X)."""
+    omega = len(q)
     # After an age that nobody survived the share is 0, whoever lived.
     through = np.where(q < 1, 1 - q, 1.0)
     pace = 1 / (at_risk * through)
-    hazard = np.zeros(len(q) + 1)
-    hazard[1:] = np.cumsum(q * pace)
-    age = np.arange(len(q))[:, None]
+    hazard = np.zeros(omega + 1)
+    np.cumsum(q * pace, out=hazard[1:])
+    age = np.arange(omega)[:, None]
     end = age + 1
-    happens = pace[:, None] * (end <= reach)
     until = hazard[np.minimum(end, reach)]
     since = hazard[np.minimum(age, reach)]
-    # A row for each age is less work than one for each kind.
-    dead = (happens - until)[kinds.last]
-    lost = -until[kinds.last]
-    fate = np.where(kinds.died[:, None], dead, lost)
+    happens = pace[:, None] * (end <= reach)
+    # A row for each end is less work than one for each kind.
+    alive = -until
+    fates = np.concatenate((alive, happens - until))
+    fate = fates[kinds.last + omega * kinds.died]
     return fate + since[kinds.first]
 
 
@@ -359,33 +374,33 @@ def _luck(lives: Lives, kinds: Kinds, influence: np.ndarray, unit: Any) -> Luck:
     units = len(lives.last)
     if lives.weight is None:
         freedom = alike(units)
-        squares = freedom.factor * (kinds.weight @ influence**2)
-        return Luck(squares, freedom, float(units), units)
+        squares = kinds.weight @ influence**2
+        return Luck(squares / freedom.left, freedom, float(units), units)
     weight = lives.weight
-    share = weight / weight.sum()
-    freedom = of_rewards(share)
-    moves = freedom.factor * weight**2
-    by_kind = np.bincount(kinds.place, moves, len(influence))
-    squares = by_kind @ influence**2
-    return Luck(squares, freedom, _effective(share), units)
+    freedom = of_rewards(weight)
+    moves = kinds.sums(weight**2 / freedom.left)
+    squares = moves @ influence**2
+    return Luck(squares, freedom, _effective(weight), units)
 
 
 def _luck_by_unit(lives: Lives, kinds: Kinds, influence: np.ndarray, unit: Any) -> Luck:
     """The same where lives belong together."""
     _, owner = np.unique(unit, return_inverse=True)
     units = int(owner.max()) + 1
-    count = len(influence)
-    pair = owner * count + kinds.place
-    weight = np.bincount(pair, lives.weight, units * count)
-    by_unit = weight.reshape(units, count)
-    total = by_unit.sum()
-    freedom = of_rewards(by_unit.sum(1) / total)
+    size = int(kinds.code.max()) + 1
+    pair = owner * size + kinds.code
+    weight = np.bincount(pair, lives.weight, units * size)
+    by_unit = weight.reshape(units, size)[:, kinds.codes]
     each = by_unit @ influence
-    squares = freedom.factor @ each**2
-    alone = np.ones(len(owner)) if lives.weight is None else lives.weight
-    return Luck(squares, freedom, _effective(alone / total), units)
+    freedom = of_rewards(by_unit.sum(1))
+    left = np.broadcast_to(freedom.left, units)
+    squares = (each**2 / left[:, None]).sum(0)
+    count = float(len(owner))
+    effective = count if lives.weight is None else _effective(lives.weight)
+    return Luck(squares, freedom, effective, units)
 
 
-def _effective(share: np.ndarray) -> float:
-    """How many shares (n,) of equal size would be as certain."""
-    return float(1 / (share @ share))
+def _effective(weight: np.ndarray) -> float:
+    """How many of equal weight would be as certain as these (n,)."""
+    squares = weight @ weight
+    return float(weight.sum() ** 2 / squares)

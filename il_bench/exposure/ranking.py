@@ -20,7 +20,7 @@ WRONGLY = 0.65
 """That on what is looked at and not relevant, at the first rank; at rank k a k-th of it."""
 MODELS = ("position", "cascade", "trust")
 """How visitors click: by rank alone; on the first thing they like; or because of the rank as well."""
-BATCH = 65_536
+BATCH = 16_384
 """Clicks that are drawn at once: as many as stay near the processor."""
 
 
@@ -72,20 +72,24 @@ def click_chances(relevance: Any, theta: Any, model: str = "position") -> np.nda
         theta: (K,) chances that ranks are looked at.
         model: one of `MODELS`.
     """
+    liked = np.asarray(relevance, dtype=float)
+    slope, offset = _line(theta, liked.shape[-1], model)
+    return slope * liked + offset
+
+
+def _line(theta: Any, ranks: int, model: str) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and offset (K,) of the chance of a click over relevance."""
     wanted = ", ".join(MODELS)
     known = model in MODELS
     require(known, f"model: expected one of {wanted}, got {model!r}; choose one")
-    liked = np.asarray(relevance, dtype=float)
     looked_at = np.asarray(theta, dtype=float)
-    expected = liked.shape[-1:]
+    expected = (ranks,)
     got = looked_at.shape
-    require(
-        got == expected, f"theta: expected {expected}, one for each rank, got {got}; cut the list"
-    )
+    fits = got == expected
+    require(fits, f"theta: expected {expected}, one for each rank, got {got}; cut the list")
     if model == "trust":
-        slope, offset = trust(looked_at)
-        return slope * liked + offset
-    return looked_at * liked
+        return trust(looked_at)
+    return looked_at, np.zeros(ranks)
 
 
 def clicks(
@@ -97,17 +101,23 @@ def clicks(
     """
     liked = np.asarray(relevance, dtype=float)
     ranks = liked.shape[-1]
-    lists = liked.reshape(-1, ranks)
-    clicked = np.empty(lists.shape, bool)
-    size = max(BATCH // ranks, 1)
-    for start in range(0, len(lists), size):
-        part = slice(start, start + size)
-        chance = click_chances(lists[part], theta, model)
-        uniform = random.random(chance.shape, np.float32)
-        clicked[part] = uniform < chance
-    if model == "cascade":
-        clicked = _first(clicked)
-    return clicked.reshape(liked.shape)
+    slope, offset = _line(theta, ranks, model)
+    # One long row of many lists: loops over short ones cost as much as what is done in them.
+    lists = max(BATCH // ranks, 1)
+    slopes = np.tile(slope, lists)
+    offsets = np.tile(offset, lists)
+    flat = liked.reshape(-1)
+    clicked = np.empty(flat.shape, bool)
+    for start in range(0, len(flat), len(slopes)):
+        part = flat[start : start + len(slopes)]
+        many = len(part)
+        chance = slopes[:many] * part
+        if model == "trust":
+            chance += offsets[:many]
+        uniform = random.random(many, np.float32).astype(float)
+        np.less(uniform, chance, out=clicked[start : start + many])
+    clicked = clicked.reshape(liked.shape)
+    return _first(clicked) if model == "cascade" else clicked
 
 
 def _first(clicked: np.ndarray) -> np.ndarray:
