@@ -58,18 +58,20 @@ def of_rewards(weight: np.ndarray) -> Freedom:
     total = weight.sum()
     if _is_alone(weight, total):
         return NONE
-    own = weight @ weight / total**2
+    square = total**2
+    unit = weight @ weight
     left = weight * (-2 / total)
-    left += 1 + own
+    left += 1 + unit / square
     squares = weight**2
     moves = squares / left
-    unit = own * total**2
-    pull = moves.sum() / total**2
+    pull = moves.sum() / square
     mixed = moves @ weight / (unit * total)
     double = moves @ squares / unit**2
     single = moves @ moves / unit**2
-    among = pull**2 + 2 * pull * double - 4 * pull * mixed + 2 * mixed**2
-    return Freedom(left, float(1 / (among + 2 * double - single)))
+    crossed = double - 2 * mixed
+    among = pull**2 + 2 * pull * crossed + 2 * mixed**2
+    trace = among + 2 * double - single
+    return Freedom(left, float(1 / trace))
 
 
 def of_counts(exposure: np.ndarray) -> Freedom:
@@ -84,12 +86,14 @@ def of_counts(exposure: np.ndarray) -> Freedom:
     left = 1 - share
     odds = share / left
     pull = odds @ share
-    return Freedom(left, float(1 / (pull**2 + 2 * pull - odds @ odds)))
+    trace = pull**2 + 2 * pull - odds @ odds
+    return Freedom(left, float(1 / trace))
 
 
 def _is_alone(weight: np.ndarray, total: float) -> bool:
     """Whether one unit has all weight."""
-    return bool(weight.max() >= (1 - ALONE) * total)
+    most = (1 - ALONE) * total
+    return bool(weight.max() >= most)
 
 
 def quantile(degrees: float) -> float:

@@ -86,7 +86,8 @@ class Kinds:
 
     def sums(self, numbers: np.ndarray) -> np.ndarray:
         """Numbers (n,) of lives, summed over each kind (K,)."""
-        return np.bincount(self.code, numbers)[self.codes]
+        every = np.bincount(self.code, numbers)
+        return every[self.codes]
 
 
 def life_table(
@@ -341,13 +342,18 @@ def _influence(kinds: Kinds, q: np.ndarray, at_risk: np.ndarray, reach: np.ndarr
     np.cumsum(q * pace, out=hazard[1:])
     age = np.arange(omega)[:, None]
     end = age + 1
-    until = hazard[np.minimum(end, reach)]
-    since = hazard[np.minimum(age, reach)]
-    happens = pace[:, None] * (end <= reach)
+    is_over = end <= reach
+    last = np.minimum(end, reach)
+    until = hazard[last]
+    first = np.minimum(age, reach)
+    since = hazard[first]
+    happens = pace[:, None] * is_over
     # A row for each end is less work than one for each kind.
     alive = -until
-    fates = np.concatenate((alive, happens - until))
-    fate = fates[kinds.last + omega * kinds.died]
+    dead = happens - until
+    fates = np.concatenate((alive, dead))
+    row = kinds.last + omega * kinds.died
+    fate = fates[row]
     return fate + since[kinds.first]
 
 
@@ -378,8 +384,9 @@ def _luck(lives: Lives, kinds: Kinds, influence: np.ndarray, unit: Any) -> Luck:
         return Luck(squares / freedom.left, freedom, float(units), units)
     weight = lives.weight
     freedom = of_rewards(weight)
-    moves = kinds.sums(weight**2 / freedom.left)
-    squares = moves @ influence**2
+    moves = weight**2 / freedom.left
+    by_kind = kinds.sums(moves)
+    squares = by_kind @ influence**2
     return Luck(squares, freedom, _effective(weight), units)
 
 
@@ -390,14 +397,17 @@ def _luck_by_unit(lives: Lives, kinds: Kinds, influence: np.ndarray, unit: Any) 
     size = int(kinds.code.max()) + 1
     pair = owner * size + kinds.code
     weight = np.bincount(pair, lives.weight, units * size)
-    by_unit = weight.reshape(units, size)[:, kinds.codes]
+    every = weight.reshape(units, size)
+    by_unit = every[:, kinds.codes]
     each = by_unit @ influence
-    freedom = of_rewards(by_unit.sum(1))
+    total = by_unit.sum(1)
+    freedom = of_rewards(total)
     left = np.broadcast_to(freedom.left, units)
-    squares = (each**2 / left[:, None]).sum(0)
-    count = float(len(owner))
-    effective = count if lives.weight is None else _effective(lives.weight)
-    return Luck(squares, freedom, effective, units)
+    squares = each**2 / left[:, None]
+    effective = float(len(owner))
+    if lives.weight is not None:
+        effective = _effective(lives.weight)
+    return Luck(squares.sum(0), freedom, effective, units)
 
 
 def _effective(weight: np.ndarray) -> float:

@@ -39,8 +39,10 @@ def examination(ranks: int, eta: float = 1.0, eyes: bool = False, cutoff: int = 
     known = len(EYES)
     fits = ranks <= known or not eyes
     require(fits, f"ranks: eye tracking knows {known}, got {ranks}; take fewer")
-    place = np.arange(1, ranks + 1)
-    base = np.array(EYES[:ranks]) if eyes else 1 / place
+    place = np.arange(ranks)
+    base = 1 / (1 + place)
+    if eyes:
+        base = np.array(EYES)[:ranks]
     chance = base**eta
     chance[count:] = 0
     return chance
@@ -57,9 +59,11 @@ def _counted(cutoff: int, ranks: int, what: str) -> int:
 def trust(theta: Any) -> tuple[np.ndarray, np.ndarray]:
     """Slope α and offset β (K,) of a click's chance, α·γ + β, where visitors trust the order and click wrongly too."""
     looked_at = np.asarray(theta, dtype=float)
-    place = np.arange(1, len(looked_at) + 1)
-    wrongly = WRONGLY / place
-    slope = looked_at * (RIGHTLY - wrongly)
+    ranks = len(looked_at)
+    place = np.arange(ranks)
+    wrongly = WRONGLY / (1 + place)
+    gain = RIGHTLY - wrongly
+    slope = looked_at * gain
     offset = looked_at * wrongly
     return slope, offset
 
@@ -106,24 +110,31 @@ def clicks(
     lists = max(BATCH // ranks, 1)
     slopes = np.tile(slope, lists)
     offsets = np.tile(offset, lists)
+    size = len(slopes)
     flat = liked.reshape(-1)
     clicked = np.empty(flat.shape, bool)
-    for start in range(0, len(flat), len(slopes)):
-        part = flat[start : start + len(slopes)]
+    for start in range(0, len(flat), size):
+        part = flat[start : start + size]
         many = len(part)
         chance = slopes[:many] * part
         if model == "trust":
             chance += offsets[:many]
-        uniform = random.random(many, np.float32).astype(float)
-        np.less(uniform, chance, out=clicked[start : start + many])
+        uniform = random.random(many, np.float32)
+        # Comparing numbers of two kinds takes longer than to make them alike.
+        alike = uniform.astype(float)
+        end = start + many
+        np.less(alike, chance, out=clicked[start:end])
     clicked = clicked.reshape(liked.shape)
-    return _first(clicked) if model == "cascade" else clicked
+    if model == "cascade":
+        return _first(clicked)
+    return clicked
 
 
 def _first(clicked: np.ndarray) -> np.ndarray:
     """The first click of each list (..., K) alone."""
     so_far = np.cumsum(clicked, -1)
-    return clicked & (so_far == 1)
+    is_first = so_far == 1
+    return clicked & is_first
 
 
 def plackett_luce(score: Any, random: np.random.Generator, temperature: float = 1.0) -> np.ndarray:
@@ -136,12 +147,16 @@ def plackett_luce(score: Any, random: np.random.Generator, temperature: float = 
         random: what draws.
         temperature: τ; 0 sorts without noise.
     """
-    require(temperature >= 0, f"temperature: expected 0 or more, got {temperature:g}; 0 only sorts")
+    possible = temperature >= 0
+    wanted = "temperature: expected 0 or more"
+    require(possible, f"{wanted}, got {temperature:g}; 0 only sorts")
     scores = np.asarray(score, dtype=float)
     if temperature > 0:
-        noise = random.gumbel(size=scores.shape)
+        size = scores.shape
+        noise = random.gumbel(size=size)
         scores = scores + temperature * noise
-    return np.argsort(-scores, -1, kind="stable")
+    falling = -scores
+    return np.argsort(falling, -1, kind="stable")
 
 
 def ndcg(relevance: Any, cutoff: int = 0) -> Any:
@@ -152,12 +167,15 @@ def ndcg(relevance: Any, cutoff: int = 0) -> Any:
         cutoff: how many ranks count; 0 counts all.
     """
     gains = np.asarray(relevance, dtype=float)
-    count = _counted(cutoff, gains.shape[-1], "count")
-    place = np.arange(2, count + 2)
-    discount = 1 / np.log2(place)
-    sorted_down = -np.sort(-gains, -1)
-    ours = gains[..., :count] @ discount
-    best = sorted_down[..., :count] @ discount
+    items = gains.shape[-1]
+    count = _counted(cutoff, items, "count")
+    place = np.arange(count)
+    discount = 1 / np.log2(2 + place)
+    shown = gains[..., :count]
+    ours = shown @ discount
+    falling = -np.sort(-gains, -1)
+    first = falling[..., :count]
+    best = first @ discount
     relevant = best > 0
     most = np.where(relevant, best, 1.0)
     quality = np.where(relevant, ours / most, 1.0)
@@ -171,8 +189,13 @@ def kendall_tau(one: Any, other: Any) -> float:
     first_sign = np.sign(first)
     second_sign = np.sign(second)
     agreement = (first_sign * second_sign).sum()
-    pairs = np.count_nonzero(first) * np.count_nonzero(second)
-    return float(agreement / np.sqrt(pairs)) if pairs else np.nan
+    in_one = np.count_nonzero(first)
+    in_other = np.count_nonzero(second)
+    pairs = in_one * in_other
+    if not pairs:
+        return np.nan
+    share = agreement / np.sqrt(pairs)
+    return float(share)
 
 
 def gini(exposure: Any) -> Any:
@@ -181,11 +204,12 @@ def gini(exposure: Any) -> Any:
     sorted_up = np.sort(amounts, -1)
     items = amounts.shape[-1]
     total = items * amounts.sum(-1)
-    place = np.arange(1, items + 1)
-    lean = 2 * place - items - 1
+    place = np.arange(items)
+    middle = (items - 1) / 2
+    lean = 2 * (place - middle)
     uneven = sorted_up @ lean
-    index = uneven / np.where(total > 0, total, 1.0)
-    return _number(index)
+    some = np.where(total > 0, total, 1.0)
+    return _number(uneven / some)
 
 
 def _number(value: np.ndarray) -> Any:
