@@ -59,7 +59,8 @@ class Museum(NamedTuple):
     @property
     def oldest(self) -> int:
         """The age, in years, at which the last of them dies."""
-        return 1 + max(life.age for life in self.lives)
+        ages = [life.age for life in self.lives]
+        return 1 + max(ages)
 
 
 class Table(NamedTuple):
@@ -134,10 +135,11 @@ def _rows(height: int) -> Rows:
     between = 3 + band + 2.8 * LINE
     plots = base - top - between
     foot = top + 0.42 * plots
-    years = foot + 3 + band + 0.6 * LINE
+    bottom = foot + 3 + band
+    years = bottom + 0.6 * LINE
     words = years + 1.1 * LINE
     head = foot + between
-    return Rows(top, foot, foot + 3 + band, years, words, head, base, ages)
+    return Rows(top, foot, bottom, years, words, head, base, ages)
 
 
 def lexis(
@@ -155,10 +157,13 @@ def lexis(
     paint = colour or colour_of(1)
     width, height = size
     rows = _rows(height)
-    ends = LEFT, width - RIGHT
+    right = width - RIGHT
+    ends = LEFT, right
     years = len(museum.effort)
-    upper = Frame(ends, (rows.top, rows.foot), (years, museum.oldest))
-    lower = Frame(ends, (rows.head, rows.base), (museum.omega, 1))
+    lifetime = years, museum.oldest
+    upper = Frame(ends, (rows.top, rows.foot), lifetime)
+    everyone = museum.omega, 1
+    lower = Frame(ends, (rows.head, rows.base), everyone)
     age = table.own[-1, 0]
     _legend(canvas, paint)
     _lives(canvas, upper, museum, paint)
@@ -174,8 +179,8 @@ def _legend(canvas: Canvas, paint: str) -> None:
     """What strokes are."""
     size = lettering(canvas) + 1
     width = canvas.text("lives found", (LEFT, LEGEND), paint, size, bold=True)
-    after = LEFT + width + 5, LEGEND
-    note(canvas, "and never found", after)
+    start = LEFT + width + 5
+    note(canvas, "and never found", (start, LEGEND))
 
 
 def _lives(canvas: Canvas, frame: Frame, museum: Museum, paint: str) -> None:
@@ -185,7 +190,8 @@ def _lives(canvas: Canvas, frame: Frame, museum: Museum, paint: str) -> None:
     width, _ = canvas.size
     thick = 2 if width > WIDE else 1
     for life in in_order:
-        length = min(life.age + 1, last - life.born)
+        lasting = last - life.born
+        length = min(life.age + 1, lasting)
         birth = life.born, 0
         death = life.born + length, length
         stroke = frame.place([birth, death])
@@ -195,76 +201,86 @@ def _lives(canvas: Canvas, frame: Frame, museum: Museum, paint: str) -> None:
         canvas.line(stroke, paint, thick)
         canvas.circle(stroke[1], 1.1 * thick, paint)
     beside = frame.left - 6
-    oldest = 5 * (museum.oldest // 5)
-    for age in (0, oldest):
+    lustra = museum.oldest // 5
+    for age in (0, 5 * lustra):
         _, level = frame.place((0, age))
-        note(canvas, f"{age}", (beside, level), part=1)
+        place = beside, level
+        note(canvas, f"{age}", place, part=1)
 
 
 def _effort(canvas: Canvas, frame: Frame, museum: Museum, rows: Rows) -> None:
     """The collectors' effort of each year as a bar, downwards; wars are gaps."""
-    most = max(museum.effort)
-    years = len(museum.effort)
+    effort = np.array(museum.effort)
+    years = len(effort)
     top = frame.foot + 3
+    tall = rows.band - top
     wide = frame.right - frame.left
     half = 0.5 * wide / years
-    for year, effort in enumerate(museum.effort):
-        column, _ = frame.place((year + 0.5, 0))
-        share = effort / most
-        foot = top + (rows.band - top) * share
-        block(canvas, column, half, (top, foot), WORK)
-    _year(canvas, frame, rows, museum, 0)
-    _year(canvas, frame, rows, museum, years)
+    feet = top + tall * effort / effort.max()
+    for year, foot in enumerate(feet):
+        middle = year + 0.5
+        column, _ = frame.place((middle, 0))
+        ends = top, foot
+        block(canvas, column, half, ends, WORK)
+    for year in (0, years):
+        column, _ = frame.place((year, 0))
+        words = str(museum.first + year)
+        _mark(canvas, words, (column, rows.years), year == years)
     middle = (frame.left + frame.right) / 2
-    note(canvas, "collectors at work", (middle, rows.years), WORK, part=0.5)
+    place = middle, rows.years
+    note(canvas, "collectors at work", place, WORK, part=0.5)
 
 
-def _year(canvas: Canvas, frame: Frame, rows: Rows, museum: Museum, year: int) -> None:
-    """The number of a year, counted from the first."""
-    column, _ = frame.place((year, 0))
-    part = 0.8 if year else 0.5
-    words = str(museum.first + year)
-    note(canvas, words, (column, rows.years), part=part)
+def _mark(canvas: Canvas, words: str, place: tuple[float, float], is_last: bool) -> None:
+    """What stands beneath an axis; the last ends not far behind it."""
+    part = 0.8 if is_last else 0.5
+    note(canvas, words, place, part=part)
 
 
 def _age_line(canvas: Canvas, frame: Frame, age: float) -> None:
     """The present age."""
     years, _ = frame.reach
-    ends = [(0, age), (years, age)]
-    canvas.line(frame.place(ends), INK)
+    line = [(0, age), (years, age)]
+    ends = frame.place(line)
+    canvas.line(ends, INK)
 
 
 def _scales(canvas: Canvas, frame: Frame, rows: Rows) -> None:
     """Of the life table: a line for all, half and none of a hundred, and some ages."""
     omega, _ = frame.reach
-    beside = frame.left - 6
     for share in (0, 0.5, 1):
-        ends = frame.place([(0, share), (omega, share)])
-        canvas.line(ends, RULE if share else SOFT)
-    for share in (0, 1):
-        _, level = frame.place((0, share))
-        note(canvas, f"{100 * share}", (beside, level), part=1)
+        line = [(0, share), (omega, share)]
+        ends = frame.place(line)
+        ink = RULE if share else SOFT
+        canvas.line(ends, ink)
+    beside = frame.left - 6
+    note(canvas, "100", (beside, frame.top), part=1)
+    note(canvas, "0", (beside, frame.foot), part=1)
     last = int(omega)
     half = last // 2
     marks = {0: "0", half: f"{half}", last: f"{last} years"}
     for age, words in marks.items():
         column, _ = frame.place((age, 0))
-        part = 0.8 if age == last else 0.5
-        note(canvas, words, (column, rows.ages), part=part)
+        place = column, rows.ages
+        _mark(canvas, words, place, age == last)
 
 
 def _curves(canvas: Canvas, frame: Frame, table: Table, paint: str) -> None:
     """Survivors by age: as believed, as they are, and between them the error."""
     own = frame.place(table.own)
     true = frame.place(table.true)
-    if len(own) > 1 and len(true) > 1:
-        between = np.concatenate((own, true[::-1]))
+    are_lines = len(own) > 1 and len(true) > 1
+    if are_lines:
+        back = true[::-1]
+        between = np.concatenate((own, back))
         with canvas.layer(0.25, between):
             canvas.polygon(between, paint)
         canvas.line(true, colour_of(0), 2.5)
         canvas.line(own, paint, 2.5)
-    canvas.circle(true[-1], 4, colour_of(0))
-    canvas.circle(own[-1], 4, paint)
+    truth = true[-1]
+    belief = own[-1]
+    canvas.circle(truth, 4, colour_of(0))
+    canvas.circle(belief, 4, paint)
 
 
 def _words(canvas: Canvas, rows: Rows, table: Table, paint: str) -> None:
