@@ -155,7 +155,8 @@ class Ranked(LoggedEnv):
     def parts(self, state: Any) -> list[Any]:
         """Clicks, exposure, relevance and rank, (R, E, n) each."""
         n = self.items
-        return [state[..., first : first + n] for first in range(0, 4 * n, n)]
+        starts = range(0, 4 * n, n)
+        return [state[..., start : start + n] for start in starts]
 
     def described(self, state: Any) -> Any:
         """Features (R, E, n, d)."""
@@ -207,11 +208,13 @@ class Ranked(LoggedEnv):
         """Relevance (R, E, n) of items with features (R, E, d n)."""
         worst = self.per_run(self.worst, 3)
         best = self.per_run(self.best, 3)
-        by_feature = features.unflatten(-1, (self.features, self.items))
+        shape = self.features, self.items
+        by_feature = features.unflatten(-1, shape)
         sums = torch.einsum("rd,redn->ren", self.taste, by_feature)
         middle = (best * worst) ** 0.5
         ratio = best / worst
-        return middle * ratio ** (sums / 2)
+        power = sums / 2
+        return middle * ratio**power
 
     def scores(self, action: Any) -> Any:
         """What items are sorted by (R, E, n), for actions (R, E, n)."""
@@ -234,20 +237,27 @@ class Ranked(LoggedEnv):
         """
         xp = namespace(scores)
         n = self.items
-        one = noise[..., :n]
-        other = noise[..., n : 2 * n]
-        square = one**2 + other**2
-        half = 0.5 * square + 1e-300
-        gumbel = -xp.log(half)
+        gumbel = self._gumbel(noise)
         temperature = self.per_run(self.temperature, 3)
         drawn = scores + temperature * gumbel
         # exp(-(x**2 + y**2) / 2) of two normal numbers is uniform (Box & Muller 1958).
         pair = noise[..., 3 * n :]
-        length = (pair**2).sum(-1, keepdims=True)
+        squares = pair**2
+        length = squares.sum(-1, keepdims=True)
         coin = xp.exp(-0.5 * length)
-        explores = coin < self.per_run(self.explore, 3)
+        chance = self.per_run(self.explore, 3)
+        explores = coin < chance
         key = xp.where(explores, gumbel, drawn)
         return ranks(key)
+
+    def _gumbel(self, noise: Any) -> Any:
+        """Gumbel's numbers (R, E, n)."""
+        n = self.items
+        one = noise[..., :n]
+        other = noise[..., n : 2 * n]
+        square = one**2 + other**2
+        half = 0.5 * square + 1e-300
+        return -namespace(noise).log(half)
 
     def attention(self, rank: Any) -> Any:
         """Theta (...), the assumed chance that ranks (...) from 0 are looked at."""
@@ -255,7 +265,7 @@ class Ranked(LoggedEnv):
         by_power = self.curve == "power"
         one = 1 / (1 + rank) if by_power else _table(rank)
         looked_at = one**eta
-        shown = rank < (self.ranks_shown)
+        shown = rank < self.ranks_shown
         return looked_at * shown
 
     def click_chance(self, relevance: Any, rank: Any) -> Any:
@@ -273,11 +283,14 @@ class Ranked(LoggedEnv):
         """Chance (R, E, n) that nothing above each item was clicked, each with its own chance (R, E, n)."""
         xp = namespace(chance)
         # The chances to pass what stands above are multiplied: their logarithms add up.
-        passes = xp.log(1 - chance.clip(0, 0.999))
+        possible = chance.clip(0, 0.999)
+        passes = xp.log(1 - possible)
         own = rank[..., :, None]
         other = rank[..., None, :]
-        passed = (other < own) * passes[..., None, :]
-        return xp.exp(passed.sum(-1))
+        is_above = other < own
+        passed = is_above * passes[..., None, :]
+        total = passed.sum(-1)
+        return xp.exp(total)
 
     def counted(self, chance: Any, noise: Any) -> Any:
         """Clicks (R, E, n) of a visit on a day, for chances and normal numbers (R, E, n)."""
@@ -285,9 +298,11 @@ class Ranked(LoggedEnv):
         possible = chance > 0
         mean = xp.where(possible, chance, 0.5)
         visits = self.per_run(self.visits, 3)
-        variance = (1 - mean) / (visits * mean)
+        expected = visits * mean
+        variance = (1 - mean) / expected
         spread = xp.log(1 + variance)
-        exponent = spread**0.5 * noise - spread / 2
+        deviation = spread**0.5
+        exponent = deviation * noise - spread / 2
         share = mean * xp.exp(exponent)
         return possible * share.clip(0, 1)
 
@@ -299,8 +314,10 @@ class Ranked(LoggedEnv):
         rank = self.order(scores, noise)
         chance = self.click_chance(relevance, rank)
         of_clicks = noise[..., 2 * n : 3 * n]
-        clicks = self.remembered(clicks, self.counted(chance, of_clicks))
-        exposure = self.remembered(exposure, self.attention(rank))
+        clicked = self.counted(chance, of_clicks)
+        looked_at = self.attention(rank)
+        clicks = self.remembered(clicks, clicked)
+        exposure = self.remembered(exposure, looked_at)
         features = state[..., 4 * n :]
         parts = clicks, exposure, relevance, rank, features
         return namespace(state).concatenate(parts, -1)
@@ -331,8 +348,9 @@ class Ranked(LoggedEnv):
     def _gain(self, relevance: Any, rank: Any) -> Any:
         """Discounted cumulative gain (R, E) of items at ranks (R, E, n)."""
         discount = namespace(rank).log2(rank + 2)
-        shown = rank < (self.ranks_shown)
-        return (shown * relevance / discount).sum(-1)
+        shown = rank < self.ranks_shown
+        gain = shown * relevance / discount
+        return gain.sum(-1)
 
     def terminal(self, state: Any) -> Any:
         """Never."""
@@ -401,8 +419,10 @@ class Ranked(LoggedEnv):
         features = self.described(state)
         shown = exposure > 0
         looks = exposure if corrected else shown
-        parts = [part.cpu().numpy() for part in (features, clicks, looks)]
-        return [ranker(*log) for log in zip(*parts, strict=True)]
+        tensors = features, clicks, looks
+        arrays = [tensor.cpu().numpy() for tensor in tensors]
+        logs = zip(*arrays, strict=True)
+        return [ranker(*log) for log in logs]
 
     def draw(
         self,
@@ -458,10 +478,10 @@ class FeatureReader(Expert):
 
     def __init__(self, env: Ranked, rankers: list[Ranker]):
         self.env = env
-        weights = np.stack([one.weight for one in rankers])
-        levels = np.array([one.level for one in rankers])
-        self.weight = torch.from_numpy(weights).to(env.device)
-        self.level = torch.from_numpy(levels).to(env.device)
+        weights = [one.weight for one in rankers]
+        levels = [one.level for one in rankers]
+        self.weight = torch.tensor(np.stack(weights), device=env.device)
+        self.level = torch.tensor(levels, dtype=torch.float64, device=env.device)
 
     def act(self, state: torch.Tensor) -> torch.Tensor:
         """See `Expert.act`."""
