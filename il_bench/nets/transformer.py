@@ -184,7 +184,7 @@ def block(
 
 
 def answers(
-    scaling: Arrays, shape: Shape, layers: Layers, obs: torch.Tensor, memory: Memory | None
+    shape: Shape, scaling: Arrays, layers: Layers, obs: torch.Tensor, memory: Memory | None
 ) -> tuple[torch.Tensor, Memory]:
     """Logits or scaled actions (R, B, L, A) along observations (R, B, L, O), and what is remembered; None begins."""
     size = obs.shape[1:3]
@@ -299,7 +299,7 @@ class TransformerPolicy(Policy):
         before = None if memory is None else memory.double()
         scaling = self._scaling
         exact = obs.double()
-        out, after = answers(scaling, self.shape, self._layers, exact, before)
+        out, after = answers(self.shape, scaling, self._layers, exact, before)
         scale = scaling["scale"][:, None]
         shift = scaling["shift"][:, None]
         return out * scale + shift, after
@@ -377,7 +377,7 @@ class Transformer:
             return TransformerPolicy(optimiser.average(), scaling, space, shape, optimiser.last())
 
         first = self._first(lesson, shape.sizes)
-        net = Recurrence(first, partial(answers, scaling, shape), policy)
+        net = Recurrence(first, partial(answers, shape), policy)
         return descend_along(lesson, net, self, scaling)
 
     def _first(self, lesson: Lesson, sizes: tuple[int, ...]) -> Layers:
