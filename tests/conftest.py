@@ -7,6 +7,8 @@ import tempfile
 import types
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # tests need no display
+# Of small matrices threads of BLAS cost several times what they save, and each core has its process.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ["IL_BENCH_DATA"] = tempfile.mkdtemp(
     prefix="il_bench-"
 )  # nobody's own data is read, let alone written
