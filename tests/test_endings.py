@@ -16,6 +16,7 @@ from il_bench.records.record import Record
 from il_bench.show import plots, video
 
 QUICK = ["--seeds", "2", "--rollouts", "3", "--horizon", "12", "--hidden", "8", "--updates", "40"]
+QUICK += ["--rounds", "3"]
 
 
 def finished(capsys, *flags):
@@ -173,12 +174,12 @@ def interrupted(monkeypatch, capsys, *flags):
 
 
 def test_an_interruption_says_what_was_kept_and_the_next_run_where_it_goes_on(monkeypatch, capsys):
-    flags = ["--rounds", "3", "--checkpoint-every", "2"]
+    flags = ["--checkpoint-every", "2"]
     words = interrupted(monkeypatch, capsys, *flags)
     assert "interrupted; rounds are kept (3 of dagger); the same command goes on" in words
     run.main([*flags, *QUICK, "--no-video", "--out", "a"])
     assert "dagger goes on after round 3, which was kept" in capsys.readouterr().out
-    run.main(["--rounds", "3", *QUICK, "--no-video", "--out", "b"])
+    run.main([*QUICK, "--no-video", "--out", "b"])
     one, two = il.load("a"), il.load("b")
     assert all(np.array_equal(one.arrays[name], two.arrays[name]) for name in one.arrays)
     assert not list(Path("runs/.rounds").iterdir())
