@@ -1,5 +1,6 @@
 import atexit
 import dataclasses
+import gc
 import os
 import shutil
 import sys
@@ -90,6 +91,11 @@ def learners():
         known = {f.name for f in dataclasses.fields(cls)}
         out[name] = cls(**{k: v for k, v in small.items() if k in known})
     return out
+
+
+def pytest_collection_finish(session):
+    """What was imported and collected stays to the end: it need not be looked through for garbage again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
