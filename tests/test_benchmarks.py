@@ -1,6 +1,7 @@
 """Benchmarks: claims are conditions, results say which of them failed, and other seeds are compared claim by claim."""
 
 import ast
+import functools
 import importlib
 import json
 import re
@@ -168,9 +169,15 @@ def test_other_seeds_are_others_and_names_are_known(reseed, words, capsys):
     assert "expected" in capsys.readouterr().err
 
 
+@functools.cache
+def parsed(path):
+    """A script's statements, read once."""
+    return ast.parse(path.read_text())
+
+
 def functions(path):
     """Top-level functions by name."""
-    body = ast.parse(path.read_text()).body
+    body = parsed(path).body
     return {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
 
 
@@ -286,7 +293,7 @@ def test_who_costs_less_and_drifts_less_leaves_the_front(load):
 
 def _published(path):
     """The calls of `publish` in a script: how many arguments by place, and the names of the others."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "publish":
             yield len(node.args), {keyword.arg for keyword in node.keywords}
 

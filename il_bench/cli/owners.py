@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.settings import combinations, nested_per_run_fields, require
-from .flags import flags_of, flat, group, parsed
+from .flags import flags_of, flat, group, parsed, setting_names
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Owner:
 
     def __post_init__(self) -> None:
         """Name all settings, those within included."""
-        flags = flags_of(self.cls, self.hide, self.chosen)
-        object.__setattr__(self, "settings", frozenset(flat(flags())))
+        names = setting_names(self.cls, self.hide, self.chosen)
+        object.__setattr__(self, "settings", frozenset(names))
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,8 @@ def _per_run_fields(cls: type) -> list[str]:
 
 
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
+def type_hints(cls: type) -> Mapping[str, Any]:
+    """The types of a class's fields, read once."""
     return get_type_hints(cls)
 
 
@@ -99,7 +100,7 @@ def require_choice(settings: Any) -> None:
     """
     try:
         cls: Any = type(settings)
-        hints = _hints(cls)
+        hints = type_hints(cls)
     except NameError:  # a name that only type checkers import
         return
     for field in dataclasses.fields(settings):
