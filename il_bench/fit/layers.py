@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from gymnasium import spaces
@@ -13,6 +13,9 @@ from ..core.ids import firsts
 from ..core.policy import choose
 from ..core.streams import Streams
 from .optimiser import Layers
+
+SCALES = "mean", "std", "shift", "scale"
+"""Of observations and of actions."""
 
 
 def embedded(table: torch.Tensor, obs: torch.Tensor, sizes: tuple[int, ...]) -> torch.Tensor:
@@ -58,30 +61,49 @@ def actions_of(
     return choose(chances, draw)
 
 
-def to_arrays(layers: Layers, scaling: Arrays, sizes: tuple[int, ...]) -> Arrays:
-    """A policy's layers, scales and vocabulary by name."""
-    arrays = {f"scaling.{name}": value for name, value in scaling.items()}
-    arrays |= numbered("layer", layers)
-    if sizes:
-        runs = len(layers[0])
-        arrays["sizes"] = torch.tensor([sizes] * runs)
+class Stored(NamedTuple):
+    """What makes a policy of a net that remembers.
+
+    Attributes:
+        layers: its parameters, each (R, ...).
+        scaling: "mean", "std" (R, 1, O) of observations, "shift", "scale" (R, 1, A) of actions.
+        sizes: of the vocabulary (O,); empty for other observations.
+        trained: the layers as training left them, where `layers` are their average and training is to go on.
+    """
+
+    layers: Layers
+    scaling: Arrays
+    sizes: tuple[int, ...]
+    trained: Layers | None = None
+
+
+def to_arrays(stored: Stored) -> Arrays:
+    """A policy by names."""
+    arrays = {f"scaling.{name}": value for name, value in stored.scaling.items()}
+    arrays |= _numbered("layer", stored.layers)
+    arrays |= _numbered("trained", stored.trained or [])
+    if stored.sizes:
+        runs = len(stored.layers[0])
+        arrays["sizes"] = torch.tensor([stored.sizes] * runs)
     return arrays
 
 
-def from_arrays(arrays: Arrays) -> tuple[Layers, Arrays, tuple[int, ...]]:
+def from_arrays(arrays: Arrays) -> Stored:
     """The way back."""
-    names = ("mean", "std", "shift", "scale")
-    scaling = {name: arrays[f"scaling.{name}"] for name in names}
-    sizes: list[Any] = arrays["sizes"][0].tolist() if "sizes" in arrays else []
-    return in_order("layer", arrays), scaling, tuple(sizes)
+    scaling = {name: arrays[f"scaling.{name}"] for name in SCALES}
+    layers = _in_order("layer", arrays)
+    trained = _in_order("trained", arrays)
+    of_each_run = arrays.get("sizes", torch.zeros(1, 0))
+    sizes = map(int, of_each_run[0])
+    return Stored(layers, scaling, tuple(sizes), trained or None)
 
 
-def numbered(name: str, layers: Layers) -> Arrays:
+def _numbered(name: str, layers: Layers) -> Arrays:
     """Layers under numbered names."""
     return {f"{name}.{number}": layer for number, layer in enumerate(layers)}
 
 
-def in_order(name: str, arrays: Arrays) -> Layers:
+def _in_order(name: str, arrays: Arrays) -> Layers:
     """Layers that were numbered, in their order."""
     count = sum(key.startswith(f"{name}.") for key in arrays)
     return [arrays[f"{name}.{i}"] for i in range(count)]

@@ -15,18 +15,23 @@ from ..core.policy import Policy
 from ..core.settings import one_of, require, require_choice, require_counts
 from ..core.streams import Streams
 from ..fit.layers import (
+    Stored,
     actions_of,
     embedded,
     embeddings,
     from_arrays,
-    in_order,
-    numbered,
     to_arrays,
     uniform_layer,
 )
 from ..fit.optimiser import Layers, Optimiser
 from ..fit.training import Lesson
-from ..fit.unrolling import Recurrence, descend_along, outputs_of, scaling_of
+from ..fit.unrolling import (
+    Recurrence,
+    descend_along,
+    first_layers_of,
+    outputs_of,
+    scaling_of,
+)
 from ._gru_gains import Gains, gains
 
 GATES = 3
@@ -195,10 +200,8 @@ class GRUPolicy(Policy):
 
     def arrays(self, resume: bool = False) -> Arrays:
         """Everything that makes this policy, by name; with `resume` also what a warm start goes on with."""
-        arrays = to_arrays(self.layers, self.scaling, self.sizes)
-        if resume:
-            arrays |= numbered("trained", self.trained)
-        return arrays
+        trained = self.trained if resume else None
+        return to_arrays(Stored(self.layers, self.scaling, self.sizes, trained))
 
 
 @dataclass(frozen=True)
@@ -235,30 +238,27 @@ class GRU:
         def policy(optimiser: Optimiser) -> GRUPolicy:
             return GRUPolicy(optimiser.average(), scaling, space, sizes, optimiser.last())
 
-        first = self._first(lesson, sizes)
+        drawn = partial(self._drawn, lesson, sizes)
+        first = first_layers_of(lesson, GRUPolicy, drawn)
         net = Recurrence(first, partial(answers, scaling, sizes), policy)
         return descend_along(lesson, net, self, scaling)
 
-    def _first(self, lesson: Lesson, sizes: tuple[int, ...]) -> Layers:
-        """The weights with which training begins."""
-        if isinstance(lesson.start, GRUPolicy):
-            return lesson.start.trained
+    def _drawn(self, lesson: Lesson, sizes: tuple[int, ...]) -> Layers:
+        """New weights."""
         entering = self.embedding if sizes else lesson.data.obs.shape[2]
         outputs = outputs_of(lesson)
         layers = first_layers(lesson.streams, entering, self.units, outputs)
         if sizes:
             table = embeddings(lesson.streams, sum(sizes), self.embedding)
             layers.insert(0, table)
-        device = lesson.data.obs.device
-        return [layer.to(device) for layer in layers]
+        return layers
 
     def restore(self, arrays: Arrays, action_space: Any) -> GRUPolicy:
         """See `Net.restore`."""
-        layers, scaling, sizes = from_arrays(arrays)
-        count = len(layers)
+        stored = from_arrays(arrays)
+        count = len(stored.layers)
         require(count in (6, 7), f"policy: expected 6 or 7 layers, got {count}")
-        trained = in_order("trained", arrays)
-        return GRUPolicy(layers, scaling, action_space, sizes, trained or None)
+        return GRUPolicy(stored.layers, stored.scaling, action_space, stored.sizes, stored.trained)
 
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`; states of whole episodes are kept for the gradient."""

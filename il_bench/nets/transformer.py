@@ -21,18 +21,23 @@ from ..core.policy import Policy
 from ..core.settings import one_of, require, require_choice, require_counts
 from ..core.streams import Streams
 from ..fit.layers import (
+    Stored,
     actions_of,
     embedded,
     embeddings,
     from_arrays,
-    in_order,
-    numbered,
     to_arrays,
     uniform_layer,
 )
 from ..fit.optimiser import Layers, Optimiser
 from ..fit.training import Lesson
-from ..fit.unrolling import Recurrence, descend_along, outputs_of, scaling_of
+from ..fit.unrolling import (
+    Recurrence,
+    descend_along,
+    first_layers_of,
+    outputs_of,
+    scaling_of,
+)
 
 LAYERS = 12
 """Of a block: two of a norm, two each of what is asked and answered, of the mixture, a norm, and of two layers."""
@@ -325,12 +330,11 @@ class TransformerPolicy(Policy):
 
     def arrays(self, resume: bool = False) -> Arrays:
         """Everything that makes this policy, by name; with `resume` also what a warm start goes on with."""
-        arrays = to_arrays(self.layers, self.scaling, self.shape.sizes)
+        trained = self.trained if resume else None
+        stored = Stored(self.layers, self.scaling, self.shape.sizes, trained)
         numbers = self.shape.heads, self.shape.span
-        arrays["shape"] = torch.tensor([numbers] * self.runs)
-        if resume:
-            arrays |= numbered("trained", self.trained)
-        return arrays
+        shape = torch.tensor([numbers] * self.runs)
+        return to_arrays(stored) | {"shape": shape}
 
 
 @dataclass(frozen=True)
@@ -376,14 +380,13 @@ class Transformer:
         def policy(optimiser: Optimiser) -> TransformerPolicy:
             return TransformerPolicy(optimiser.average(), scaling, space, shape, optimiser.last())
 
-        first = self._first(lesson, shape.sizes)
+        drawn = partial(self._drawn, lesson, shape.sizes)
+        first = first_layers_of(lesson, TransformerPolicy, drawn)
         net = Recurrence(first, partial(answers, scaling, shape), policy)
         return descend_along(lesson, net, self, scaling)
 
-    def _first(self, lesson: Lesson, sizes: tuple[int, ...]) -> Layers:
-        """The weights with which training begins."""
-        if isinstance(lesson.start, TransformerPolicy):
-            return lesson.start.trained
+    def _drawn(self, lesson: Lesson, sizes: tuple[int, ...]) -> Layers:
+        """New weights."""
         draw = Drawing(lesson.streams)
         width = self.width
         layers = self._entrance(lesson, sizes, draw)
@@ -391,8 +394,7 @@ class Transformer:
             layers += draw.block(width, 2 * self.blocks)
         layers += draw.norm(width)
         layers += draw.layer(width, outputs_of(lesson))
-        device = lesson.data.obs.device
-        return [layer.to(device) for layer in layers]
+        return layers
 
     def _entrance(self, lesson: Lesson, sizes: tuple[int, ...], draw: Drawing) -> Layers:
         """The layers that make a vector of an observation."""
@@ -402,15 +404,14 @@ class Transformer:
 
     def restore(self, arrays: Arrays, action_space: Any) -> TransformerPolicy:
         """See `Net.restore`."""
-        layers, scaling, sizes = from_arrays(arrays)
-        entrance = 1 if sizes else 2
-        inner = len(layers) - entrance - 4
+        stored = from_arrays(arrays)
+        entrance = 1 if stored.sizes else 2
+        inner = len(stored.layers) - entrance - 4
         whole = inner > 0 and inner % LAYERS == 0
         require(whole, f"policy: expected {LAYERS} layers of each block, got {inner} in all")
         heads, span = arrays["shape"][0].tolist()
-        shape = Shape(heads, span, sizes)
-        trained = in_order("trained", arrays)
-        return TransformerPolicy(layers, scaling, action_space, shape, trained or None)
+        shape = Shape(heads, span, stored.sizes)
+        return TransformerPolicy(stored.layers, stored.scaling, action_space, shape, stored.trained)
 
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`; vectors and attention of whole episodes are kept for the gradient."""
