@@ -11,6 +11,7 @@ from gymnasium import spaces
 from ..core.arrays import Arrays
 from ..core.ids import firsts
 from ..core.policy import choose
+from ..core.settings import one_of
 from ..core.streams import Streams
 from .optimiser import Layers
 
@@ -21,13 +22,15 @@ SCALES = "mean", "std", "shift", "scale"
 def embedded(table: torch.Tensor, obs: torch.Tensor, sizes: tuple[int, ...]) -> torch.Tensor:
     """The sum (R, n, D) of the embeddings of observed numbers (R, n, O), from each run's table (R, V, D)."""
     runs, rows, width = table.shape
-    offsets = firsts(sizes, obs.device)
+    device = obs.device
+    offsets = firsts(sizes, device)
     ids = obs.long() + offsets
-    run = torch.arange(runs, device=obs.device)
-    own = rows * run[:, None, None]
+    run = torch.arange(runs, device=device)
+    first = rows * run
     # One table of all runs: a row for each of their symbols.
     together = table.reshape(-1, width)
-    vectors = torch.nn.functional.embedding(ids + own, together)
+    places = ids + first[:, None, None]
+    vectors = torch.nn.functional.embedding(places, together)
     return vectors.sum(2)
 
 
@@ -52,13 +55,20 @@ def actions_of(
 ) -> torch.Tensor:
     """Actions (R, E, U) of answers (R, E, A): within a Box, the likeliest one, or one by chance with a draw (R, E)."""
     if isinstance(space, spaces.Box):
-        low = torch.from_numpy(space.low.ravel())
-        high = torch.from_numpy(space.high.ravel())
-        return out.clamp(low.to(out), high.to(out))
+        bounds = space.low.ravel(), space.high.ravel()
+        low, high = [torch.from_numpy(bound).to(out) for bound in bounds]
+        return out.clamp(low, high)
     if draw is None:
         return out.argmax(-1, keepdim=True)
     chances = out.softmax(-1)
     return choose(chances, draw)
+
+
+def in_units(out: torch.Tensor, scaling: Arrays) -> torch.Tensor:
+    """Logits or scaled actions (R, B, L, A) in their own units."""
+    scale = scaling["scale"]
+    shift = scaling["shift"]
+    return out * scale[:, None] + shift[:, None]
 
 
 class Stored(NamedTuple):
@@ -77,6 +87,15 @@ class Stored(NamedTuple):
     trained: Layers | None = None
 
 
+def one_run(stored: Stored, run: int) -> Stored:
+    """What makes the policy of one run, which nobody trains on."""
+    runs = len(stored.layers[0])
+    pick = one_of(run, runs)
+    layers = [layer[pick] for layer in stored.layers]
+    scaling = {name: value[pick] for name, value in stored.scaling.items()}
+    return Stored(layers, scaling, stored.sizes)
+
+
 def to_arrays(stored: Stored) -> Arrays:
     """A policy by names."""
     arrays = {f"scaling.{name}": value for name, value in stored.scaling.items()}
@@ -93,9 +112,10 @@ def from_arrays(arrays: Arrays) -> Stored:
     scaling = {name: arrays[f"scaling.{name}"] for name in SCALES}
     layers = _in_order("layer", arrays)
     trained = _in_order("trained", arrays)
-    of_each_run = arrays.get("sizes", torch.zeros(1, 0))
-    sizes = map(int, of_each_run[0])
-    return Stored(layers, scaling, tuple(sizes), trained or None)
+    none = torch.zeros(1, 0)
+    of_each_run = arrays.get("sizes", none)
+    sizes = tuple(map(int, of_each_run[0]))
+    return Stored(layers, scaling, sizes, trained or None)
 
 
 def _numbered(name: str, layers: Layers) -> Arrays:
@@ -105,5 +125,7 @@ def _numbered(name: str, layers: Layers) -> Arrays:
 
 def _in_order(name: str, arrays: Arrays) -> Layers:
     """Layers that were numbered, in their order."""
-    count = sum(key.startswith(f"{name}.") for key in arrays)
-    return [arrays[f"{name}.{i}"] for i in range(count)]
+    prefix = f"{name}."
+    named = [key for key in arrays if key.startswith(prefix)]
+    numbers = range(len(named))
+    return [arrays[f"{prefix}{number}"] for number in numbers]

@@ -12,7 +12,7 @@ from gymnasium import spaces
 from ..core.arrays import Arrays, affine
 from ..core.ids import vocabulary
 from ..core.policy import Policy
-from ..core.settings import one_of, require, require_choice, require_counts
+from ..core.settings import require, require_choice, require_counts
 from ..core.streams import Streams
 from ..fit.layers import (
     Stored,
@@ -20,6 +20,8 @@ from ..fit.layers import (
     embedded,
     embeddings,
     from_arrays,
+    in_units,
+    one_run,
     to_arrays,
     uniform_layer,
 )
@@ -152,12 +154,11 @@ class GRUPolicy(Policy):
 
     def go_on(self, obs: torch.Tensor, memory: Any) -> tuple[torch.Tensor, State]:
         """Logits or unclipped actions (R, E, A) for observations (R, E, O), and what is remembered (R, E, H)."""
-        state = None if memory is None else memory.double()
-        scaling = self._scaling
-        one_step = obs.double()[:, :, None]
-        out, state = answers(scaling, self.sizes, self._layers, one_step, state)
-        scaled = out[:, :, 0] * scaling["scale"]
-        return scaled + scaling["shift"], state
+        before = None if memory is None else memory.double()
+        one_step = obs.double().unsqueeze(2)
+        out, state = answers(self._scaling, self.sizes, self._layers, one_step, before)
+        answer = in_units(out, self._scaling)
+        return answer.squeeze(2), state
 
     def act(
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
@@ -193,10 +194,9 @@ class GRUPolicy(Policy):
 
     def __getitem__(self, run: int) -> GRUPolicy:
         """The policy of one run."""
-        pick = one_of(run, self.runs)
-        layers = [layer[pick] for layer in self.layers]
-        scaling = {name: value[pick] for name, value in self.scaling.items()}
-        return GRUPolicy(layers, scaling, self.action_space, self.sizes)
+        all_runs = Stored(self.layers, self.scaling, self.sizes)
+        own = one_run(all_runs, run)
+        return GRUPolicy(own.layers, own.scaling, self.action_space, self.sizes)
 
     def arrays(self, resume: bool = False) -> Arrays:
         """Everything that makes this policy, by name; with `resume` also what a warm start goes on with."""
