@@ -58,6 +58,14 @@ def test_a_sweep_takes_the_same(learner):
     assert {learner: swept} == parsed("--env", "clock", "--algo", learner)
 
 
+def test_in_python_a_learner_is_made_for_an_environment():
+    env = tiny("clock")
+    made = il.learner("dagger", env, rounds=4)
+    (bare,) = parsed("--env", "clock").values()
+    assert made == dataclasses.replace(bare, rounds=4)
+    assert il.learner("dagger", tiny("lane")) == il.learner("dagger") == il.DAgger()
+
+
 def test_a_sweep_over_nets_takes_what_suits_each():
     both = {"--net": ["gru", "table"]}
     nets = [flatten(group.things()[1]) for group in groups("clock", "bc", both, 1, {})]
