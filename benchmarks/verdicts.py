@@ -21,7 +21,7 @@ One phenomenon has many names: exposure bias, compounding error, position bias, 
 that is often said of it, a command that puts it to the test, what came out, and the verdict. The numbers are those of the
 result files beside the commands in `benchmarks/`; [results.md](results.md) has the tables. This page is written by
 `python benchmarks/verdicts.py`, which withdraws a verdict when a sentence that it rests on no longer holds. How many seeds
-carry a sentence stands with its table; three in `curricula` and `exposure_bias` and eight in `truncation` make first findings.
+carry a sentence stands with its table; three in `curricula` and `exposure_bias` make first findings.
 """
 
 
@@ -180,8 +180,8 @@ CHAPTERS = (
             Saying(
                 "It can, if the state is carried from window to window.",
                 "truncation",
-                ("the state is carried",),
-                "so: shared weights learn to hold what no gradient ever reached",
+                ("the state is carried", "the last window is the answer alone", "instead of its symbols"),
+                "so where the last window holds a few steps before the answer, and labels are symbols",
             ),
             Saying(
                 "Perplexity on the expert's texts tells who writes well.",
