@@ -77,7 +77,7 @@ def test_a_sweep_over_nets_takes_what_suits_each():
 @pytest.mark.parametrize(("learner", "net"), [("lols", "table"), ("iqlearn", "mlp")])
 def test_who_goes_with_some_nets_alone_gets_its_best(learner, net):
     chosen = settings_of("--env", "clock", "--algo", learner)
-    assert (chosen["net"], chosen["updates"]) == (net, 600)
+    assert (chosen["net"], chosen["updates"]) == (net, 320)
 
 
 LEARNING = [name for name, cls in il.LEARNERS.items() if hasattr(cls(), "training")]
@@ -104,7 +104,7 @@ def test_it_is_said_what_was_taken_and_only_that(no_figures, capsys):
     flags = "--env clock --algo bc --updates 8 --horizon 6 --seeds 1 --rollouts 2 --no-video"
     run.main([*flags.split(), "--out", "a"])
     said = " ".join(capsys.readouterr().out.split())
-    assert "bc, as suits clock where no flag says otherwise: net gru, lr 0.005" in said
+    assert "bc, as suits clock where no flag says otherwise: net gru, units 32, embedding 16, sequences 32, lr 0.01" in said
     assert "updates" not in said.partition("otherwise:")[2].partition("memory")[0]
     record = il.load("a")
     assert record.config["algorithms"]["bc"]["settings"]["episodes"] == 512

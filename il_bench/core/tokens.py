@@ -41,10 +41,12 @@ class TokenEnv(Env):
     excitation: ClassVar[dict[str, float]] = {"slip": 0.02}
     usual: ClassVar[dict[str, Any]] = {
         "net": "gru",
-        "updates": 600,
-        "lr": 5e-3,
         "units": 32,
         "embedding": 16,
+        "sequences": 32,
+        "updates": 320,
+        "lr": 0.01,
+        "clip": 1.0,
         "episodes": Times(64),
         "dagger.beta": "constant",
     }
