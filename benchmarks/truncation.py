@@ -98,15 +98,15 @@ class Reservoir:
         def policy(optimiser: Optimiser) -> GRUPolicy:
             return GRUPolicy(optimiser.average(), scaling, space, sizes)
 
-        still = partial(held, scaling, sizes)
+        still = partial(held, sizes)
         return descend_along(lesson, Recurrence(first, still, policy), self.gru, scaling)
 
 
-def held(scaling: Any, sizes: Any, layers: Layers, obs: Any, memory: Any) -> Any:
+def held(sizes: Any, scaling: Any, layers: Layers, obs: Any, memory: Any) -> Any:
     """What a network answers whose layers but for the last have a gradient of zero."""
     *inner, weight, bias = layers
     still = [layer.detach() + 0 * layer for layer in inner]
-    return answers(scaling, sizes, [*still, weight, bias], obs, memory)
+    return answers(sizes, scaling, [*still, weight, bias], obs, memory)
 
 
 def fresh(streams: il.Streams, sizes: tuple[int, ...], net: GRU, outputs: int) -> Layers:
@@ -174,7 +174,7 @@ def slope(delay: int, length: int) -> Slope:
     memory = None
     for part in obs.split(length, 2):
         before = None if memory is None else memory.detach()
-        out, memory = answers({}, sizes, layers, part, before)
+        out, memory = answers(sizes, {}, layers, part, before)
     likelihood = out[:, :, -1].log_softmax(-1)
     its = likelihood.gather(-1, symbols[:, :, -1:])
     embedding, *_ = torch.autograd.grad(-its.mean(), layers[:1])

@@ -104,7 +104,10 @@ def test_it_is_said_what_was_taken_and_only_that(no_figures, capsys):
     flags = "--env clock --algo bc --updates 8 --horizon 6 --seeds 1 --rollouts 2 --no-video"
     run.main([*flags.split(), "--out", "a"])
     said = " ".join(capsys.readouterr().out.split())
-    assert "bc, as suits clock where no flag says otherwise: net gru, units 32, embedding 16, sequences 32, lr 0.01" in said
+    assert (
+        "bc, as suits clock where no flag says otherwise: net gru, units 32, embedding 16, sequences 32, lr 0.01"
+        in said
+    )
     assert "updates" not in said.partition("otherwise:")[2].partition("memory")[0]
     record = il.load("a")
     assert record.config["algorithms"]["bc"]["settings"]["episodes"] == 512

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -25,7 +26,7 @@ from ..fit.layers import (
     to_arrays,
     uniform_layer,
 )
-from ..fit.optimiser import Layers, Optimiser
+from ..fit.optimiser import LINE, Layers, Optimiser
 from ..fit.training import Lesson
 from ..fit.unrolling import (
     Recurrence,
@@ -34,6 +35,7 @@ from ..fit.unrolling import (
     outputs_of,
     scaling_of,
 )
+from ._gru_engine import Unroll
 from ._gru_gains import Gains, gains
 
 GATES = 3
@@ -70,18 +72,16 @@ def cell(layers: Layers, entering: torch.Tensor, state: State) -> State:
     return new + keep * (state - new)
 
 
-def unrolled(layers: Layers, entering: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
-    """States after each step (R, B, L, H) of inputs (R, B, L, D), and the last of them."""
-    runs, batch, steps, width = entering.shape
-    weight, bias = layers[-6:-4]
-    flat = entering.reshape(runs, batch * steps, width)
+def unrolled(layers: Layers, entering: torch.Tensor, state: State) -> torch.Tensor:
+    """States after each step (R, L, B, H) of inputs (R, L, B, D)."""
+    runs, steps, batch, width = entering.shape
+    weight, bias, recurrent, its_bias = layers[-6:-2]
+    flat = entering.reshape(runs, steps * batch, width)
     product = affine(bias, flat, weight)
-    products = product.reshape(runs, batch, steps, -1)
-    states = []
-    for product in products.unbind(2):
-        state = cell(layers, product, state)
-        states.append(state)
-    return torch.stack(states, 2), state
+    if steps == 1:
+        return cell(layers, product, state)[:, None]
+    products = product.reshape(runs, steps, batch, -1)
+    return Unroll.apply(products, state, recurrent, its_bias)
 
 
 def read_out(layers: Layers, states: torch.Tensor) -> torch.Tensor:
@@ -91,25 +91,47 @@ def read_out(layers: Layers, states: torch.Tensor) -> torch.Tensor:
 
 
 def answers(
-    scaling: Arrays,
     sizes: tuple[int, ...],
+    scaling: Arrays,
     layers: Layers,
     obs: torch.Tensor,
     state: State | None,
 ) -> tuple[torch.Tensor, State]:
     """Logits or scaled actions (R, B, L, A) along observations (R, B, L, O), and the last state; None begins."""
-    runs, batch, steps, width = obs.shape
+    batch = obs.shape[1]
+    recurrent = layers[-4]
+    units = recurrent.shape[1]
+    rows = whole_lines(batch, units)
+    # Each step's numbers lie together.
+    by_step = padded(obs, rows).transpose(1, 2)
+    runs, steps = by_step.shape[:2]
     if state is None:
-        recurrent = layers[-4]
-        state = recurrent.new_zeros(runs, batch, recurrent.shape[1])
-    samples = batch * steps
-    flat = obs.reshape(runs, samples, width)
+        state = recurrent.new_zeros(runs, rows, units)
+    flat = by_step.flatten(1, 2)
     vectors = entering_of(layers, flat, scaling, sizes)
-    entering = vectors.reshape(runs, batch, steps, -1)
-    states, last = unrolled(layers, entering, state)
-    remembered = states.reshape(runs, samples, -1)
-    out = read_out(layers, remembered)
-    return out.unflatten(1, (batch, steps)), last
+    entering = vectors.unflatten(1, (steps, rows))
+    states = unrolled(layers, entering, padded(state, rows))
+    out = read_out(layers, states.flatten(1, 2))
+    answer = out.unflatten(1, (steps, rows))
+    return answer[:, :, :batch].transpose(1, 2), states[:, -1, :batch]
+
+
+def whole_lines(batch: int, units: int) -> int:
+    """The least number of sequences, at least `batch`, of whose states each run has whole lines.
+
+    Vectorised exponentials round the last few numbers of an array in another way than the rest; then there is no rest.
+    """
+    together = LINE // math.gcd(LINE, units)
+    return math.ceil(batch / together) * together
+
+
+def padded(array: torch.Tensor, rows: int) -> torch.Tensor:
+    """An array (R, B, ...) with zeros behind, (R, rows, ...)."""
+    lacking = rows - array.shape[1]
+    if lacking == 0:
+        return array
+    others = array.new_zeros(len(array), lacking, *array.shape[2:])
+    return torch.cat((array, others), 1)
 
 
 class GRUPolicy(Policy):
@@ -156,7 +178,7 @@ class GRUPolicy(Policy):
         """Logits or unclipped actions (R, E, A) for observations (R, E, O), and what is remembered (R, E, H)."""
         before = None if memory is None else memory.double()
         one_step = obs.double().unsqueeze(2)
-        out, state = answers(self._scaling, self.sizes, self._layers, one_step, before)
+        out, state = answers(self.sizes, self._scaling, self._layers, one_step, before)
         answer = in_units(out, self._scaling)
         return answer.squeeze(2), state
 
@@ -240,7 +262,7 @@ class GRU:
 
         drawn = partial(self._drawn, lesson, sizes)
         first = first_layers_of(lesson, GRUPolicy, drawn)
-        net = Recurrence(first, partial(answers, scaling, sizes), policy)
+        net = Recurrence(first, partial(answers, sizes), policy)
         return descend_along(lesson, net, self, scaling)
 
     def _drawn(self, lesson: Lesson, sizes: tuple[int, ...]) -> Layers:

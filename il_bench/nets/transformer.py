@@ -213,7 +213,7 @@ def block(
 
 
 def answers(
-    scaling: Arrays, shape: Shape, layers: Layers, obs: torch.Tensor, memory: Memory | None
+    shape: Shape, scaling: Arrays, layers: Layers, obs: torch.Tensor, memory: Memory | None
 ) -> tuple[torch.Tensor, Memory]:
     """Logits or scaled actions (R, B, L, A) along observations (R, B, L, O), and what is remembered; None begins."""
     steps = obs.shape[2]
@@ -331,7 +331,7 @@ class TransformerPolicy(Policy):
         """The same along whole sequences: (R, E, L, A) for observations (R, E, L, O)."""
         before = None if memory is None else memory.double()
         exact = obs.double()
-        out, after = answers(self._scaling, self.shape, self._layers, exact, before)
+        out, after = answers(self.shape, self._scaling, self._layers, exact, before)
         return in_units(out, self._scaling), after
 
     def act(
@@ -406,7 +406,7 @@ class Transformer:
 
         drawn = partial(self._drawn, lesson, shape.sizes)
         first = first_layers_of(lesson, TransformerPolicy, drawn)
-        net = Recurrence(first, partial(answers, scaling, shape), policy)
+        net = Recurrence(first, partial(answers, shape), policy)
         return descend_along(lesson, net, self, scaling)
 
     def _drawn(self, lesson: Lesson, sizes: tuple[int, ...]) -> Layers:
