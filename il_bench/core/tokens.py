@@ -17,7 +17,7 @@ from gymnasium import spaces
 
 from .env import Certificate, Env
 from .oracle import Oracle
-from .settings import Values, require, require_counts
+from .settings import Times, Values, require, require_counts
 from .streams import Streams
 
 
@@ -38,6 +38,19 @@ class TokenEnv(Env):
     context: int = 1
     """How many of the last symbols are observed."""
 
+    excitation: ClassVar[dict[str, float]] = {"slip": 0.02}
+    usual: ClassVar[dict[str, Any]] = {
+        "net": "gru",
+        "units": 32,
+        "embedding": 16,
+        "sequences": 32,
+        "updates": 320,
+        "lr": 0.01,
+        "clip": 1.0,
+        "episodes": Times(64),
+        "dagger.beta": "constant",
+    }
+    """Memory, since a symbol alone tells little; texts are short, and many are read of which each says little."""
     by_chance: ClassVar[bool] = True
     draws_path: ClassVar[bool] = True
     noise_size: ClassVar[int] = 4
@@ -46,6 +59,11 @@ class TokenEnv(Env):
     @abstractmethod
     def automaton(self) -> Oracle:
         """The language, nearly always an `Automaton`; a `cached_property`. It answers on whatever device it is asked."""
+
+    @property
+    def symbol_bytes(self) -> tuple[float, ...]:
+        """Bytes (V,) that each symbol stands for, on average, of a language that is somebody's text; empty of others."""
+        return ()
 
     @abstractmethod
     def require_language(self) -> None:
