@@ -92,6 +92,8 @@ def learned(language: str, learner: Any, seeds: range) -> tuple[Policy, float]:
     env = il.make(language, horizon=TAUGHT, slip=slip, seeds=seeds)
     log = Log()
     policy = learner.learn(env, il.expert(env), None, log)
+    # A Record writes down how a policy was learned, and a net that is watched has no name there.
+    policy.log = None
     asked = np.asarray(log.asked, dtype=float)
     return policy, float(asked.mean()) / 1000
 

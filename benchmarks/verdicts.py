@@ -191,7 +191,7 @@ CHAPTERS = (
                 "Perplexity on the expert's texts tells who writes well.",
                 "curricula",
                 ("own texts of teacher forcing cost", "own texts of DAgger"),
-                "not so: three times the cost of their own texts where the expert's cost nearly the same",
+                "not so: one's own texts may cost far more where the expert's cost nearly the same",
             ),
             Saying(
                 "Scheduled sampling cures exposure bias.",
