@@ -491,6 +491,42 @@ def test_symbols_beyond_the_length_that_was_taught_are_told_apart(small_scribes)
     assert small_scribes.beyond(each) == [4.0]
 
 
+def writers_of(scribes, languages, names, level=1.0):
+    """Made up: every number of every writer is one and the same."""
+    each = np.full((2, 5), level)
+    return [scribes.Writer(language, name, *[each] * 5) for language in languages for name in names]
+
+
+def test_what_is_said_of_curricula_follows_from_the_curves(load, small_scribes, monkeypatch, tmp_path):  # fmt: skip
+    """Own texts that cost .7 are within all bands but teacher forcing's; a dip that passes is none that lasts."""
+    publish = load("publish")
+    monkeypatch.setattr(publish, "RESULTS", tmp_path)
+    curricula = load("curricula")
+    updates = np.arange(1, 6) * 10
+    way = np.repeat([[1.0], [0.8], [1.5], [0.8], [0.7]], 2, axis=1)
+    students = []
+    for language in curricula.LANGUAGES:
+        names = curricula.ways(language, small_scribes.training())
+        ends = writers_of(small_scribes, [language], names, 0.7)
+        students += [curricula.Student(end, 1.0, updates, way, way) for end in ends]
+    claims = curricula.claims(students)
+    assert [claim.holds for claim in claims] == [False, *[True] * 6, False, True, False]
+    assert "0 of 2 runs are above 1.2" in str(claims[0])
+    assert "dip and come back in every run, 0.70 (2 pass, in 20)" in str(claims[-2])
+    assert len({len(one.cells()) for one in students}) == 1
+    curricula.draw(students)
+    assert (tmp_path / "curricula.png").exists()
+    assert json.dumps(curricula.kept(students[0]))
+
+
+def test_exposure_bias_is_drawn_by_language(load, small_scribes, monkeypatch, tmp_path):
+    publish = load("publish")
+    monkeypatch.setattr(publish, "RESULTS", tmp_path)
+    bias = load("exposure_bias")
+    bias.draw((writers_of(small_scribes, bias.PUBLISHED, ["teacher forcing"]), []))
+    assert (tmp_path / "exposure_bias.png").exists()
+
+
 def test_exposure_bias_has_a_row_for_every_way_in_every_language(load, small_scribes, monkeypatch):
     bias = load("exposure_bias")
     monkeypatch.setattr(small_scribes, "UPDATES", 2)
