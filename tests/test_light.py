@@ -14,7 +14,7 @@ try:
     importlib.import_module(f"il_bench.{module}").main([*args, "--help"])
 except SystemExit as stop:
     assert not stop.code, stop.code
-heavy = {"torch", "scipy", "stable_baselines3", "xarray"} & set(sys.modules)
+heavy = {"torch", "scipy", "stable_baselines3", "xarray", "typeguard"} & set(sys.modules)
 sys.exit(f"imported {sorted(heavy)}" if heavy else 0)
 """
 
