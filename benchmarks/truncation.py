@@ -41,8 +41,8 @@ CARRY = 3, 5
 """Windows whose state is carried, which do not reach the mark, and of which the last holds steps before the answer."""
 BATCHES = 3000
 """Minibatches of 32 texts in a training, of as many updates as windows each."""
-CHANCE, SOLVED = 0.35, 0.9
-"""Below the one an answer is guessed, among four marks; above the other it is known."""
+SOLVED = 0.9
+"""Above it an answer is known, among four marks."""
 MOST = 0.9
 """Share of the runs that counts as nearly all of them."""
 LANGUAGE: dict[str, Any] = {"vocabulary": 8, "marks": 4}
@@ -234,7 +234,7 @@ def claims(steep: list[Slope], recall: Answers) -> list[Claim]:
         f"{still:.3f} at most: what holds it is learned.",
         still < SOLVED,
     )
-    return [unreached(steep), anew(recall[BLIND], recall[SIGHTED]), *carried(shares), frozen]
+    return [unreached(steep), anew(shares[BLIND], shares[SIGHTED]), *carried(shares), frozen]
 
 
 def unreached(steep: list[Slope]) -> Claim:
@@ -249,13 +249,10 @@ def unreached(steep: list[Slope]) -> Claim:
     return Claim(words, max(blind) == 0 and min(sighted) > 0)
 
 
-def anew(guessed: np.ndarray, solved: np.ndarray) -> Claim:
+def anew(guessed: Share, solved: Share) -> Claim:
     """Whether windows that begin with an empty state are as good as they are long."""
-    words = (
-        f"Where each window begins with an empty state, L = D guesses ({guessed.max():.3f} right at most, a quarter "
-        f"is chance) and L = D + 1 recalls ({solved.min():.3f} at least)."
-    )
-    return Claim(words, guessed.max() < CHANCE and solved.min() > SOLVED)
+    words = f"Where each window begins with an empty state, L = D recalls in {guessed} of the runs, L = D + 1 in {solved}."
+    return Claim(words, guessed.count == 0 and solved.value >= MOST)
 
 
 def carried(shares: dict[Way, Share]) -> list[Claim]:

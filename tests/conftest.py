@@ -1,5 +1,6 @@
 import atexit
 import dataclasses
+import gc
 import os
 import shutil
 import sys
@@ -7,6 +8,8 @@ import tempfile
 import types
 
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # tests need no display
+# Of small matrices threads of BLAS cost several times what they save, and each core has its process.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ["IL_BENCH_DATA"] = tempfile.mkdtemp(
     prefix="il_bench-"
 )  # nobody's own data is read, let alone written
@@ -88,6 +91,11 @@ def learners():
         known = {f.name for f in dataclasses.fields(cls)}
         out[name] = cls(**{k: v for k, v in small.items() if k in known})
     return out
+
+
+def pytest_collection_finish(session):
+    """What was imported and collected stays to the end: it need not be looked through for garbage again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

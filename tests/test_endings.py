@@ -16,6 +16,7 @@ from il_bench.records.record import Record
 from il_bench.show import plots, video
 
 QUICK = ["--seeds", "2", "--rollouts", "3", "--horizon", "12", "--hidden", "8", "--updates", "40"]
+QUICK += ["--rounds", "3"]
 
 
 def finished(capsys, *flags):
@@ -52,6 +53,7 @@ PICTURES = {
 @pytest.mark.parametrize("answer", PICTURES.values(), ids=PICTURES)
 def test_a_picture_that_fails_costs_the_film_alone(monkeypatch, capsys, answer):
     monkeypatch.setattr(Lane, "draw", drawing(answer))
+    monkeypatch.setattr(plots, "plot", lambda comparison, path: path.touch())
     words = finished(capsys)
     assert "rollout.mp4 is missing: " in words
     assert "the Record is kept (python -m il_bench.render a draws a film again" in words
@@ -59,6 +61,7 @@ def test_a_picture_that_fails_costs_the_film_alone(monkeypatch, capsys, answer):
     assert not [path for path in Path("a").iterdir() if path.name.startswith(".")]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_an_encoder_that_dies_costs_the_film_alone(monkeypatch, capsys):
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", "/bin/false")
     assert "rollout.mp4 is missing: film: the encoder failed (" in finished(capsys)
@@ -91,6 +94,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_work(monkeypatch,
         assert "il_bench: out: " in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_two_runs_that_choose_a_name_at_once_take_two(monkeypatch):
     real = Path.mkdir
     raced = []
@@ -127,6 +131,7 @@ def test_who_interrupts_the_pictures_is_told_that_the_record_is_kept(monkeypatch
     assert il.load("a").learners
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_folder_that_somebody_else_filled_costs_its_name_alone(monkeypatch, capsys):
     real = session.compare
 
@@ -142,6 +147,7 @@ def test_a_folder_that_somebody_else_filled_costs_its_name_alone(monkeypatch, ca
     assert [path.name for path in Path("a").iterdir()] == ["theirs"]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_disk_that_became_full_costs_the_place_alone(monkeypatch, capsys, tmp_path):
     real = Record.save
 
@@ -172,18 +178,20 @@ def interrupted(monkeypatch, capsys, *flags):
     return capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_an_interruption_says_what_was_kept_and_the_next_run_where_it_goes_on(monkeypatch, capsys):
-    flags = ["--rounds", "3", "--checkpoint-every", "2"]
+    flags = ["--checkpoint-every", "2"]
     words = interrupted(monkeypatch, capsys, *flags)
     assert "interrupted; rounds are kept (3 of dagger); the same command goes on" in words
     run.main([*flags, *QUICK, "--no-video", "--out", "a"])
     assert "dagger goes on after round 3, which was kept" in capsys.readouterr().out
-    run.main(["--rounds", "3", *QUICK, "--no-video", "--out", "b"])
+    run.main([*QUICK, "--no-video", "--out", "b"])
     one, two = il.load("a"), il.load("b")
     assert all(np.array_equal(one.arrays[name], two.arrays[name]) for name in one.arrays)
     assert not list(Path("runs/.rounds").iterdir())
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_record_that_cannot_be_written_leaves_the_rounds(monkeypatch, capsys):
     def full(*rest, **named):
         raise ValueError("record: a cannot be written (No space left on device)")
@@ -202,6 +210,7 @@ def test_an_interruption_without_kept_rounds_says_how_to_keep_them(monkeypatch, 
     assert "interrupted; nothing was kept (--checkpoint-every 1 keeps the rounds" in words
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_an_ascii_console_is_no_reason_to_fail(monkeypatch):
     bytes_written = io.BytesIO()
     console = io.TextIOWrapper(bytes_written, encoding="ascii")

@@ -31,16 +31,22 @@ def record():
     return compared(learners=("bc", "other"), lipschitz=(0.9, 1.1, 1.2, 1.3))
 
 
+@pytest.fixture(scope="module")
+def of_one_setting():
+    """The same in one panel, which takes a third of the time to draw."""
+    return compared(learners=("bc", "other"))
+
+
 def copy_of(record, **arrays):
     return Record({**record.arrays, **arrays}, record.config, known_env=record.env)
 
 
 @pytest.mark.parametrize("value", [0.0, np.inf, np.nan, 1e300, 1e-300])
-def test_no_divergence_breaks_the_figure(record, tmp_path, value):
-    divergence = record.arrays["divergence"].copy()
+def test_no_divergence_breaks_the_figure(of_one_setting, tmp_path, value):
+    divergence = of_one_setting.arrays["divergence"].copy()
     divergence[1, ..., 5:] = value
     divergence[2] = value
-    path = il.plot(copy_of(record, divergence=divergence), tmp_path / "drift.png")
+    path = il.plot(copy_of(of_one_setting, divergence=divergence), tmp_path / "drift.png")
     assert path.read_bytes()[1:4] == b"PNG"
     assert [p.name for p in tmp_path.iterdir()] == ["drift.png"]
 
@@ -165,7 +171,7 @@ def test_a_sweep_over_one_setting_is_a_curve_for_each_learner_and_the_rest_are_p
 @pytest.mark.parametrize("value", [np.nan, np.inf, 0.0, 1e300, 1e-300])
 @pytest.mark.parametrize("by", [("lipschitz",), ("lipschitz", "noise")])
 def test_no_divergence_breaks_the_picture_of_a_sweep(value, by):
-    data = grid(lipschitz=[0.9, 1.0], noise=[0.0, 0.1])
+    data = grid(algo=["bc"], lipschitz=[0.9, 1.0], noise=[0.0, 0.1])
     data["drift"][:] = value
     assert il.plot(data, by=by)._repr_png_()[1:4] == b"PNG"
 

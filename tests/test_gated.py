@@ -18,6 +18,7 @@ from il_bench.jobs.checkpoint import Checkpoint
 from il_bench.nets.mixture import MixturePolicy
 
 GATES = ("safe", "ensemble", "lazy", "thrifty", "human")
+BRIEF = dataclasses.replace(SMALL, updates=20)
 
 
 def learned(env, log=None, **settings):
@@ -43,7 +44,7 @@ def visits(monkeypatch):
 @pytest.mark.parametrize("gate", GATES)
 def test_run_2_of_4_is_run_2_alone_bit_for_bit(gate, task):
     env = tiny(task, seeds=4)
-    many, alone = learned(env, gate=gate), learned(env[2], gate=gate)
+    many, alone = (learned(one, gate=gate, training=BRIEF) for one in (env, env[2]))
     for key, array in many.arrays().items():
         assert torch.equal(array[2:3], alone.arrays()[key]), key
     for name in SPENT:
@@ -54,7 +55,8 @@ def test_run_2_of_4_is_run_2_alone_bit_for_bit(gate, task):
 @pytest.mark.parametrize("gate", GATES)
 def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(gate):
     env = tiny("tube", seeds=2)
-    whole = learned(env, Log(), gate=gate, rounds=4)
+    settings = {"gate": gate, "rounds": 4, "training": BRIEF}
+    whole = learned(env, Log(), **settings)
 
     class Killed(Exception):
         """As if the process had ended."""
@@ -64,8 +66,8 @@ def test_a_training_that_was_interrupted_ends_as_if_it_had_not_been(gate):
             raise Killed
 
     with pytest.raises(Killed):
-        learned(env, Log(checkpoint=Checkpoint(Path("kept")), iterate=stop), gate=gate, rounds=4)
-    again = learned(env, Log(checkpoint=Checkpoint(Path("kept"))), gate=gate, rounds=4)
+        learned(env, Log(checkpoint=Checkpoint(Path("kept")), iterate=stop), **settings)
+    again = learned(env, Log(checkpoint=Checkpoint(Path("kept"))), **settings)
     for key, array in whole.arrays().items():
         assert torch.equal(array, again.arrays()[key]), key
     for name in SPENT:

@@ -55,11 +55,11 @@ def test_evaluate_policy_returns_the_harness_s_own_returns(name):
     horizon = {"circle": 4}.get(name, 40)
     task = il.make(name, horizon=horizon, seeds=(0, 5))
     policy = il.BC(episodes=2, training=SMALL).learn(task, il.expert(task))
-    harness = rollout(task, by_policy(task, policy), Streams((0, 5)).fork("gym"), 4).returns
+    harness = rollout(task, by_policy(task, policy), Streams((0, 5)).fork("gym"), 2).returns
     env = Monitor(GymEnv(name, horizon=horizon))
     env.reset(seed=5)
     env.unwrapped._episode = -1  # evaluate_policy resets once more before it begins
-    returns, _ = evaluate_policy(policy[1], env, n_eval_episodes=4, return_episode_rewards=True)
+    returns, _ = evaluate_policy(policy[1], env, n_eval_episodes=2, return_episode_rewards=True)
     np.testing.assert_allclose(returns, harness[1], atol=1e-5)
 
 
@@ -126,7 +126,7 @@ def test_a_vector_of_environments_is_the_single_ones_side_by_side(name):
         np.testing.assert_array_equal(obs[i], env.reset(seed=10 + i)[0])
     vector.action_space.seed(0)
     over = [False] * 3
-    for _ in range(20):
+    for _ in range(10):
         actions = vector.action_space.sample()
         obs, reward, terminated, truncated, _ = vector.step(actions)
         for i, env in enumerate(singles):

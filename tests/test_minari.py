@@ -110,7 +110,7 @@ def theirs():
 
 @pytest.mark.parametrize("name", [*il.ENVS, "Pendulum-v1", "CartPole-v1"])
 def test_the_recovered_environment_repeats_every_episode_bit_for_bit(name):
-    compared(name).to_minari(ID, "bc")
+    compared(name, horizon=12).to_minari(ID, "bc")
     held = minari.load_dataset(ID)
     env, compare = (
         held.recover_environment(),

@@ -120,3 +120,17 @@ def test_no_net_has_a_setting_of_a_learner_that_takes_it(learner):
                 flags.flags_of(cls, chosen={"net": net})
         else:
             flags.flags_of(cls, chosen={"net": net})
+
+
+def test_the_words_beneath_a_field_are_its_help_wherever_its_class_stands():
+    class Within:
+        """A class of a function's, whose name another one has."""
+
+        slope: float = 1.0
+        """How steep it is,
+        in metres."""
+        bare: int = 3
+
+    made = type("Made", (Within,), {})
+    assert flags.field_docs(Within) == {"slope": "How steep it is, in metres."}
+    assert flags.field_docs(made) == flags.field_docs(Within)

@@ -511,7 +511,7 @@ json_values = st.recursive(
 
 @given(st.sampled_from(["format", *SHAPE, *OPTIONAL]), json_values)
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_no_entry_of_the_index_does_either(saved, key, value):
     whole = (saved / INDEX).read_text()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import gymnasium
@@ -28,10 +28,19 @@ def _generators(copy: Any) -> Iterator[Any]:
         layer = layer.env
 
 
-def _state(generator: Any) -> str:
-    """Its state in characters: NumPy shortens a long array, and not the place in it that the next number is taken from."""
+def _state(generator: Any) -> Hashable:
+    """Its state, the place in a long array from which the next number is taken included."""
     if isinstance(generator, np.random.Generator):
-        return str(generator.bit_generator.state)
+        return _fixed(generator.bit_generator.state)
     if isinstance(generator, np.random.RandomState):
-        return str(generator.get_state(legacy=False))
-    return str(hash(generator.getstate()))
+        return _fixed(generator.get_state(legacy=False))
+    state: Hashable = generator.getstate()
+    return state
+
+
+def _fixed(state: Any) -> Hashable:
+    """A state of NumPy's that no later draw changes: its numbers in their order, an array as its bytes."""
+    if isinstance(state, dict):
+        parts = map(_fixed, state.values())
+        return tuple(parts)
+    return state.tobytes() if isinstance(state, np.ndarray) else state

@@ -9,9 +9,9 @@ import functools
 import inspect
 import io
 import itertools
-import textwrap
+import sys
 from collections.abc import Collection, Iterator, Mapping
-from typing import Annotated, Any, TypeAlias, get_type_hints
+from typing import Annotated, Any, TypeAlias
 
 from ..core.settings import (
     as_tuple,
@@ -22,6 +22,7 @@ from ..core.settings import (
     per_run_fields,
     plugs,
     require,
+    type_hints,
 )
 from . import complaints, light
 
@@ -44,13 +45,33 @@ def field_docs(cls: type) -> Mapping[str, str]:
 
 def _body(cls: type) -> list[ast.stmt]:
     """The statements of a class; none of one that was made at run time, whose bases have the words."""
+    module: Any = sys.modules.get(cls.__module__)
     try:
-        source = textwrap.dedent(inspect.getsource(cls))
-        tree = ast.parse(source)
+        source = inspect.getsource(module)
+        definition = _definitions(source).get(cls.__qualname__)
     except (OSError, TypeError, SyntaxError):
         return []
-    (definition,) = tree.body
-    return definition.body if isinstance(definition, ast.ClassDef) else []
+    return definition.body if definition else []
+
+
+@functools.lru_cache(maxsize=64)  # what two classes have in common is read once
+def _definitions(source: str) -> Mapping[str, ast.ClassDef]:
+    """The classes of a file, by their qualified names."""
+    tree = ast.parse(source)
+    return dict(_classes(tree.body, ""))
+
+
+def _classes(body: list[ast.stmt], place: str) -> Iterator[tuple[str, ast.ClassDef]]:
+    """The classes among statements and within those, each with its name behind that of its place."""
+    for node in body:
+        inside = place
+        if isinstance(node, ast.ClassDef):
+            yield place + node.name, node
+            inside = f"{place}{node.name}."
+        elif isinstance(node, ast.FunctionDef):
+            inside = f"{place}{node.name}.<locals>."
+        for branch in ("body", "orelse"):
+            yield from _classes(getattr(node, branch, []), inside)
 
 
 def _field_name(node: ast.stmt) -> str:
@@ -78,14 +99,15 @@ def flags_of(
     Args:
         cls: a settings dataclass; fields that are settings dataclasses themselves give their own fields.
         hide: fields that are no flags.
-        chosen: what is put into its plugs, by name; a plug gives its own flag and the fields of what is put there.
+        chosen: defaults by name, where they are not the class's own; what is put into a plug gives, besides the plug's own
+            flag, the fields that it has.
         several: fields of which several values are read where the class takes one.
         names: of fields whose flags do not bear their own.
 
     Raises:
         ValueError: for a field without a default.
     """
-    hints = get_type_hints(cls)
+    hints = type_hints(cls)
     many = per_run_fields(cls)
     rows: list[Row] = []
     words = _Words(field_docs(cls), names or {})
@@ -110,6 +132,21 @@ def flags_of(
             rows.append(_row(name, hint, default, words))
     summary = (cls.__doc__ or cls.__name__).splitlines()[0]
     return dataclasses.make_dataclass(cls.__name__, rows, namespace={"__doc__": summary})
+
+
+def setting_names(
+    cls: type, hide: tuple[str, ...] = (), chosen: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """The settings for which `flags_of` makes flags, without making any; arguments as there."""
+    for field in dataclasses.fields(cls):
+        if field.name in hide:
+            continue
+        default = _default(cls, field, chosen)
+        within = dataclasses.is_dataclass(default)
+        if "plug" in field.metadata or not within:
+            yield field.name
+        if within:
+            yield from setting_names(type(default), (), chosen)
 
 
 def _default(cls: type, field: dataclasses.Field[Any], chosen: Mapping[str, Any] | None) -> Any:

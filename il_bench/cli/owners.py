@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.settings import combinations, nested_per_run_fields, require
-from .flags import flags_of, flat, group, parsed
+from .flags import flags_of, flat, group, parsed, setting_names
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Owner:
         cls: the settings dataclass.
         kind: "command", "environment" or "learner".
         hide: fields that are no flags.
-        chosen: what is put into its plugs.
+        chosen: defaults by name, what is put into its plugs among them, where they are not the class's own.
         several: fields of which several values are read where the class takes one.
     """
 
@@ -39,8 +39,8 @@ class Owner:
 
     def __post_init__(self) -> None:
         """Name all settings, those within included."""
-        flags = flags_of(self.cls, self.hide, self.chosen)
-        object.__setattr__(self, "settings", frozenset(flat(flags())))
+        names = setting_names(self.cls, self.hide, self.chosen)
+        object.__setattr__(self, "settings", frozenset(names))
 
 
 @dataclass(frozen=True)

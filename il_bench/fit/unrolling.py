@@ -180,6 +180,16 @@ def _errors(lesson: Lesson, scaling: Arrays, answers: torch.Tensor, part: Sequen
     return surprise if part.gain is None else part.gain.flatten(1) * surprise
 
 
+def first_layers_of(lesson: Lesson, kind: type, drawn: Callable[[], Layers]) -> Layers:
+    """The weights with which training begins: those of the lesson's start, if it is a policy of this kind, else drawn ones."""
+    start: Any = lesson.start
+    if isinstance(start, kind):
+        layers: Layers = start.trained
+        return layers
+    device = lesson.data.obs.device
+    return [layer.to(device) for layer in drawn()]
+
+
 def outputs_of(lesson: Lesson) -> int:
     """Logits, or numbers of an action."""
     space = lesson.env.action_space

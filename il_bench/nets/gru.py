@@ -13,21 +13,28 @@ from gymnasium import spaces
 from ..core.arrays import Arrays, affine
 from ..core.ids import vocabulary
 from ..core.policy import Policy
-from ..core.settings import one_of, require, require_choice, require_counts
+from ..core.settings import require, require_choice, require_counts
 from ..core.streams import Streams
 from ..fit.layers import (
+    Stored,
     actions_of,
     embedded,
     embeddings,
     from_arrays,
-    in_order,
-    numbered,
+    in_units,
+    one_run,
     to_arrays,
     uniform_layer,
 )
 from ..fit.optimiser import LINE, Layers, Optimiser
 from ..fit.training import Lesson
-from ..fit.unrolling import Recurrence, descend_along, outputs_of, scaling_of
+from ..fit.unrolling import (
+    Recurrence,
+    descend_along,
+    first_layers_of,
+    outputs_of,
+    scaling_of,
+)
 from ._gru_engine import Unroll
 from ._gru_gains import Gains, gains
 
@@ -169,12 +176,11 @@ class GRUPolicy(Policy):
 
     def go_on(self, obs: torch.Tensor, memory: Any) -> tuple[torch.Tensor, State]:
         """Logits or unclipped actions (R, E, A) for observations (R, E, O), and what is remembered (R, E, H)."""
-        state = None if memory is None else memory.double()
-        scaling = self._scaling
-        one_step = obs.double()[:, :, None]
-        out, state = answers(self.sizes, scaling, self._layers, one_step, state)
-        scaled = out[:, :, 0] * scaling["scale"]
-        return scaled + scaling["shift"], state
+        before = None if memory is None else memory.double()
+        one_step = obs.double().unsqueeze(2)
+        out, state = answers(self.sizes, self._scaling, self._layers, one_step, before)
+        answer = in_units(out, self._scaling)
+        return answer.squeeze(2), state
 
     def act(
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
@@ -210,17 +216,14 @@ class GRUPolicy(Policy):
 
     def __getitem__(self, run: int) -> GRUPolicy:
         """The policy of one run."""
-        pick = one_of(run, self.runs)
-        layers = [layer[pick] for layer in self.layers]
-        scaling = {name: value[pick] for name, value in self.scaling.items()}
-        return GRUPolicy(layers, scaling, self.action_space, self.sizes)
+        all_runs = Stored(self.layers, self.scaling, self.sizes)
+        own = one_run(all_runs, run)
+        return GRUPolicy(own.layers, own.scaling, self.action_space, self.sizes)
 
     def arrays(self, resume: bool = False) -> Arrays:
         """Everything that makes this policy, by name; with `resume` also what a warm start goes on with."""
-        arrays = to_arrays(self.layers, self.scaling, self.sizes)
-        if resume:
-            arrays |= numbered("trained", self.trained)
-        return arrays
+        trained = self.trained if resume else None
+        return to_arrays(Stored(self.layers, self.scaling, self.sizes, trained))
 
 
 @dataclass(frozen=True)
@@ -257,30 +260,27 @@ class GRU:
         def policy(optimiser: Optimiser) -> GRUPolicy:
             return GRUPolicy(optimiser.average(), scaling, space, sizes, optimiser.last())
 
-        first = self._first(lesson, sizes)
+        drawn = partial(self._drawn, lesson, sizes)
+        first = first_layers_of(lesson, GRUPolicy, drawn)
         net = Recurrence(first, partial(answers, sizes), policy)
         return descend_along(lesson, net, self, scaling)
 
-    def _first(self, lesson: Lesson, sizes: tuple[int, ...]) -> Layers:
-        """The weights with which training begins."""
-        if isinstance(lesson.start, GRUPolicy):
-            return lesson.start.trained
+    def _drawn(self, lesson: Lesson, sizes: tuple[int, ...]) -> Layers:
+        """New weights."""
         entering = self.embedding if sizes else lesson.data.obs.shape[2]
         outputs = outputs_of(lesson)
         layers = first_layers(lesson.streams, entering, self.units, outputs)
         if sizes:
             table = embeddings(lesson.streams, sum(sizes), self.embedding)
             layers.insert(0, table)
-        device = lesson.data.obs.device
-        return [layer.to(device) for layer in layers]
+        return layers
 
     def restore(self, arrays: Arrays, action_space: Any) -> GRUPolicy:
         """See `Net.restore`."""
-        layers, scaling, sizes = from_arrays(arrays)
-        count = len(layers)
+        stored = from_arrays(arrays)
+        count = len(stored.layers)
         require(count in (6, 7), f"policy: expected 6 or 7 layers, got {count}")
-        trained = in_order("trained", arrays)
-        return GRUPolicy(layers, scaling, action_space, sizes, trained or None)
+        return GRUPolicy(stored.layers, stored.scaling, action_space, stored.sizes, stored.trained)
 
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`; states of whole episodes are kept for the gradient."""

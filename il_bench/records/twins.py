@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import platform
@@ -359,7 +360,9 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES}
 
 
+@functools.cache
 def _version(package: str) -> str:
+    """Read once: it takes longer than a small comparison, and what is imported does not change any more."""
     try:
         return version(package)
     except PackageNotFoundError:
