@@ -39,8 +39,7 @@ def animals() -> survival.Animals:
 def tables(lives: survival.Animals) -> dict[str, float]:
     """Seconds for a weighted life table: with intervals, its counts alone, and by lifelines where it is installed."""
     weight = 1 / lives.exposure
-    everyone = np.ones(len(lives), bool)
-    bare = Lives(np.zeros_like(lives.age), lives.age, everyone, weight)
+    bare = Lives(lives.age, weight=weight)
     took = {
         "with intervals": seconds(lambda: life_table(lives.age, weight, omega=25), 200),
         "delayed": seconds(lambda: life_table(lives.age, entry=lives.met, omega=25), 100),

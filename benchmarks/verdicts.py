@@ -180,7 +180,11 @@ CHAPTERS = (
             Saying(
                 "It can, if the state is carried from window to window.",
                 "truncation",
-                ("the state is carried", "the last window is the answer alone", "instead of its symbols"),
+                (
+                    "the state is carried",
+                    "the last window is the answer alone",
+                    "instead of its symbols",
+                ),
                 "so where the last window holds a few steps before the answer, and labels are symbols",
             ),
             Saying(

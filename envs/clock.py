@@ -9,20 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from il_bench import Automaton, Certificate, TokenEnv, apart, require, zero_or_one
-from il_bench.paint.ribbon import written
+from il_bench import Automaton, Language, require
 
 USUAL = 0.7
 """Chance of a cell's symbol; the rest is its synonym's."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Clock(TokenEnv):
+class Clock(Language):
     """A pattern that the first symbol picks, gone through by the clock: nothing that is written changes what follows."""
 
     vocabulary: int = 16
@@ -31,8 +29,6 @@ class Clock(TokenEnv):
     """Patterns, P; the expert's first symbol is one of the first P, each alike."""
     period: int = 8
     """Steps after which a pattern begins again."""
-
-    indicator: ClassVar = True
 
     def require_language(self) -> None:
         """Patterns of two symbols at least, which the first symbol can pick."""
@@ -72,22 +68,3 @@ class Clock(TokenEnv):
         start = torch.zeros(1 + inner, dtype=torch.float64)
         start[0] = 1
         return Automaton(chances, following, start)
-
-    def difference(self, state: Any, other: Any) -> Any:
-        """0 where both are in one pattern and phase, and have just written what it holds or not; else 1."""
-        return apart(state, other)
-
-    def certificate(self) -> Certificate:
-        """A language has no dial of this kind."""
-        return zero_or_one(self)
-
-    def draw(
-        self,
-        state: np.ndarray,
-        size: tuple[int, int],
-        ghost: np.ndarray | None = None,
-        colour: str | None = None,
-        kl: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """The texts; see `Env.draw`."""
-        return written(self, state, size, ghost, colour, kl)

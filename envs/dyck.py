@@ -11,13 +11,11 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
-import numpy as np
 import torch
 
-from il_bench import Automaton, Certificate, TokenEnv, Values, apart, require, zero_or_one
-from il_bench.paint.ribbon import written
+from il_bench import Automaton, Language, Values, require
 
 OPENING, CLOSING, MARK = "([{<", ")]}>", "!"
 """How symbols are shown: a bracket of each kind, and what makes an error good."""
@@ -26,7 +24,7 @@ MOST = 2000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dyck(TokenEnv):
+class Dyck(Language):
     """Nested brackets up to a depth; an error is ignored, made good by a mark, or never."""
 
     kinds: int = 2
@@ -37,8 +35,6 @@ class Dyck(TokenEnv):
     """Chance that the oracle opens a bracket, each kind alike, where it could also close one."""
     mismatch: Literal["ignored", "recovered", "absorbing"] = "recovered"
     """What becomes of an error: nothing, a mark is due, or there is no way back."""
-
-    indicator: ClassVar = True
 
     def require_language(self) -> None:
         """A few kinds, not too many stacks, and a chance."""
@@ -134,22 +130,9 @@ class Dyck(TokenEnv):
             return torch.ones_like(opening)
         return torch.zeros_like(opening) if depth == self.depth else opening
 
-    def difference(self, state: Any, other: Any) -> Any:
-        """0 where the same brackets are open, and both or neither have just erred; else 1."""
-        return apart(state, other)
-
-    def certificate(self) -> Certificate:
-        """A language has no dial of this kind."""
-        return zero_or_one(self)
-
-    def draw(
-        self,
-        state: np.ndarray,
-        size: tuple[int, int],
-        ghost: np.ndarray | None = None,
-        colour: str | None = None,
-        kl: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """The texts; see `Env.draw`."""
-        names = [*OPENING[: self.kinds], *CLOSING[: self.kinds], MARK]
-        return written(self, state, size, ghost, colour, kl, names)
+    @property
+    def signs(self) -> tuple[str, ...]:
+        """The brackets and the mark."""
+        opening = OPENING[: self.kinds]
+        closing = CLOSING[: self.kinds]
+        return (*opening, *closing, MARK)

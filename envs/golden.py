@@ -9,20 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from il_bench import Automaton, Certificate, TokenEnv, Values, apart, require, zero_or_one
-from il_bench.paint.ribbon import written
+from il_bench import Automaton, Language, Values, require
 
 REC = 0
 """The symbol that leads back."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Golden(TokenEnv):
+class Golden(Language):
     """A path with one right symbol a step: a wrong one leaves it, and REC leads back unless that is absorbing."""
 
     vocabulary: int = 16
@@ -31,8 +29,6 @@ class Golden(TokenEnv):
     """Nothing leads back: off the path the oracle writes any symbol, each alike."""
     recovery: Values = 1.0
     """Chance that the oracle writes REC off the path, where that leads back."""
-
-    indicator: ClassVar = True
 
     def require_language(self) -> None:
         """At least REC and two others, and a chance."""
@@ -82,22 +78,8 @@ class Golden(TokenEnv):
         chances[:, off:, REC] = chance
         return chances
 
-    def difference(self, state: Any, other: Any) -> Any:
-        """0 where both are on the path, or both off it; else 1."""
-        return apart(state, other)
-
-    def certificate(self) -> Certificate:
-        """A language has no dial of this kind."""
-        return zero_or_one(self)
-
-    def draw(
-        self,
-        state: np.ndarray,
-        size: tuple[int, int],
-        ghost: np.ndarray | None = None,
-        colour: str | None = None,
-        kl: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """The texts, REC by its first letter; see `Env.draw`."""
-        names = ["R", *(str(number) for number in range(1, self.vocabulary))]
-        return written(self, state, size, ghost, colour, kl, names)
+    @property
+    def signs(self) -> tuple[str, ...]:
+        """REC by its first letter, the others by their numbers."""
+        others = range(1, self.vocabulary)
+        return ("R", *map(str, others))

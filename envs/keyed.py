@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from il_bench import Automaton, Certificate, TokenEnv, apart, require, zero_or_one
-from il_bench.paint.ribbon import written
+from il_bench import Automaton, Language, require
 
 ALLOWED = 2
 """Right symbols of each state."""
@@ -25,7 +23,7 @@ USUAL = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
-class Keyed(TokenEnv):
+class Keyed(Language):
     """States that allow two symbols each; a wrong one needs the key of its confusion to be made good."""
 
     vocabulary: int = 16
@@ -34,8 +32,6 @@ class Keyed(TokenEnv):
     """States of a text that is on the path."""
     confusions: int = 3
     """Ways to be off it, each with a key of its own."""
-
-    indicator: ClassVar = True
 
     def require_language(self) -> None:
         """States, confusions, and at least two symbols that are no keys."""
@@ -73,23 +69,9 @@ class Keyed(TokenEnv):
         start[0] = 1
         return Automaton(chances, following, start)
 
-    def difference(self, state: Any, other: Any) -> Any:
-        """0 where both are in one state, and have just written what is allowed or not; else 1."""
-        return apart(state, other)
-
-    def certificate(self) -> Certificate:
-        """A language has no dial of this kind."""
-        return zero_or_one(self)
-
-    def draw(
-        self,
-        state: np.ndarray,
-        size: tuple[int, int],
-        ghost: np.ndarray | None = None,
-        colour: str | None = None,
-        kl: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """The texts, keys by their names; see `Env.draw`."""
+    @property
+    def signs(self) -> tuple[str, ...]:
+        """Keys by their names, the others by their numbers."""
         first = self.vocabulary - self.confusions
-        names = [str(n) if n < first else f"R{n - first}" for n in range(self.vocabulary)]
-        return written(self, state, size, ghost, colour, kl, names)
+        keys = [f"R{way}" for way in range(self.confusions)]
+        return (*map(str, range(first)), *keys)

@@ -109,13 +109,15 @@ class Museum(ArchiveEnv, LoggedEnv):
 
     def q_at(self, age: Any) -> Any:
         """The true chances to die (R, E) at ages (R, E)."""
-        runs = range(len(age))
+        runs = np.arange(len(age))[:, None]
         last = self.omega - 1
         if isinstance(age, np.ndarray):
-            place = age.round().astype(int)
-            return self.mortality[np.c_[runs], place.clip(0, last)]
-        place = age.detach().round().long()
-        return self._mortality_tensor[np.c_[runs], place.clamp(0, last)]
+            nearest = age.round().astype(int)
+            place = nearest.clip(0, last)
+            return self.mortality[runs, place]
+        whole = age.detach().round()
+        place = whole.long().clamp(0, last)
+        return self._mortality_tensor[runs, place]
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """A cohort at birth."""
@@ -128,7 +130,10 @@ class Museum(ArchiveEnv, LoggedEnv):
         chosen = action[..., 0].clip(-1, 1)
         share = 0.5 - 0.5 * chosen
         true_share = 1 - self.q_at(age)
-        after = age + 1, alive * share, true * true_share
+        older = age + 1
+        left = alive * share
+        true_left = true * true_share
+        after = older, left, true_left
         return namespace(state).stack(after, -1)
 
     def observation(self, state: Any) -> Any:
@@ -140,7 +145,8 @@ class Museum(ArchiveEnv, LoggedEnv):
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """1 less the error of the life table at the age that is reached."""
-        error = next_state[..., 1] - next_state[..., 2]
+        _, alive, true = coordinates(next_state)
+        error = alive - true
         return 1 - abs(error)
 
     def terminal(self, state: Any) -> Any:
@@ -206,19 +212,30 @@ class Museum(ArchiveEnv, LoggedEnv):
         draws = streams.uniform("museum", museums, count, 2)
         drawers = []
         for run, numbers in enumerate(draws.cpu().numpy()):
-            kept = [self.animals(run, uniform, self.births).museum for uniform in numbers]
-            age = np.concatenate([animals.age for animals in kept])
-            exposure = np.concatenate([animals.exposure for animals in kept])
-            drawers.append(Drawer(age, exposure, self.pooled[run, age]))
+            drawer = self._drawer(run, numbers)
+            drawers.append(drawer)
         return drawers
+
+    def _drawer(self, run: int, numbers: np.ndarray) -> Drawer:
+        """The same of one run, from uniform numbers (museums, years births, 2)."""
+        museums = []
+        for uniform in numbers:
+            everyone = self.animals(run, uniform, self.births)
+            museums.append(everyone.museum)
+        age = np.concatenate([animals.age for animals in museums])
+        exposure = np.concatenate([animals.exposure for animals in museums])
+        pooled = self.pooled[run, age]
+        return Drawer(age, exposure, pooled)
 
     def log(self, expert: Expert, streams: Streams, episodes: int) -> Archive:
         """The animals of so many museums, year by year: who died in a year, and who lived; see `ArchiveEnv.log`."""
         drawers = self._drawers(streams, episodes)
-        length = _rows([1 + drawer.age for drawer in drawers], 0)
+        lengths = [1 + drawer.age for drawer in drawers]
+        length = _rows(lengths, 0)
         exposure = _rows([drawer.exposure for drawer in drawers], 1.0)
         pooled = _rows([drawer.pooled for drawer in drawers], 1.0)
-        return Archive(self._lives(length), exposure, pooled)
+        lives = self._lives(length)
+        return Archive(lives, exposure, pooled)
 
     def _lives(self, length: torch.Tensor) -> Rollout:
         """Lives of so many years (R, E) as rollouts beside the true life table."""
@@ -268,23 +285,25 @@ class Museum(ArchiveEnv, LoggedEnv):
 
     def _truth(self, age: float) -> np.ndarray:
         """The true life table up to an age, points (n, 2)."""
-        last = min(round(age), self.omega)
-        ages = np.arange(1 + last)
+        count = 1 + min(round(age), self.omega)
+        ages = np.arange(count)
         alive = survival.survivors(self.mortality[0])
-        return np.stack((ages, alive[: 1 + last]), -1)
+        points = ages, alive[:count]
+        return np.stack(points, -1)
 
     @cached_property
     def _drawn(self) -> Lexis:
         """Some animals of a museum, for the picture."""
         streams = Streams(self.seeds).fork("picture")
-        uniform = streams.uniform("museum", 1, self.years * DRAWN, 2)
-        animals = self.animals(0, uniform[0, 0].numpy(), DRAWN)
-        lives = []
-        for born, age, met in zip(animals.born, animals.age, animals.met, strict=True):
-            life = Life(int(born), int(age), bool(met >= 0))
-            lives.append(life)
-        effort = self._effort.tolist()
-        return Lexis(FIRST, tuple(effort), tuple(lives), self.horizon)
+        count = self.years * DRAWN
+        uniform = streams.uniform("museum", 1, count, 2)
+        numbers = uniform[0, 0].numpy()
+        animals = self.animals(0, numbers, DRAWN)
+        is_met = animals.met >= 0
+        columns = animals.born.tolist(), animals.age.tolist(), is_met.tolist()
+        lives = tuple(Life(*row) for row in zip(*columns, strict=True))
+        effort = tuple(self._effort.tolist())
+        return Lexis(FIRST, effort, lives, self.horizon)
 
 
 class Drawer(NamedTuple):
@@ -315,15 +334,19 @@ class AgeReader(Expert):
         """See `Expert.act`."""
         chances = self.chances.to(state.device)
         last = chances.shape[1] - 1
-        age = state[..., 0].round().long()
-        q = chances.gather(1, age.clamp(0, last))
-        return (2 * q - 1)[..., None]
+        nearest = state[..., 0].round()
+        age = nearest.long().clamp(0, last)
+        q = chances.gather(1, age)
+        action = 2 * q - 1
+        return action[..., None]
 
 
 def _rows(columns: list[np.ndarray], fill: float) -> torch.Tensor:
     """Numbers of each run, of different lengths, as one tensor (R, n)."""
-    most = max(map(len, columns))
-    whole = np.full((len(columns), most), fill, dtype=columns[0].dtype)
+    counts = [len(column) for column in columns]
+    shape = len(columns), max(counts)
+    whole = np.full(shape, fill, dtype=columns[0].dtype)
     for row, column in zip(whole, columns, strict=True):
-        row[: len(column)] = column
+        size = len(column)
+        row[:size] = column
     return torch.from_numpy(whole)

@@ -5,6 +5,9 @@ theta_k and click what they look at with its relevance gamma. Who sorts by remem
 stood; who divides by remembered exposure e sorts by relevance. The retraining loop is the episode: what is shown today
 is what is known tomorrow. The clicks of V visitors are a log-normal number with the mean and the variance of their
 binomial share, which is never 0. Cascade and trust clicks are worlds in which the assumed theta is wrong.
+
+With features, items are new in each episode and relevance is sqrt(best worst) (best/worst)**(w x / 2), x in [-1, 1]: probes
+learn w from the clicks on earlier lists, which all stood the wrong way round, and rank what nobody has clicked yet.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from gymnasium import spaces
 
 from il_bench import Certificate, Expert, LoggedEnv, Streams, Values, namespace, require
 from il_bench.exposure.feedback import Loop, amplification
+from il_bench.exposure.rankers import Ranker, ranker
 from il_bench.exposure.ranking import EYES, RIGHTLY, WRONGLY
 from il_bench.paint.cards import Card, cards
 
@@ -63,17 +67,23 @@ class Ranked(LoggedEnv):
     """Relevance of the best item: chance that it is clicked when it is looked at; they are evenly spaced."""
     worst: Values = 0.05
     """That of the worst item."""
+    features: int = 0
+    """Numbers that describe each item, d: `best` and `worst` are then relevances of the best and worst conceivable; 0 is none."""
+    lists: int = 100
+    """Earlier lists, of a day each, from which probes learn what features are worth."""
     scale: Literal["plain", "log"] = "plain"
-    """Observations and actions as they are, or logarithms: the score is then exp(10 action)."""
+    """Observations of clicks and exposure, and actions, as they are or logarithms: the score is then exp(10 action)."""
 
     arrays: ClassVar = "any"
     excitation: ClassVar = {"explore": 0.1}
 
     @property
     def states(self) -> dict[str, str]:  # type: ignore[override]
-        """Of each item: remembered clicks and exposure, hidden relevance, and the rank at which it was shown."""
+        """Of each item: remembered clicks and exposure, hidden relevance, the rank at which it was shown, its features."""
         names = {}
-        for name, unit in COORDINATES.items():
+        described = {f"feature {number} of": "-1 to 1" for number in range(1, 1 + self.features)}
+        coordinates = COORDINATES | described
+        for name, unit in coordinates.items():
             for item in range(1, self.items + 1):
                 names[f"{name} {item}"] = unit
         return names
@@ -89,6 +99,9 @@ class Ranked(LoggedEnv):
         known = self.curve != "eyes" or self.items <= len(EYES)
         require(known, f"items: the eye-tracking table has {len(EYES)} ranks, got {self.items}")
         self._require_ranks_shown()
+        numbers = self.features
+        require(numbers >= 0, f"features: expected 0 or more, got {numbers}; 0 describes nothing")
+        require(self.lists >= 2, f"lists: expected at least 2, got {self.lists}; try 100")
         for name in ("eta", "temperature"):
             least = min(self.values(name))
             require(least >= 0, f"{name}: expected a number of at least 0, got {least:g}")
@@ -113,11 +126,21 @@ class Ranked(LoggedEnv):
 
     @property
     def observation_space(self) -> spaces.Box:
-        """Remembered clicks of all items, then their exposure; or the logarithms of both."""
-        size = (2 * self.items,)
-        if self.scale == "log":
-            return spaces.Box(float(np.log(FAINT)), 0.0, size)
-        return spaces.Box(0.0, 1.0, size)
+        """Remembered clicks of all items, then their exposure, or the logarithms of both; then feature after feature."""
+        if self.scale == "plain":
+            return self._box(0.0, 1.0)
+        faint = float(np.log(FAINT))
+        return self._box(faint, 0.0)
+
+    def _box(self, least: float, most: float) -> spaces.Box:
+        """Observations of which what is remembered lies within some bounds."""
+        n = self.items
+        size = n * (2 + self.features)
+        low = np.full(size, -1.0, np.float32)
+        high = np.full(size, 1.0, np.float32)
+        low[: 2 * n] = least
+        high[: 2 * n] = most
+        return spaces.Box(low, high)
 
     @property
     def action_space(self) -> spaces.Box:
@@ -132,22 +155,66 @@ class Ranked(LoggedEnv):
     def parts(self, state: Any) -> list[Any]:
         """Clicks, exposure, relevance and rank, (R, E, n) each."""
         n = self.items
-        return [state[..., first : first + n] for first in range(0, 4 * n, n)]
+        starts = range(0, 4 * n, n)
+        return [state[..., start : start + n] for start in starts]
+
+    def described(self, state: Any) -> Any:
+        """Features (R, E, n, d)."""
+        n = self.items
+        rows = state[..., 4 * n :]
+        lead = rows.shape[:-1]
+        by_feature = rows.reshape(*lead, self.features, n)
+        return namespace(state).moveaxis(by_feature, -2, -1)
+
+    @cached_property
+    def taste(self) -> torch.Tensor:
+        """What features are worth to visitors, w (R, d), of absolute sum one."""
+        streams = Streams(self.seeds, self.device).fork("taste")
+        draws = streams.normal("weights", 1, self.features)
+        worth = draws[:, 0]
+        total = worth.abs().sum(1, keepdim=True)
+        return worth / total
 
     def initial(self, streams: Streams, episodes: int) -> torch.Tensor:
         """After a day on which the items stood the wrong way round, the worst first."""
         n = self.items
-        draws = streams.uniform("initial", episodes, n).to(self.device)
         noise = streams.normal("initial clicks", episodes, n).to(self.device)
-        rank = ranks(draws)
+        relevance, rank, features = self._stock(streams, episodes)
+        chance = self.click_chance(relevance, rank)
+        clicks = self.counted(chance, noise)
+        exposure = self.attention(rank)
+        parts = clicks, exposure, relevance, rank, features
+        return torch.cat(parts, -1)
+
+    def _stock(
+        self, streams: Streams, episodes: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Relevance and first rank (R, E, n) of items, and their features (R, E, d n)."""
+        n = self.items
+        traits = streams.uniform("features", episodes, self.features * n)
+        features = 2 * traits.to(self.device) - 1
+        if self.features:
+            relevance = self.liking(features)
+            return relevance, ranks(-relevance), features
+        draws = streams.uniform("initial", episodes, n)
+        rank = ranks(draws.to(self.device))
         share = rank / (n - 1)
         worst = self.per_run(self.worst, 3)
         best = self.per_run(self.best, 3)
         relevance = worst + (best - worst) * share
-        chance = self.click_chance(relevance, rank)
-        clicks = self.counted(chance, noise)
-        exposure = self.attention(rank)
-        return torch.cat((clicks, exposure, relevance, rank), -1)
+        return relevance, rank, features
+
+    def liking(self, features: torch.Tensor) -> torch.Tensor:
+        """Relevance (R, E, n) of items with features (R, E, d n)."""
+        worst = self.per_run(self.worst, 3)
+        best = self.per_run(self.best, 3)
+        shape = self.features, self.items
+        by_feature = features.unflatten(-1, shape)
+        sums = torch.einsum("rd,redn->ren", self.taste, by_feature)
+        middle = (best * worst) ** 0.5
+        ratio = best / worst
+        power = sums / 2
+        return middle * ratio**power
 
     def scores(self, action: Any) -> Any:
         """What items are sorted by (R, E, n), for actions (R, E, n)."""
@@ -170,20 +237,27 @@ class Ranked(LoggedEnv):
         """
         xp = namespace(scores)
         n = self.items
-        one = noise[..., :n]
-        other = noise[..., n : 2 * n]
-        square = one**2 + other**2
-        half = 0.5 * square + 1e-300
-        gumbel = -xp.log(half)
+        gumbel = self._gumbel(noise)
         temperature = self.per_run(self.temperature, 3)
         drawn = scores + temperature * gumbel
         # exp(-(x**2 + y**2) / 2) of two normal numbers is uniform (Box & Muller 1958).
         pair = noise[..., 3 * n :]
-        length = (pair**2).sum(-1, keepdims=True)
+        squares = pair**2
+        length = squares.sum(-1, keepdims=True)
         coin = xp.exp(-0.5 * length)
-        explores = coin < self.per_run(self.explore, 3)
+        chance = self.per_run(self.explore, 3)
+        explores = coin < chance
         key = xp.where(explores, gumbel, drawn)
         return ranks(key)
+
+    def _gumbel(self, noise: Any) -> Any:
+        """Gumbel's numbers (R, E, n)."""
+        n = self.items
+        one = noise[..., :n]
+        other = noise[..., n : 2 * n]
+        square = one**2 + other**2
+        half = 0.5 * square + 1e-300
+        return -namespace(noise).log(half)
 
     def attention(self, rank: Any) -> Any:
         """Theta (...), the assumed chance that ranks (...) from 0 are looked at."""
@@ -191,7 +265,7 @@ class Ranked(LoggedEnv):
         by_power = self.curve == "power"
         one = 1 / (1 + rank) if by_power else _table(rank)
         looked_at = one**eta
-        shown = rank < (self.ranks_shown)
+        shown = rank < self.ranks_shown
         return looked_at * shown
 
     def click_chance(self, relevance: Any, rank: Any) -> Any:
@@ -209,11 +283,14 @@ class Ranked(LoggedEnv):
         """Chance (R, E, n) that nothing above each item was clicked, each with its own chance (R, E, n)."""
         xp = namespace(chance)
         # The chances to pass what stands above are multiplied: their logarithms add up.
-        passes = xp.log(1 - chance.clip(0, 0.999))
+        possible = chance.clip(0, 0.999)
+        passes = xp.log(1 - possible)
         own = rank[..., :, None]
         other = rank[..., None, :]
-        passed = (other < own) * passes[..., None, :]
-        return xp.exp(passed.sum(-1))
+        is_above = other < own
+        passed = is_above * passes[..., None, :]
+        total = passed.sum(-1)
+        return xp.exp(total)
 
     def counted(self, chance: Any, noise: Any) -> Any:
         """Clicks (R, E, n) of a visit on a day, for chances and normal numbers (R, E, n)."""
@@ -221,9 +298,11 @@ class Ranked(LoggedEnv):
         possible = chance > 0
         mean = xp.where(possible, chance, 0.5)
         visits = self.per_run(self.visits, 3)
-        variance = (1 - mean) / (visits * mean)
+        expected = visits * mean
+        variance = (1 - mean) / expected
         spread = xp.log(1 + variance)
-        exponent = spread**0.5 * noise - spread / 2
+        deviation = spread**0.5
+        exponent = deviation * noise - spread / 2
         share = mean * xp.exp(exponent)
         return possible * share.clip(0, 1)
 
@@ -235,9 +314,12 @@ class Ranked(LoggedEnv):
         rank = self.order(scores, noise)
         chance = self.click_chance(relevance, rank)
         of_clicks = noise[..., 2 * n : 3 * n]
-        clicks = self.remembered(clicks, self.counted(chance, of_clicks))
-        exposure = self.remembered(exposure, self.attention(rank))
-        parts = clicks, exposure, relevance, rank
+        clicked = self.counted(chance, of_clicks)
+        looked_at = self.attention(rank)
+        clicks = self.remembered(clicks, clicked)
+        exposure = self.remembered(exposure, looked_at)
+        features = state[..., 4 * n :]
+        parts = clicks, exposure, relevance, rank, features
         return namespace(state).concatenate(parts, -1)
 
     def remembered(self, before: Any, today: Any) -> Any:
@@ -247,11 +329,13 @@ class Ranked(LoggedEnv):
         return kept + share * today
 
     def observation(self, state: Any) -> Any:
-        """Remembered clicks and exposure."""
+        """Remembered clicks and exposure, and features."""
+        xp = namespace(state)
         remembered = state[..., : 2 * self.items]
-        if self.scale == "plain":
-            return remembered
-        return namespace(state).log(remembered.clip(FAINT, 1))
+        if self.scale == "log":
+            remembered = xp.log(remembered.clip(FAINT, 1))
+        features = state[..., 4 * self.items :]
+        return xp.concatenate((remembered, features), -1)
 
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """Normalised discounted cumulative gain of the scores' order, as far as it is shown: 1 is the right order."""
@@ -264,8 +348,9 @@ class Ranked(LoggedEnv):
     def _gain(self, relevance: Any, rank: Any) -> Any:
         """Discounted cumulative gain (R, E) of items at ranks (R, E, n)."""
         discount = namespace(rank).log2(rank + 2)
-        shown = rank < (self.ranks_shown)
-        return (shown * relevance / discount).sum(-1)
+        shown = rank < self.ranks_shown
+        gain = shown * relevance / discount
+        return gain.sum(-1)
 
     def terminal(self, state: Any) -> Any:
         """Never."""
@@ -300,7 +385,8 @@ class Ranked(LoggedEnv):
         """1 - rho: orders are actions, and what is remembered fades, whatever is done. The loop is another thing."""
         n = self.items
         kept = tuple(1 - memory for memory in self.values("memory"))
-        one = torch.zeros(self.runs, 1, 4 * n, dtype=torch.float64)
+        size = len(self.states)
+        one = torch.zeros(self.runs, 1, size, dtype=torch.float64)
         other = one.clone()
         other[..., 0] = 0.1
         largest = max(loop.amplification for loop in self.loops)
@@ -317,8 +403,26 @@ class Ranked(LoggedEnv):
         )
 
     def reader(self, streams: Streams, corrected: bool) -> Expert:
-        """Whoever sorts by remembered clicks, as they are or divided by remembered exposure; see `LoggedEnv.reader`."""
-        return ClickReader(self, corrected)
+        """Whoever sorts by clicks, as they are or divided by exposure; see `LoggedEnv.reader`.
+
+        Without features by those that are remembered; with features by what earlier lists taught of them.
+        """
+        if not self.features:
+            return ClickReader(self, corrected)
+        rankers = self._rankers(streams, corrected)
+        return FeatureReader(self, rankers)
+
+    def _rankers(self, streams: Streams, corrected: bool) -> list[Ranker]:
+        """What each run learns of features from earlier lists."""
+        state = self.initial(streams, self.lists)
+        clicks, exposure, _, _ = self.parts(state)
+        features = self.described(state)
+        shown = exposure > 0
+        looks = exposure if corrected else shown
+        tensors = features, clicks, looks
+        arrays = [tensor.cpu().numpy() for tensor in tensors]
+        logs = zip(*arrays, strict=True)
+        return [ranker(*log) for log in logs]
 
     def draw(
         self,
@@ -362,6 +466,30 @@ class ClickReader(Expert):
         if self.corrected:
             clicks = clicks / exposure.clamp_min(FAINT)
         return self.env.action_of(clicks)
+
+
+class FeatureReader(Expert):
+    """Sorts by features, which nobody need have clicked.
+
+    Args:
+        env: the list.
+        rankers: of each run.
+    """
+
+    def __init__(self, env: Ranked, rankers: list[Ranker]):
+        self.env = env
+        weights = [one.weight for one in rankers]
+        levels = [one.level for one in rankers]
+        self.weight = torch.tensor(np.stack(weights), device=env.device)
+        self.level = torch.tensor(levels, dtype=torch.float64, device=env.device)
+
+    def act(self, state: torch.Tensor) -> torch.Tensor:
+        """See `Expert.act`."""
+        features = self.env.described(state)
+        sums = torch.einsum("rd,rend->ren", self.weight, features)
+        odds = torch.exp(sums)
+        relevance = self.level[:, None, None] * odds
+        return self.env.action_of(relevance)
 
 
 def ranks(scores: Any) -> Any:

@@ -11,20 +11,17 @@ from __future__ import annotations
 import string
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
 
-import numpy as np
 import torch
 
-from il_bench import Automaton, Certificate, TokenEnv, apart, require, zero_or_one
-from il_bench.paint.ribbon import written
+from il_bench import Automaton, Language, require
 
 LETTERS = string.ascii_uppercase
 """How marks are shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recall(TokenEnv):
+class Recall(Language):
     """A mark that is asked for D symbols later, with any distractors between."""
 
     vocabulary: int = 16
@@ -33,8 +30,6 @@ class Recall(TokenEnv):
     """Marks, K; a text begins with one of them, each alike."""
     delay: int = 8
     """Symbols from the mark to the answer, D; the one before the answer asks for it."""
-
-    indicator: ClassVar = True
 
     def require_language(self) -> None:
         """Marks, a distractor, the question, and a symbol between the mark and the answer."""
@@ -76,25 +71,9 @@ class Recall(TokenEnv):
         answer[:, 0, :marks] = torch.eye(marks, dtype=torch.float64)
         return chances
 
-    def difference(self, state: Any, other: Any) -> Any:
-        """0 where the same mark is to be recalled in as many symbols, and both or neither have just erred; else 1."""
-        return apart(state, other)
-
-    def certificate(self) -> Certificate:
-        """A language has no dial of this kind."""
-        return zero_or_one(self)
-
-    def draw(
-        self,
-        state: np.ndarray,
-        size: tuple[int, int],
-        ghost: np.ndarray | None = None,
-        colour: str | None = None,
-        kl: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """The texts: marks by letters, distractors by their numbers; see `Env.draw`."""
+    @property
+    def signs(self) -> tuple[str, ...]:
+        """Marks by letters, distractors by their numbers."""
         marks = LETTERS[: self.marks]
         others = range(self.marks, self.vocabulary - 1)
-        distractors = map(str, others)
-        names = [*marks, *distractors, "?"]
-        return written(self, state, size, ghost, colour, kl, names)
+        return (*marks, *map(str, others), "?")

@@ -9,14 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
 
-import numpy as np
-
-from il_bench import Automaton, Certificate, TokenEnv, apart, require, zero_or_one
+from il_bench import Automaton, Language, require
 from il_bench.datasets import texts
 from il_bench.datasets.ngrams import witten_bell
-from il_bench.paint.ribbon import written
 
 SHOWN = {" ": "_", "\n": "¶", "\t": "→"}
 """Characters that would not be seen."""
@@ -24,7 +20,7 @@ HIGHEST = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Text(TokenEnv):
+class Text(Language):
     """The n-grams of a real text, character by character: an error is forgotten as soon as it is out of sight."""
 
     text_file: str = ""
@@ -35,8 +31,6 @@ class Text(TokenEnv):
     """Characters of an n-gram, n: the next is foretold by the n - 1 before it."""
     sha256: str = ""
     """Of the text that is meant, which is filled in; where it is given, another text is refused."""
-
-    indicator: ClassVar = True
 
     def require_language(self) -> None:
         """A text that is the one that is meant, and long enough."""
@@ -61,22 +55,13 @@ class Text(TokenEnv):
         """A node for each context that occurs in the text, the empty one first."""
         return witten_bell(self._text, self.order)
 
-    def difference(self, state: Any, other: Any) -> Any:
-        """0 where the last symbols that tell anything are the same; else 1."""
-        return apart(state, other)
+    @property
+    def symbol_bytes(self) -> tuple[float, ...]:
+        """Bytes of the characters in UTF-8; of what stands for those that are too rare, the mean of theirs."""
+        return self._text.bytes
 
-    def certificate(self) -> Certificate:
-        """A language has no dial of this kind."""
-        return zero_or_one(self)
-
-    def draw(
-        self,
-        state: np.ndarray,
-        size: tuple[int, int],
-        ghost: np.ndarray | None = None,
-        colour: str | None = None,
-        kl: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """The texts, with blanks and ends of lines as signs; see `Env.draw`."""
-        names = [SHOWN.get(character, character) for character in self._text.alphabet]
-        return written(self, state, size, ghost, colour, kl, names)
+    @property
+    def signs(self) -> tuple[str, ...]:
+        """The characters, blanks and ends of lines as signs."""
+        alphabet = self._text.alphabet
+        return tuple(SHOWN.get(character, character) for character in alphabet)

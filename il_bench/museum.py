@@ -312,9 +312,7 @@ def sentences(options: MuseumOptions, specimens: Specimens, answer: Answer) -> l
     """What the table says, what it is made of, and what was assumed."""
     said = [_off(answer), _sizes(specimens, answer)]
     if answer.weighted.effective < FEW:
-        said.append(
-            f"that is fewer than {FEW}: a few specimens decide, and intervals are too short"
-        )
+        said.append(f"that is fewer than {FEW}: a few specimens decide, and intervals are a guess")
     said += _assumed(options)
     return said
 

@@ -17,6 +17,7 @@ from .cli.owners import Owner, each_run, read
 from .core import registry
 from .core.registry import short_name
 from .core.settings import build, require
+from .core.usual import usual
 
 ABOUT = "How far, and how fast, does a copy drift from its expert?  --list shows what there is; --from RECORD repeats."
 
@@ -95,14 +96,16 @@ def _owners(args: list[str]) -> list[Owner]:
         len(set(shorts)) == len(shorts),
         f"algo: expected learners of different names, got {' '.join(algos)}; name each once",
     )
+    env = resolve.environment(name)
     owners = [
         Owner("run", RunOptions, "command"),
-        Owner(short_name(name), resolve.environment(name), "environment", ("seed", "device")),
+        Owner(short_name(name), env, "environment", ("seed", "device")),
     ]
     for algo, short in zip(algos, shorts, strict=True):
         cls = registry.from_desk(registry.LEARNERS, algo)
+        suiting = usual(env, short, cls)
         chosen = flags.chosen_plugs(cls, args, short)
-        owners.append(Owner(short, cls, "learner", (), chosen))
+        owners.append(Owner(short, cls, "learner", (), suiting | chosen))
     return owners
 
 

@@ -25,6 +25,7 @@ AIDS = {
     "verdicts",
     "vs_imitation_ours",
     "vs_imitation_peer",
+    "vs_imitation_practice_peer",
 }
 
 
@@ -461,6 +462,29 @@ def test_a_symbol_costs_something_by_both_ways(load, monkeypatch):
     assert one.ours > 0
     assert one.times == one.plain / one.ours
     assert len(speed.claims([one, one], 1e6)) == 3
+
+
+def test_the_peer_is_told_whole_episodes_and_every_setting(load, tmp_path):
+    """As many observations as actions and one more for each episode; what it reads is what was written."""
+    practice = load("vs_imitation_practice")
+    practice.EPISODES = 2
+    practice.write_task(tmp_path / "task.npz", practice.il.make(practice.TASK, horizon=9))
+    task = np.load(tmp_path / "task.npz")
+    assert len(task["obs"]) == len(task["action"]) + 2 == task["lengths"].sum() + 2
+    peer = (FOLDER / "vs_imitation_practice_peer.py").read_text()
+    asked = set(re.findall(r'task\["(\w+)"\]', peer))
+    assert asked | {"ppo_steps", "sqil_steps"} == set(task)
+
+
+@pytest.mark.parametrize(("reached", "holds"), [(500.0, True), (400.0, False)])
+def test_a_learner_that_does_not_reach_the_expert_is_said_to_miss_its_goal(load, reached, holds):
+    practice = load("vs_imitation_practice")
+    runs = [practice.Outcome(2.0, 500.0)] * 5 + [practice.Outcome(2.0, reached)]
+    sides = practice.OURS, practice.THEIRS
+    outcomes = {(side, name): runs for side in sides for name in ("gail", "sqil")}
+    goal, ratio, *_ = practice.claims(outcomes, 500.0)
+    assert goal.holds == holds
+    assert "takes 1 × the processor time" in str(ratio)
 
 
 def test_the_first_page_says_of_the_leaderboard_what_its_results_say():

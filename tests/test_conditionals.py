@@ -1,6 +1,7 @@
 """Chances beside chances: sums over the vocabulary on the expert's prefixes and on one's own, and what they come to."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from il_bench.core.policy import Policy, StochasticPolicy, choose
 from il_bench.jobs import store
 from il_bench.records import conditionals, rows
 from il_bench.records.record import ARRAYS
-from il_bench.records.schema import CHANCES, DIMS
+from il_bench.records.schema import BYTES, CHANCES, DIMS
 from il_bench.show import report
 from il_bench.stats import accumulation, theory
 
@@ -146,7 +147,7 @@ def test_a_run_s_chances_are_the_same_alone(learned):
 def test_what_nobody_writes_by_chance_has_no_such_arrays():
     env = tiny("lane")
     record = il.compare(env, il.expert(env), copy=il.expert(env), episodes=2)
-    assert set(record.arrays) == set(DIMS) - set(CHANCES)
+    assert set(record.arrays) == set(DIMS) - {*CHANCES, *BYTES}
     (row,) = record.rows()
     assert "kl_on" not in row
     assert "KL" not in record.table()
@@ -280,3 +281,47 @@ def test_a_policy_tells_the_chances_by_which_it_writes(net):
         assert chances.dtype == torch.float64
         assert chances.sum(-1).numpy() == pytest.approx(1)
         assert torch.equal(choose(chances, draw), action)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wide(il.ENVS["golden"]):
+    """A path whose last symbols stand for three bytes, as tokens do."""
+
+    @property
+    def symbol_bytes(self):
+        return (1.0,) * 8 + (3.0,) * 8
+
+
+def test_costs_over_bytes_are_those_of_symbols_over_what_symbols_stand_for(tmp_path):
+    env = Wide(horizon=6, slip=0.1, seed=(0, 1))
+    expert = il.EXPERTS["golden"](env)
+    record = il.compare(env, expert, anything=uniform(env), episodes=4)
+    assert record.arrays["bytes_on"][1] == pytest.approx(2.0)
+    gold = np.where(env.gold.numpy() < 8, 1.0, 3.0)
+    path = record.arrays["state"][0, ..., :-1, 0] <= 6
+    sizes = np.where(path, gold, 2.0)
+    assert record.arrays["bytes_off"][0] == pytest.approx(sizes)
+    told = rows.numbers(record)
+    assert told["nll_on_byte"] == pytest.approx(told["nll_on"] / 2)
+    later = record.arrays["bytes_off"][1, ..., 1:].mean((1, 2))
+    assert told["nll_off_byte"] == pytest.approx(math.log(16) / later)
+    assert "own NLL/byte" in record.table()
+    again = il.load(record.save(tmp_path / "wide"), env)
+    assert np.array_equal(again.arrays["bytes_on"], record.arrays["bytes_on"])
+
+
+def test_a_text_has_the_bytes_of_its_characters(tmp_path):
+    path = tmp_path / "text"
+    path.write_text("aaaa" + "bbb" + "é" * 2 + "€" + "xü", encoding="utf-8")
+    env = il.make("text", text_file=str(path), vocabulary=4, order=1, horizon=4)
+    rare = (3 + 1 + 2) / 3
+    assert env.symbol_bytes == (1.0, 1.0, 2.0, rare)
+    record = il.compare(env, il.expert(env), anything=uniform(env), episodes=2)
+    assert record.arrays["bytes_on"][1] == pytest.approx((4 + rare) / 4)
+    assert "NLL off/byte" in record.table()
+
+
+def test_a_language_without_bytes_has_no_such_columns(learned):
+    assert not set(BYTES) & set(learned.arrays)
+    assert "byte" not in learned.table()
+    assert "nll_on_byte" not in rows.numbers(learned)

@@ -66,9 +66,20 @@ def test_a_learner_learns_there_what_it_learns_here(name, home):
     np.testing.assert_allclose(here, there, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("task", TASKS)
+LOOKING_BACK = replace(SMALL, net="transformer", width=8, heads=2, blocks=1, span=6, sequences=4)
+FITTED = TASKS | {
+    "transformer": ("lane", LOOKING_BACK),
+    "transformer of a text": ("clock", LOOKING_BACK),
+    "itemwise": ("ranked", replace(SMALL, net="itemwise")),
+    "one table": ("resetcliff", replace(SMALL, net="table")),
+    "relu": ("lane", replace(SMALL, net="relu", hidden=(16,))),
+}
+"""Every net that is fitted, by a task that it can learn."""
+
+
+@pytest.mark.parametrize("task", FITTED)
 def test_a_net_is_fitted_there_as_it_is_here(task):
-    name, training = TASKS[task]
+    name, training = FITTED[task]
     if training.net == "svm":
         pytest.importorskip("sklearn", reason="net svm is scikit-learn's")
 
@@ -84,12 +95,18 @@ def test_a_net_is_fitted_there_as_it_is_here(task):
 LANGUAGES = [name for name, env in il.ENVS.items() if env.by_chance]
 
 
+WRITERS = {
+    "gru": {"units": 16, "embedding": 8},
+    "transformer": {"width": 16, "heads": 2, "blocks": 1},
+}
+
+
 @pytest.mark.parametrize("name", LANGUAGES)
 @pytest.mark.parametrize("learner", ["bc", "dagger"])
-def test_a_text_is_learned_there(name, learner):
+@pytest.mark.parametrize("net", WRITERS)
+def test_a_text_is_learned_there(name, learner, net):
     """Texts part at one uniform that falls between two chances which differ in the last digit: their costs are compared."""
-    settings = {"net": "gru", "updates": 60, "units": 16, "embedding": 8, "sequences": 4}
-    training = il.Training(**settings)
+    training = il.Training(net, updates=60, sequences=4, **WRITERS[net])
 
     def cost(device):
         env = tiny(name, seeds=2, slip=0.1, device=device)

@@ -16,6 +16,7 @@ from il_bench.fit.collect import demonstrate, demonstrate_budget
 from il_bench.fit.dataset import concatenate
 from il_bench.fit.minibatches import minibatches
 from il_bench.fit.weighing import weighed
+from il_bench.paint import lexis
 
 CENTURY = {"births": 10, "years": 40, "rate": 0.1}
 """A museum small enough for a test."""
@@ -243,3 +244,15 @@ def test_the_picture_grows_with_age_and_shows_the_truth_beside_it():
     assert not np.array_equal(young, old)
     assert not np.array_equal(old, env.draw(path, (320, 240), ghost=path * [1, 0.5, 1]))
     assert env.draw(path[3], (320, 240)).shape == (240, 320, 3)
+
+
+@pytest.mark.parametrize("height", [140, 164, 336, 460, 720])
+def test_words_plots_and_numbers_of_the_diagram_stand_beneath_each_other(height):
+    """Small words are 9 pixels high: none lies upon a curve, in a film of four panes as in one alone."""
+    rows = lexis._rows(height)
+    assert rows.top < rows.foot < rows.band < rows.years - 4.5
+    assert rows.years + 4.5 < rows.words - 4.5
+    assert rows.words + 4.5 < rows.head < rows.base < rows.ages - 4.5
+    assert rows.ages + 4.5 < height
+    assert rows.foot - rows.top > 20
+    assert rows.base - rows.head > 30

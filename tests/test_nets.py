@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import tiny
+from test_gpu import FITTED
 
 import il_bench as il
 from il_bench import run, sweep
 from il_bench.core.policy import Log
-from il_bench.core.registry import NETS
+from il_bench.core.registry import NETS, name_of
 from il_bench.fit.fitting import restore
 from il_bench.jobs.checkpoint import Checkpoint
 
@@ -171,3 +172,9 @@ def test_settings_of_nobody_are_sentences(arguments, error, sentence):
     with pytest.raises(error) as refusal:
         il.Training(**arguments)
     assert sentence in str(refusal.value)
+
+
+def test_every_net_that_is_fitted_is_tried_on_a_gpu():
+    fitted = {name_of(training.net) for _, training in FITTED.values()}
+    # What smile and gates make of others.
+    assert set(NETS) - fitted == {"mixture"}

@@ -386,10 +386,14 @@ def test_zero_has_a_place_of_its_own_below_the_decades_and_a_chance_goes_from_0_
 def test_a_learner_has_its_look_whoever_stands_beside_it():
     assert style.looks(["expert", "bc", "dagger"]) == (0, 1, 2)
     assert style.looks(["expert", "dagger", "mine", "yours", "bc"]) == (0, 2, 3, 4, 1)
-    names = [*style.OWN, "mine", "yours"]
+    # Readers of logs have the hue that they have without company, and a line without gaps.
+    assert style.looks(["expert", "naive", "corrected"]) == (0, 4, 3)
+    assert style.looks(["expert", "bc", "corrected", "naive", "dagger"]) == (0, 1, 3, 4, 2)
+    assert style.looks(["expert", "chunk", "corrected"]) == (0, 3, 1)
+    names = [*style.LOOKS, "mine", "yours"]
     looks = {(canvas.colour_of(k), style.pattern_of(k)) for k in style.looks(names)}
     assert len(looks) == len(names)
-    assert all(name == "expert" or name in il.LEARNERS for name in style.OWN)
+    assert all(name == "expert" or name in il.LEARNERS for name in style.LOOKS)
 
 
 def test_colour_and_pattern_of_a_learner_never_repeat_and_at_most_eight_colours_do_it():

@@ -53,6 +53,16 @@ def test_a_foreign_environment_is_practised_in_too(name):
         assert torch.equal(array[1:2], alone.arrays()[key]), key
 
 
+@pytest.mark.parametrize("name", PRACTISING)
+def test_numbers_of_a_vocabulary_are_refused_in_a_sentence(name):
+    """stable-baselines3 reads them one-hot, our networks as numbers: that ended in a traceback."""
+    env = tiny("clock", horizon=6)
+    with pytest.raises(
+        ValueError, match="practice: expected observations in a Box, got numbers of"
+    ):
+        learners()[name].learn(env, il.expert(env))
+
+
 def rounds_of(env, **changes):
     """The policy after each round of fine-tuning."""
     policies = []

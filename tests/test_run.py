@@ -635,6 +635,12 @@ def test_the_readme_names_no_flag_that_does_not_exist(capsys):
             assert flag in known, line
 
 
+@pytest.mark.parametrize("register", [il.ENVS, il.LEARNERS, il.NETS])
+def test_the_first_page_names_everything_that_is_registered(register):
+    text = (ROOT / "README.md").read_text()
+    assert [name for name in register if f"`{name}`" not in text] == []
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/results.md"])
 def test_results_on_the_pages_come_from_their_files(page):
     """Each table between markers is what its benchmark's JSON says today; without one nothing is said."""

@@ -212,6 +212,36 @@ def test_the_oracle_is_not_confused_by_a_swap_and_who_writes_anything_as_its_ent
     assert other.kl[:, 0].numpy() == pytest.approx(expected.mean(1).numpy())
 
 
+@pytest.mark.parametrize("name", ["clock", "keyed"])
+def test_an_unseen_start_is_one_that_the_expert_never_writes(name):
+    env = il.make(name, horizon=6, seeds=2)
+    path = written(env, 50)
+    first = path.state[:, :, 0]
+    ask = Streams(env.seeds)
+    state = continuations.unseen_state(env, il.expert(env), path, ask)
+    symbol = env.observation(state).long()
+    assert (env.oracle(first).gather(-1, symbol) == 0).all()
+    assert len(symbol.unique()) > 5
+    shift = continuations.unseen_start(env, il.expert(env), uniform(env), path, ask)
+    assert shift.kl.shape == (2, 5)
+    expected = math.log(16) - entropy(env.oracle(state))
+    assert shift.kl[:, 0].numpy() == pytest.approx(expected.mean(1).numpy())
+    same = math.log(16) - entropy(env.oracle(path.state[:, :, 1]))
+    assert shift.calm[:, 0].numpy() == pytest.approx(same.mean(1).numpy())
+
+
+def test_where_any_start_is_possible_it_is_another_than_the_expert_s():
+    env = il.make("text", horizon=2, vocabulary=4, order=1)
+    path = written(env, 200)
+    state = continuations.unseen_state(env, il.expert(env), path, Streams(env.seeds))
+    symbol = env.observation(state)[..., 0]
+    assert (symbol != path.action[:, :, 0, 0]).all()
+    assert len(symbol.unique()) == 4
+    one = il.make("text", horizon=1, vocabulary=4, order=1)
+    with pytest.raises(ValueError, match="at: expected a step from 0 to -1, got 0"):
+        continuations.unseen_state(one, il.expert(one), written(one), Streams(one.seeds))
+
+
 def test_the_half_life_is_the_first_lag_with_half_of_what_was_added():
     kl = torch.tensor([[9.0, 7.0, 5.0, 2.0], [2.0, 3.0, 4.0, 5.0], [1.0, 1.0, 1.0, 1.0]])
     half = Swap(kl, torch.ones_like(kl)).half_life()
@@ -241,7 +271,9 @@ def test_texts_are_measured_under_a_heading_of_their_own():
     reasons = {name: values[name] for name in texts if isinstance(values[name], str)}
     late = [f"KL at lag {lag} after a swapped symbol" for lag in (8, 16, 32)]
     late += [f"memory D / ceiling, lag {lag} after a swap" for lag in (8, 16, 32)]
-    assert set(reasons) == set(late)
+    bytes_ = [name for name in texts if name.startswith("NLL a byte")]
+    assert len(bytes_) == 2
+    assert set(reasons) == {*late, *bytes_}
     assert "\n  texts\n" in str(found)
     assert values["off the path at the end"].runs == 2
     largest = values["memory: slope met, largest"].value

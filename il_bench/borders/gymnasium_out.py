@@ -18,7 +18,7 @@ from gymnasium.vector.utils import batch_space
 
 from ..core.env import Env
 from ..core.registry import name_of
-from ..core.rollout import truncated
+from ..core.rollout import endings
 from ..core.settings import require
 from ..core.streams import Streams
 from .resolve import make
@@ -170,11 +170,10 @@ class GymEnv(gymnasium.Env[np.ndarray, Any]):
         self._step += 1
         if self.render_mode == "human":
             self.render()
-        over = bool(task.terminal(state)[0, 0])
-        cut = bool(truncated(task, state)[0, 0])
+        terminated, truncated = (bool(part[0, 0]) for part in endings(task, state))
         late = self._step >= task.horizon
         info = {"state": self._out(state)[0, 0]}
-        return self._observe(), float(reward[0, 0]), over, cut or late, info
+        return self._observe(), float(reward[0, 0]), terminated, truncated or late, info
 
     def _observe(self) -> np.ndarray:
         observation = self.task.observation(self._state)
@@ -305,8 +304,7 @@ class GymVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         now = self._into(self._state)
         following = task.transition(now, action, self._present_noise())
         reward = self._first_row(task.reward(now, action, following))
-        over = self._first_row(task.terminal(following))
-        cut = self._first_row(truncated(task, following))
+        over, cut = (self._first_row(part) for part in endings(task, following))
         self._state = self._out(following)
         self._steps += 1
         if len(fresh):

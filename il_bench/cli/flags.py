@@ -99,7 +99,8 @@ def flags_of(
     Args:
         cls: a settings dataclass; fields that are settings dataclasses themselves give their own fields.
         hide: fields that are no flags.
-        chosen: what is put into its plugs, by name; a plug gives its own flag and the fields of what is put there.
+        chosen: defaults by name, where they are not the class's own; what is put into a plug gives, besides the plug's own
+            flag, the fields that it has.
         several: fields of which several values are read where the class takes one.
         names: of fields whose flags do not bear their own.
 

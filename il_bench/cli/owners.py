@@ -25,7 +25,7 @@ class Owner:
         cls: the settings dataclass.
         kind: "command", "environment" or "learner".
         hide: fields that are no flags.
-        chosen: what is put into its plugs.
+        chosen: defaults by name, what is put into its plugs among them, where they are not the class's own.
         several: fields of which several values are read where the class takes one.
     """
 

@@ -88,15 +88,28 @@ class Automaton(Oracle):
         run = torch.arange(len(node), device=node.device)
         return chances[run[:, None], node]
 
+    def chance(self, place: torch.Tensor, symbol: torch.Tensor) -> torch.Tensor:
+        """See `Oracle.chance`."""
+        return self._cells(self.on(place.device).chances, place, symbol)
+
     def after(self, place: torch.Tensor, symbol: torch.Tensor) -> torch.Tensor:
         """See `Oracle.after`."""
         following = self.on(place.device).following
-        cell: tuple[torch.Tensor, ...] = (self._node(place), symbol.long())
-        if following.dim() == 3:
-            run = torch.arange(len(following), device=following.device)
-            cell = run[:, None], *cell
-        node = following[cell]
+        node = self._cells(following, place, symbol)
         return node[..., None].to(torch.float64)
+
+    def _cells(
+        self, table: torch.Tensor, place: torch.Tensor, symbol: torch.Tensor
+    ) -> torch.Tensor:
+        """What a table (N, V), or (A, N, V) of A = 1 or R, has at places (R, E, 1) for symbols (R, E)."""
+        node = self._node(place)
+        column = symbol.long()
+        if table.dim() == 2:
+            return table[node, column]
+        if len(table) == 1:
+            return table[0][node, column]
+        run = torch.arange(len(table), device=table.device)
+        return table[run[:, None], node, column]
 
     def off_path(self, place: torch.Tensor) -> torch.Tensor:
         """See `Oracle.off_path`."""

@@ -118,6 +118,8 @@ class Env(ABC):
     """How many standard normal numbers a step takes, W; ClassVar or property."""
     excitation: ClassVar[dict[str, float]] = {}
     """The setting whose noise makes the expert's demonstrations leave its path, and a strength worth trying."""
+    usual: ClassVar[dict[str, Any]] = {}
+    """Settings of learners that suit these tasks, for commands whose flags name no others; see `usual.usual`."""
 
     ending: ClassVar[str] = "ended"
     """What is said of an episode that the environment ended: "off the road"."""

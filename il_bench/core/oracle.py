@@ -30,6 +30,12 @@ class Oracle(ABC):
     def at(self, place: torch.Tensor) -> torch.Tensor:
         """Chances (R, E, V) of the next symbol at places (R, E, P), which may be any numbers."""
 
+    def chance(self, place: torch.Tensor, symbol: torch.Tensor) -> torch.Tensor:
+        """Chances (R, E) of symbols (R, E) at places (R, E, P)."""
+        chances = self.at(place)
+        column = symbol.long()[..., None]
+        return chances.gather(-1, column)[..., 0]
+
     @abstractmethod
     def after(self, place: torch.Tensor, symbol: torch.Tensor) -> torch.Tensor:
         """The places (R, E, P) that follow symbols (R, E) at places (R, E, P)."""

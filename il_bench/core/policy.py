@@ -237,7 +237,8 @@ class Learner(Protocol):
     """A frozen dataclass: its fields are its hyperparameters, each documented; one verb.
 
     One that learns actions of one kind alone says which, `actions: ClassVar = "Box"`, `"Discrete"`
-    or, those of texts, `"symbols"`, and refuses others.
+    or, those of texts, `"symbols"`, and refuses others. One whose default settings go with some nets alone lists
+    them, the best first: `nets: ClassVar = ("mlp",)`.
     """
 
     def learn(

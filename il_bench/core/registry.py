@@ -20,6 +20,9 @@ from typing import Any
 
 import gymnasium
 
+from .settings import build
+from .usual import usual
+
 
 class Registry(Mapping[str, type]):
     """A read-only mapping from short names to classes; a module is imported when its class is first asked for.
@@ -218,13 +221,22 @@ LEARNERS = Registry("learner", "il_bench.learners", ("learn",))
 NETS = Registry("net", "il_bench.nets", ("fit", "restore", "footprint"))
 
 
-def learner(name: str, **settings: Any) -> Any:
+def learner(name: str, env: Any = None, **settings: Any) -> Any:
     """A learner by its name: `il.learner("dagger", rounds=4)`; `module:Class` is one of a file.
+
+    Args:
+        name: of the learner.
+        env: an environment, whose usual settings it takes as commands do; without one it has its own defaults.
+        **settings: its fields, which go before both.
 
     Raises:
         KeyError: when there is none of that name; TypeError for a setting that it does not have.
     """
-    return LEARNERS.made(name, settings)
+    if env is None:
+        return LEARNERS.made(name, settings)
+    cls = from_desk(LEARNERS, name)
+    suiting = usual(type(env), short_name(name), cls)
+    return LEARNERS.made(build(cls, suiting), settings)
 
 
 def net(name: str, **settings: Any) -> Any:

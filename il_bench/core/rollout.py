@@ -115,14 +115,15 @@ def view(env: Env, policy: Policy, state: torch.Tensor) -> torch.Tensor:
     return state if policy.sees_state else observe(env, state)
 
 
-def truncated(env: Env, state: Any) -> Any:
-    """Whether the environment cut the episode off by a clock of its own before `state`, (R, E) bool."""
+def endings(env: Env, state: Any) -> tuple[Any, Any]:
+    """Whether the environment ended the episode at `state`, and whether it cut it off by a clock of its own, (R, E) bool."""
     over = env.terminal(state)
-    return ~over & env.truncated(state) if isinstance(env, TruncatingEnv) else over & False
+    cut = ~over & env.truncated(state) if isinstance(env, TruncatingEnv) else over & False
+    return over, cut
 
 
 def ended(env: Env, state: Any) -> Any:
-    """Whether the environment ended the episode, in whichever way, (R, E) bool."""
+    """The same, in whichever way, (R, E) bool."""
     over = env.terminal(state)
     return over | env.truncated(state) if isinstance(env, TruncatingEnv) else over
 
@@ -352,13 +353,14 @@ class _Walk:
             self._states += [state] * left
             self._actions += [state.new_zeros((*self.over.shape, size))] * left
             self._rewards += [state.new_zeros(self.over.shape)] * left
+        terminated, truncated = endings(env, state)
         return Rollout(
             state=torch.stack(self._states, 2),
             action=torch.stack(self._actions, 2),
             reward=torch.stack(self._rewards, 2),
             length=self._length,
-            terminated=env.terminal(state),
-            truncated=truncated(env, state),
+            terminated=terminated,
+            truncated=truncated,
             broke=self._broke,
         )
 

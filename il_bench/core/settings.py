@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args, get_origin, get_type_hints
 
 LARGEST_COUNT = 2**53
@@ -18,6 +19,13 @@ MOST_SEEDS = 1_000_000
 
 Values: TypeAlias = float | tuple[float, ...]
 """A setting: one number, or one for each run (R,)."""
+
+
+@dataclass(frozen=True)
+class Times:
+    """A default that is so many times the one that a settings class has of its own."""
+
+    factor: int
 
 
 def require(ok: bool, sentence: str) -> None:
@@ -187,15 +195,25 @@ def _seeds(seeds: Any) -> tuple[int, ...]:
 
 
 def default_of(field: dataclasses.Field[Any], chosen: Mapping[str, Any] | None = None) -> Any:
-    """The default of a settings field; of a plug, an object of the class that `chosen` names, or its default one.
+    """The default of a settings field: the one that is chosen for its name, or its own.
 
-    A plug is a field whose metadata holds the registry of what can be put there: `metadata={"plug": NETS}`.
+    A plug is a field whose metadata holds the registry of what can be put there: `metadata={"plug": NETS}`. Its default is
+    an object of the class that is named.
     """
+    own = _own_default(field)
+    # What is within has fields of its own, which are chosen one by one.
+    if dataclasses.is_dataclass(own):
+        return own
+    names = chosen or {}
+    default = names.get(field.name, own)
+    if isinstance(default, Times):
+        default = default.factor * own
     plug = field.metadata.get("plug")
-    if plug is not None:
-        names = chosen or {}
-        name = names.get(field.name, field.default)
-        return plug.made(name, {})
+    return default if plug is None else plug.made(default, {})
+
+
+def _own_default(field: dataclasses.Field[Any]) -> Any:
+    """The default that the class gives a field."""
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return field.default
@@ -278,5 +296,5 @@ def build(cls: type, values: Mapping[str, Any]) -> Any:
             inner = type(default)
             chosen[name] = build(inner, values)
         elif name in values:
-            chosen[name] = values[name]
+            chosen[name] = default
     return cls(**chosen)

@@ -17,7 +17,7 @@ from gymnasium import spaces
 
 from .env import Certificate, Env
 from .oracle import Oracle
-from .settings import Values, require, require_counts
+from .settings import Times, Values, require, require_counts
 from .streams import Streams
 
 
@@ -38,6 +38,19 @@ class TokenEnv(Env):
     context: int = 1
     """How many of the last symbols are observed."""
 
+    excitation: ClassVar[dict[str, float]] = {"slip": 0.02}
+    usual: ClassVar[dict[str, Any]] = {
+        "net": "gru",
+        "units": 32,
+        "embedding": 16,
+        "sequences": 32,
+        "updates": 320,
+        "lr": 0.01,
+        "clip": 1.0,
+        "episodes": Times(64),
+        "dagger.beta": "constant",
+    }
+    """Memory, since a symbol alone tells little; texts are short, and many are read of which each says little."""
     by_chance: ClassVar[bool] = True
     draws_path: ClassVar[bool] = True
     noise_size: ClassVar[int] = 4
@@ -46,6 +59,11 @@ class TokenEnv(Env):
     @abstractmethod
     def automaton(self) -> Oracle:
         """The language, nearly always an `Automaton`; a `cached_property`. It answers on whatever device it is asked."""
+
+    @property
+    def symbol_bytes(self) -> tuple[float, ...]:
+        """Bytes (V,) that each symbol stands for, on average, of a language that is somebody's text; empty of others."""
+        return ()
 
     @abstractmethod
     def require_language(self) -> None:
@@ -98,9 +116,8 @@ class TokenEnv(Env):
         """The symbol is written, or another where the step slips."""
         place = self._place(state)
         symbol = self.written(action[..., 0], noise)
-        chances = self.automaton.at(place)
-        its = chances.gather(-1, symbol.long()[..., None])
-        off = (its == 0).to(state.dtype)
+        its = self.automaton.chance(place, symbol)
+        off = (its == 0).to(state.dtype)[..., None]
         following = self.automaton.after(place, symbol)
         symbols = self._symbols(state)
         older = symbols[..., :-1]
@@ -119,6 +136,8 @@ class TokenEnv(Env):
     @final
     def written(self, chosen: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """The symbols (R, E) that are written where symbols (R, E) were chosen, under normal noise (R, E, 4)."""
+        if max(self.values("slip")) == 0:
+            return chosen
         coin = _uniform(noise[..., :2])
         place = _uniform(noise[..., 2:])
         symbols = self.automaton.symbols
@@ -135,10 +154,8 @@ class TokenEnv(Env):
     @final
     def reward(self, state: Any, action: Any, next_state: Any) -> Any:
         """Log-likelihood of what was written under the smoothed oracle, nats: a text's return is minus its NLL."""
-        symbols = self._symbols(next_state)
-        symbol = symbols[..., :1].long()
-        chances = self.oracle(state)
-        its = chances.gather(-1, symbol)[..., 0]
+        latest = self._symbols(next_state)[..., 0]
+        its = self.automaton.chance(self._place(state), latest)
         exact = (1 - self.smooth) * its
         uniform = self.smooth / self.automaton.symbols
         return (exact + uniform).log()

@@ -55,24 +55,31 @@ def witten_bell(text: Text, order: int) -> Automaton:
     advice = "name a longer text, or lower --order"
     require(enough, f"text_file: {wanted}, got {length} of {size}; {advice}")
     every = [_contexts(text.symbols, size, length) for length in range(order)]
-    chances = _chances(every, size)
-    following = _following(every, size)
+    chances = torch.from_numpy(_chances(every, size))
+    following = torch.from_numpy(_following(every, size))
     start = torch.zeros(len(following), dtype=torch.float64)
     start[0] = 1
-    return Automaton(torch.from_numpy(chances)[None], torch.from_numpy(following), start)
+    return Automaton(chances[None], following, start)
 
 
 def _chances(every: list[Contexts], size: int) -> np.ndarray:
     """Chances (N, V) of what follows all contexts, the shortest first."""
     empty, *_ = every
     even = np.full((1, size), 1 / size)
-    chances = [_smoothed(empty, even)]
+    last = _smoothed(empty, even)
+    chances = [last]
     for shorter, longer in itertools.pairwise(every):
-        endings = longer.codes % size**shorter.length
+        endings = _endings(longer.codes, shorter.length, size)
         places = np.searchsorted(shorter.codes, endings)
-        before = chances[-1][places]
-        chances.append(_smoothed(longer, before))
+        last = _smoothed(longer, last[places])
+        chances.append(last)
     return np.concatenate(chances)
+
+
+def _endings(codes: np.ndarray, length: int, size: int) -> np.ndarray:
+    """The codes of the last symbols, so many, of coded contexts."""
+    base = size**length
+    return codes % base
 
 
 def _contexts(symbols: np.ndarray, size: int, length: int) -> Contexts:
@@ -80,16 +87,18 @@ def _contexts(symbols: np.ndarray, size: int, length: int) -> Contexts:
     ends = len(symbols) - length
     code = np.zeros(ends, dtype=np.int64)
     for place in range(length):
-        digit = symbols[place : place + ends]
+        last = place + ends
+        digit = symbols[place:last]
         code = code * size + digit
     codes, places = np.unique(code, return_inverse=True)
     cells = len(codes) * size
     many = f"order: expected tables of at most {MOST:,} cells, got {cells:,}"
     require(cells <= MOST, f"{many}; lower --order or --vocabulary")
     next_ones = symbols[length:]
-    cell = places.ravel() * size + next_ones
-    counts = np.bincount(cell, minlength=cells)
-    return Contexts(length, codes, counts.reshape(-1, size))
+    row = places.ravel() * size
+    flat = np.bincount(row + next_ones, minlength=cells)
+    counts = flat.reshape(-1, size)
+    return Contexts(length, codes, counts)
 
 
 def _smoothed(contexts: Contexts, shorter: np.ndarray) -> np.ndarray:
@@ -114,16 +123,18 @@ def _following(every: list[Contexts], size: int) -> np.ndarray:
         node = np.zeros_like(longer)
         most = contexts.length + 2
         for ending in every[1:most]:
-            place, occurs = _places(ending, longer % size**ending.length)
-            first = firsts[ending.length]
-            node[occurs] = first + place[occurs]
+            codes = _endings(longer, ending.length, size)
+            place, occurs = _places(ending, codes)
+            its = firsts[ending.length] + place
+            node[occurs] = its[occurs]
         rows.append(node)
     return np.concatenate(rows)
 
 
 def _places(contexts: Contexts, code: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The places (...) of codes (...) among contexts, and whether they are there at all."""
-    after = np.searchsorted(contexts.codes, code)
-    last = len(contexts.codes) - 1
+    known = contexts.codes
+    after = np.searchsorted(known, code)
+    last = len(known) - 1
     place = after.clip(max=last)
-    return place, contexts.codes[place] == code
+    return place, known[place] == code

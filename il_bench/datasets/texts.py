@@ -23,11 +23,13 @@ class Text:
     Attributes:
         alphabet: (V,) the characters, the most frequent first; RARE, where there is one, last.
         symbols: (n,) int64, the number of each of them.
+        bytes: (V,) that each character of the alphabet takes in UTF-8; of RARE the mean of what it stands for.
         sha256: of the whole text as UTF-8.
     """
 
     alphabet: tuple[str, ...]
     symbols: np.ndarray
+    bytes: tuple[float, ...]
     sha256: str
 
 
@@ -81,5 +83,22 @@ def _numbered(text: str, vocabulary: int) -> Text:
     number = {character: place for place, character in enumerate(alphabet)}
     last = len(alphabet) - 1
     symbols = [number.get(character, last) for character in text]
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
-    return Text(tuple(alphabet), np.array(symbols, dtype=np.int64), digest.hexdigest())
+    numbers = np.array(symbols, dtype=np.int64)
+    digest = hashlib.sha256(_utf8(text))
+    return Text(tuple(alphabet), numbers, _bytes(counts, number, last), digest.hexdigest())
+
+
+def _bytes(counts: Counter[str], number: dict[str, int], last: int) -> tuple[float, ...]:
+    """Bytes (V,) of what each number stands for, on average; characters without a number share the last."""
+    total, times = np.zeros((2, last + 1))
+    for character, count in counts.items():
+        place = number.get(character, last)
+        times[place] += count
+        total[place] += count * len(_utf8(character))
+    mean = total / np.maximum(times, 1)
+    return tuple(mean.tolist())
+
+
+def _utf8(text: str) -> bytes:
+    """A text as it is stored."""
+    return text.encode("utf-8", "surrogatepass")

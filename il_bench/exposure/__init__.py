@@ -20,6 +20,7 @@ from .estimators import (
 )
 from .lifetables import Curve, LifeTable, life_table, product_limit
 from .propensity import PositionBias, em, pairs, randomised
+from .rankers import Ranker, ranker
 from .ranking import (
     click_chances,
     clicks,
@@ -46,6 +47,7 @@ __all__ = [
     "Estimate",
     "LifeTable",
     "PositionBias",
+    "Ranker",
     "affine",
     "click_chances",
     "clicks",
@@ -74,6 +76,7 @@ __all__ = [
     "power",
     "product_limit",
     "randomised",
+    "ranker",
     "ratio",
     "siler",
     "survivors",

@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..core.settings import require
+from .freedom import Freedom, of_counts, of_rewards, quantile
 from .weights import Correction, checked, effective_size, weigh
-
-LEVEL = 0.95
-"""The chance with which an interval holds what it is of."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,7 @@ class Estimate:
         low, high: the 95 % interval.
         effective: how many samples of equal weight would be as certain.
         units: how many independent ones there are.
+        degrees: of freedom of Student's interval: few where a few units weigh nearly all (see `freedom`).
     """
 
     value: Any
@@ -37,6 +36,7 @@ class Estimate:
     high: Any
     effective: float
     units: int
+    degrees: float
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
@@ -99,8 +99,9 @@ def weighted(reward: Any, weight: Any, unit: Any = None) -> Estimate:
     value = anchor[..., 0] + apart
     deviation = rewards - value[..., None]
     influence = weights * deviation / total
+    freedom = of_rewards(_by_unit(weights, unit))
     effective = float(effective_size(weights))
-    return _estimate(value, influence, weights / total, unit, effective)
+    return _estimate(value, _by_unit(influence, unit), freedom, effective)
 
 
 def ratio(reward: Any, exposure: Any, unit: Any = None) -> Estimate:
@@ -119,8 +120,9 @@ def ratio(reward: Any, exposure: Any, unit: Any = None) -> Estimate:
     value = rewards.sum(-1) / total
     foretold = value[..., None] * chance
     influence = (rewards - foretold) / total
+    freedom = of_counts(_by_unit(chance, unit))
     effective = float(effective_size(chance))
-    return _estimate(value, influence, chance / total, unit, effective)
+    return _estimate(value, _by_unit(influence, unit), freedom, effective)
 
 
 def horvitz_thompson(
@@ -153,7 +155,7 @@ def horvitz_thompson(
         variance = variance + (squares - value**2) / population
     error = np.sqrt(variance)
     effective = float(effective_size(weight))
-    return _interval(value, error, effective, units)
+    return _interval(value, error, units - 1.0, effective, units)
 
 
 def doubly_robust(
@@ -239,28 +241,13 @@ def _require_everywhere(right: np.ndarray, sentence: str, numbers: np.ndarray) -
 
 
 def _estimate(
-    value: np.ndarray,
-    influence: np.ndarray,
-    share: np.ndarray,
-    unit: Any,
-    effective: float,
+    value: np.ndarray, influence: np.ndarray, freedom: Freedom, effective: float
 ) -> Estimate:
-    """An estimate from the influence (..., n) of each sample on it, and the share (n,) of all weight that it has."""
-    each = _by_unit(influence, unit)
-    units = each.shape[-1]
-    moved = each / rest(_by_unit(share, unit))
-    squares = (moved**2).sum(-1)
-    error = np.sqrt((units - 1) / units * squares)
-    return _interval(value, error, effective, units)
-
-
-def rest(share: np.ndarray) -> np.ndarray:
-    """The share of all weight (m,) that the others have; NaN where there are none.
-
-    Without a unit a mean moves by its influence over this, exactly: so heavy ones count for what they are (jackknife).
-    """
-    left = 1 - share
-    return np.where(left > 1e-12, left, np.nan)
+    """An estimate from the influence (..., m) of each unit on it."""
+    squares = influence**2 / freedom.left
+    variance = squares.sum(-1)
+    units = influence.shape[-1]
+    return _interval(value, np.sqrt(variance), freedom.degrees, effective, units)
 
 
 def _by_unit(influence: np.ndarray, unit: Any) -> np.ndarray:
@@ -276,9 +263,11 @@ def _by_unit(influence: np.ndarray, unit: Any) -> np.ndarray:
     return np.add.reduceat(influence[..., order], starts, -1)
 
 
-def _interval(value: np.ndarray, error: np.ndarray, effective: float, units: int) -> Estimate:
+def _interval(
+    value: np.ndarray, error: np.ndarray, degrees: float, effective: float, units: int
+) -> Estimate:
     """An estimate with Student's interval around it."""
-    width = quantile(units) * error
+    width = quantile(degrees) * error
     return Estimate(
         value=_number(value),
         error=_number(error),
@@ -286,15 +275,8 @@ def _interval(value: np.ndarray, error: np.ndarray, effective: float, units: int
         high=_number(value + width),
         effective=effective,
         units=units,
+        degrees=degrees,
     )
-
-
-def quantile(units: int) -> float:
-    """How many standard errors an interval reaches to either side, by Student, of so many units; NaN of one."""
-    from scipy.special import stdtrit
-
-    upper = (1 + LEVEL) / 2
-    return float(stdtrit(units - 1, upper)) if units > 1 else np.nan
 
 
 def _number(value: np.ndarray) -> Any:

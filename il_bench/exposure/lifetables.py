@@ -8,13 +8,12 @@ first seen is, a life counts as at risk from then on only (delayed entry), and w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.settings import require
-from .estimators import quantile, rest
-from .weights import effective_size
+from .freedom import Freedom, alike, of_rewards
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,7 @@ class LifeTable:
         low, high: (ω + 1,) its 95 % interval, cut off at 0 and 1.
         effective: how many lives of equal weight would be as certain.
         units: how many independent ones there are.
+        degrees: of freedom of Student's interval: few where a few lives weigh nearly all (see `freedom`).
     """
 
     deaths: np.ndarray
@@ -41,6 +41,7 @@ class LifeTable:
     high: np.ndarray
     effective: float
     units: int
+    degrees: float
 
     @property
     def mean_age(self) -> float:
@@ -53,16 +54,40 @@ class Lives:
     """Lives as a table counts them.
 
     Attributes:
-        first: (n,) the first age at risk.
-        last: (n,) the last one.
-        died: (n,) whether it died then, or was lost from sight alive.
-        weight: (n,) how many others each stands for, itself included.
+        last: (n,) the last age at risk.
+        first: (n,) the first one; None where all are at risk from birth.
+        died: (n,) whether it died then, or was lost from sight alive; None where all died.
+        weight: (n,) how many others each stands for, itself included; None where each stands for itself.
     """
 
-    first: np.ndarray
     last: np.ndarray
+    first: np.ndarray | None = None
+    died: np.ndarray | None = None
+    weight: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Kinds of lives: alike are first age, last age and end.
+
+    Attributes:
+        code: (n,) a number for each life, alike where lives are of one kind.
+        codes: (K,) the numbers that occur.
+        last, first, died: (K,) as of `Lives`.
+        weight: (K,) of all lives of a kind.
+    """
+
+    code: np.ndarray
+    codes: np.ndarray
+    last: np.ndarray
+    first: np.ndarray
     died: np.ndarray
     weight: np.ndarray
+
+    def sums(self, numbers: np.ndarray) -> np.ndarray:
+        """Numbers (n,) of lives, summed over each kind (K,)."""
+        every = np.bincount(self.code, numbers)
+        return every[self.codes]
 
 
 def life_table(
@@ -128,9 +153,12 @@ def product_limit(
         unit: (n,) labels of lives that belong together.
     """
     end = np.asarray(time, dtype=float)
-    start = _given("entry", entry, end, -np.inf)
-    is_dead = _given("died", died, end, True)
-    weights = _given("weight", weight, end, 1.0)
+    start = np.full(end.shape, -np.inf)
+    if entry is not None:
+        start = _given("entry", entry, end, float)
+    is_dead = np.ones(end.shape, bool)
+    if died is not None:
+        is_dead = _given("died", died, end, bool)
     _require_before(start, end)
     # Times of death are the ages of a life table; one that nobody reaches lets there be none.
     moments = np.unique(np.append(end[is_dead], np.inf))
@@ -140,10 +168,10 @@ def product_limit(
     informs = first <= last
     never = len(moments) - 1
     lives = Lives(
-        first=np.where(informs, first, never),
         last=np.where(informs, last, never),
+        first=np.where(informs, first, never),
         died=is_dead & informs,
-        weight=weights,
+        weight=_weights(weight, end),
     )
     asked = np.atleast_1d(at)
     reach = np.searchsorted(moments, asked, side="right")
@@ -157,11 +185,8 @@ def product_limit(
     )
 
 
-def _given(name: str, part: Any, lives: np.ndarray, otherwise: float) -> np.ndarray:
-    """A part (n,) that describes lives (n,), or the same for all of them; of the kind of what it is otherwise."""
-    kind = type(otherwise)
-    if part is None:
-        return np.full(lives.shape, otherwise, kind)
+def _given(name: str, part: Any, lives: np.ndarray, kind: type | None = None) -> np.ndarray:
+    """A part (n,) that describes lives (n,)."""
     numbers = np.asarray(part, kind)
     expected = lives.shape
     got = numbers.shape
@@ -174,17 +199,28 @@ def _lives(age: Any, weight: Any, entry: Any, died: Any) -> Lives:
     """Lives, checked."""
     last = _whole("age", age)
     require(len(last) > 0, "age: expected at least one life, got none; give some")
-    first = np.zeros_like(last)
+    first = None
     if entry is not None:
-        start = _given("entry", entry, last, 0.0)
-        first = _whole("entry", start)
-    is_dead = _given("died", died, last, True)
-    weights = _given("weight", weight, last, 1.0)
-    if entry is not None:
+        first = _whole("entry", _given("entry", entry, last))
         _require_before(first, last)
-    usable = np.isfinite(weights) & (weights >= 0)
-    _require_all(usable, "weight: expected finite numbers, 0 or more", weights)
-    return Lives(first, last, is_dead, weights)
+    is_dead = None if died is None else _given("died", died, last, bool)
+    return Lives(last, first, is_dead, _weights(weight, last))
+
+
+def _weights(weight: Any, lives: np.ndarray) -> np.ndarray | None:
+    """Weights (n,) of lives (n,), checked; None where each stands for itself."""
+    if weight is None:
+        return None
+    numbers = _given("weight", weight, lives, float)
+    most = numbers.max()
+    # NaN is neither.
+    usable = numbers.min() >= 0 and most < np.inf
+    if not usable:
+        right = np.isfinite(numbers) & (numbers >= 0)
+        _require_all(right, "weight: expected finite numbers, 0 or more", numbers)
+    some = "weight: expected a life that counts, got 0 everywhere; weigh one"
+    require(most > 0, some)
+    return numbers
 
 
 def _whole(name: str, ages: Any) -> np.ndarray:
@@ -198,14 +234,14 @@ def _whole(name: str, ages: Any) -> np.ndarray:
     if least < 0 or not usable:
         right = np.isfinite(numbers) & (numbers >= 0)
         _require_all(right, f"{name}: expected years, 0 or more", numbers)
-    return numbers.astype(int)
+    return numbers.astype(int, copy=False)
 
 
 def _require_before(first: np.ndarray, last: np.ndarray) -> None:
     """Refuse who was first seen after its death."""
-    late = np.flatnonzero(first > last)
-    if len(late):
-        place = late[0]
+    late = first > last
+    if late.any():
+        place = late.argmax()
         when = f"entry at {first[place]:g} after death at {last[place]:g}"
         raise ValueError(f"entry: expected the age when first seen alive, got {when}, life {place}")
 
@@ -220,36 +256,42 @@ def _require_all(right: np.ndarray, sentence: str, numbers: np.ndarray) -> None:
 
 def counts(lives: Lives, omega: int) -> tuple[np.ndarray, np.ndarray]:
     """Weights (ω,) of those that died at each age, and of those that were at risk."""
-    ends = np.bincount(lives.last, lives.weight, omega)
-    risk = _from(ends)
-    if lives.first.any():
-        begins = np.bincount(lives.first, lives.weight, omega)
-        later = _from(begins) - begins
-        risk = risk - later
-    if lives.died.all():
-        return ends, risk
-    weight = lives.weight * lives.died
-    deaths = np.bincount(lives.last, weight, omega)
+    kinds = _kinds(lives, omega)
+    return _counts(kinds, omega)
+
+
+def _counts(kinds: Kinds, omega: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same of kinds."""
+    weight = kinds.weight
+    deadly = weight * kinds.died
+    deaths = np.bincount(kinds.last, deadly, omega)
+    ends = np.bincount(kinds.last, weight, omega)
+    begins = np.bincount(kinds.first, weight, omega)
+    later = _from(begins) - begins
+    risk = _from(ends) - later
     return deaths, risk
 
 
 def _from(numbers: np.ndarray) -> np.ndarray:
     """Sums (ω,) over each age and those above."""
-    return np.cumsum(numbers[::-1])[::-1]
+    backwards = numbers[::-1]
+    return backwards.cumsum()[::-1]
 
 
 def _table(lives: Lives, omega: int, reach: np.ndarray, unit: Any) -> LifeTable:
     """The table of lives; `reach` (X,) are the ages of which it says what share reaches them."""
-    deaths, risk = counts(lives, omega)
+    kinds = _kinds(lives, omega)
+    deaths, risk = _counts(kinds, omega)
     known = risk > 0
     at_risk = np.where(known, risk, 1.0)
     q = np.where(known, deaths / at_risk, 0.0)
     whole = np.ones(omega + 1)
     whole[1:] = np.cumprod(1 - q)
     share = whole[reach]
-    squares, units = _squares(lives, q, at_risk, reach, unit)
-    error = share * np.sqrt((units - 1) / units * squares)
-    width = quantile(units) * error
+    influence = _influence(kinds, q, at_risk, reach)
+    luck = _luck(lives, kinds, influence, unit)
+    error = share * np.sqrt(luck.squares)
+    width = luck.freedom.width * error
     return LifeTable(
         deaths=deaths,
         risk=risk,
@@ -258,78 +300,117 @@ def _table(lives: Lives, omega: int, reach: np.ndarray, unit: Any) -> LifeTable:
         error=error,
         low=np.maximum(share - width, 0.0),
         high=np.minimum(share + width, 1.0),
-        effective=float(effective_size(lives.weight)),
-        units=units,
+        effective=luck.effective,
+        units=luck.units,
+        degrees=luck.freedom.degrees,
     )
 
 
-def _squares(
-    lives: Lives,
-    q: np.ndarray,
-    at_risk: np.ndarray,
-    reach: np.ndarray,
-    unit: Any,
-) -> tuple[np.ndarray, int]:
-    """Sums (X,) over units of the squared influence on the logarithm of a share; and how many units there are."""
-    place, kinds = _kinds(lives, len(q))
-    influence = _influence(kinds, q, at_risk, reach)
-    count = len(influence)
-    total = lives.weight.sum()
-    if unit is None:
-        moves = lives.weight / rest(lives.weight / total)
-        weight = np.bincount(place, moves**2, count)
-        return weight @ influence**2, len(place)
-    _, owner = np.unique(unit, return_inverse=True)
-    units = int(owner.max()) + 1
-    pair = owner * count + place
-    weight = np.bincount(pair, lives.weight, units * count)
-    by_unit = weight.reshape(units, count)
-    others = rest(by_unit.sum(1) / total)
-    each = by_unit @ influence / others[:, None]
-    return (each**2).sum(0), units
-
-
-def _kinds(lives: Lives, omega: int) -> tuple[np.ndarray, Lives]:
-    """For each life the number (n,) of its kind, and the kinds (K,): alike are first age, last age and end."""
+def _kinds(lives: Lives, omega: int) -> Kinds:
+    """The kinds of lives that occur."""
     code = lives.last
     size = omega
-    if lives.first.any():
+    if lives.first is not None:
         code = lives.first * omega + code
         size = size * omega
-    some_alive = not lives.died.all()
-    if some_alive:
+    if lives.died is not None:
         code = 2 * code + lives.died
         size = 2 * size
-    if size <= len(code):
-        codes = np.arange(size)
-        place = code
+    if size > len(code):
+        # Too many that could be: they are numbered as they come.
+        known, code = np.unique(code, return_inverse=True)
     else:
-        codes, place = np.unique(code, return_inverse=True)
-    ones = np.ones(len(codes))
-    died = ones == 1
-    if some_alive:
-        codes, ends = np.divmod(codes, 2)
+        known = np.arange(size)
+    weight = np.bincount(code, lives.weight)
+    codes = weight.nonzero()[0]
+    rest = known[codes]
+    died = np.ones(len(codes), bool)
+    if lives.died is not None:
+        rest, ends = np.divmod(rest, 2)
         died = ends == 1
-    first, last = np.divmod(codes, omega)
-    return place, Lives(first, last, died, ones)
+    first, last = np.divmod(rest, omega)
+    return Kinds(code, codes, last, first, died, weight[codes])
 
 
-def _influence(
-    kinds: Lives,
-    q: np.ndarray,
-    at_risk: np.ndarray,
-    reach: np.ndarray,
-) -> np.ndarray:
+def _influence(kinds: Kinds, q: np.ndarray, at_risk: np.ndarray, reach: np.ndarray) -> np.ndarray:
     """How a life of each kind moves the logarithm of the share that reaches an age, (K, X)."""
+    omega = len(q)
     # After an age that nobody survived the share is 0, whoever lived.
     through = np.where(q < 1, 1 - q, 1.0)
     pace = 1 / (at_risk * through)
-    hazard = np.zeros(len(q) + 1)
-    hazard[1:] = np.cumsum(q * pace)
-    end = kinds.last[:, None] + 1
-    until = np.minimum(end, reach)
-    since = np.minimum(kinds.first[:, None], reach)
-    expected = hazard[until] - hazard[since]
-    own = kinds.died * pace[kinds.last]
-    happened = own[:, None] * (end <= reach)
-    return happened - expected
+    hazard = np.zeros(omega + 1)
+    np.cumsum(q * pace, out=hazard[1:])
+    age = np.arange(omega)[:, None]
+    end = age + 1
+    is_over = end <= reach
+    last = np.minimum(end, reach)
+    until = hazard[last]
+    first = np.minimum(age, reach)
+    since = hazard[first]
+    happens = pace[:, None] * is_over
+    # A row for each end is less work than one for each kind.
+    alive = -until
+    dead = happens - until
+    fates = np.concatenate((alive, dead))
+    row = kinds.last + omega * kinds.died
+    fate = fates[row]
+    return fate + since[kinds.first]
+
+
+class Luck(NamedTuple):
+    """What lives do to a table by chance.
+
+    Attributes:
+        squares: (X,) sums over units of squared influences on the logarithm of each share.
+        freedom: of the table.
+        effective: how many lives of equal weight would be as certain.
+        units: how many there are.
+    """
+
+    squares: np.ndarray
+    freedom: Freedom
+    effective: float
+    units: int
+
+
+def _luck(lives: Lives, kinds: Kinds, influence: np.ndarray, unit: Any) -> Luck:
+    """The luck of lives, whose influences (K, X) are known by kind."""
+    if unit is not None:
+        return _luck_by_unit(lives, kinds, influence, unit)
+    units = len(lives.last)
+    if lives.weight is None:
+        freedom = alike(units)
+        squares = kinds.weight @ influence**2
+        return Luck(squares / freedom.left, freedom, float(units), units)
+    weight = lives.weight
+    freedom = of_rewards(weight)
+    moves = weight**2 / freedom.left
+    by_kind = kinds.sums(moves)
+    squares = by_kind @ influence**2
+    return Luck(squares, freedom, _effective(weight), units)
+
+
+def _luck_by_unit(lives: Lives, kinds: Kinds, influence: np.ndarray, unit: Any) -> Luck:
+    """The same where lives belong together."""
+    _, owner = np.unique(unit, return_inverse=True)
+    units = int(owner.max()) + 1
+    size = int(kinds.code.max()) + 1
+    pair = owner * size + kinds.code
+    weight = np.bincount(pair, lives.weight, units * size)
+    every = weight.reshape(units, size)
+    by_unit = every[:, kinds.codes]
+    each = by_unit @ influence
+    total = by_unit.sum(1)
+    freedom = of_rewards(total)
+    left = np.broadcast_to(freedom.left, units)
+    squares = each**2 / left[:, None]
+    effective = float(len(owner))
+    if lives.weight is not None:
+        effective = _effective(lives.weight)
+    return Luck(squares.sum(0), freedom, effective, units)
+
+
+def _effective(weight: np.ndarray) -> float:
+    """How many of equal weight would be as certain as these (n,)."""
+    squares = weight @ weight
+    return float(weight.sum() ** 2 / squares)

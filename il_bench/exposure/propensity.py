@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core.settings import require
-from .estimators import quantile
+from .freedom import quantile
 
 STEPS = 100
 """Newton's steps at most."""
@@ -52,8 +52,11 @@ class PositionBias:
         """θ (n,) at ranks (n,); NaN where it is not known."""
         asked = np.asarray(rank)
         place = np.searchsorted(self.rank, asked)
-        inside = np.minimum(place, len(self.rank) - 1)
-        return np.where(self.rank[inside] == asked, self.theta[inside], np.nan)
+        last = len(self.rank) - 1
+        inside = np.minimum(place, last)
+        occurs = self.rank[inside] == asked
+        theta = self.theta[inside]
+        return np.where(occurs, theta, np.nan)
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,9 @@ class Cells:
 
     def among(self, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Displays and clicks (D, K) at some of the ranks (K,) alone."""
-        return self.shown * ranks, self.clicked * ranks
+        shown = self.shown * ranks
+        clicked = self.clicked * ranks
+        return shown, clicked
 
 
 def stated(theta: Any) -> PositionBias:
@@ -150,16 +155,17 @@ def em(thing: Any, rank: Any, click: Any) -> PositionBias:
     tied = _tied(cells)
     _warn(cells, tied)
     shown, clicked = cells.among(tied)
+    at_rank = np.where(tied, shown.sum(0), 1.0)
+    of_thing = np.maximum(shown.sum(1), 1.0)
     theta = np.where(tied, 0.5, 0.0)
     relevance = np.full(len(shown), 0.5)
     for _ in range(ROUNDS):
         looked, liked = _expected(shown - clicked, theta, relevance)
         before = theta
-        at_rank = np.where(tied, shown.sum(0), 1.0)
         theta = (clicked + looked).sum(0) / at_rank
-        of_thing = np.maximum(shown.sum(1), 1.0)
         relevance = (clicked + liked).sum(1) / of_thing
-        if np.abs(theta - before).max() < ENOUGH:
+        change = np.abs(theta - before)
+        if change.max() < ENOUGH:
             break
     with np.errstate(divide="ignore"):
         logs = np.log(theta)
@@ -251,7 +257,8 @@ def _shares(shown: np.ndarray, log_theta: np.ndarray) -> np.ndarray:
     """Of the clicks on each thing, the share (D, K) that falls on each rank."""
     looks = shown * np.exp(log_theta)
     total = looks.sum(1, keepdims=True)
-    return looks / np.where(total > 0, total, 1.0)
+    some = np.where(total > 0, total, 1.0)
+    return looks / some
 
 
 def _score(clicked: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -265,11 +272,14 @@ def _inverse(clicked: np.ndarray, share: np.ndarray, tied: np.ndarray) -> np.nda
     """The inverse (K, K) of the information on log θ, of which the first is held at 0."""
     total = clicked.sum(1)
     heavy = total[:, None] * share
-    information = np.diag(heavy.sum(0)) - heavy.T @ share
+    of_rank = heavy.sum(0)
+    shared = heavy.T @ share
+    information = np.diag(of_rank) - shared
     free = np.flatnonzero(tied)[1:]
-    inverse = np.zeros_like(information)
     block = np.ix_(free, free)
-    inverse[block] = np.linalg.inv(information[block])
+    inverse = np.zeros_like(information)
+    known = information[block]
+    inverse[block] = np.linalg.inv(known)
     return inverse
 
 
@@ -312,7 +322,7 @@ def _bias(
     squares = (influence**2).sum(0)
     known = np.where(tied, logs - logs[0], np.nan)
     error = np.where(tied, np.sqrt(freedom * squares), np.nan)
-    width = quantile(units) * error
+    width = quantile(units - 1) * error
     return PositionBias(
         rank=rank,
         theta=np.exp(known),

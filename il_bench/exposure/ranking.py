@@ -20,7 +20,7 @@ WRONGLY = 0.65
 """That on what is looked at and not relevant, at the first rank; at rank k a k-th of it."""
 MODELS = ("position", "cascade", "trust")
 """How visitors click: by rank alone; on the first thing they like; or because of the rank as well."""
-BATCH = 65_536
+BATCH = 16_384
 """Clicks that are drawn at once: as many as stay near the processor."""
 
 
@@ -39,8 +39,10 @@ def examination(ranks: int, eta: float = 1.0, eyes: bool = False, cutoff: int = 
     known = len(EYES)
     fits = ranks <= known or not eyes
     require(fits, f"ranks: eye tracking knows {known}, got {ranks}; take fewer")
-    place = np.arange(1, ranks + 1)
-    base = np.array(EYES[:ranks]) if eyes else 1 / place
+    place = np.arange(ranks)
+    base = 1 / (1 + place)
+    if eyes:
+        base = np.array(EYES)[:ranks]
     chance = base**eta
     chance[count:] = 0
     return chance
@@ -57,9 +59,11 @@ def _counted(cutoff: int, ranks: int, what: str) -> int:
 def trust(theta: Any) -> tuple[np.ndarray, np.ndarray]:
     """Slope α and offset β (K,) of a click's chance, α·γ + β, where visitors trust the order and click wrongly too."""
     looked_at = np.asarray(theta, dtype=float)
-    place = np.arange(1, len(looked_at) + 1)
-    wrongly = WRONGLY / place
-    slope = looked_at * (RIGHTLY - wrongly)
+    ranks = len(looked_at)
+    place = np.arange(ranks)
+    wrongly = WRONGLY / (1 + place)
+    gain = RIGHTLY - wrongly
+    slope = looked_at * gain
     offset = looked_at * wrongly
     return slope, offset
 
@@ -72,20 +76,24 @@ def click_chances(relevance: Any, theta: Any, model: str = "position") -> np.nda
         theta: (K,) chances that ranks are looked at.
         model: one of `MODELS`.
     """
+    liked = np.asarray(relevance, dtype=float)
+    slope, offset = _line(theta, liked.shape[-1], model)
+    return slope * liked + offset
+
+
+def _line(theta: Any, ranks: int, model: str) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and offset (K,) of the chance of a click over relevance."""
     wanted = ", ".join(MODELS)
     known = model in MODELS
     require(known, f"model: expected one of {wanted}, got {model!r}; choose one")
-    liked = np.asarray(relevance, dtype=float)
     looked_at = np.asarray(theta, dtype=float)
-    expected = liked.shape[-1:]
+    expected = (ranks,)
     got = looked_at.shape
-    require(
-        got == expected, f"theta: expected {expected}, one for each rank, got {got}; cut the list"
-    )
+    fits = got == expected
+    require(fits, f"theta: expected {expected}, one for each rank, got {got}; cut the list")
     if model == "trust":
-        slope, offset = trust(looked_at)
-        return slope * liked + offset
-    return looked_at * liked
+        return trust(looked_at)
+    return looked_at, np.zeros(ranks)
 
 
 def clicks(
@@ -97,23 +105,36 @@ def clicks(
     """
     liked = np.asarray(relevance, dtype=float)
     ranks = liked.shape[-1]
-    lists = liked.reshape(-1, ranks)
-    clicked = np.empty(lists.shape, bool)
-    size = max(BATCH // ranks, 1)
-    for start in range(0, len(lists), size):
-        part = slice(start, start + size)
-        chance = click_chances(lists[part], theta, model)
-        uniform = random.random(chance.shape, np.float32)
-        clicked[part] = uniform < chance
+    slope, offset = _line(theta, ranks, model)
+    # One long row of many lists: loops over short ones cost as much as what is done in them.
+    lists = max(BATCH // ranks, 1)
+    slopes = np.tile(slope, lists)
+    offsets = np.tile(offset, lists)
+    size = len(slopes)
+    flat = liked.reshape(-1)
+    clicked = np.empty(flat.shape, bool)
+    for start in range(0, len(flat), size):
+        part = flat[start : start + size]
+        many = len(part)
+        chance = slopes[:many] * part
+        if model == "trust":
+            chance += offsets[:many]
+        uniform = random.random(many, np.float32)
+        # Comparing numbers of two kinds takes longer than to make them alike.
+        alike = uniform.astype(float)
+        end = start + many
+        np.less(alike, chance, out=clicked[start:end])
+    clicked = clicked.reshape(liked.shape)
     if model == "cascade":
-        clicked = _first(clicked)
-    return clicked.reshape(liked.shape)
+        return _first(clicked)
+    return clicked
 
 
 def _first(clicked: np.ndarray) -> np.ndarray:
     """The first click of each list (..., K) alone."""
     so_far = np.cumsum(clicked, -1)
-    return clicked & (so_far == 1)
+    is_first = so_far == 1
+    return clicked & is_first
 
 
 def plackett_luce(score: Any, random: np.random.Generator, temperature: float = 1.0) -> np.ndarray:
@@ -126,12 +147,16 @@ def plackett_luce(score: Any, random: np.random.Generator, temperature: float = 
         random: what draws.
         temperature: τ; 0 sorts without noise.
     """
-    require(temperature >= 0, f"temperature: expected 0 or more, got {temperature:g}; 0 only sorts")
+    possible = temperature >= 0
+    wanted = "temperature: expected 0 or more"
+    require(possible, f"{wanted}, got {temperature:g}; 0 only sorts")
     scores = np.asarray(score, dtype=float)
     if temperature > 0:
-        noise = random.gumbel(size=scores.shape)
+        size = scores.shape
+        noise = random.gumbel(size=size)
         scores = scores + temperature * noise
-    return np.argsort(-scores, -1, kind="stable")
+    falling = -scores
+    return np.argsort(falling, -1, kind="stable")
 
 
 def ndcg(relevance: Any, cutoff: int = 0) -> Any:
@@ -142,12 +167,15 @@ def ndcg(relevance: Any, cutoff: int = 0) -> Any:
         cutoff: how many ranks count; 0 counts all.
     """
     gains = np.asarray(relevance, dtype=float)
-    count = _counted(cutoff, gains.shape[-1], "count")
-    place = np.arange(2, count + 2)
-    discount = 1 / np.log2(place)
-    sorted_down = -np.sort(-gains, -1)
-    ours = gains[..., :count] @ discount
-    best = sorted_down[..., :count] @ discount
+    items = gains.shape[-1]
+    count = _counted(cutoff, items, "count")
+    place = np.arange(count)
+    discount = 1 / np.log2(2 + place)
+    shown = gains[..., :count]
+    ours = shown @ discount
+    falling = -np.sort(-gains, -1)
+    first = falling[..., :count]
+    best = first @ discount
     relevant = best > 0
     most = np.where(relevant, best, 1.0)
     quality = np.where(relevant, ours / most, 1.0)
@@ -161,8 +189,13 @@ def kendall_tau(one: Any, other: Any) -> float:
     first_sign = np.sign(first)
     second_sign = np.sign(second)
     agreement = (first_sign * second_sign).sum()
-    pairs = np.count_nonzero(first) * np.count_nonzero(second)
-    return float(agreement / np.sqrt(pairs)) if pairs else np.nan
+    in_one = np.count_nonzero(first)
+    in_other = np.count_nonzero(second)
+    pairs = in_one * in_other
+    if not pairs:
+        return np.nan
+    share = agreement / np.sqrt(pairs)
+    return float(share)
 
 
 def gini(exposure: Any) -> Any:
@@ -171,11 +204,12 @@ def gini(exposure: Any) -> Any:
     sorted_up = np.sort(amounts, -1)
     items = amounts.shape[-1]
     total = items * amounts.sum(-1)
-    place = np.arange(1, items + 1)
-    lean = 2 * place - items - 1
+    place = np.arange(items)
+    middle = (items - 1) / 2
+    lean = 2 * (place - middle)
     uneven = sorted_up @ lean
-    index = uneven / np.where(total > 0, total, 1.0)
-    return _number(index)
+    some = np.where(total > 0, total, 1.0)
+    return _number(uneven / some)
 
 
 def _number(value: np.ndarray) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .estimators import quantile
+from .freedom import quantile
 from .propensity import PositionBias
 
 
@@ -155,5 +155,5 @@ def _times_error(variance: np.ndarray, units: np.ndarray) -> np.ndarray:
         same = units == many
         freedom = many / (many - 1)
         error = np.sqrt(freedom * np.maximum(variance[same], 0.0))
-        width[same] = quantile(int(many)) * error
+        width[same] = quantile(int(many) - 1) * error
     return width

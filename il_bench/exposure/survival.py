@@ -34,10 +34,12 @@ def siler(omega: int = OMEGA, **rates: Any) -> np.ndarray:
     a0, a1, c, b0, b1 = _rates(SILER, rates)
     age = _ages(omega)
     fading = np.exp(-a1 * age)
-    young = a0 / a1 * (1 - fading)
+    faded = 1 - fading
+    young = a0 / a1 * faded
     lasting = c * age
     old = _growing(b0, b1, age)
-    return _chances(young + lasting + old)
+    hazard = young + lasting + old
+    return _chances(hazard)
 
 
 def gompertz(omega: int = OMEGA, **rates: Any) -> np.ndarray:
@@ -77,9 +79,11 @@ def _rates(defaults: dict[str, float], given: dict[str, Any]) -> list[np.ndarray
         require(known, f"{name}: expected one of the rates {wanted}; leave it out")
     rates = []
     for name, default in defaults.items():
-        rate = np.asarray(given.get(name, default), dtype=float)
+        number = given.get(name, default)
+        rate = np.asarray(number, dtype=float)
         least = rate.min()
-        require(least > 0, f"{name}: expected a rate above 0, got {least:g}; try {default:g}")
+        wanted = f"{name}: expected a rate above 0"
+        require(least > 0, f"{wanted}, got {least:g}; try {default:g}")
         rates.append(rate)
     return rates
 
@@ -100,7 +104,8 @@ def survivors(q: np.ndarray) -> np.ndarray:
     """The share `l` (..., ω + 1) that reaches each age; what is left at ω dies there."""
     through = 1 - q
     alive = np.cumprod(through, -1)
-    everyone = np.ones_like(alive[..., :1])
+    born = alive[..., :1]
+    everyone = np.ones_like(born)
     return np.concatenate((everyone, alive), -1)
 
 
@@ -168,9 +173,11 @@ def meetings(effort: np.ndarray, visibility: np.ndarray, rate: float) -> np.ndar
     lasting[:window] = effort
     born = np.arange(window)[:, None]
     age = np.arange(omega)
-    work = lasting[born + age]
+    year = born + age
+    work = lasting[year]
+    so_far = np.cumsum(work * visibility, 1)
     expected = np.zeros((window, omega + 1))
-    expected[:, 1:] = rate * np.cumsum(work * visibility, 1)
+    expected[:, 1:] = rate * so_far
     return expected
 
 
@@ -257,7 +264,8 @@ def ages_at_death(q: np.ndarray, uniform: np.ndarray) -> np.ndarray:
     """Ages (n,) at which animals die, from chances (ω,) and uniform numbers (n,); who is left at the last age dies."""
     dead = np.cumsum(deaths(q))
     age = np.searchsorted(dead, uniform, side="right")
-    return np.minimum(age, len(q) - 1)
+    last = len(q) - 1
+    return np.minimum(age, last)
 
 
 def _rows_searched(table: np.ndarray, row: np.ndarray, value: np.ndarray) -> np.ndarray:
@@ -265,8 +273,11 @@ def _rows_searched(table: np.ndarray, row: np.ndarray, value: np.ndarray) -> np.
     rows, columns = table.shape
     height = table.max() + 1
     # One search through all rows, each lifted above the one before.
-    lift = height * np.arange(rows)
+    number = np.arange(rows)
+    lift = height * number
     lifted = table + lift[:, None]
-    wanted = np.minimum(value, height)
-    place = np.searchsorted(lifted.ravel(), wanted + lift[row], side="right")
+    line = lifted.ravel()
+    within = np.minimum(value, height)
+    wanted = within + lift[row]
+    place = np.searchsorted(line, wanted, side="right")
     return place - columns * row

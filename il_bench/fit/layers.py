@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from gymnasium import spaces
@@ -11,20 +11,26 @@ from gymnasium import spaces
 from ..core.arrays import Arrays
 from ..core.ids import firsts
 from ..core.policy import choose
+from ..core.settings import one_of
 from ..core.streams import Streams
 from .optimiser import Layers
+
+SCALES = "mean", "std", "shift", "scale"
+"""Of observations and of actions."""
 
 
 def embedded(table: torch.Tensor, obs: torch.Tensor, sizes: tuple[int, ...]) -> torch.Tensor:
     """The sum (R, n, D) of the embeddings of observed numbers (R, n, O), from each run's table (R, V, D)."""
     runs, rows, width = table.shape
-    offsets = firsts(sizes, obs.device)
+    device = obs.device
+    offsets = firsts(sizes, device)
     ids = obs.long() + offsets
-    run = torch.arange(runs, device=obs.device)
-    own = rows * run[:, None, None]
+    run = torch.arange(runs, device=device)
+    first = rows * run
     # One table of all runs: a row for each of their symbols.
     together = table.reshape(-1, width)
-    vectors = torch.nn.functional.embedding(ids + own, together)
+    places = ids + first[:, None, None]
+    vectors = torch.nn.functional.embedding(places, together)
     return vectors.sum(2)
 
 
@@ -49,39 +55,77 @@ def actions_of(
 ) -> torch.Tensor:
     """Actions (R, E, U) of answers (R, E, A): within a Box, the likeliest one, or one by chance with a draw (R, E)."""
     if isinstance(space, spaces.Box):
-        low = torch.from_numpy(space.low.ravel())
-        high = torch.from_numpy(space.high.ravel())
-        return out.clamp(low.to(out), high.to(out))
+        bounds = space.low.ravel(), space.high.ravel()
+        low, high = [torch.from_numpy(bound).to(out) for bound in bounds]
+        return out.clamp(low, high)
     if draw is None:
         return out.argmax(-1, keepdim=True)
     chances = out.softmax(-1)
     return choose(chances, draw)
 
 
-def to_arrays(layers: Layers, scaling: Arrays, sizes: tuple[int, ...]) -> Arrays:
-    """A policy's layers, scales and vocabulary by name."""
-    arrays = {f"scaling.{name}": value for name, value in scaling.items()}
-    arrays |= numbered("layer", layers)
-    if sizes:
-        runs = len(layers[0])
-        arrays["sizes"] = torch.tensor([sizes] * runs)
+def in_units(out: torch.Tensor, scaling: Arrays) -> torch.Tensor:
+    """Logits or scaled actions (R, B, L, A) in their own units."""
+    scale = scaling["scale"]
+    shift = scaling["shift"]
+    return out * scale[:, None] + shift[:, None]
+
+
+class Stored(NamedTuple):
+    """What makes a policy of a net that remembers.
+
+    Attributes:
+        layers: its parameters, each (R, ...).
+        scaling: "mean", "std" (R, 1, O) of observations, "shift", "scale" (R, 1, A) of actions.
+        sizes: of the vocabulary (O,); empty for other observations.
+        trained: the layers as training left them, where `layers` are their average and training is to go on.
+    """
+
+    layers: Layers
+    scaling: Arrays
+    sizes: tuple[int, ...]
+    trained: Layers | None = None
+
+
+def one_run(stored: Stored, run: int) -> Stored:
+    """What makes the policy of one run, which nobody trains on."""
+    runs = len(stored.layers[0])
+    pick = one_of(run, runs)
+    layers = [layer[pick] for layer in stored.layers]
+    scaling = {name: value[pick] for name, value in stored.scaling.items()}
+    return Stored(layers, scaling, stored.sizes)
+
+
+def to_arrays(stored: Stored) -> Arrays:
+    """A policy by names."""
+    arrays = {f"scaling.{name}": value for name, value in stored.scaling.items()}
+    arrays |= _numbered("layer", stored.layers)
+    arrays |= _numbered("trained", stored.trained or [])
+    if stored.sizes:
+        runs = len(stored.layers[0])
+        arrays["sizes"] = torch.tensor([stored.sizes] * runs)
     return arrays
 
 
-def from_arrays(arrays: Arrays) -> tuple[Layers, Arrays, tuple[int, ...]]:
+def from_arrays(arrays: Arrays) -> Stored:
     """The way back."""
-    names = ("mean", "std", "shift", "scale")
-    scaling = {name: arrays[f"scaling.{name}"] for name in names}
-    sizes: list[Any] = arrays["sizes"][0].tolist() if "sizes" in arrays else []
-    return in_order("layer", arrays), scaling, tuple(sizes)
+    scaling = {name: arrays[f"scaling.{name}"] for name in SCALES}
+    layers = _in_order("layer", arrays)
+    trained = _in_order("trained", arrays)
+    none = torch.zeros(1, 0)
+    of_each_run = arrays.get("sizes", none)
+    sizes = tuple(map(int, of_each_run[0]))
+    return Stored(layers, scaling, sizes, trained or None)
 
 
-def numbered(name: str, layers: Layers) -> Arrays:
+def _numbered(name: str, layers: Layers) -> Arrays:
     """Layers under numbered names."""
     return {f"{name}.{number}": layer for number, layer in enumerate(layers)}
 
 
-def in_order(name: str, arrays: Arrays) -> Layers:
+def _in_order(name: str, arrays: Arrays) -> Layers:
     """Layers that were numbered, in their order."""
-    count = sum(key.startswith(f"{name}.") for key in arrays)
-    return [arrays[f"{name}.{i}"] for i in range(count)]
+    prefix = f"{name}."
+    named = [key for key in arrays if key.startswith(prefix)]
+    numbers = range(len(named))
+    return [arrays[f"{prefix}{number}"] for number in numbers]

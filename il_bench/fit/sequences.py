@@ -77,6 +77,10 @@ class Sequences:
         whole = dataclasses.replace(self, number=None)
         return whole._each(lambda part: part[:, :, first:end])
 
+    def of_runs(self, rows: slice) -> Sequences:
+        """The same of some runs."""
+        return self._each(lambda part: part[rows])
+
     def rest(self, first: int) -> Sequences:
         """The sequences from `first` on."""
         return self._each(lambda part: part[:, first:])

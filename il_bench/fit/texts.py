@@ -75,15 +75,17 @@ def prefixes(env: TokenEnv) -> Prefixes:
 
 def _states(env: TokenEnv, nodes: int, sizes: tuple[int, ...]) -> torch.Tensor:
     """Every pair of a node and of last symbols, (R, S, X); none has just left the language."""
-    ranges = [range(size) for size in sizes]
+    ranges = map(range, sizes)
     # The last number counts fastest, as in the numbers of places.
-    symbols = torch.tensor(list(itertools.product(*ranges)), dtype=torch.float64)
+    every = list(itertools.product(*ranges))
+    symbols = torch.tensor(every, dtype=torch.float64)
     numbers = torch.arange(nodes, dtype=torch.float64)
     node = numbers.repeat_interleave(len(symbols))
     zero = torch.zeros_like(node)
+    place = torch.stack((node, zero), 1)
     last = symbols.repeat(nodes, 1)
-    rows = torch.cat((node[:, None], zero[:, None], last), 1).to(env.device)
-    return rows.expand(env.runs, -1, -1)
+    rows = torch.cat((place, last), 1)
+    return rows.to(env.device).expand(env.runs, -1, -1)
 
 
 def _product(automaton: Automaton, sizes: tuple[int, ...]) -> Automaton:
@@ -91,15 +93,18 @@ def _product(automaton: Automaton, sizes: tuple[int, ...]) -> Automaton:
     pairs = places(sizes)
     nodes = automaton.nodes
     device = automaton.following.device
-    newest = torch.arange(automaton.symbols, device=device) * (pairs // sizes[0])
+    others = pairs // sizes[0]
+    newest = others * torch.arange(automaton.symbols, device=device)
     older = torch.arange(pairs, device=device) // sizes[-1]
     last = newest + older[:, None]
     following = automaton.following.repeat_interleave(pairs, -2)
-    both = following * pairs + last.repeat(nodes, 1)
+    first = pairs * following
+    both = first + last.repeat(nodes, 1)
+    chances = automaton.chances.repeat_interleave(pairs, -2)
     nothing = pairs - 1
     start = automaton.start.new_zeros(nodes * pairs)
     start[nothing::pairs] = automaton.start
-    return Automaton(automaton.chances.repeat_interleave(pairs, -2), both, start)
+    return Automaton(chances, both, start)
 
 
 def _rewards(env: TokenEnv, state: torch.Tensor) -> torch.Tensor:
@@ -109,7 +114,8 @@ def _rewards(env: TokenEnv, state: torch.Tensor) -> torch.Tensor:
     after = before.clone()
     number = torch.arange(symbols, dtype=state.dtype, device=state.device)
     newest = after.shape[2] - env.context
-    after[..., newest] = number.repeat(state.shape[1])
+    places = state.shape[1]
+    after[..., newest] = number.repeat(places)
     reward: torch.Tensor = env.reward(before, None, after)
     return reward.unflatten(1, (-1, symbols))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,10 +24,11 @@ from .scaling import scales
 from .sequences import Answer, Renew, Sequences, windows
 from .training import Lesson, Training, Watch
 
-Answers: TypeAlias = (
-    "Callable[[Layers, torch.Tensor, torch.Tensor | None], tuple[torch.Tensor, torch.Tensor]]"
-)
-"""(layers, obs (R, B, L, O), memory) -> (logits or scaled actions (R, B, L, A), memory (R, B, ...)); None begins."""
+Answers: TypeAlias = "Callable[[Arrays, Layers, torch.Tensor, torch.Tensor | None], tuple[torch.Tensor, torch.Tensor]]"
+"""(scaling, layers, obs (R, B, L, O), memory) -> (logits or scaled actions (R, B, L, A), memory (R, B, ...)); None begins."""
+CROWD = 1 << 24
+"""Numbers of float32 that are kept for one gradient at most. Runs are computed in groups, one after the other, so that what
+a group keeps is written where the one before kept its own, and not to memory that was never touched."""
 
 
 class Cut(Protocol):
@@ -43,6 +46,9 @@ class Cut(Protocol):
     def between(self) -> str:
         """Whether memory is carried from window to window, or reset."""
 
+    def footprint(self, observation: int, outputs: int, horizon: int) -> int:
+        """See `Net.footprint`."""
+
 
 @dataclass(frozen=True)
 class Recurrence:
@@ -59,6 +65,37 @@ class Recurrence:
     policy: Callable[[Optimiser], Policy]
 
 
+class Group:
+    """Some of the runs, which are computed together.
+
+    Args:
+        rows: which.
+        optimiser: of all runs.
+        scaling: of all runs.
+
+    Attributes:
+        rows, scaling: of these.
+        memory: of these at the end of the last window, or None.
+    """
+
+    def __init__(self, rows: slice, optimiser: Optimiser, scaling: Arrays):
+        self.rows = rows
+        self.scaling = {name: value[rows] for name, value in scaling.items()}
+        self.memory: torch.Tensor | None = None
+        self._layers = [layer.detach()[rows].requires_grad_() for layer in optimiser.layers]
+        self._slopes = [slope[rows] for slope in optimiser.slopes]
+
+    def descend(self, lesson: Lesson, answers: Answers, part: Sequences) -> torch.Tensor:
+        """Write the gradient on a window of these runs to where the optimiser reads it; the losses (R,)."""
+        out, memory = answers(self.scaling, self._layers, part.obs, self.memory)
+        self.memory = memory.detach()
+        losses = _mean(_errors(lesson, self.scaling, out, part), part)
+        slopes = torch.autograd.grad(losses.sum(), self._layers)
+        for place, slope in zip(self._slopes, slopes, strict=True):
+            place.copy_(slope)
+        return losses.detach()
+
+
 def descend_along(lesson: Lesson, net: Recurrence, cut: Cut, scaling: Arrays) -> Policy:
     """The policy after the lesson's updates."""
     data = Sequences.of(lesson.data)
@@ -67,19 +104,19 @@ def descend_along(lesson: Lesson, net: Recurrence, cut: Cut, scaling: Arrays) ->
     optimiser = Optimiser(net.layers, *rule)
     updates = lesson.updates
     losses = torch.empty(lesson.runs, updates)
-    errors = partial(_errors, lesson, scaling)
-    renew = _renew(lesson, net.answers, optimiser)
+    groups = [Group(rows, optimiser, scaling) for rows in _crowds(lesson, data, cut)]
+    renew = _renew(lesson, partial(net.answers, scaling), optimiser)
     parts = windows(data, cut.sequences, cut.truncate, updates, lesson.streams, renew)
-    memory = None
     # A run that becomes NaN or infinite is named, and no warning.
     with np.errstate(all="ignore"):
         for update, window in enumerate(parts):
-            if window.begins or cut.between == "reset":
-                memory = None
-            out, memory = net.answers(optimiser.layers, window.part.obs, memory)
-            own = _mean(errors(out, window.part), window.part)
-            memory = memory.detach()
-            losses[:, update] = _step(optimiser, own)
+            anew = window.begins or cut.between == "reset"
+            for group in groups:
+                if anew:
+                    group.memory = None
+                part = window.part.of_runs(group.rows)
+                losses[group.rows, update] = group.descend(lesson, net.answers, part)
+            optimiser.step()
             done = (update + 1) / updates
             lesson.report(done, f"loss {losses[:, update].median():.2e}")
             lesson.watch(update + 1, partial(net.policy, optimiser))
@@ -87,7 +124,20 @@ def descend_along(lesson: Lesson, net: Recurrence, cut: Cut, scaling: Arrays) ->
     return net.policy(optimiser)
 
 
-def _renew(lesson: Lesson, answers: Answers, optimiser: Optimiser) -> Renew | None:
+def _crowds(lesson: Lesson, data: Sequences, cut: Cut) -> list[slice]:
+    """Runs that are computed together, in groups of one size or nearly: as many as `CROWD` allows, or all on a GPU."""
+    if data.obs.device.type != "cpu":
+        return [slice(0, lesson.runs)]
+    steps, observed = data.obs.shape[2:]
+    window = min(cut.truncate or steps, steps)
+    of_a_run = cut.footprint(observed, outputs_of(lesson), window)
+    most = max(CROWD // of_a_run, 1)
+    count = math.ceil(lesson.runs / most)
+    ends = [lesson.runs * number // count for number in range(count + 1)]
+    return [slice(first, end) for first, end in itertools.pairwise(ends)]
+
+
+def _renew(lesson: Lesson, answers: Callable[..., Any], optimiser: Optimiser) -> Renew | None:
     """What becomes of a minibatch, by the weights of the moment, where the lesson has a source."""
     source = lesson.source
     if source is None:
@@ -99,15 +149,6 @@ def _renew(lesson: Lesson, answers: Answers, optimiser: Optimiser) -> Renew | No
             return source.batch(given, update, answer)
 
     return renew
-
-
-def _step(optimiser: Optimiser, losses: torch.Tensor) -> torch.Tensor:
-    """One update on the losses (R,), which are returned."""
-    slopes = torch.autograd.grad(losses.sum(), optimiser.layers)
-    for place, slope in zip(optimiser.slopes, slopes, strict=True):
-        place.copy_(slope)
-    optimiser.step()
-    return losses.detach()
 
 
 def _mean(each: torch.Tensor, part: Sequences) -> torch.Tensor:
@@ -137,6 +178,16 @@ def _errors(lesson: Lesson, scaling: Arrays, answers: torch.Tensor, part: Sequen
     own = likelihood.gather(-1, action)
     surprise = -own[..., 0]
     return surprise if part.gain is None else part.gain.flatten(1) * surprise
+
+
+def first_layers_of(lesson: Lesson, kind: type, drawn: Callable[[], Layers]) -> Layers:
+    """The weights with which training begins: those of the lesson's start, if it is a policy of this kind, else drawn ones."""
+    start: Any = lesson.start
+    if isinstance(start, kind):
+        layers: Layers = start.trained
+        return layers
+    device = lesson.data.obs.device
+    return [layer.to(device) for layer in drawn()]
 
 
 def outputs_of(lesson: Lesson) -> int:

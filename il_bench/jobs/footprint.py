@@ -29,7 +29,7 @@ from ..core.settings import as_tuple, require
 from ..core.streams import Streams
 from ..fit.training import Training
 from ..nets import _mlp_engine
-from ..records.schema import CHANCES
+from ..records.schema import BYTES, CHANCES
 
 LIBRARIES = 320_000_000
 """Bytes of Python with the libraries that a comparison imports, measured on Linux."""
@@ -99,7 +99,8 @@ def needed(env: Env, learners: Sequence[Any], rollouts: int) -> Memory:
     differences = env.difference(state, state).shape[-1]
     of_states = (env.horizon + 1) * (states + differences + 1)
     of_actions = env.horizon * (3 * action_size(env) + 1)
-    of_chances = env.horizon * len(CHANCES) if env.by_chance else 0
+    told = len(CHANCES) + len(BYTES) if env.by_chance else 0
+    of_chances = env.horizon * told
     drivers = len(learners) + 1
     recording = 16 * drivers * rollouts * (of_states + of_actions + of_chances)
     recording += _rollout(env, states, rollouts)

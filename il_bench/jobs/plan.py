@@ -26,6 +26,7 @@ from ..core.settings import (
     require,
     require_count,
 )
+from ..core.usual import usual
 from . import digest
 
 if TYPE_CHECKING:
@@ -233,14 +234,16 @@ def groups(
     """
     kinds = classes(env, algo)
     owners = (short_name(env), short_name(algo))
+    suiting = usual(kinds[0], owners[1], kinds[1])
     for chosen in _choices(kinds, settings):
-        hints = _hints(kinds, chosen)
-        per_run = _per_run(kinds, chosen)
+        defaults = suiting | chosen
+        hints = _hints(kinds, defaults)
+        per_run = _per_run(kinds, defaults)
         mine = {flag: settings[flag] for flag in settings if _sets(flag, hints, owners)}
         for name, value in chosen.items():
             mine[f"--{name}"] = [value]
         alone = _alone(mine, hints, per_run)
-        parsed = _parsed(kinds, owners, mine, chosen, alone)
+        parsed = _parsed(kinds, owners, mine, defaults, alone)
         many = [name for name in parsed if _name(name) in per_run]
         for picked in itertools.product(*(parsed[name] for name in alone)):
             flat = parsed | dict(zip(alone, picked, strict=True))
@@ -256,7 +259,7 @@ def _several_plugs(chosen: Texts, settings: Flags) -> list[str]:
     return [name for name in chosen if len(settings[f"--{name}"]) > 1]
 
 
-def _per_run(kinds: Kinds, chosen: Texts) -> set[str]:
+def _per_run(kinds: Kinds, chosen: Settings) -> set[str]:
     """Names of the settings in which runs that stand side by side may differ."""
     env, learner = kinds
     return {*nested_per_run_fields(env, chosen), *nested_per_run_fields(learner, chosen)}
@@ -307,7 +310,7 @@ def _sets(flag: str, names: Iterable[str], owners: Iterable[str]) -> bool:
     return possible and _name(flag) in names
 
 
-def _hints(kinds: Kinds, chosen: Texts) -> Settings:
+def _hints(kinds: Kinds, chosen: Settings) -> Settings:
     """Types of the settings of two classes by name, nested ones included."""
     env, learner = kinds
     hints: Settings = {}
@@ -324,7 +327,7 @@ def _parsed(
     kinds: Kinds,
     names: Pair,
     given: Flags,
-    chosen: Texts,
+    chosen: Settings,
     alone: list[str],
 ) -> Settings:
     """Flat settings of environment and learner, read as `run` reads them, but several values of those in `alone`.
@@ -358,9 +361,11 @@ def unused(settings: Flags, pairs: list[Pair]) -> list[str]:
     owners: set[str] = set()
     for pair in pairs:
         kinds = classes(*pair)
-        owners.update(map(short_name, pair))
+        names = [short_name(name) for name in pair]
+        owners.update(names)
+        suiting = usual(kinds[0], names[1], kinds[1])
         for chosen in _choices(kinds, settings):
-            hints = _hints(kinds, chosen)
+            hints = _hints(kinds, suiting | chosen)
             known.update(hints)
     strange = [flag for flag in settings if not _sets(flag, known, owners)]
     return [_nobodys(flag, known) for flag in strange]

@@ -31,6 +31,7 @@ from ..core.rollout import ask
 from ..core.settings import nested, require, require_count
 from ..core.streams import Streams
 from ..core.threads import threads
+from ..core.usual import taken
 from ..measures.contract import check
 from ..records import record, rows
 from ..records.twins import compare
@@ -348,7 +349,18 @@ def _headline(env: Env, learners: dict[str, Any], expert: Expert, options: RunOp
     )
     became = f"\n{env.adaptation}" if env.adaptation else ""
     name = registry.name_of(env)
-    return Text.assemble((name, "bold"), rest, became)
+    suited = [_suited(env, who, learner) for who, learner in learners.items()]
+    return Text.assemble((name, "bold"), rest, became, *suited)
+
+
+def _suited(env: Env, name: str, learner: Any) -> str:
+    """A line on the settings of a learner that it has because of the task; "" where it has none."""
+    settings = taken(env, name, learner)
+    if not settings:
+        return ""
+    words = ", ".join(f"{setting} {value}" for setting, value in settings.items())
+    task = registry.name_of(env)
+    return f"\n{name}, as suits {task} where no flag says otherwise: {words}"
 
 
 def _memory(env: Env, learners: dict[str, Any], options: RunOptions) -> str:

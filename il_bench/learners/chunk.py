@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from ..borders import resolve
 from ..core.env import Env, Expert
@@ -44,6 +45,8 @@ class Chunk:
     """How the labels become a policy; of its net, mlp, the hidden layers are taken."""
     labels: Values = 0.0
     """Labels to learn from, instead: as many episodes as hold them, the last one in part; 0 takes the episodes."""
+
+    nets: ClassVar[tuple[str, ...]] = ("mlp",)
 
     def __post_init__(self) -> None:
         """Refuse settings that no learner can have."""

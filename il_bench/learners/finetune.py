@@ -33,8 +33,6 @@ from ..fit.course import Course
 from ..fit.fitting import fit, load_policy
 from ..fit.training import Training, require_positive
 
-NETS = "mlp", "ridge"
-"""Nets whose policies PPO can go on with."""
 EAGER = 4
 """How many times as often, and at how many times the rate, the critic learns from a step while it warms up."""
 
@@ -58,6 +56,8 @@ class FineTune:
     practice: Practice = field(default_factory=Practice)
     """How PPO practises."""
 
+    nets: ClassVar[tuple[str, ...]] = ("mlp", "ridge")
+    """Those whose policies PPO can go on with."""
     one_by_one: ClassVar[bool] = True
     """Runs practise one after the other."""
 
@@ -108,8 +108,9 @@ class FineTune:
 
     def _require_network(self, net: str) -> None:
         """Refuse a net whose policies PPO cannot go on with, because no network of its holds them."""
-        wanted = f"finetune: expected net {NETS[0]}, got {net}"
-        require(net in NETS, f"{wanted}; use --net {NETS[0]}")
+        best = self.nets[0]
+        wanted = f"finetune: expected net {best}, got {net}"
+        require(net in self.nets, f"{wanted}; use --net {best}")
 
     def _students(self, course: Course, clone: Policy) -> list[Student]:
         """One for each run, before practice."""

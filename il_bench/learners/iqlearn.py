@@ -49,6 +49,7 @@ class IQLearn:
     """How freely implied rewards may be large; the larger, the more it is cloning."""
 
     actions: ClassVar[str] = "Discrete"
+    nets: ClassVar[tuple[str, ...]] = ("mlp",)
 
     def __post_init__(self) -> None:
         """Refuse settings that no learner can have."""

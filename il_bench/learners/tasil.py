@@ -47,6 +47,7 @@ class TaSIL:
     """How the labels become a policy; the net is an mlp."""
 
     actions: ClassVar[str] = "Box"
+    nets: ClassVar[tuple[str, ...]] = ("mlp",)
 
     def __post_init__(self) -> None:
         """Refuse settings that no learner can have."""

@@ -81,26 +81,59 @@ def swap(
         ValueError: for a step outside the texts.
     """
     require_pure(env)
-    episodes = lead.state.shape[1]
-    writer = _Writer(env, oracle, asking(env, policy), streams, episodes)
     state = swapped(env, lead, streams, at)
-    memory = writer.memory_of(lead, at)
-    kl = writer.goes_on(state, memory, at + 1)
-    same = writer.goes_on(lead.state[:, :, at + 1], memory, at + 1)
-    return Swap(kl, same)
+    writer = _Writer(env, oracle, policy, streams)
+    return writer.beside(lead, state, at)
+
+
+def unseen_start(
+    env: Env, oracle: StochasticExpert, policy: Policy, lead: Rollout, streams: Streams
+) -> Swap:
+    """Let a policy go on from a first symbol with which its expert never begins; arguments as of `swap`.
+
+    Where the expert may begin with any symbol, from another one than it began with.
+    """
+    require_pure(env)
+    state = unseen_state(env, oracle, lead, streams)
+    writer = _Writer(env, oracle, policy, streams)
+    return writer.beside(lead, state, 0)
+
+
+def unseen_state(
+    env: Env, oracle: StochasticExpert, lead: Rollout, streams: Streams
+) -> torch.Tensor:
+    """The prefixes (R, E, X) of one symbol, with which the expert never begins, or begins no text of `lead`, see `unseen_start`."""
+    _require_within(env, 0)
+    first = lead.state[:, :, 0]
+    never = oracle.distribution(first) == 0
+    other = torch.ones_like(never).scatter(-1, lead.action[:, :, 0].long(), value=False)
+    strange = never.any(-1, keepdim=True)
+    possible = torch.where(strange, never, other)
+    draw = streams.fork("swap").uniform("start", first.shape[1], 1)
+    symbol = choose(possible.double(), draw[..., 0].to(first.device))
+    return _written(env, first, symbol.double())
 
 
 def swapped(env: Env, lead: Rollout, streams: Streams, at: int) -> torch.Tensor:
     """The prefixes (R, E, X) of texts after the symbol of step `at` was swapped for another, which does not slip."""
-    last = env.horizon - 2
-    require(0 <= at <= last, f"at: expected a step from 0 to {last}, got {at}; swap within")
-    before = lead.state[:, :, at]
+    _require_within(env, at)
     taken = lead.action[:, :, at]
     other = _another(env, taken, streams)
+    return _written(env, lead.state[:, :, at], other)
+
+
+def _require_within(env: Env, at: int) -> None:
+    """Refuse a step after which nothing is written."""
+    last = env.horizon - 2
+    require(0 <= at <= last, f"at: expected a step from 0 to {last}, got {at}; swap within")
+
+
+def _written(env: Env, before: torch.Tensor, symbol: torch.Tensor) -> torch.Tensor:
+    """The prefixes (R, E, X) after symbols (R, E, 1) that do not slip."""
     runs, episodes, _ = before.shape
     shape = (runs, episodes, env.noise_size)
     calm = torch.zeros(shape, dtype=torch.float64, device=before.device)
-    following: torch.Tensor = env.transition(before, other, calm)
+    following: torch.Tensor = env.transition(before, symbol, calm)
     return following
 
 
@@ -135,12 +168,17 @@ def _another(env: Env, action: torch.Tensor, streams: Streams) -> torch.Tensor:
 class _Writer:
     """Somebody who writes by chance, and is compared with an oracle at each step."""
 
-    def __init__(
-        self, env: Env, oracle: StochasticExpert, ask: Ask, streams: Streams, episodes: int
-    ):
-        self._env, self._oracle, self._ask = env, oracle, ask
-        self._draws = streams.uniform(PURPOSE, episodes, env.horizon)
-        self.noise = noise_of(env, streams, episodes)
+    def __init__(self, env: Env, oracle: StochasticExpert, policy: Policy, streams: Streams):
+        self._env, self._oracle, self._streams = env, oracle, streams
+        self._ask = asking(env, policy)
+
+    def beside(self, lead: Rollout, state: torch.Tensor, at: int) -> Swap:
+        """How it goes on with texts after step `at`, from prefixes (R, E, X) in the stead of theirs, and from theirs."""
+        memory = self.memory_of(lead, at)
+        later = at + 1
+        kl = self.goes_on(state, memory, later)
+        same = self.goes_on(lead.state[:, :, later], memory, later)
+        return Swap(kl, same)
 
     def memory_of(self, path: Rollout, at: int) -> Any:
         """What is remembered of the prefix of step `at`."""
@@ -153,6 +191,9 @@ class _Writer:
     @torch.no_grad()
     def goes_on(self, state: torch.Tensor, memory: Any, first: int) -> torch.Tensor:
         """KL(expert, own) at each step from `first` on, (R, n), from states (R, E, X) in which it stands."""
+        episodes = state.shape[1]
+        draws = self._streams.uniform(PURPOSE, episodes, self._env.horizon)
+        noise = noise_of(self._env, self._streams, episodes)
         steps = []
         for t in range(first, self._env.horizon):
             own, memory = self._ask(state, memory)
@@ -160,9 +201,9 @@ class _Writer:
             away = apart(its.double(), own.double(), TINY)
             mean = away.kl.mean(1)
             steps.append(mean)
-            draw = self._draws[..., t]
+            draw = draws[..., t]
             action = choose(own, draw).double()
-            state = self._env.transition(state, action, self.noise[t])
+            state = self._env.transition(state, action, noise[t])
         return torch.stack(steps, 1)
 
 

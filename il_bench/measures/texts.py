@@ -68,6 +68,13 @@ class Reading:
         return continuations.swap(*asked, at)
 
     @asked_once
+    def start(self) -> Swap:
+        """See `continuations.unseen_start`."""
+        known = self.of.reference
+        asked = known.env, self.oracle, self.policy, known.path(), known.streams
+        return continuations.unseen_start(*asked)
+
+    @asked_once
     def miscalibration(self) -> np.ndarray:
         """See `continuations.miscalibration`, on own prefixes."""
         error = continuations.miscalibration(self.of.env, self.oracle, self.policy, self.of.path)
@@ -185,6 +192,20 @@ def _off_path(a: Assessment) -> np.ndarray:
     return off
 
 
+def _each_byte(name: str) -> Quantity:
+    """What symbols cost over the bytes that they stand for."""
+
+    def measure(a: Assessment) -> np.ndarray:
+        variable = VARIABLES[name]
+        if not is_told(a.record, variable):
+            raise Unanswerable(
+                "needs a language whose symbols stand for bytes, as those of env text do"
+            )
+        return variable.measure(a.record, a.learner)
+
+    return measure
+
+
 def _share_off(a: Assessment) -> np.ndarray:
     share: np.ndarray = _off_path(a)[..., -1].mean(1)
     return share
@@ -211,6 +232,12 @@ def _at(lags: torch.Tensor, lag: int) -> np.ndarray:
     if lags.shape[1] < lag:
         raise Unanswerable(f"needs {lag} steps after the first quarter of a text")
     return lags[:, lag - 1].cpu().numpy()
+
+
+def _shift(part: str, a: Assessment) -> np.ndarray:
+    """KL a symbol over all that is written after a start."""
+    each = getattr(reading(a).start, part)
+    return each.mean(1).cpu().numpy()
 
 
 def _half_life(a: Assessment) -> np.ndarray:
@@ -240,6 +267,8 @@ TOLD: dict[str, Quantity] = {
     "NLL of expert's text under own chances": _mean("nll_off"),
     "NLL of expert's text under its own": _step("nll_off", _experts),
     "NLL of own text under the smoothed expert": _mean("nll_on"),
+    "NLL a byte, expert's text under own chances": _each_byte("nll_off_byte"),
+    "NLL a byte, own text under smoothed expert": _each_byte("nll_on_byte"),
     "chance off the support, expert's prefixes": _step("outside_off", _own),
     "chance off the support, own prefixes": _step("outside_on", _own),
     "off the path at the end": _share_off,
@@ -266,6 +295,8 @@ ASKED: dict[str, Quantity] = {
     "calibration error, own prefixes": lambda a: reading(a).miscalibration,
     **{f"KL at lag {lag} after a swapped symbol": partial(_lag, lag) for lag in LAGS},
     "half-life of a swapped symbol": _half_life,
+    "KL after an unseen start, nats a symbol": partial(_shift, "kl"),
+    "KL after the expert's starts, nats a symbol": partial(_shift, "calm"),
     **{f"memory D / ceiling, lag {lag} after a swap": partial(_kept, lag) for lag in LAGS},
     "memory D / ceiling, same to the oracle": partial(_deviation, "equal"),
     "memory D / ceiling, not the same": partial(_deviation, "different"),

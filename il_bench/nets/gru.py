@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -12,21 +13,29 @@ from gymnasium import spaces
 from ..core.arrays import Arrays, affine
 from ..core.ids import vocabulary
 from ..core.policy import Policy
-from ..core.settings import one_of, require, require_choice, require_counts
+from ..core.settings import require, require_choice, require_counts
 from ..core.streams import Streams
 from ..fit.layers import (
+    Stored,
     actions_of,
     embedded,
     embeddings,
     from_arrays,
-    in_order,
-    numbered,
+    in_units,
+    one_run,
     to_arrays,
     uniform_layer,
 )
-from ..fit.optimiser import Layers, Optimiser
+from ..fit.optimiser import LINE, Layers, Optimiser
 from ..fit.training import Lesson
-from ..fit.unrolling import Recurrence, descend_along, outputs_of, scaling_of
+from ..fit.unrolling import (
+    Recurrence,
+    descend_along,
+    first_layers_of,
+    outputs_of,
+    scaling_of,
+)
+from ._gru_engine import Unroll
 from ._gru_gains import Gains, gains
 
 GATES = 3
@@ -63,18 +72,16 @@ def cell(layers: Layers, entering: torch.Tensor, state: State) -> State:
     return new + keep * (state - new)
 
 
-def unrolled(layers: Layers, entering: torch.Tensor, state: State) -> tuple[torch.Tensor, State]:
-    """States after each step (R, B, L, H) of inputs (R, B, L, D), and the last of them."""
-    runs, batch, steps, width = entering.shape
-    weight, bias = layers[-6:-4]
-    flat = entering.reshape(runs, batch * steps, width)
+def unrolled(layers: Layers, entering: torch.Tensor, state: State) -> torch.Tensor:
+    """States after each step (R, L, B, H) of inputs (R, L, B, D)."""
+    runs, steps, batch, width = entering.shape
+    weight, bias, recurrent, its_bias = layers[-6:-2]
+    flat = entering.reshape(runs, steps * batch, width)
     product = affine(bias, flat, weight)
-    products = product.reshape(runs, batch, steps, -1)
-    states = []
-    for product in products.unbind(2):
-        state = cell(layers, product, state)
-        states.append(state)
-    return torch.stack(states, 2), state
+    if steps == 1:
+        return cell(layers, product, state)[:, None]
+    products = product.reshape(runs, steps, batch, -1)
+    return Unroll.apply(products, state, recurrent, its_bias)
 
 
 def read_out(layers: Layers, states: torch.Tensor) -> torch.Tensor:
@@ -84,25 +91,47 @@ def read_out(layers: Layers, states: torch.Tensor) -> torch.Tensor:
 
 
 def answers(
-    scaling: Arrays,
     sizes: tuple[int, ...],
+    scaling: Arrays,
     layers: Layers,
     obs: torch.Tensor,
     state: State | None,
 ) -> tuple[torch.Tensor, State]:
     """Logits or scaled actions (R, B, L, A) along observations (R, B, L, O), and the last state; None begins."""
-    runs, batch, steps, width = obs.shape
+    batch = obs.shape[1]
+    recurrent = layers[-4]
+    units = recurrent.shape[1]
+    rows = whole_lines(batch, units)
+    # Each step's numbers lie together.
+    by_step = padded(obs, rows).transpose(1, 2)
+    runs, steps = by_step.shape[:2]
     if state is None:
-        recurrent = layers[-4]
-        state = recurrent.new_zeros(runs, batch, recurrent.shape[1])
-    samples = batch * steps
-    flat = obs.reshape(runs, samples, width)
+        state = recurrent.new_zeros(runs, rows, units)
+    flat = by_step.flatten(1, 2)
     vectors = entering_of(layers, flat, scaling, sizes)
-    entering = vectors.reshape(runs, batch, steps, -1)
-    states, last = unrolled(layers, entering, state)
-    remembered = states.reshape(runs, samples, -1)
-    out = read_out(layers, remembered)
-    return out.unflatten(1, (batch, steps)), last
+    entering = vectors.unflatten(1, (steps, rows))
+    states = unrolled(layers, entering, padded(state, rows))
+    out = read_out(layers, states.flatten(1, 2))
+    answer = out.unflatten(1, (steps, rows))
+    return answer[:, :, :batch].transpose(1, 2), states[:, -1, :batch]
+
+
+def whole_lines(batch: int, units: int) -> int:
+    """The least number of sequences, at least `batch`, of whose states each run has whole lines.
+
+    Vectorised exponentials round the last few numbers of an array in another way than the rest; then there is no rest.
+    """
+    together = LINE // math.gcd(LINE, units)
+    return math.ceil(batch / together) * together
+
+
+def padded(array: torch.Tensor, rows: int) -> torch.Tensor:
+    """An array (R, B, ...) with zeros behind, (R, rows, ...)."""
+    lacking = rows - array.shape[1]
+    if lacking == 0:
+        return array
+    others = array.new_zeros(len(array), lacking, *array.shape[2:])
+    return torch.cat((array, others), 1)
 
 
 class GRUPolicy(Policy):
@@ -147,12 +176,11 @@ class GRUPolicy(Policy):
 
     def go_on(self, obs: torch.Tensor, memory: Any) -> tuple[torch.Tensor, State]:
         """Logits or unclipped actions (R, E, A) for observations (R, E, O), and what is remembered (R, E, H)."""
-        state = None if memory is None else memory.double()
-        scaling = self._scaling
-        one_step = obs.double()[:, :, None]
-        out, state = answers(scaling, self.sizes, self._layers, one_step, state)
-        scaled = out[:, :, 0] * scaling["scale"]
-        return scaled + scaling["shift"], state
+        before = None if memory is None else memory.double()
+        one_step = obs.double().unsqueeze(2)
+        out, state = answers(self.sizes, self._scaling, self._layers, one_step, before)
+        answer = in_units(out, self._scaling)
+        return answer.squeeze(2), state
 
     def act(
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
@@ -188,17 +216,14 @@ class GRUPolicy(Policy):
 
     def __getitem__(self, run: int) -> GRUPolicy:
         """The policy of one run."""
-        pick = one_of(run, self.runs)
-        layers = [layer[pick] for layer in self.layers]
-        scaling = {name: value[pick] for name, value in self.scaling.items()}
-        return GRUPolicy(layers, scaling, self.action_space, self.sizes)
+        all_runs = Stored(self.layers, self.scaling, self.sizes)
+        own = one_run(all_runs, run)
+        return GRUPolicy(own.layers, own.scaling, self.action_space, self.sizes)
 
     def arrays(self, resume: bool = False) -> Arrays:
         """Everything that makes this policy, by name; with `resume` also what a warm start goes on with."""
-        arrays = to_arrays(self.layers, self.scaling, self.sizes)
-        if resume:
-            arrays |= numbered("trained", self.trained)
-        return arrays
+        trained = self.trained if resume else None
+        return to_arrays(Stored(self.layers, self.scaling, self.sizes, trained))
 
 
 @dataclass(frozen=True)
@@ -235,30 +260,27 @@ class GRU:
         def policy(optimiser: Optimiser) -> GRUPolicy:
             return GRUPolicy(optimiser.average(), scaling, space, sizes, optimiser.last())
 
-        first = self._first(lesson, sizes)
-        net = Recurrence(first, partial(answers, scaling, sizes), policy)
+        drawn = partial(self._drawn, lesson, sizes)
+        first = first_layers_of(lesson, GRUPolicy, drawn)
+        net = Recurrence(first, partial(answers, sizes), policy)
         return descend_along(lesson, net, self, scaling)
 
-    def _first(self, lesson: Lesson, sizes: tuple[int, ...]) -> Layers:
-        """The weights with which training begins."""
-        if isinstance(lesson.start, GRUPolicy):
-            return lesson.start.trained
+    def _drawn(self, lesson: Lesson, sizes: tuple[int, ...]) -> Layers:
+        """New weights."""
         entering = self.embedding if sizes else lesson.data.obs.shape[2]
         outputs = outputs_of(lesson)
         layers = first_layers(lesson.streams, entering, self.units, outputs)
         if sizes:
             table = embeddings(lesson.streams, sum(sizes), self.embedding)
             layers.insert(0, table)
-        device = lesson.data.obs.device
-        return [layer.to(device) for layer in layers]
+        return layers
 
     def restore(self, arrays: Arrays, action_space: Any) -> GRUPolicy:
         """See `Net.restore`."""
-        layers, scaling, sizes = from_arrays(arrays)
-        count = len(layers)
+        stored = from_arrays(arrays)
+        count = len(stored.layers)
         require(count in (6, 7), f"policy: expected 6 or 7 layers, got {count}")
-        trained = in_order("trained", arrays)
-        return GRUPolicy(layers, scaling, action_space, sizes, trained or None)
+        return GRUPolicy(stored.layers, stored.scaling, action_space, stored.sizes, stored.trained)
 
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`; states of whole episodes are kept for the gradient."""

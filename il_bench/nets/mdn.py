@@ -35,6 +35,7 @@ from ..fit.chunks import (
     require_horizon,
     require_plan,
 )
+from ..fit.dataset import Dataset
 from ..fit.loop import Autograd, Block, Gradient
 from ..fit.optimiser import Layers, Optimiser
 from ..fit.training import Lesson, require_positive
@@ -63,37 +64,45 @@ class Mixtures:
     @classmethod
     def of(cls, out: torch.Tensor, components: int, floor: float) -> Mixtures:
         """From a network's outputs (..., K (1 + 2 D)): logits, means, logarithms of deviations above the `floor`."""
-        numbers = (out.shape[-1] - components) // 2
+        rest = out.shape[-1] - components
+        numbers = rest // 2
         parts = [components, numbers, numbers]
         logits, means, deviations = out.split(parts, -1)
-        home = homes(components).to(out)
-        mean = home + means.unflatten(-1, (components, -1))
-        above = deviations.unflatten(-1, (components, -1))
+        by_component = (components, -1)
+        from_home = means.unflatten(-1, by_component)
+        mean = homes(components).to(out) + from_home
+        above = deviations.unflatten(-1, by_component)
         square = (2 * above).exp()
         variance = floor**2 + square
         return cls(logits, mean, variance)
 
     def log_density(self, target: torch.Tensor) -> torch.Tensor:
         """The logarithm of the density (...) of targets (..., D); infinite ones are missing, and left out."""
-        missing = target.isposinf()[..., None, :]
+        given = target.unsqueeze(-2)
+        missing = given.isposinf()
         # Put at the mean first: what is infinite has no derivative, even where it is left out.
-        known = torch.where(missing, self.mean.detach(), target[..., None, :])
-        square = (known - self.mean).square() / self.variance
-        width = (2 * math.pi * self.variance).log()
-        each = -0.5 * (square + width)
-        of_component = each.masked_fill(missing, 0).sum(-1)
+        middle = self.mean.detach()
+        known = torch.where(missing, middle, given)
+        off = known - self.mean
+        square = off.square() / self.variance
+        area = 2 * math.pi * self.variance
+        each = -0.5 * (square + area.log())
+        counted = each.masked_fill(missing, 0)
         chances = self.logits.log_softmax(-1)
-        return (chances + of_component).logsumexp(-1)
+        joint = chances + counted.sum(-1)
+        return joint.logsumexp(-1)
 
     def draw(self, chance: torch.Tensor | None) -> torch.Tensor:
         """One draw (..., D) by uniform numbers (...); without, the mean of the most likely component."""
         if chance is None:
             best = self.logits.argmax(-1, keepdim=True)
             return _picked(self.mean, best)
-        which = choose(self.logits.softmax(-1), chance)
+        chances = self.logits.softmax(-1)
+        which = choose(chances, chance)
         mean = _picked(self.mean, which)
-        deviation = _picked(self.variance, which).sqrt()
-        return mean + deviation * normals(chance, mean.shape[-1])
+        variance = _picked(self.variance, which)
+        numbers = normals(chance, mean.shape[-1])
+        return mean + variance.sqrt() * numbers
 
 
 @lru_cache(maxsize=16)
@@ -102,8 +111,10 @@ def homes(components: int) -> torch.Tensor:
 
     Alike, they would first become one wide component, and most of them would stay it.
     """
-    share = (torch.arange(components, dtype=torch.float64) + 0.5) / components
-    return torch.special.ndtri(share).float()[:, None]
+    number = torch.arange(components, dtype=torch.float64)
+    share = (number + 0.5) / components
+    normal = torch.special.ndtri(share)
+    return normal.float()[:, None]
 
 
 def _picked(each: torch.Tensor, which: torch.Tensor) -> torch.Tensor:
@@ -218,16 +229,22 @@ class MDN:
         require_horizon("mdn", self.chunk, lesson.env.horizon)
         plans = dataclasses.replace(lesson, data=chunked(lesson.data, self.chunk))
         start = lesson.start.network if isinstance(lesson.start, MDNPolicy) else None
-        _, _, observations = plans.data.obs.shape
+        sizes = self._sizes(plans.data)
         numbers = plans.data.action.shape[2]
-        sizes = [observations, *self.hidden, self._outputs(numbers)]
         begin = partial(self._beginning, numbers, start is None)
-        steepness = partial(self._steepness, partial(begin, lesson.updates))
+        beginning = partial(begin, lesson.updates)
+        steepness = partial(self._steepness, beginning)
         trained = train(plans, sizes, scaling_of, steepness, start)
         networks = begin(0).moved(trained)
         labels = {name: networks.scaling[name] for name in ("shift", "scale")}
         steps = self.execute or self.chunk
         return MDNPolicy(unscaled(networks), labels, space, steps, self.floor)
+
+    def _sizes(self, plans: Dataset) -> list[int]:
+        """Numbers in each layer of the network, from observations to what makes mixtures of plans."""
+        observations = plans.obs.shape[2]
+        numbers = plans.action.shape[2]
+        return [observations, *self.hidden, self._outputs(numbers)]
 
     def _outputs(self, numbers: int) -> int:
         """How many numbers make mixtures over so many."""
@@ -245,14 +262,15 @@ class MDN:
         settings = begin(), self.components, self.floor
         if not _mlp_engine.suits(block.data.obs):
             return partial(_autograd, *settings)
-        numbers = block.data.action.shape[2]
-        sizes = [block.data.obs.shape[2], *self.hidden, self._outputs(numbers)]
-        return partial(_tape, sizes, block.training.batch, partial(_slope, *settings))
+        sizes = self._sizes(block.data)
+        slope = partial(_slope, *settings)
+        return partial(_tape, sizes, block.training.batch, slope)
 
     def restore(self, arrays: Arrays, action_space: Any) -> MDNPolicy:
         """See `Net.restore`."""
         outputs = arrays["scaling.scale"].shape[-1]
-        network = MLP().restore(arrays, anything(outputs))
+        space = anything(outputs)
+        network = MLP().restore(arrays, space)
         labels = {name: arrays[f"labels.{name}"] for name in ("shift", "scale")}
         steps = int(arrays["plan.steps"][0])
         floor = float(arrays["plan.floor"][0])
@@ -282,9 +300,10 @@ class Beginning:
     def __init__(self, components: int, numbers: int, settling: int, fresh: bool):
         chances = np.zeros(components, np.float32)
         each = np.ones(components * numbers, np.float32)
+        nothing = 0 * each
         narrow = math.log(NARROW) * each * fresh
-        self.places = np.concatenate((chances, each, 0 * each))
-        self.offset = np.concatenate((chances, 0 * each, narrow))
+        self.places = np.concatenate((chances, each, nothing))
+        self.offset = np.concatenate((chances, nothing, narrow))
         self._left = settling
 
     def heard(self) -> np.ndarray:
@@ -327,29 +346,32 @@ def likelihood_slope(
     components: int, floor: float, out: np.ndarray, target: np.ndarray, left: np.ndarray
 ) -> np.ndarray:
     """Minus `Mixtures.log_density` of each sample (R, B, 1), and in `left` its slope (R, B, V) in the outputs, by hand."""
-    numbers = target.shape[-1]
-    shape = (*out.shape[:2], 2, components, numbers)
-    logits = out[..., :components]
-    mean, deviation = np.moveaxis(out[..., components:].reshape(shape), 2, 0)
+    runs, batch, numbers = target.shape
+    shape = (runs, batch, 2, components, numbers)
+    logits, others = np.split(out, [components], -1)
+    by_component = others.reshape(shape)
+    mean, deviation = np.moveaxis(by_component, 2, 0)
     mean = mean + homes(components).numpy()
-    there = ~np.isposinf(target)[..., None, :]
+    given = np.expand_dims(target, -2)
+    there = ~np.isposinf(given)
     known = there.astype(np.float32)
     above = np.exp(2 * deviation)
     variance = np.float32(floor**2) + above
-    off = np.where(there, target[..., None, :] - mean, np.float32(0))
+    off = np.where(there, given - mean, np.float32(0))
     square = off * off / variance
-    width = np.log(np.float32(2 * math.pi) * variance)
-    each = -0.5 * known * (square + width)
+    area = np.float32(2 * math.pi) * variance
+    each = -0.5 * known * (square + np.log(area))
     chances = logits - _log_sum(logits)
     joint = chances + each.sum(-1)
     likelihood = _log_sum(joint)
     duty = np.exp(joint - likelihood)
     pull = duty[..., None] / variance
-    slopes = left[..., components:].reshape(shape)
-    np.subtract(np.exp(chances), duty, left[..., :components])
-    slopes[:, :, 0] = -pull * off
-    slopes[:, :, 1] = pull * known * (1 - square) * above
-    left[..., components:] = slopes.reshape(left[..., components:].shape)
+    of_logits, of_others = np.split(left, [components], -1)
+    np.subtract(np.exp(chances), duty, of_logits)
+    of_mean = -pull * off
+    of_deviation = pull * known * (1 - square) * above
+    slopes = np.stack((of_mean, of_deviation), 2)
+    of_others[:] = slopes.reshape(of_others.shape)
     return -likelihood
 
 
@@ -373,10 +395,11 @@ def _autograd(
 
     def loss(layers: Layers, x: torch.Tensor, y: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
         out = mlp(layers, x)
-        heard, offset = (
-            torch.from_numpy(each).to(out) for each in (beginning.heard(), beginning.offset)
-        )
-        mixtures = Mixtures.of(out * heard + offset, components, floor)
-        return -(share * mixtures.log_density(y)).sum(1)
+        numbers = beginning.heard(), beginning.offset
+        heard, offset = [torch.from_numpy(each).to(out) for each in numbers]
+        begun = out * heard + offset
+        mixtures = Mixtures.of(begun, components, floor)
+        weighted = share * mixtures.log_density(y)
+        return -weighted.sum(1)
 
     return Autograd(optimiser, loss)

@@ -18,21 +18,28 @@ from gymnasium import spaces
 from ..core.arrays import Arrays, affine
 from ..core.ids import vocabulary
 from ..core.policy import Policy
-from ..core.settings import one_of, require, require_choice, require_counts
+from ..core.settings import require, require_choice, require_counts
 from ..core.streams import Streams
 from ..fit.layers import (
+    Stored,
     actions_of,
     embedded,
     embeddings,
     from_arrays,
-    in_order,
-    numbered,
+    in_units,
+    one_run,
     to_arrays,
     uniform_layer,
 )
 from ..fit.optimiser import Layers, Optimiser
 from ..fit.training import Lesson
-from ..fit.unrolling import Recurrence, descend_along, outputs_of, scaling_of
+from ..fit.unrolling import (
+    Recurrence,
+    descend_along,
+    first_layers_of,
+    outputs_of,
+    scaling_of,
+)
 
 LAYERS = 12
 """Of a block: two of a norm, two each of what is asked and answered, of the mixture, a norm, and of two layers."""
@@ -43,6 +50,8 @@ SLOWEST = 1e4
 
 Memory: TypeAlias = torch.Tensor
 """(R, B, 1 + 2 M S D): how many steps there were, and keys and values of the last S of them in M blocks."""
+Pair: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
+"""A weight (R, in, out) and a bias (R, 1, out), or a gain and a bias (R, 1, D)."""
 Turn: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
 """Cosines and sines (R, B, L, d / 2) of angles."""
 
@@ -103,9 +112,7 @@ def angles(position: torch.Tensor, half: int) -> torch.Tensor:
 
 def turned(vectors: torch.Tensor, turn: Turn) -> torch.Tensor:
     """Heads (R, B, L, N, d), of which the two halves are turned against one another by their position."""
-    cosines, sines = turn
-    cosine = cosines[:, :, :, None]
-    sine = sines[:, :, :, None]
+    cosine, sine = [each.unsqueeze(3) for each in turn]
     one, two = vectors.chunk(2, -1)
     first = one * cosine - two * sine
     second = one * sine + two * cosine
@@ -124,20 +131,29 @@ def attention(
         look: which see which.
     """
     question, held, told = asked.chunk(3, -1)
-    query = turned(in_heads(question, heads), look.turn)
-    key = turned(in_heads(held, heads), look.turn)
+    queries = in_heads(question, heads)
+    new_keys = in_heads(held, heads)
+    query = turned(queries, look.turn)
+    key = turned(new_keys, look.turn)
     new = torch.cat((key.flatten(3), told), -1)
     known = torch.cat((past, new), 2)
     all_held, all_told = known.chunk(2, -1)
     keys = in_heads(all_held, heads)
     values = in_heads(all_told, heads)
-    likeness = products(query.transpose(2, 3), keys.permute(0, 1, 3, 4, 2))
-    scores = likeness / math.sqrt(query.shape[-1])
-    visible = scores.masked_fill(look.hidden, -math.inf)
-    weights = visible.softmax(-1)
+    weights = attended(query, keys, look.hidden)
     gathered = products(weights, values.transpose(2, 3))
     by_step = gathered.transpose(2, 3)
     return by_step.flatten(3), known
+
+
+def attended(query: torch.Tensor, keys: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    """How much each step heeds each (R, B, N, L, S + L), by likeness of queries (R, B, L, N, d) to keys (R, B, S + L, N, d)."""
+    by_head = query.transpose(2, 3)
+    across = keys.permute(0, 1, 3, 4, 2)
+    likeness = products(by_head, across)
+    scores = likeness / math.sqrt(query.shape[-1])
+    visible = scores.masked_fill(hidden, -math.inf)
+    return visible.softmax(-1)
 
 
 def in_heads(vectors: torch.Tensor, heads: int) -> torch.Tensor:
@@ -157,53 +173,64 @@ def products(one: torch.Tensor, two: torch.Tensor) -> torch.Tensor:
     return product[:count].unflatten(0, one.shape[:3])
 
 
-def normed(vectors: torch.Tensor, layers: Layers) -> torch.Tensor:
-    """Vectors (R, n, D) without mean and scale, by a gain and a bias."""
-    gain, bias = layers
-    standard = torch.nn.functional.layer_norm(vectors, vectors.shape[-1:])
-    return standard * gain + bias
+def in_pairs(layers: Layers) -> list[Pair]:
+    """Layers two by two: a weight and a bias, or a gain and a bias."""
+    evens = layers[::2]
+    odds = layers[1::2]
+    return list(zip(evens, odds, strict=True))
+
+
+def linear(stream: torch.Tensor, pair: Pair) -> torch.Tensor:
+    """Vectors (R, B, L, D) times weights (R, D, .), and a bias."""
+    weight, bias = pair
+    flat = stream.flatten(1, 2)
+    out = affine(bias, flat, weight)
+    return out.unflatten(1, stream.shape[1:3])
+
+
+def normed(stream: torch.Tensor, pair: Pair) -> torch.Tensor:
+    """Vectors (R, B, L, D) without mean and scale, by a gain and a bias."""
+    gain, bias = pair
+    flat = stream.flatten(1, 2)
+    standard = torch.nn.functional.layer_norm(flat, flat.shape[-1:])
+    scaled = standard * gain + bias
+    return scaled.unflatten(1, stream.shape[1:3])
 
 
 def block(
     layers: Layers, heads: int, stream: torch.Tensor, past: torch.Tensor, look: Sight
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The stream (R, B, L, D) after attention and two layers were added, and what is remembered then."""
-    w_ask, b_ask, w_mix, b_mix = layers[2:6]
-    w_in, b_in, w_out, b_out = layers[8:]
-    size = stream.shape[1:3]
-    flat = stream.flatten(1, 2)
-    before = normed(flat, layers[:2])
-    asked = affine(b_ask, before, w_ask)
-    gathered, known = attention(heads, asked.unflatten(1, size), past, look)
-    flat = flat + affine(b_mix, gathered.flatten(1, 2), w_mix)
-    between = normed(flat, layers[6:8])
-    hidden = affine(b_in, between, w_in)
+    norm, ask, mix, other_norm, widen, narrow = in_pairs(layers)
+    before = normed(stream, norm)
+    asked = linear(before, ask)
+    gathered, known = attention(heads, asked, past, look)
+    stream = stream + linear(gathered, mix)
+    between = normed(stream, other_norm)
+    hidden = linear(between, widen)
     active = torch.nn.functional.gelu(hidden)
-    flat = flat + affine(b_out, active, w_out)
-    return flat.unflatten(1, size), known
+    return stream + linear(active, narrow), known
 
 
 def answers(
-    scaling: Arrays, shape: Shape, layers: Layers, obs: torch.Tensor, memory: Memory | None
+    shape: Shape, scaling: Arrays, layers: Layers, obs: torch.Tensor, memory: Memory | None
 ) -> tuple[torch.Tensor, Memory]:
     """Logits or scaled actions (R, B, L, A) along observations (R, B, L, O), and what is remembered; None begins."""
-    size = obs.shape[1:3]
-    flat = entering(layers, obs.flatten(1, 2), scaling, shape.sizes)
-    stream = flat.unflatten(1, size)
+    steps = obs.shape[2]
+    stream = entering(layers, obs, scaling, shape.sizes)
     blocks = blocks_of(layers, shape)
     count, pasts = recalled(memory, stream, len(blocks), shape.span)
     kept = pasts[0].shape[2]
     half = stream.shape[3] // shape.heads // 2
-    look = sight(shape, count, size[1], kept, half)
+    look = sight(shape, count, steps, kept, half)
     known = []
     for part, past in zip(blocks, pasts, strict=True):
         stream, now = block(part, shape.heads, stream, past, look)
         known.append(now)
-    *norm, weight, bias = layers[-4:]
-    final = normed(stream.flatten(1, 2), norm)
-    out = affine(bias, final, weight)
-    after = remembered(known, count + size[1], shape.span)
-    return out.unflatten(1, size), after
+    norm, answer = in_pairs(layers[-4:])
+    final = normed(stream, norm)
+    after = remembered(known, count + steps, shape.span)
+    return linear(final, answer), after
 
 
 def blocks_of(layers: Layers, shape: Shape) -> list[Layers]:
@@ -217,13 +244,16 @@ def blocks_of(layers: Layers, shape: Shape) -> list[Layers]:
 def entering(
     layers: Layers, obs: torch.Tensor, scaling: Arrays, sizes: tuple[int, ...]
 ) -> torch.Tensor:
-    """Vectors (R, n, D) of observations (R, n, O): of numbers the sum of their embeddings."""
+    """Vectors (R, B, L, D) of observations (R, B, L, O): of numbers the sum of their embeddings."""
+    flat = obs.flatten(1, 2)
     if sizes:
-        return embedded(layers[0], obs, sizes)
-    weight, bias, *_ = layers
-    centred = obs - scaling["mean"]
+        vectors = embedded(layers[0], flat, sizes)
+        return vectors.unflatten(1, obs.shape[1:3])
+    centred = flat - scaling["mean"]
     scaled = centred / scaling["std"]
-    return affine(bias, scaled, weight)
+    together = scaled.unflatten(1, obs.shape[1:3])
+    weight, bias, *_ = layers
+    return linear(together, (weight, bias))
 
 
 def recalled(
@@ -234,7 +264,8 @@ def recalled(
     size = 2 * width
     if memory is None:
         nothing = stream.new_zeros(runs, batch, 0, size)
-        return stream.new_zeros(runs, batch), [nothing] * blocks
+        none = stream.new_zeros(runs, batch)
+        return none, [nothing] * blocks
     count = memory[..., 0]
     numbers = memory[..., 1:]
     rows = numbers.unflatten(-1, (blocks, span, size))
@@ -243,14 +274,15 @@ def recalled(
 
 def remembered(known: list[torch.Tensor], count: torch.Tensor, span: int) -> Memory:
     """The memory of keys and values (R, B, n, 2D) of each block, of which the last are kept."""
-    kept = []
+    counted = count[..., None]
+    kept = [counted]
     for rows in known:
         last = rows[:, :, -span:]
         lacking = span - last.shape[2]
         ahead = (0, 0, lacking, 0)
         full = torch.nn.functional.pad(last, ahead)
         kept.append(full.flatten(2))
-    return torch.cat((count[..., None], *kept), -1)
+    return torch.cat(kept, -1)
 
 
 class TransformerPolicy(Policy):
@@ -291,18 +323,16 @@ class TransformerPolicy(Policy):
 
     def go_on(self, obs: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Memory]:
         """Logits or unclipped actions (R, E, A) for observations (R, E, O), and what is remembered."""
-        out, after = self.along(obs[:, :, None], memory)
-        return out[:, :, 0], after
+        one_step = obs.unsqueeze(2)
+        out, after = self.along(one_step, memory)
+        return out.squeeze(2), after
 
     def along(self, obs: torch.Tensor, memory: Any = None) -> tuple[torch.Tensor, Memory]:
         """The same along whole sequences: (R, E, L, A) for observations (R, E, L, O)."""
         before = None if memory is None else memory.double()
-        scaling = self._scaling
         exact = obs.double()
-        out, after = answers(scaling, self.shape, self._layers, exact, before)
-        scale = scaling["scale"][:, None]
-        shift = scaling["shift"][:, None]
-        return out * scale + shift, after
+        out, after = answers(self.shape, self._scaling, self._layers, exact, before)
+        return in_units(out, self._scaling), after
 
     def act(
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
@@ -318,19 +348,17 @@ class TransformerPolicy(Policy):
 
     def __getitem__(self, run: int) -> TransformerPolicy:
         """The policy of one run."""
-        pick = one_of(run, self.runs)
-        layers = [layer[pick] for layer in self.layers]
-        scaling = {name: value[pick] for name, value in self.scaling.items()}
-        return TransformerPolicy(layers, scaling, self.action_space, self.shape)
+        all_runs = Stored(self.layers, self.scaling, self.shape.sizes)
+        own = one_run(all_runs, run)
+        return TransformerPolicy(own.layers, own.scaling, self.action_space, self.shape)
 
     def arrays(self, resume: bool = False) -> Arrays:
         """Everything that makes this policy, by name; with `resume` also what a warm start goes on with."""
-        arrays = to_arrays(self.layers, self.scaling, self.shape.sizes)
+        trained = self.trained if resume else None
+        stored = Stored(self.layers, self.scaling, self.shape.sizes, trained)
         numbers = self.shape.heads, self.shape.span
-        arrays["shape"] = torch.tensor([numbers] * self.runs)
-        if resume:
-            arrays |= numbered("trained", self.trained)
-        return arrays
+        shape = torch.tensor([numbers] * self.runs)
+        return to_arrays(stored) | {"shape": shape}
 
 
 @dataclass(frozen=True)
@@ -376,14 +404,13 @@ class Transformer:
         def policy(optimiser: Optimiser) -> TransformerPolicy:
             return TransformerPolicy(optimiser.average(), scaling, space, shape, optimiser.last())
 
-        first = self._first(lesson, shape.sizes)
-        net = Recurrence(first, partial(answers, scaling, shape), policy)
+        drawn = partial(self._drawn, lesson, shape.sizes)
+        first = first_layers_of(lesson, TransformerPolicy, drawn)
+        net = Recurrence(first, partial(answers, shape), policy)
         return descend_along(lesson, net, self, scaling)
 
-    def _first(self, lesson: Lesson, sizes: tuple[int, ...]) -> Layers:
-        """The weights with which training begins."""
-        if isinstance(lesson.start, TransformerPolicy):
-            return lesson.start.trained
+    def _drawn(self, lesson: Lesson, sizes: tuple[int, ...]) -> Layers:
+        """New weights."""
         draw = Drawing(lesson.streams)
         width = self.width
         layers = self._entrance(lesson, sizes, draw)
@@ -391,8 +418,7 @@ class Transformer:
             layers += draw.block(width, 2 * self.blocks)
         layers += draw.norm(width)
         layers += draw.layer(width, outputs_of(lesson))
-        device = lesson.data.obs.device
-        return [layer.to(device) for layer in layers]
+        return layers
 
     def _entrance(self, lesson: Lesson, sizes: tuple[int, ...], draw: Drawing) -> Layers:
         """The layers that make a vector of an observation."""
@@ -402,15 +428,14 @@ class Transformer:
 
     def restore(self, arrays: Arrays, action_space: Any) -> TransformerPolicy:
         """See `Net.restore`."""
-        layers, scaling, sizes = from_arrays(arrays)
-        entrance = 1 if sizes else 2
-        inner = len(layers) - entrance - 4
+        stored = from_arrays(arrays)
+        ends = 5 if stored.sizes else 6
+        inner = len(stored.layers) - ends
         whole = inner > 0 and inner % LAYERS == 0
         require(whole, f"policy: expected {LAYERS} layers of each block, got {inner} in all")
         heads, span = arrays["shape"][0].tolist()
-        shape = Shape(heads, span, sizes)
-        trained = in_order("trained", arrays)
-        return TransformerPolicy(layers, scaling, action_space, shape, trained or None)
+        shape = Shape(heads, span, stored.sizes)
+        return TransformerPolicy(stored.layers, stored.scaling, action_space, shape, stored.trained)
 
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`; vectors and attention of whole episodes are kept for the gradient."""

@@ -69,30 +69,37 @@ class Page:
 
     def middle(self, place: int) -> float:
         """The middle row of a card."""
-        return self.top + place * self.step + self.height / 2
+        top = self.top + place * self.step
+        return top + self.height / 2
 
     def title(self, left: float, words: str, colour: str, beside: str = "") -> None:
         """What a column is, and what its bars are."""
         row = BANNER + 12
         size = lettering(self.canvas) + 1
-        width = self.canvas.text(words, (left, row), colour, size, bold=True)
+        place = left, row
+        width = self.canvas.text(words, place, colour, size, bold=True)
         start = left + width + 6
         note(self.canvas, beside, (start, row))
 
     def tie(self, card: Card) -> None:
         """From where a thing stands to where it should, the redder the more it stands too low."""
         below = card.place - card.right
-        share = np.clip(2 * below / self.count, 0, 1)
-        start = self.left + self.width, self.middle(card.place)
+        part = 2 * below / self.count
+        share = np.clip(part, 0, 1)
+        beside = self.left + self.width
+        start = beside, self.middle(card.place)
         end = self.right, self.middle(card.right)
         paint = mix(TIE, WRONG, share)
-        self.canvas.line([start, end], paint, 1.5 + 2 * share)
+        thick = 1.5 + 2 * share
+        self.canvas.line([start, end], paint, thick)
 
     def card(self, left: float, place: int, name: str, paper: Any) -> None:
         """A card with its letter."""
         middle = self.middle(place)
         half = self.width / 2
-        self._block(left + half, half, middle, self.height / 2, paper)
+        centre = left + half
+        thick = self.height / 2
+        self._block(centre, half, middle, thick, paper)
         start = left + 5, middle
         self.canvas.text(name, start, INK, self.letter, bold=True)
 
@@ -102,13 +109,16 @@ class Page:
         room = left + self.width - 8 - start
         half = 0.5 * room * part
         if half > 0.25:
+            centre = start + half
             middle = self.middle(place)
-            self._block(start + half, half, middle, 0.22 * self.height, colour)
+            thick = 0.22 * self.height
+            self._block(centre, half, middle, thick, colour)
 
     def _block(self, centre: float, half: float, middle: float, thick: float, paint: Any) -> None:
         """A filled rectangle: its middle, and half of its width and height."""
-        ends = middle - thick, middle + thick
-        block(self.canvas, centre, half, ends, paint)
+        top = middle - thick
+        foot = middle + thick
+        block(self.canvas, centre, half, (top, foot), paint)
 
     def twin(self, card: Card) -> None:
         """A thing's letter where it stands in the expert's list, beside the cards."""
@@ -120,12 +130,14 @@ class Page:
 
     def fold(self, limit: int) -> None:
         """The line below which nothing is shown."""
-        row = self.top + (limit - 0.1) * self.step
+        above = limit - 0.1
+        row = self.top + above * self.step
         end = self.left + self.width
         ends = [(self.left, row), (end, row)]
         self.canvas.line(ends, WRONG, 2)
-        corner = end - 4, row + 0.5 * self.step
-        note(self.canvas, "not shown", corner, SOFT, part=1)
+        column = end - 4
+        beneath = row + 0.5 * self.step
+        note(self.canvas, "not shown", (column, beneath), SOFT, part=1)
 
 
 def cards(
@@ -141,17 +153,20 @@ def cards(
     """
     count = len(shown)
     page = Page(size, count)
-    page.title(page.left, "today", colour or colour_of(1), "bar: clicks")
+    paint = colour or colour_of(1)
+    page.title(page.left, "today", paint, "bar: clicks")
     page.title(page.right, "as it should be", WANTED)
     for card in shown:
         page.tie(card)
-    clicks = max(card.clicks for card in shown)
+    most = max(card.clicks for card in shown)
+    clicks = max(most, 1e-9)
     worth = max(card.worth for card in shown)
     for card in shown:
         part = card.worth / worth
         tint = mix(PALE, RICH, part)
-        paper = tint if card.place < limit else PAPER
-        clicked = card.clicks / max(clicks, 1e-9)
+        is_shown = card.place < limit
+        paper = tint if is_shown else PAPER
+        clicked = card.clicks / clicks
         page.card(page.left, card.place, card.name, paper)
         page.bar(page.left, card.place, clicked, CLICKED)
         page.card(page.right, card.right, card.name, tint)

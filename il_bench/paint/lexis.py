@@ -19,8 +19,12 @@ WORK = "#c9a227"
 LEFT = 36.0
 RIGHT = 12.0
 """Pixels beside the plots."""
-BAND = 13.0
-"""Height of the band of effort, pixels."""
+WIDE = 300.0
+"""Width of a picture in which there is room for thick strokes and larger words."""
+LEGEND = 13.0
+"""The row of what strokes are: it never changes."""
+LINE = 12.0
+"""From one line of small words to the next."""
 
 
 class Life(NamedTuple):
@@ -55,7 +59,8 @@ class Museum(NamedTuple):
     @property
     def oldest(self) -> int:
         """The age, in years, at which the last of them dies."""
-        return 1 + max(life.age for life in self.lives)
+        ages = [life.age for life in self.lives]
+        return 1 + max(ages)
 
 
 class Table(NamedTuple):
@@ -99,6 +104,44 @@ class Frame:
         return self._corner + share * self._size
 
 
+class Rows(NamedTuple):
+    """Where things stand, from above to below, pixels.
+
+    Attributes:
+        top, foot: of the lives.
+        band: the lower end of the collectors' effort.
+        years: the middle of the years' numbers.
+        words: that of the words above the life table.
+        head, base: upper and lower end of the life table.
+        ages: the middle of the ages' numbers.
+    """
+
+    top: float
+    foot: float
+    band: float
+    years: float
+    words: float
+    head: float
+    base: float
+    ages: float
+
+
+def _rows(height: int) -> Rows:
+    """For a picture of this height: words take what they need, the two plots share the rest."""
+    top = BANNER + 2.0
+    band = 6 + 0.02 * height
+    ages = height - 7.0
+    base = ages - 0.75 * LINE
+    between = 3 + band + 2.8 * LINE
+    plots = base - top - between
+    foot = top + 0.42 * plots
+    bottom = foot + 3 + band
+    years = bottom + 0.6 * LINE
+    words = years + 1.1 * LINE
+    head = foot + between
+    return Rows(top, foot, bottom, years, words, head, base, ages)
+
+
 def lexis(
     size: tuple[int, int], museum: Museum, table: Table, colour: str | None = None
 ) -> np.ndarray:
@@ -113,104 +156,147 @@ def lexis(
     canvas = Canvas(size)
     paint = colour or colour_of(1)
     width, height = size
-    ends = LEFT, width - RIGHT
-    top = BANNER + 20.0
-    middle = 0.48 * height
+    rows = _rows(height)
+    right = width - RIGHT
+    ends = LEFT, right
     years = len(museum.effort)
-    upper = Frame(ends, (top, middle), (years, museum.oldest))
-    below = middle + BAND + 22
-    foot = height - 18.0
-    lower = Frame(ends, (below, foot), (museum.omega, 1))
+    lifetime = years, museum.oldest
+    upper = Frame(ends, (rows.top, rows.foot), lifetime)
+    everyone = museum.omega, 1
+    lower = Frame(ends, (rows.head, rows.base), everyone)
+    age = table.own[-1, 0]
+    _legend(canvas, paint)
     _lives(canvas, upper, museum, paint)
-    _effort(canvas, upper, museum)
-    _age_line(canvas, upper, table.own[-1, 0])
+    _effort(canvas, upper, museum, rows)
+    _age_line(canvas, upper, age)
+    _words(canvas, rows, table, paint)
+    _scales(canvas, lower, rows)
     _curves(canvas, lower, table, paint)
     return canvas.image()
 
 
+def _legend(canvas: Canvas, paint: str) -> None:
+    """What strokes are."""
+    size = lettering(canvas) + 1
+    width = canvas.text("lives found", (LEFT, LEGEND), paint, size, bold=True)
+    start = LEFT + width + 5
+    note(canvas, "and never found", (start, LEGEND))
+
+
 def _lives(canvas: Canvas, frame: Frame, museum: Museum, paint: str) -> None:
     """Every life from its birth to its death; those in the museum above the others."""
-    row = BANNER + 12
-    width = canvas.text("lives found", (LEFT, row), paint, lettering(canvas) + 1, bold=True)
-    after = LEFT + width + 5, row
-    note(canvas, "and never found", after)
     in_order = sorted(museum.lives, key=lambda life: life.found)
     last = len(museum.effort)
+    width, _ = canvas.size
+    thick = 2 if width > WIDE else 1
     for life in in_order:
-        length = min(life.age + 1, last - life.born)
+        lasting = last - life.born
+        length = min(life.age + 1, lasting)
         birth = life.born, 0
         death = life.born + length, length
         stroke = frame.place([birth, death])
         if not life.found:
             canvas.line(stroke, MISSED, 1)
             continue
-        canvas.line(stroke, paint, 2)
-        canvas.circle(stroke[1], 2.2, paint)
+        canvas.line(stroke, paint, thick)
+        canvas.circle(stroke[1], 1.1 * thick, paint)
     beside = frame.left - 6
-    for age in (0, 5 * (museum.oldest // 5)):
+    lustra = museum.oldest // 5
+    for age in (0, 5 * lustra):
         _, level = frame.place((0, age))
-        note(canvas, f"{age}", (beside, level), part=1)
+        place = beside, level
+        note(canvas, f"{age}", place, part=1)
 
 
-def _effort(canvas: Canvas, frame: Frame, museum: Museum) -> None:
+def _effort(canvas: Canvas, frame: Frame, museum: Museum, rows: Rows) -> None:
     """The collectors' effort of each year as a bar, downwards; wars are gaps."""
-    most = max(museum.effort)
-    years = len(museum.effort)
+    effort = np.array(museum.effort)
+    years = len(effort)
     top = frame.foot + 3
-    half = 0.5 * (frame.right - frame.left) / years
-    for year, effort in enumerate(museum.effort):
-        column, _ = frame.place((year + 0.5, 0))
-        foot = top + BAND * effort / most
-        block(canvas, column, half, (top, foot), WORK)
-    row = top + BAND + 7
-    for year in range(0, years + 1, 25):
+    tall = rows.band - top
+    wide = frame.right - frame.left
+    half = 0.5 * wide / years
+    feet = top + tall * effort / effort.max()
+    for year, foot in enumerate(feet):
+        middle = year + 0.5
+        column, _ = frame.place((middle, 0))
+        ends = top, foot
+        block(canvas, column, half, ends, WORK)
+    for year in (0, years):
         column, _ = frame.place((year, 0))
-        part = 0.8 if year == years else 0.5
         words = str(museum.first + year)
-        note(canvas, words, (column, row), part=part)
-    note(canvas, "collectors", (frame.left + 2, top + 11), WORK)
+        _mark(canvas, words, (column, rows.years), year == years)
+    middle = (frame.left + frame.right) / 2
+    place = middle, rows.years
+    note(canvas, "collectors at work", place, WORK, part=0.5)
+
+
+def _mark(canvas: Canvas, words: str, place: tuple[float, float], is_last: bool) -> None:
+    """What stands beneath an axis; the last ends not far behind it."""
+    part = 0.8 if is_last else 0.5
+    note(canvas, words, place, part=part)
 
 
 def _age_line(canvas: Canvas, frame: Frame, age: float) -> None:
     """The present age."""
     years, _ = frame.reach
-    canvas.line(frame.place([(0, age), (years, age)]), INK)
+    line = [(0, age), (years, age)]
+    ends = frame.place(line)
+    canvas.line(ends, INK)
+
+
+def _scales(canvas: Canvas, frame: Frame, rows: Rows) -> None:
+    """Of the life table: a line for all, half and none of a hundred, and some ages."""
+    omega, _ = frame.reach
+    for share in (0, 0.5, 1):
+        line = [(0, share), (omega, share)]
+        ends = frame.place(line)
+        ink = RULE if share else SOFT
+        canvas.line(ends, ink)
+    beside = frame.left - 6
+    note(canvas, "100", (beside, frame.top), part=1)
+    note(canvas, "0", (beside, frame.foot), part=1)
+    last = int(omega)
+    half = last // 2
+    marks = {0: "0", half: f"{half}", last: f"{last} years"}
+    for age, words in marks.items():
+        column, _ = frame.place((age, 0))
+        place = column, rows.ages
+        _mark(canvas, words, place, age == last)
 
 
 def _curves(canvas: Canvas, frame: Frame, table: Table, paint: str) -> None:
     """Survivors by age: as believed, as they are, and between them the error."""
-    omega, _ = frame.reach
-    for share in (0, 0.5, 1):
-        ends = frame.place([(0, share), (omega, share)])
-        canvas.line(ends, RULE if share else SOFT)
-        if share == 0.5:
-            continue
-        note(canvas, f"{100 * share:.0f}", (frame.left - 6, ends[0, 1]), part=1)
     own = frame.place(table.own)
     true = frame.place(table.true)
-    if len(own) > 1 and len(true) > 1:
-        between = np.concatenate((own, true[::-1]))
+    are_lines = len(own) > 1 and len(true) > 1
+    if are_lines:
+        back = true[::-1]
+        between = np.concatenate((own, back))
         with canvas.layer(0.25, between):
             canvas.polygon(between, paint)
         canvas.line(true, colour_of(0), 2.5)
         canvas.line(own, paint, 2.5)
-    canvas.circle(true[-1], 4, colour_of(0))
-    canvas.circle(own[-1], 4, paint)
-    _words(canvas, frame, table, paint)
+    truth = true[-1]
+    belief = own[-1]
+    canvas.circle(truth, 4, colour_of(0))
+    canvas.circle(belief, 4, paint)
 
 
-def _words(canvas: Canvas, frame: Frame, table: Table, paint: str) -> None:
-    """How many are alive at the present age."""
+def _words(canvas: Canvas, rows: Rows, table: Table, paint: str) -> None:
+    """How many are alive at the present age, in a line above the life table."""
     age, believed = table.own[-1]
     _, truth = table.true[-1]
-    size = lettering(canvas) + 1
-    lines = [
-        (f"of 100, alive at {age:.0f}:", SOFT),
+    width, _ = canvas.size
+    is_wide = width > WIDE
+    size = lettering(canvas) + 2 * is_wide
+    pieces = [
+        (f"of 100, at age {age:.0f}:", SOFT),
         (f"{100 * believed:.0f} believed", paint),
         (f"{100 * truth:.0f} in truth", colour_of(0)),
     ]
-    for number, (words, ink) in enumerate(lines):
-        row = frame.top + 4 + 14 * number
-        canvas.text(words, (frame.right, row), ink, size, bold=True, part=1)
-    middle = (frame.left + frame.right) / 2
-    note(canvas, "age, years", (middle, frame.foot + 10), part=0.5)
+    left = LEFT if is_wide else 8.0
+    for words, ink in pieces:
+        is_number = ink != SOFT
+        wide = canvas.text(words, (left, rows.words), ink, size, bold=is_number)
+        left += wide + 6

@@ -34,6 +34,8 @@ class Apart(NamedTuple):
         nll: what the expert's next action costs under one's own chances on average, nats.
         cost: what one's own next action costs under the expert's, smoothed, on average, nats.
         outside: one's own chance of actions that the expert never takes there.
+        bytes: of one's own next action on average, where actions stand for some.
+        its_bytes: of the expert's.
     """
 
     kl: torch.Tensor
@@ -41,6 +43,8 @@ class Apart(NamedTuple):
     nll: torch.Tensor
     cost: torch.Tensor
     outside: torch.Tensor
+    bytes: torch.Tensor
+    its_bytes: torch.Tensor
 
 
 def oracle_of(env: Env, expert: Expert) -> StochasticExpert | None:
@@ -80,6 +84,8 @@ def compared(
     }
     if isinstance(env, TokenEnv):
         arrays["off_path"] = _off_path(env, own)
+    if _bytes(env):
+        arrays |= {"bytes_off": off.its_bytes, "bytes_on": on.bytes}
     return {name: array.cpu().numpy() for name, array in arrays.items()}
 
 
@@ -91,12 +97,13 @@ def along(env: Env, oracle: StochasticExpert, ask: Ask | None, seen: Rollout) ->
         unknown = torch.full_like(seen.reward, torch.nan)
         return Apart(*[unknown] * len(Apart._fields))
     smooth = getattr(env, "smooth", SMOOTH)
+    sizes = _bytes(env)
     memory = None
     steps = []
     for state in seen.lived.unbind(2):
         own, memory = ask(state, memory)
         its = oracle.distribution(state)
-        step = apart(its.double(), own.double(), smooth)
+        step = apart(its.double(), own.double(), smooth, sizes)
         steps.append(step)
     columns = zip(*steps, strict=True)
     whole = [torch.stack(column, 2) for column in columns]
@@ -104,8 +111,10 @@ def along(env: Env, oracle: StochasticExpert, ask: Ask | None, seen: Rollout) ->
     return Apart(*lived)
 
 
-def apart(its: torch.Tensor, own: torch.Tensor, smooth: float) -> Apart:
-    """One's own chances (R, E, A) beside the expert's (R, E, A); see `Apart`."""
+def apart(
+    its: torch.Tensor, own: torch.Tensor, smooth: float, sizes: tuple[float, ...] = ()
+) -> Apart:
+    """One's own chances (R, E, A) beside the expert's (R, E, A), of actions of `sizes` (A,) bytes; see `Apart`."""
     actions = its.shape[-1]
     exact = (1 - smooth) * its
     smoothed = exact + smooth / actions
@@ -116,7 +125,20 @@ def apart(its: torch.Tensor, own: torch.Tensor, smooth: float) -> Apart:
     never = its == 0
     outside = own * never
     # Where the two are equal a difference may round below zero.
-    return Apart(kl.clamp_min(0), reverse.clamp_min(0), nll, cost, outside.sum(-1))
+    costs = kl.clamp_min(0), reverse.clamp_min(0), nll, cost
+    return Apart(*costs, outside.sum(-1), _mean(own, sizes), _mean(its, sizes))
+
+
+def _mean(drawn: torch.Tensor, sizes: tuple[float, ...]) -> torch.Tensor:
+    """The mean size (R, E) of actions that are drawn by chances (R, E, A); zero where they have none."""
+    if not sizes:
+        return torch.zeros_like(drawn[..., 0])
+    return drawn @ drawn.new_tensor(sizes)
+
+
+def _bytes(env: Env) -> tuple[float, ...]:
+    """What each action of an environment stands for, (A,) bytes; empty where they stand for none."""
+    return env.symbol_bytes if isinstance(env, TokenEnv) else ()
 
 
 def _cost(drawn: torch.Tensor, under: torch.Tensor) -> torch.Tensor:

@@ -79,6 +79,12 @@ def _each_step(name: str, record: Record, learner: int) -> np.ndarray:
     return accumulation.mean_step(each, length)
 
 
+def _each_byte(side: str, record: Record, learner: int) -> np.ndarray:
+    """What symbols cost, nats a byte, on own prefixes ("on") or on the expert's ("off")."""
+    nats = _each_step(f"nll_{side}", record, learner)
+    return nats / _each_step(f"bytes_{side}", record, learner)
+
+
 def _falls(record: Record, learner: int) -> np.ndarray:
     terminated = record.arrays["terminated"]
     fell = terminated[learner] & ~terminated[0]
@@ -140,6 +146,11 @@ def _chance(name: str, words: str) -> Variable:
     return Variable(partial(_each_step, name), words, late=True, needs=name)
 
 
+def _of_bytes(side: str, words: str) -> Variable:
+    """What symbols cost over the bytes for which they stand, in Records of languages whose symbols stand for some."""
+    return Variable(partial(_each_byte, side), words, late=True, needs=f"bytes_{side}")
+
+
 NOBODY = "Nobody is compared with the expert."
 """What is said of a Record that holds no learner."""
 
@@ -181,6 +192,8 @@ VARIABLES: dict[str, Variable] = {
     "kl_on": _chance("kl_on", "the same on the learner's own prefixes"),
     "nll_off": _chance("nll_off", "what the expert's symbols cost under the learner, nats each"),
     "nll_on": _chance("nll_on", "what the learner's symbols cost under the expert, nats each"),
+    "nll_off_byte": _of_bytes("off", "the first of these costs over bytes, nats each"),
+    "nll_on_byte": _of_bytes("on", "the second over bytes, nats each"),
     "outside": _chance("outside_on", "the learner's chance of what the expert never writes there"),
     "falls": Variable(
         _falls, "share of rollouts that the environment ended where the expert's went on"
@@ -399,6 +412,8 @@ COLUMNS: dict[str, Column] = {
     "outside": Column(_hundredths, ("outside",), "% off support"),
     "nll_on": Column(interval, ("nll_on",), "own NLL"),
     "nll_off": Column(interval, ("nll_off",), "NLL off"),
+    "nll_on_byte": Column(interval, ("nll_on_byte",), "own NLL/byte"),
+    "nll_off_byte": Column(interval, ("nll_off_byte",), "NLL off/byte"),
     "cost_gap": Column(interval, ("cost_gap",), "cost gap"),
     "falls": Column(_fallen, ("ended", "expert_ended"), "falls", Falls.texts),
     "broke": Column(_how_many, ("broke",)),

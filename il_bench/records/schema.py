@@ -96,15 +96,28 @@ CHANCES: dict[str, tuple[tuple[str, ...], str]] = {
 """Arrays of learners whose expert acts by chance and tells its chances; NaN of a learner that tells none."""
 
 
-DIMS |= CHANCES
+BYTES: dict[str, tuple[tuple[str, ...], str]] = {
+    "bytes_off": (
+        ("learner", "run", "episode", "step"),
+        "bytes of the expert's next symbol on average, on the expert's prefixes",
+    ),
+    "bytes_on": (
+        ("learner", "run", "episode", "step"),
+        "bytes of the learner's next symbol on average, on its own prefixes",
+    ),
+}
+"""Arrays of a language besides whose symbols stand for bytes: what costs are divided by."""
+
+
+DIMS |= CHANCES | BYTES
 
 
 KINDS = {"length": "iu", "broke": "i", "terminated": "b", "truncated": "b", "off_path": "b"}
 """NumPy's letters for what arrays may hold; all others hold floating-point numbers."""
 
 
-LATE = {"truncated", *CHANCES}
-"""Arrays that Records of earlier versions lack, or of experts that do not act by chance."""
+LATE = {"truncated", *CHANCES, *BYTES}
+"""Arrays that Records of earlier versions lack, or of experts that do not act by chance, or of languages without bytes."""
 
 
 @dataclass(frozen=True)

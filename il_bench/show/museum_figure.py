@@ -10,9 +10,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from ..paint.canvas import colour_of
-from .figure import INK, SOFT, headline, panels
+from .figure import INK, headline, panels
+from .style import LOOKS
 
-NAIVE, CORRECTED, DELAYED = SOFT, colour_of(2), colour_of(1)
+NAIVE = colour_of(LOOKS["naive"])
+CORRECTED = colour_of(LOOKS["corrected"])
+DELAYED = colour_of(LOOKS["dagger"])
 """Colours of the ages as they were collected, with weights, and counted from the first sight on."""
 STYLES = {NAIVE: "--", CORRECTED: "-", DELAYED: ":"}
 """Their lines."""
@@ -80,30 +83,42 @@ def _draw_curve(axis: Any, curve: Curve, colour: str) -> None:
     """A curve with its band."""
     age = np.arange(len(curve.l))
     style = STYLES[colour]
-    axis.fill_between(age, curve.low, curve.high, color=colour, alpha=0.18, lw=0)
-    axis.plot(age, curve.l, style, color=colour, lw=2, label=curve.label)
+    band = {"color": colour, "alpha": 0.18, "lw": 0}
+    axis.fill_between(age, curve.low, curve.high, **band)
+    line = {"color": colour, "lw": 2, "label": curve.label}
+    axis.plot(age, curve.l, style, **line)
 
 
 def _draw_lexis(axis: Any, lexis: Lexis) -> None:
     """Each life a diagonal stroke from birth to death, above the years in which there were collectors."""
+    _draw_lives(axis, lexis)
+    highest = lexis.age.max() + 1
+    deepest = 0.25 * highest
+    share = lexis.effort / lexis.effort.max()
+    band = {"step": "mid", "color": DELAYED, "alpha": 0.5, "lw": 0}
+    axis.fill_between(lexis.year, -deepest * share, 0, **band)
+    axis.axhline(0, color=INK, lw=0.8)
+    axis.set_ylim(-0.27 * highest, highest)
+    death = lexis.born + lexis.age
+    first = min(lexis.born.min(), lexis.year.min())
+    last = max(death.max(), lexis.year.max())
+    axis.set_xlim(first - 1, last + 1)
+    ticks = [tick for tick in axis.get_yticks() if 0 <= tick <= highest]
+    axis.set_yticks(ticks)
+    axis.set_xlabel("year; below the line the collectors' effort")
+    axis.set_ylabel("age, years")
+
+
+def _draw_lives(axis: Any, lexis: Lexis) -> None:
+    """The lives, or some of them."""
     every = 1 + len(lexis.age) // MOST_LIVES
     born = lexis.born[::every]
     age = lexis.age[::every]
-    start = np.stack((born, np.zeros_like(age)), -1)
-    end = np.stack((born + age, age), -1)
+    death = born + age
+    birth = np.zeros_like(age)
+    start = np.stack((born, birth), -1)
+    end = np.stack((death, age), -1)
     lives = np.stack((start, end), 1)
     strokes = LineCollection(list(lives), colors=CORRECTED, lw=0.7, alpha=0.5)
     axis.add_collection(strokes)
-    axis.plot(born + age, age, ".", color=CORRECTED, ms=4)
-    highest = lexis.age.max() + 1
-    most = lexis.effort.max()
-    band = 0.25 * highest * lexis.effort / most
-    axis.fill_between(lexis.year, -band, 0, step="mid", color=DELAYED, alpha=0.5, lw=0)
-    axis.axhline(0, color=INK, lw=0.8)
-    axis.set_ylim(-0.27 * highest, highest)
-    first = min(lexis.born.min(), lexis.year.min())
-    last = max((lexis.born + lexis.age).max(), lexis.year.max())
-    axis.set_xlim(first - 1, last + 1)
-    axis.set_yticks([tick for tick in axis.get_yticks() if 0 <= tick <= highest])
-    axis.set_xlabel("year; below the line the collectors' effort")
-    axis.set_ylabel("age, years")
+    axis.plot(death, age, ".", color=CORRECTED, ms=4)

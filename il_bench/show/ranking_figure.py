@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 
 from ..paint.canvas import colour_of
 from .figure import SOFT, headline, lettering, panels
+from .style import LOOKS
 
-NAIVE, CORRECTED = SOFT, colour_of(2)
+NAIVE = colour_of(LOOKS["naive"])
+CORRECTED = colour_of(LOOKS["corrected"])
 """Colours of clicks per display, and per look."""
 LONGEST = 24
 """Letters of an item's name."""

@@ -11,32 +11,40 @@ import numpy as np
 from ..paint.canvas import COLOURS, Canvas, colour_of
 
 OWN = (
-    "expert",
-    "bc",
-    "dagger",
-    "chunk",
-    "noise",
-    "dart",
-    "gated",
-    "finetune",
-    "lols",
-    "smile",
-    "tasil",
-    "aggrevate",
-    "sqil",
-    "gail",
-    "airl",
+    ("expert",),
+    ("bc",),
+    ("dagger",),
+    ("chunk", "corrected"),
+    ("noise", "naive"),
+    ("dart",),
+    ("gated",),
+    ("finetune",),
+    ("lols",),
+    ("smile",),
+    ("tasil",),
+    ("aggrevate",),
+    ("sqil",),
+    ("gail",),
+    ("airl",),
 )
-"""Learners whose look is theirs in every figure and film, whoever stands beside them; the first six have a colour each."""
+"""Learners whose look is theirs in every figure and film, whoever stands beside them; the first six have a colour each.
+
+Two share one where nobody compares them: a reader of logs has none of a demonstrator's means.
+"""
+LOOKS = {name: number for number, names in enumerate(OWN) for name in names}
 
 DASH, DOT, SPACE = 7.0, 1.5, 2.5  # lengths along a line, in its widths
 
 
 def looks(names: Sequence[str]) -> tuple[int, ...]:
     """The number of each learner's colour and pattern: its own, or the first that nobody among these names has."""
-    taken = {OWN.index(name) for name in names if name in OWN}
-    free = (number for number in itertools.count(1) if number not in taken)
-    return tuple(OWN.index(name) if name in OWN else next(free) for name in names)
+    owners: dict[int, str] = {}
+    for name in names:
+        if name in LOOKS:
+            owners.setdefault(LOOKS[name], name)
+    own = {name: number for number, name in owners.items()}
+    free = (number for number in itertools.count(1) if number not in owners)
+    return tuple(own[name] if name in own else next(free) for name in names)
 
 
 def pattern_of(learner: int) -> tuple[float, ...]:
