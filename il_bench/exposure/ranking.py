@@ -114,7 +114,7 @@ def clicks(
     offsets = np.tile(offset, lists)
     size = len(slopes)
     flat = liked.reshape(-1)
-    clicked = np.empty(flat.shape, bool)
+    clicked: np.ndarray = np.empty(flat.shape, bool)
     for start in range(0, len(flat), size):
         part = flat[start : start + size]
         many = len(part)
