@@ -52,7 +52,8 @@ class Exposed(ArchiveEnv):
         """The environment itself."""
         name, *settings = self.of.split() or [""]
         cls: Any = ENVS[name]
-        given = dict(self._setting(cls, pair) for pair in settings)
+        pairs = [self._setting(cls, pair) for pair in settings]
+        given = dict(pairs)
         usual = {"seed": self.seeds, "device": self.device, "horizon": self.horizon}
         world: Env = cls(**usual, **given)
         return world
@@ -198,10 +199,14 @@ class Exposed(ArchiveEnv):
 
     def _slips(self, size: torch.Tensor, streams: Streams, episodes: int) -> Any:
         """Other Discrete actions, by chance."""
-        draws = streams.uniform("errors", episodes, self.horizon, 2).to(self.device)
+        numbers = streams.uniform("errors", episodes, self.horizon, 2)
+        draws = numbers.to(self.device)
         coin, place = draws.split(1, -1)
-        others = anywhere(self.world, place).unbind(2)
-        slips = (coin < size[:, :, None]).unbind(2)
+        other = anywhere(self.world, place)
+        others = other.unbind(2)
+        chance = size[:, :, None]
+        slip = coin < chance
+        slips = slip.unbind(2)
 
         def slipped(step: int, action: torch.Tensor) -> torch.Tensor:
             return torch.where(slips[step], others[step], action)

@@ -80,9 +80,10 @@ class Ranked(LoggedEnv):
     @property
     def states(self) -> dict[str, str]:  # type: ignore[override]
         """Of each item: remembered clicks and exposure, hidden relevance, the rank at which it was shown, its features."""
+        coordinates = dict(COORDINATES)
+        for number in range(1, 1 + self.features):
+            coordinates[f"feature {number} of"] = "-1 to 1"
         names = {}
-        described = {f"feature {number} of": "-1 to 1" for number in range(1, 1 + self.features)}
-        coordinates = COORDINATES | described
         for name, unit in coordinates.items():
             for item in range(1, self.items + 1):
                 names[f"{name} {item}"] = unit
@@ -95,13 +96,16 @@ class Ranked(LoggedEnv):
 
     def validate(self) -> None:
         """Refuse lists that nobody could sort."""
-        require(self.items >= 2, f"items: expected at least 2, got {self.items}; one has no order")
-        known = self.curve != "eyes" or self.items <= len(EYES)
-        require(known, f"items: the eye-tracking table has {len(EYES)} ranks, got {self.items}")
+        items = self.items
+        require(items >= 2, f"items: expected at least 2, got {items}; one has no order")
+        ranks_known = len(EYES)
+        known = self.curve != "eyes" or items <= ranks_known
+        require(known, f"items: the eye-tracking table has {ranks_known} ranks, got {items}")
         self._require_ranks_shown()
         numbers = self.features
         require(numbers >= 0, f"features: expected 0 or more, got {numbers}; 0 describes nothing")
-        require(self.lists >= 2, f"lists: expected at least 2, got {self.lists}; try 100")
+        days = self.lists
+        require(days >= 2, f"lists: expected at least 2, got {days}; try 100")
         for name in ("eta", "temperature"):
             least = min(self.values(name))
             require(least >= 0, f"{name}: expected a number of at least 0, got {least:g}")
@@ -313,7 +317,8 @@ class Ranked(LoggedEnv):
         scores = self.scores(action)
         rank = self.order(scores, noise)
         chance = self.click_chance(relevance, rank)
-        of_clicks = noise[..., 2 * n : 3 * n]
+        first = 2 * n
+        of_clicks = noise[..., first : first + n]
         clicked = self.counted(chance, of_clicks)
         looked_at = self.attention(rank)
         clicks = self.remembered(clicks, clicked)

@@ -230,13 +230,13 @@ def _exposure(
 def _window(specimens: Specimens, year: np.ndarray, effort: np.ndarray) -> tuple[np.ndarray, int]:
     """Effort (B,) from the first birth to the last year with collectors, none where the file has none; and that birth."""
     first = int(specimens.born.min())
-    last = int(year[-1])
-    window = np.zeros(max(last - first + 1, 1))
-    inside = year >= first
-    window[year[inside] - first] = effort[inside]
     last_birth = int(specimens.born.max())
-    size = max(last_birth - first + 1, len(window))
-    return np.pad(window, (0, size - len(window))), first
+    last = max(int(year[-1]), last_birth)
+    window = np.zeros(last - first + 1)
+    inside = year >= first
+    place = year[inside] - first
+    window[place] = effort[inside]
+    return window, first
 
 
 # --- What follows ---------------------------------------------------------------------------------

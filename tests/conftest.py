@@ -1,6 +1,8 @@
 import atexit
 import dataclasses
+import functools
 import gc
+import itertools
 import os
 import shutil
 import sys
@@ -83,6 +85,7 @@ def tiny(name: str, **settings):
     return il.make(name, **settings)
 
 
+@functools.cache
 def learners():
     """Every registered learner with settings small enough for a test, by name and net."""
     small = {"episodes": 2, "rounds": 3, "validation": 2, "training": SMALL, **PRACTISING}
@@ -104,9 +107,10 @@ def _in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("IL_BENCH_TRACEBACK", raising=False)
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "datasets"))
-    known = set(sys.modules)
+    last = next(reversed(sys.modules))
     yield
-    for name in set(sys.modules) - known:  # the next test may have another file of that name
+    later = itertools.takewhile(last.__ne__, reversed(sys.modules))
+    for name in list(later):  # the next test may have another file of that name
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
 

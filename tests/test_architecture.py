@@ -60,10 +60,14 @@ def imports(path):
     return list(_imports(path))
 
 
+def _is_for_types(test):
+    return any(getattr(node, "id", "") == "TYPE_CHECKING" for node in ast.walk(test))
+
+
 def _imports(path):
     nodes = list(ast.walk(tree(path)))
     guards = (node for node in nodes if isinstance(node, ast.If))
-    typing = (guard for guard in guards if "TYPE_CHECKING" in ast.unparse(guard.test))
+    typing = (guard for guard in guards if _is_for_types(guard.test))
     for_types = {id(node) for guard in typing for node in ast.walk(guard)}
     for node in nodes:
         if not isinstance(node, ast.ImportFrom) or id(node) in for_types:

@@ -1,5 +1,7 @@
 """Anyone's function, network or model as an expert and as a policy."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -60,7 +62,9 @@ class Counting:
         return 0.01 * state[:, None], state + 1
 
 
+@functools.cache
 def pendulum(**settings):
+    """One for all tests: its constant is estimated once."""
     return il.make("Pendulum-v1", **{"horizon": 12, **settings})
 
 

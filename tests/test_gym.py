@@ -52,7 +52,7 @@ def test_evaluate_policy_returns_the_harness_s_own_returns(name):
     from stable_baselines3.common.monitor import Monitor
 
     # Actions cross the border in float32; where the dynamics are chaotic, that rounding doubles at every step.
-    horizon = {"circle": 4}.get(name, 40)
+    horizon = {"circle": 4}.get(name, 25)
     task = il.make(name, horizon=horizon, seeds=(0, 5))
     policy = il.BC(episodes=2, training=SMALL).learn(task, il.expert(task))
     harness = rollout(task, by_policy(task, policy), Streams((0, 5)).fork("gym"), 2).returns

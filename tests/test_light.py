@@ -18,7 +18,7 @@ def ask(module, args):
         importlib.import_module(f"il_bench.{module}").main([*args, "--help"])
     except SystemExit as stop:
         assert not stop.code, stop.code
-    heavy = {"torch", "scipy", "stable_baselines3", "xarray"} & set(sys.modules)
+    heavy = {"torch", "scipy", "stable_baselines3", "xarray", "typeguard"} & set(sys.modules)
     assert not heavy, f"imported {sorted(heavy)}"
 
 for name, args in json.loads(sys.argv[1]).items():

@@ -63,11 +63,22 @@ def test_numbers_of_a_vocabulary_are_refused_in_a_sentence(name):
         learners()[name].learn(env, il.expert(env))
 
 
-def rounds_of(env, **changes):
+def trainings():
+    """A training of each net that an engine goes on with: PPO with the one, SAC with the other."""
+    relu = dataclasses.replace(
+        SMALL, net=dataclasses.replace(il.Training(net="relu").net, hidden=(6,))
+    )
+    return {"ppo": SMALL, "sac": relu}
+
+
+ENGINES = pytest.mark.parametrize("engine", ["ppo", "sac"])
+
+
+def rounds_of(env, engine="ppo", **changes):
     """The policy after each round of fine-tuning."""
     policies = []
     log = Log(iterate=lambda i, policy: policies.append(policy))
-    learner = learners()["finetune"]
+    learner = dataclasses.replace(learners()["finetune"], training=trainings()[engine])
     own = {key: changes.pop(key) for key in ("steps",) if key in changes}
     practice = dataclasses.replace(learner.practice, **own)
     learner = dataclasses.replace(learner, practice=practice, **changes)
@@ -82,18 +93,68 @@ def close(one, other):
     )
 
 
-def test_fine_tuning_begins_as_the_clone_and_stands_still_while_the_critic_warms_up():
+@ENGINES
+def test_fine_tuning_begins_as_the_clone_and_stands_still_while_the_critic_warms_up(engine):
     env = tiny("lane", seeds=2)
     expert = il.expert(env)
-    clone = il.BC(2, SMALL).learn(env, expert)
-    one, two, three = rounds_of(env, warmup=12)
+    clone = il.BC(2, trainings()[engine]).learn(env, expert)
+    one, two, three = rounds_of(env, engine, warmup=12)
     state = env.initial(il.Streams(env.seeds), 20)
     obs = env.observation(state).float()
     torch.testing.assert_close(one.act(obs)[0], clone.act(obs)[0], rtol=0, atol=1e-6)
     assert close(one, two)
     assert not close(two, three)
-    assert not close(rounds_of(env, warmup=0)[0], one)
-    assert not close(rounds_of(env, transfer=False)[0], one)
+    assert not close(rounds_of(env, engine, warmup=0)[0], one)
+    assert not close(rounds_of(env, engine, transfer=False)[0], one)
+
+
+@ENGINES
+def test_a_run_is_fine_tuned_alone_as_among_others(engine):
+    env = tiny("lane", seeds=2)
+    many = rounds_of(env, engine)[-1]
+    alone = rounds_of(env[1], engine)[-1]
+    for together, single in zip(many.layers, alone.layers, strict=True):
+        assert torch.equal(together[1:], single)
+
+
+def test_a_short_leash_keeps_sac_near_the_clone():
+    env = tiny("lane")
+    clone = il.BC(2, trainings()["sac"]).learn(env, il.expert(env))
+    apart = []
+    for leash in (0.0, 100.0):
+        end = rounds_of(env, "sac", warmup=0, leash=leash, steps=60)[-1]
+        obs = torch.rand(1, 50, 4) - 0.5
+        apart.append((end.act(obs)[0] - clone.act(obs)[0]).abs().mean())
+    loose, tied = apart
+    assert tied < loose / 2
+
+
+def test_sac_cannot_go_on_with_discrete_actions():
+    env = tiny("resetcliff")
+    learner = il.FineTune(training=il.Training(net="relu"))
+    sentence = (
+        "finetune: expected net mlp, got relu, whose SAC has no Discrete actions; use --net mlp"
+    )
+    refused(sentence, lambda: learner.learn(env, il.expert(env)))
+
+
+def test_the_leash_of_sac_is_the_divergence_of_the_clone():
+    from gymnasium import spaces
+
+    from il_bench.borders.sb3_leash import LeashedSACPolicy
+
+    space, seen = spaces.Box(-1, 1, (2,)), spaces.Box(-1, 1, (4,))
+    own, its = (LeashedSACPolicy(seen, space, lambda left: 0.0) for _ in range(2))
+    obs = torch.rand(5, 4)
+    assert not own.actor.action_log_prob(obs)[1].any()
+    own.actor.clone = its
+    told = own.actor.action_log_prob(obs)[1]
+    ours, theirs = (policy.actor.get_action_dist_params(obs)[:2] for policy in (own, its))
+    # KL of N(m, s) from N(n, t): log(t / s) + (s**2 + (m - n)**2) / (2 t**2) - 1 / 2.
+    means = (theirs[0] - ours[0]).square()
+    ratio = (2 * (theirs[1] - ours[1])).exp()
+    apart = ours[1] - theirs[1] + (ratio + means * (-2 * ours[1]).exp() - 1) / 2
+    torch.testing.assert_close(told, apart.sum(1))
 
 
 @pytest.mark.parametrize("discrete", [False, True])
@@ -118,25 +179,31 @@ def test_the_leash_is_the_divergence_of_the_clone(discrete):
     torch.testing.assert_close(-told, apart)
 
 
-def test_the_leash_is_let_out_evenly_after_the_warm_up(monkeypatch):
+@ENGINES
+def test_the_leash_is_let_out_evenly_after_the_warm_up(engine, monkeypatch):
     from il_bench.borders.sb3_practice import Student
 
     pulls = []
     real = Student.practise
-    monkeypatch.setattr(
-        Student,
-        "practise",
-        lambda self, steps: pulls.append(self.model.ent_coef) or real(self, steps),
-    )
-    rounds_of(tiny("lane"), steps=30, warmup=6, leash=2.0)
+    name = {"ppo": "ent_coef", "sac": "ent_coef_tensor"}[engine]
+
+    def practise(self, steps):
+        pulls.append(float(getattr(self.model, name)))
+        return real(self, steps)
+
+    monkeypatch.setattr(Student, "practise", practise)
+    rounds_of(tiny("lane"), engine, steps=30, warmup=6, leash=2.0)
     assert pulls == [2.0, 2.0, 1.5, 1.0, 0.5]
 
 
-def test_fine_tuning_goes_on_from_a_file_and_asks_no_expert(tmp_path):
+@ENGINES
+def test_fine_tuning_goes_on_from_a_file_and_asks_no_expert(engine, tmp_path):
     env = tiny("lane", seeds=2)
-    clone = il.BC(2, SMALL).learn(env, il.expert(env))
+    training = trainings()[engine]
+    clone = il.BC(2, training).learn(env, il.expert(env))
     path = clone.save(tmp_path / "clone.policy")
-    learner = dataclasses.replace(learners()["finetune"], clone=str(path))
+    bare = learners()["finetune"]
+    learner = dataclasses.replace(bare, clone=str(path), training=training)
     log = Log()
     learner.learn(env, None, None, log)
     assert log.labels == log.asked == 0
@@ -170,6 +237,7 @@ def test_a_policy_that_no_network_holds_is_refused_before_any_work(tmp_path):
     [
         ("finetune", {"warmup": 50_000}, "warmup: expected from 0 to fewer than the 40960 steps"),
         ("finetune", {"leash": -1.0}, "leash: expected a number of at least 0, got -1.0"),
+        ("finetune", {"ratio": 0.0}, "ratio: expected a number above 0, got 0.0"),
         ("sqil", {"minibatch": 1}, "minibatch: expected two halves, at least 2, got 1"),
         ("sqil", {"explore": 2.0}, "explore: expected from 0 to 1, got 2.0"),
         ("sqil", {"ratio": 0.0}, "ratio: expected a number above 0, got 0.0"),

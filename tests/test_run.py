@@ -635,6 +635,13 @@ def test_the_readme_names_no_flag_that_does_not_exist(capsys):
             assert flag in known, line
 
 
+def test_one_version_stands_everywhere():
+    stated = re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    cited = re.search(r"^version: (.+)", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert stated[1] == cited[1] == newest[1] == il.__version__
+
+
 @pytest.mark.parametrize("register", [il.ENVS, il.LEARNERS, il.NETS])
 def test_the_first_page_names_everything_that_is_registered(register):
     text = (ROOT / "README.md").read_text()

@@ -51,6 +51,10 @@ AXES = [
 PLAN = ["--env", "tube", "linear", *AXES]
 RUNS = 2 * 2 * 2 * 2
 """Of PLAN: environments, learners, values of L, seeds."""
+TUBE = ["--env", "tube", *AXES]
+"""Half of it."""
+ONE = ["--env", "tube", "--algo", "bc", *TINY]
+"""Two runs that differ in their seeds."""
 
 
 def swept(*args):
@@ -70,6 +74,20 @@ def refused(capsys, *args, main=sweep.main):
 def same(one: xarray.Dataset, two: xarray.Dataset) -> bool:
     """All but the seconds, which are the machine's, is the same bit for bit."""
     return one.drop_vars("seconds").identical(two.drop_vars("seconds"))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Results of ONE."""
+    folder = tmp_path_factory.mktemp("swept") / "a"
+    swept(*ONE, "--out", folder)
+    return folder
+
+
+@pytest.fixture
+def a(results):
+    """A copy of them, to be damaged."""
+    return shutil.copytree(results, "a")
 
 
 @pytest.mark.parametrize(
@@ -119,35 +137,33 @@ def test_every_combination_is_there_once_with_its_labels(capsys):
     assert "cannot be written" in refused(capsys, "a", "--csv", "file/t.csv", main=table.main)
 
 
-def test_a_row_is_what_the_comparison_says():
-    swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
+def test_a_row_is_what_the_comparison_says(a):
     env = il.make("tube", horizon=10, seeds=2)
     expert = il.expert(env)
     bc = il.BC(training=il.Training(hidden=(4,), updates=4)).learn(env, expert)
     record = il.compare(env, expert, episodes=3, bc=bc)
-    data = il.open("a")
+    data = il.open(a)
     for t in (3, 10):
         np.testing.assert_array_equal(data.drift[:, t], record.drift(1, t))
     np.testing.assert_array_equal(data.cost_gap, record.cost_gap(1))
 
 
 def test_batches_do_not_show_and_nothing_is_computed_twice(capsys, monkeypatch):
-    tube = ["--env", "tube", *AXES]
-    swept(*tube, "--out", "a", "--batch", 1)
-    swept(*tube, "--out", "b", "--batch", 64)
+    swept(*TUBE, "--out", "a", "--batch", 1)
+    swept(*TUBE, "--out", "b", "--batch", 64)
     assert same(il.open("a"), il.open("b"))
     capsys.readouterr()
     monkeypatch.setattr(workers, "compute", lambda *a: pytest.fail("computed again"))
-    swept(*tube, "--out", "a")
+    swept(*TUBE, "--out", "a")
     assert "8 runs, 8 of them finished before, 0 to do" in capsys.readouterr().out
 
 
 def test_a_sweep_that_grew_computes_what_is_new(capsys):
-    swept(*PLAN, "--out", "a")
-    bigger = [*PLAN[: PLAN.index("--seeds")], *TINY[2:], "--seeds", "3"]
+    swept(*TUBE, "--out", "a")
+    bigger = [*TUBE[: TUBE.index("--seeds")], *TINY[2:], "--seeds", "3"]
     capsys.readouterr()
     swept(*bigger, "--out", "a")
-    assert "24 runs, 16 of them finished before, 8 to do" in capsys.readouterr().out
+    assert "12 runs, 8 of them finished before, 4 to do" in capsys.readouterr().out
     swept(*bigger, "--out", "b")
     assert same(il.open("a"), il.open("b"))
 
@@ -267,11 +283,11 @@ def test_a_mistake_is_a_sentence(capsys, args, sentence):
 
 
 def test_a_disk_that_is_full_is_a_sentence_and_leaves_no_half(capsys, monkeypatch):
-    swept(*PLAN, "--out", "a", "--batch", 64)
+    swept(*ONE, "--out", "a")
     kept = sorted(Path("a").iterdir())
     with monkeypatch.context() as patch:
         faults.fill_disk(patch)
-        said = refused(capsys, *PLAN, "--lr", "0.01", "--out", "a")
+        said = refused(capsys, *ONE, "--lr", "0.01", "--out", "a")
     assert (
         "a cannot be written (No space left on device); mend that and give the same command again"
         in said
@@ -294,9 +310,8 @@ def test_a_disk_that_is_full_is_a_sentence_and_leaves_no_half(capsys, monkeypatc
         (lambda data: sealed({}, {"format": "1", "keys": "{}", "runs": ""}), "lists no runs"),
     ],
 )
-def test_a_file_that_is_not_ours_is_refused_in_a_sentence(capsys, damage, sentence):
-    swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
-    (path,) = Path("a").iterdir()
+def test_a_file_that_is_not_ours_is_refused_in_a_sentence(a, capsys, damage, sentence):
+    (path,) = Path(a).iterdir()
     path.write_bytes(damage(path.read_bytes()))
     assert sentence in refused(capsys, "a", main=table.main)
 
@@ -308,15 +323,14 @@ def test_drafts_of_killed_sweeps_are_swept_away_and_others_left(capsys):
     yesterday = time.time() - 86_400
     for part in (Path("a/.il_bench-draft-old/half.safetensors"), Path("a/.il_bench-draft-old")):
         os.utime(part, (yesterday, yesterday))
-    swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
+    swept(*ONE, "--out", "a")
     assert [path.name for path in Path("a").glob(".*")] == [".il_bench-draft-young"]
 
 
-def test_drafts_and_links_are_never_read(capsys):
-    swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
-    (path,) = Path("a").iterdir()
+def test_drafts_and_links_are_never_read(a, capsys):
+    (path,) = Path(a).iterdir()
     Path("a/.il_bench-draft-x.safetensors").write_bytes(b"half")
-    assert il.open("a").sizes["run"] == 2
+    assert il.open(a).sizes["run"] == 2
     Path("a/link.safetensors").symlink_to(path.absolute())
     assert "is a link; copy the file itself there" in refused(capsys, "a", main=table.main)
 
@@ -327,8 +341,7 @@ def test_no_results_is_a_sentence(capsys, folder):
     assert "results: " in refused(capsys, folder, main=table.main)
 
 
-def test_a_coordinate_or_a_time_that_is_not_there_is_a_sentence(capsys):
-    swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
+def test_a_coordinate_or_a_time_that_is_not_there_is_a_sentence(a, capsys):
     assert "by: expected coordinates among env, algo, got noise" in refused(
         capsys, "a", "--by", "noise", main=table.main
     )
@@ -352,7 +365,7 @@ def test_a_table_says_what_a_line_pools(capsys, monkeypatch):
 
 def test_killing_it_does_not_show():
     """SIGKILL to all of it: the same command then does the rest. `benchmarks/unbreakable.py` kills by the dozen."""
-    command = [sys.executable, "-m", "il_bench.sweep", *PLAN[:-2], "--jobs", "2", "--batch", "1"]
+    command = [sys.executable, "-m", "il_bench.sweep", *TUBE[:-2], "--jobs", "2", "--batch", "1"]
     work = subprocess.Popen(
         [*command, "--out", "a"], start_new_session=True, stdout=subprocess.DEVNULL
     )
@@ -360,8 +373,8 @@ def test_killing_it_does_not_show():
         time.sleep(0.02)
     os.killpg(work.pid, signal.SIGKILL)
     assert work.wait() == -signal.SIGKILL
-    swept(*PLAN, "--out", "a")
-    swept(*PLAN, "--out", "whole")
+    swept(*TUBE, "--out", "a")
+    swept(*TUBE, "--out", "whole")
     assert same(il.open("a"), il.open("whole"))
 
 
@@ -500,17 +513,16 @@ def test_the_first_row_of_a_large_sweep_comes_alone():
     assert [batch.runs for batch in plan.batched(small, set(), 32, 2)] == [4, 4]
 
 
-def test_results_of_versions_that_kept_no_return_still_open(capsys):
-    swept("--env", "tube", "--algo", "bc", *TINY, "--out", "a")
-    whole = il.open("a")
-    (path,) = Path("a").glob("*.safetensors")
+def test_results_of_versions_that_kept_no_return_still_open(a, capsys):
+    whole = il.open(a)
+    (path,) = Path(a).glob("*.safetensors")
     with safe_open(path, "np") as file:
         texts = file.metadata()
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     del texts[CHECKSUM]  # nor that
     late = [name for name, one in VARIABLES.items() if one.late and not one.needs]
     save_file({name: array for name, array in arrays.items() if name not in late}, path, texts)
-    old = il.open("a")
+    old = il.open(a)
     assert late
     for name in late:
         assert old[name].isnull().all()

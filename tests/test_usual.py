@@ -9,6 +9,7 @@ import il_bench as il
 from il_bench import run
 from il_bench.core.settings import Times, build, flatten
 from il_bench.core.usual import taken, usual
+from il_bench.jobs import matched
 from il_bench.jobs.plan import groups
 
 LANGUAGES = [name for name, env in il.ENVS.items() if env.by_chance]
@@ -64,6 +65,8 @@ def test_in_python_a_learner_is_made_for_an_environment():
     (bare,) = parsed("--env", "clock").values()
     assert made == dataclasses.replace(bare, rounds=4)
     assert il.learner("dagger", tiny("lane")) == il.learner("dagger") == il.DAgger()
+    named = matched._by_name(["dagger"], env)
+    assert named == {"dagger": bare}
 
 
 def test_a_sweep_over_nets_takes_what_suits_each():

@@ -264,7 +264,8 @@ def parsed(kind: Any, args: list[str], prog: str, description: str = "") -> Any:
 
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said), light.nothing_postponed():
+        quietly = contextlib.redirect_stderr(said)
+        with quietly, light.nothing_postponed(), light.unchecked():
             return tyro.cli(kind, args=args, prog=prog, description=description or None)
     except SystemExit as stop:
         if not stop.code:

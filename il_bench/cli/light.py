@@ -57,3 +57,24 @@ def nothing_postponed() -> Iterator[None]:
     finally:
         for name, module in standing_in.items():
             sys.modules.setdefault(name, module)
+
+
+@contextlib.contextmanager
+def unchecked() -> Iterator[None]:
+    """Within, who asks typeguard whether a default is of its field's type, as tyro does, is told that it is.
+
+    Importing it, and with it asyncio and unittest, takes longer than to read all flags.
+    """
+    checker = types.ModuleType("typeguard")
+    checker.__dict__.update(check_type=_accept, TypeCheckError=TypeError)
+    standing_in = sys.modules.setdefault("typeguard", checker)
+    try:
+        yield
+    finally:
+        if standing_in is checker:
+            sys.modules.pop("typeguard", None)
+
+
+def _accept(value: Any, kind: Any) -> Any:
+    """The value, whatever its type should be."""
+    return value

@@ -95,7 +95,8 @@ def weighted(reward: Any, weight: Any, unit: Any = None) -> Estimate:
     total = weights.sum()
     # As deviations from the first reward, so that equal rewards give that very number.
     anchor = rewards[..., :1]
-    apart = (rewards - anchor) @ weights / total
+    beyond = rewards - anchor
+    apart = beyond @ weights / total
     value = anchor[..., 0] + apart
     deviation = rewards - value[..., None]
     influence = weights * deviation / total
@@ -235,9 +236,11 @@ def _require_everywhere(right: np.ndarray, sentence: str, numbers: np.ndarray) -
     """Refuse numbers (..., n) with the first that is not right."""
     wrong = np.argwhere(~right)
     if len(wrong):
-        place = tuple(wrong[0].tolist())
+        first = wrong[0].tolist()
+        place = tuple(first)
+        value = numbers[place]
         where = place[0] if len(place) == 1 else place
-        raise ValueError(f"{sentence}, got {numbers[place]:g} at {where}; mend or drop that row")
+        raise ValueError(f"{sentence}, got {value:g} at {where}; mend or drop that row")
 
 
 def _estimate(

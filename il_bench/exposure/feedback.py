@@ -174,7 +174,8 @@ class Pair:
         grid = np.linspace(-reach, reach, GRID)
         rises = self._change(grid) > 0
         turns = np.flatnonzero(rises[1:] != rises[:-1])
-        return [self._root(*grid[turn : turn + 2]) for turn in turns]
+        ends = zip(grid[turns], grid[turns + 1], strict=True)
+        return [self._root(low, high) for low, high in ends]
 
     def _change(self, gap: np.ndarray | float) -> np.ndarray:
         """By how much a difference changes in a day, (...)."""

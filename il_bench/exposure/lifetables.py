@@ -340,21 +340,15 @@ def _influence(kinds: Kinds, q: np.ndarray, at_risk: np.ndarray, reach: np.ndarr
     pace = 1 / (at_risk * through)
     hazard = np.zeros(omega + 1)
     np.cumsum(q * pace, out=hazard[1:])
-    age = np.arange(omega)[:, None]
-    end = age + 1
-    is_over = end <= reach
-    last = np.minimum(end, reach)
-    until = hazard[last]
-    first = np.minimum(age, reach)
-    since = hazard[first]
-    happens = pace[:, None] * is_over
-    # A row for each end is less work than one for each kind.
-    alive = -until
-    dead = happens - until
-    fates = np.concatenate((alive, dead))
-    row = kinds.last + omega * kinds.died
-    fate = fates[row]
-    return fate + since[kinds.first]
+    # Risk never falls with age: that at the lesser of two ages is the lesser of both.
+    whole = hazard[reach]
+    end = kinds.last + 1
+    until = np.minimum(hazard[end][:, None], whole)
+    since = np.minimum(hazard[kinds.first][:, None], whole)
+    own = kinds.died * pace[kinds.last]
+    is_over = end[:, None] <= reach
+    happened = own[:, None] * is_over
+    return happened - until + since
 
 
 class Luck(NamedTuple):

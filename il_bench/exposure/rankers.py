@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.settings import require
-from .freedom import quantile
+from .freedom import alike, quantile
 
 STEPS = 100
 """Newton's steps at most."""
@@ -46,7 +46,8 @@ class Ranker:
 
     def score(self, features: Any) -> np.ndarray:
         """Scores (...) of things with features (..., d)."""
-        return np.asarray(features, dtype=float) @ self.weight
+        columns = np.asarray(features, dtype=float)
+        return columns @ self.weight
 
     def relevance(self, features: Any) -> np.ndarray:
         """Clicks per look (...) that are foretold for things with features (..., d)."""
@@ -161,7 +162,8 @@ def _require_alike(name: str, part: np.ndarray, columns: np.ndarray) -> None:
     """Refuse a part that is not one number for each thing."""
     expected = columns.shape[:2]
     got = part.shape
-    require(got == expected, f"{name}: expected {expected}, one a thing, got {got}; give those")
+    fits = got == expected
+    require(fits, f"{name}: expected {expected}, one a thing, got {got}; give those")
 
 
 def loss(weight: np.ndarray, lists: Lists) -> Loss:
@@ -198,12 +200,14 @@ def _softmax(scores: np.ndarray, shown: np.ndarray) -> tuple[np.ndarray, np.ndar
     """Chances (L, n) and minus their logarithms, among what was shown; 0 of the rest."""
     among = np.where(shown, scores, -np.inf)
     # A list of which nothing was shown has no largest score.
-    top = among.max(1, keepdims=True, initial=-1e300)
-    odds = np.exp(among - top)
-    total = odds.sum(1, keepdims=True)
+    top = among.max(1, initial=-1e300)[:, None]
+    below = among - top
+    odds = np.exp(below)
+    total = odds.sum(1)[:, None]
     some = np.where(total > 0, total, 1.0)
     normaliser = top + np.log(some)
-    surprise = np.where(shown, normaliser - scores, 0.0)
+    missing = normaliser - scores
+    surprise = np.where(shown, missing, 0.0)
     return odds / some, surprise
 
 
@@ -239,10 +243,11 @@ def _error(at_minimum: Loss, unit: Any) -> tuple[np.ndarray, int]:
     if unit is not None:
         each = _by_unit(each, unit)
     units = len(each)
-    freedom = units / (units - 1) if units > 1 else np.nan
+    freedom = alike(units)
     influence = np.linalg.solve(at_minimum.curvature, each.T)
-    squares = (influence**2).sum(1)
-    return np.sqrt(freedom * squares), units
+    squares = influence**2 / freedom.left
+    variance = squares.sum(1)
+    return np.sqrt(variance), units
 
 
 def _by_unit(each: np.ndarray, unit: Any) -> np.ndarray:

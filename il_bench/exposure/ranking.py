@@ -77,8 +77,10 @@ def click_chances(relevance: Any, theta: Any, model: str = "position") -> np.nda
         model: one of `MODELS`.
     """
     liked = np.asarray(relevance, dtype=float)
-    slope, offset = _line(theta, liked.shape[-1], model)
-    return slope * liked + offset
+    ranks = liked.shape[-1]
+    slope, offset = _line(theta, ranks, model)
+    chance = slope * liked
+    return chance + offset
 
 
 def _line(theta: Any, ranks: int, model: str) -> tuple[np.ndarray, np.ndarray]:
@@ -112,7 +114,7 @@ def clicks(
     offsets = np.tile(offset, lists)
     size = len(slopes)
     flat = liked.reshape(-1)
-    clicked = np.empty(flat.shape, bool)
+    clicked: np.ndarray = np.empty(flat.shape, bool)
     for start in range(0, len(flat), size):
         part = flat[start : start + size]
         many = len(part)
@@ -170,11 +172,12 @@ def ndcg(relevance: Any, cutoff: int = 0) -> Any:
     items = gains.shape[-1]
     count = _counted(cutoff, items, "count")
     place = np.arange(count)
-    discount = 1 / np.log2(2 + place)
+    step = np.log2(2 + place)
+    discount = 1 / step
     shown = gains[..., :count]
     ours = shown @ discount
-    falling = -np.sort(-gains, -1)
-    first = falling[..., :count]
+    negative = np.sort(-gains, -1)
+    first = -negative[..., :count]
     best = first @ discount
     relevant = best > 0
     most = np.where(relevant, best, 1.0)

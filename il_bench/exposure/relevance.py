@@ -116,8 +116,10 @@ def _looks(
 def _width(looks: Looks, value: np.ndarray, exposure: np.ndarray, bias: PositionBias) -> np.ndarray:
     """Half the interval (J,) of each item: its own units' luck, and what they and the others say of θ."""
     count = len(value)
-    foretold = value[looks.item] * looks.theta
-    luck = (looks.click - foretold) / exposure[looks.item]
+    liked = value[looks.item]
+    foretold = liked * looks.theta
+    surprise = looks.click - foretold
+    luck = surprise / exposure[looks.item]
     # The luck of each unit with each item: few of all pairs.
     pair = looks.unit * count + looks.item
     pairs, number = np.unique(pair, return_inverse=True)
@@ -129,13 +131,12 @@ def _width(looks: Looks, value: np.ndarray, exposure: np.ndarray, bias: Position
         return _times_error(squares, units)
     lean = _lean(looks, value, exposure, len(bias.rank))
     moves = np.nan_to_num(bias.influence)
-    shared = np.zeros_like(lean)
-    for place, column in enumerate(moves.T):
-        shared[:, place] = np.bincount(item, own * column[unit], count)
+    columns = [np.bincount(item, own * column[unit], count) for column in moves.T]
+    shared = np.stack(columns, -1)
     of_theta = moves.T @ moves
-    crossed = (lean * shared).sum(1)
-    others = ((lean @ of_theta) * lean).sum(1)
-    variance = squares - 2 * crossed + others
+    crossed = lean * shared
+    others = (lean @ of_theta) * lean
+    variance = squares - 2 * crossed.sum(1) + others.sum(1)
     return _times_error(variance, units)
 
 
@@ -143,17 +144,21 @@ def _lean(looks: Looks, value: np.ndarray, exposure: np.ndarray, ranks: int) -> 
     """By how much each item's relevance falls with log θ of each rank (J, K)."""
     count = len(value)
     cell = looks.item * ranks + looks.place
-    part = np.bincount(cell, looks.theta, count * ranks)
-    share = part.reshape(count, ranks) / exposure[:, None]
-    return np.nan_to_num(value)[:, None] * share
+    parts = np.bincount(cell, looks.theta, count * ranks)
+    by_rank = parts.reshape(count, ranks)
+    share = by_rank / exposure[:, None]
+    known = np.nan_to_num(value)
+    return known[:, None] * share
 
 
 def _times_error(variance: np.ndarray, units: np.ndarray) -> np.ndarray:
     """Student's width (J,) for variances of so many units each; NaN of one."""
     width = np.full(len(units), np.nan)
-    for many in np.unique(units[units > 1]):
+    several = units[units > 1]
+    for many in np.unique(several).tolist():
         same = units == many
         freedom = many / (many - 1)
-        error = np.sqrt(freedom * np.maximum(variance[same], 0.0))
-        width[same] = quantile(int(many) - 1) * error
+        possible = np.maximum(variance[same], 0.0)
+        error = np.sqrt(freedom * possible)
+        width[same] = quantile(many - 1) * error
     return width

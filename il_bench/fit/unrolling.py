@@ -180,7 +180,7 @@ def _errors(lesson: Lesson, scaling: Arrays, answers: torch.Tensor, part: Sequen
     return surprise if part.gain is None else part.gain.flatten(1) * surprise
 
 
-def first_layers_of(lesson: Lesson, kind: type, drawn: Callable[[], Layers]) -> Layers:
+def first_layers_of(lesson: Lesson, kind: type[Any], drawn: Callable[[], Layers]) -> Layers:
     """The weights with which training begins: those of the lesson's start, if it is a policy of this kind, else drawn ones."""
     start: Any = lesson.start
     if isinstance(start, kind):

@@ -41,7 +41,8 @@ def matched(
     Args:
         env: the environment, R runs.
         expert: who is imitated.
-        learners: by name, or names and learners, such as ("bc", "dagger", il.BC(4)); the first is the reference.
+        learners: by name, or names and learners, such as ("bc", "dagger", il.BC(4)); the first is the reference. Those
+            that are named are made as `il.learner(name, env)` makes them.
         match: what they have the same of: "labels", "updates", or both.
         episodes: twin rollouts of each run.
 
@@ -51,7 +52,7 @@ def matched(
     Raises:
         ValueError: for a budget that cannot be matched.
     """
-    chosen = _by_name(learners)
+    chosen = _by_name(learners, env)
     expert = resolve.expert(env, expert)
 
     def learn(name: str, learner: Any, limit: torch.Tensor | None) -> Policy:
@@ -63,11 +64,11 @@ def matched(
     return compare(env, expert, policies, episodes=episodes, notes={"match": list(match)})
 
 
-def _by_name(learners: Sequence[Any] | dict[str, Any]) -> dict[str, Any]:
-    """Learners by their names."""
+def _by_name(learners: Sequence[Any] | dict[str, Any], env: Env) -> dict[str, Any]:
+    """Learners by their names; one that is named has what suits the environment."""
     if isinstance(learners, dict):
         return learners
-    built = [learner_of(one) if isinstance(one, str) else one for one in learners]
+    built = [learner_of(one, env) if isinstance(one, str) else one for one in learners]
     named = {name_of(one): one for one in built}
     names = list(map(name_of, built))
     different = f"learners: expected one of each name, got {names}; name them in a dict"

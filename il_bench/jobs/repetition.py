@@ -56,10 +56,10 @@ def repeated(args: list[str]) -> tuple[RunOptions, Env, dict[str, Any], record.R
     original = record.load(again.source)
     kept = _kept_options(original)
     expert = again.expert or kept.expert
-    stranger = ":" in str(expert) and again.expert is None
-    require(
-        not stranger, f"record: its expert {expert!r} is a file's; name it, as in --expert {expert}"
-    )
+    unnamed = again.expert is None
+    stranger = unnamed and ":" in str(expert)
+    advice = f"name it, as in --expert {expert}"
+    require(not stranger, f"record: its expert {expert!r} is a file's; {advice}")
     original.known_env = record.environment_of(original.config, again.env)
     env = dataclasses.replace(original.env, device=again.device)
     names = [short_name(name) for name in kept.algo]
@@ -80,16 +80,19 @@ def _kept_options(original: record.Record) -> RunOptions:
     if kept is None:
         raise ValueError(f"{place} was not written by the run command; repeat it in Python")
     advice = "repeat it in Python"
-    require("algo" in kept, f"{place} lacks algo among its options; {advice}")
+    has_learners = "algo" in kept
+    require(has_learners, f"{place} lacks algo among its options; {advice}")
     hints = get_type_hints(RunOptions)
     options: dict[str, Any] = {}
     for name in kept.keys() - OWN:
-        require(name in hints, f"{place} has {name!r} among its options, unknown here; {advice}")
+        known = name in hints
+        require(known, f"{place} has {name!r} among its options, unknown here; {advice}")
         value = _up_to_date(name, kept[name])
         fits = _is_of(value, hints[name])
         shown = f"{value!r:.60}"
         require(fits, f"{place} has {shown} as {name} among its options; {advice}")
-        options[name] = tuple(value) if isinstance(value, list) else value
+        several = isinstance(value, list)
+        options[name] = tuple(value) if several else value
     return RunOptions(**options)
 
 
@@ -102,15 +105,23 @@ def _up_to_date(name: str, value: Any) -> Any:
 def _is_of(value: Any, hint: Any) -> bool:
     """Whether a value, as JSON holds it, is one that an option of this type may have."""
     if get_origin(hint) is tuple:
-        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+        return _are_words(value)
     kinds = get_args(hint) or (hint,)
-    whole_for_real = type(value) is int and float in kinds
-    return type(value) in kinds or whole_for_real
+    own = type(value)
+    whole_for_real = own is int and float in kinds
+    return own in kinds or whole_for_real
+
+
+def _are_words(value: Any) -> bool:
+    """Whether a value is a list of words."""
+    is_list = isinstance(value, list)
+    return is_list and all(isinstance(item, str) for item in value)
 
 
 def _learner(original: record.Record, name: str) -> Any:
     """A learner with the settings that a Record holds of it."""
     algorithm = original.index.algorithms.get(name)
     if algorithm is None:
-        raise ValueError(f"record: {original.path} holds no learner {name!r}; repeat it in Python")
+        place = f"record: {original.path}"
+        raise ValueError(f"{place} holds no learner {name!r}; repeat it in Python")
     return resolve.recorded_learner(algorithm.name, algorithm.settings)

@@ -1,11 +1,12 @@
 """Fine-tuning: go on from a clone by reinforcement learning, so that the reward mends what the labels left open.
 
-Clone first, then PPO (Schulman et al. 2017, stable-baselines3's) with the clone's weights in the actor. Three things
+Clone first, then stable-baselines3 with the clone's weights in the actor: PPO (Schulman et al. 2017) where the clone's net
+is mlp or ridge, SAC (Haarnoja et al. 2018) where it is relu, whose actions are squeezed by tanh as SAC's are. Three things
 keep the return from falling at the start, when the critic knows nothing and the first gradients are noise; each can be
-switched off. The critic first learns the clone's own returns while the actor stands still; and the actor is kept on a
-leash, the Kullback-Leibler divergence of the clone from it, which is let out evenly to nothing (as in kickstarting,
-Schmitt et al. 2018). Not to be confused with DAgger, which asks the expert for more labels: here nobody is asked, and
-the environment's reward is used, which an imitator need not have.
+switched off. The critic first learns what the clone's own actions are worth while the actor stands still; and the actor is
+kept on a leash, the Kullback-Leibler divergence of the clone from it, which is let out evenly to nothing (as in
+kickstarting, Schmitt et al. 2018). Not to be confused with DAgger, which asks the expert for more labels: here nobody is
+asked, and the environment's reward is used, which an imitator need not have.
 
 Runs practise one after the other, not side by side.
 """
@@ -17,9 +18,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
-import torch
+from gymnasium import spaces
 
 from ..borders import resolve
+from ..borders.sb3_engines import EAGER, Engine, engine_of, hold, tie
 from ..borders.sb3_policies import to_sb3
 from ..borders.sb3_ppo import Practice
 from ..borders.sb3_practice import Step, Student, enrolled, practised
@@ -32,9 +34,6 @@ from ..fit.collect import demonstrate
 from ..fit.course import Course
 from ..fit.fitting import fit, load_policy
 from ..fit.training import Training, require_positive
-
-EAGER = 4
-"""How many times as often, and at how many times the rate, the critic learns from a step while it warms up."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +53,12 @@ class FineTune:
     leash: float = 0.1
     """Weight of the divergence from the clone at first; it falls evenly to nothing. 0 is no leash."""
     practice: Practice = field(default_factory=Practice)
-    """How PPO practises."""
+    """How PPO practises; SAC has no use for its epochs and copies."""
+    ratio: float = 0.5
+    """With SAC, gradient updates for each environment step."""
 
-    nets: ClassVar[tuple[str, ...]] = ("mlp", "ridge")
-    """Those whose policies PPO can go on with."""
+    nets: ClassVar[tuple[str, ...]] = ("mlp", "ridge", "relu")
+    """Those whose policies PPO, or SAC, can go on with."""
     one_by_one: ClassVar[bool] = True
     """Runs practise one after the other."""
 
@@ -65,6 +66,7 @@ class FineTune:
         """Refuse settings that no learner can have."""
         require_counts(self, "episodes")
         require_positive(self, "leash", zero=True)
+        require_positive(self, "ratio")
         wanted = f"from 0 to fewer than the {self.practice.steps} steps of practice, by a round"
         fits = 0 <= self._warm < self.practice.rounds
         require(fits, f"warmup: expected {wanted}, got {self.warmup}; raise steps")
@@ -72,8 +74,16 @@ class FineTune:
     @property
     def own_updates(self) -> int:
         """Gradient updates of practice, besides those of the clone."""
+        return self._updates(self._engine(name_of(self.training.net)))
+
+    def _updates(self, engine: Engine) -> int:
+        """Those of an engine."""
         rounds = self.practice.rounds + (EAGER - 1) * self._warm
-        return rounds * self.practice.updates
+        return rounds * engine.updates
+
+    def _engine(self, net: str) -> Engine:
+        """What goes on with the policies of a net."""
+        return engine_of(net, self.practice, self.ratio)
 
     @property
     def _warm(self) -> int:
@@ -86,9 +96,11 @@ class FineTune:
         """See `Learner.learn`. The expert drives once; then the actor does, by chance, paid by the environment."""
         course = Course.begun(env, expert, streams, log)
         clone = self._clone(course)
-        students = self._students(course, clone)
-        policy = practised(course, students, self.practice.rounds, self._practise)
-        course.log.updates += self.own_updates
+        engine = self._engine(clone.kind)
+        students = self._students(course, clone, engine)
+        practise = partial(self._practise, engine)
+        policy = practised(course, students, self.practice.rounds, practise)
+        course.log.updates += self._updates(engine)
         return course.log.close(self, policy)
 
     def _clone(self, course: Course) -> Policy:
@@ -96,30 +108,33 @@ class FineTune:
         env = course.env
         if self.clone:
             clone = load_policy(self.clone)
-            self._require_network(clone.kind)
+            self._require_network(clone.kind, env)
             runs = clone.runs
             require(runs == env.runs, f"clone: expected {env.runs} runs, got {runs}; learn it here")
             return clone
-        self._require_network(name_of(self.training.net))
+        self._require_network(name_of(self.training.net), env)
         expert = resolve.expert(env, course.expert)
         own = course.streams.fork("demonstrations")
         data = demonstrate(env, expert, own, self.episodes, course.log)
         return fit(data, self.training, env, course.streams.fork("fit"), course.log)
 
-    def _require_network(self, net: str) -> None:
-        """Refuse a net whose policies PPO cannot go on with, because no network of its holds them."""
+    def _require_network(self, net: str, env: Env) -> None:
+        """Refuse a net whose policies nobody can go on with, because no actor has such a network."""
         best = self.nets[0]
         wanted = f"finetune: expected net {best}, got {net}"
         require(net in self.nets, f"{wanted}; use --net {best}")
+        is_box = isinstance(env.action_space, spaces.Box)
+        fits = net != "relu" or is_box
+        require(fits, f"{wanted}, whose SAC has no Discrete actions; use --net {best}")
 
-    def _students(self, course: Course, clone: Policy) -> list[Student]:
+    def _students(self, course: Course, clone: Policy, engine: Engine) -> list[Student]:
         """One for each run, before practice."""
         env = course.env
 
         def enrol(run: int, seed: int) -> Student:
             its = to_sb3(clone[run], env)
-            make = partial(self._model, its)
-            return Student(env[run], seed, make, self._pay, self.practice.copies)
+            make = partial(self._model, engine, its)
+            return Student(env[run], seed, make, self._pay, engine.copies)
 
         return enrolled(course, enrol)
 
@@ -127,53 +142,23 @@ class FineTune:
         """The reward, in units in which a critic's values are as large as rewards are."""
         return (1 - self.practice.gamma) * step.reward
 
-    def _model(self, clone: Any, world: Any, seed: int) -> Any:
-        """Who practises, with a network as the clone's."""
-        from ..borders.sb3_leash import LeashedPolicy
-
-        shape = clone._get_constructor_parameters()
-        names = ("net_arch", "features_extractor_class", "features_extractor_kwargs")
-        settings = {name: shape[name] for name in names}
-        model = self.practice.model(LeashedPolicy, world, seed, **settings)
-        self._tie(model.policy, clone)
-        return model
-
-    def _tie(self, policy: Any, clone: Any) -> None:
-        """Give an actor the clone's weights, and the clone to keep to, each where it is asked for."""
+    def _model(self, engine: Engine, clone: Any, world: Any, seed: int) -> Any:
+        """Who practises, with a network as the clone's; its weights and the leash are taken where they are asked for."""
+        model = engine.model(clone, world, seed)
         if self.transfer:
-            for own, its in zip(_actor(policy), _actor(clone), strict=True):
+            pairs = zip(engine.actor(model.policy), engine.actor(clone), strict=True)
+            for own, its in pairs:
                 own.load_state_dict(its.state_dict())
         if self.leash:
-            with torch.no_grad():
-                if hasattr(clone, "log_std"):
-                    clone.log_std.copy_(policy.log_std)
-            clone.requires_grad_(False)
-            policy.clone = clone
+            tie(engine, model.policy, clone)
+        return model
 
-    def _practise(self, student: Student, i: int) -> None:
-        """Round i of one run: only the critic learns in the first ones, from whole returns."""
-        model = student.model
-        practice = self.practice
+    def _practise(self, engine: Engine, student: Student, i: int) -> None:
+        """Round i of one run: only the critic learns in the first ones."""
+        rounds = self.practice.rounds
         warming = i < self._warm
-        times = EAGER if warming else 1
-        rate = practice.rate * times
-        model.n_epochs = practice.epochs * times
-        model.lr_schedule = lambda remaining: rate
-        model.rollout_buffer.gae_lambda = 1.0 if warming else model.gae_lambda
-        left = practice.rounds - max(i, self._warm)
-        model.ent_coef = self.leash * left / (practice.rounds - self._warm)
-        _hold(model.policy, warming)
-        student.practise(practice.rollout)
-
-
-def _hold(policy: Any, still: bool) -> None:
-    """Let an actor stand still, or move."""
-    for part in _actor(policy):
-        part.requires_grad_(not still)
-    if hasattr(policy, "log_std"):
-        policy.log_std.requires_grad_(not still)
-
-
-def _actor(policy: Any) -> list[torch.nn.Module]:
-    """The layers of an actor."""
-    return [policy.mlp_extractor.policy_net, policy.action_net]
+        left = rounds - max(i, self._warm)
+        leash = self.leash * left / (rounds - self._warm)
+        engine.prepare(student.model, leash, warming)
+        hold(engine, student.model.policy, warming)
+        student.practise(self.practice.rollout)

@@ -133,8 +133,8 @@ class Page:
         above = limit - 0.1
         row = self.top + above * self.step
         end = self.left + self.width
-        ends = [(self.left, row), (end, row)]
-        self.canvas.line(ends, WRONG, 2)
+        start = self.left, row
+        self.canvas.line([start, (end, row)], WRONG, 2)
         column = end - 4
         beneath = row + 0.5 * self.step
         note(self.canvas, "not shown", (column, beneath), SOFT, part=1)
