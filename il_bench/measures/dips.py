@@ -46,14 +46,34 @@ def dip(updates: np.ndarray, cost: np.ndarray) -> Dip:
     fits = 0 < len(cost) == len(updates)
     counts = f"{len(updates)} and {len(cost)}"
     require(fits, f"dip: expected as many updates as costs, at least one, got {counts}")
-    known = np.where(np.isnan(cost), np.inf, cost)
-    lowest = np.minimum.accumulate(known)
-    # Who has been infinite from the first has nothing to fall back from.
-    rise = np.subtract(known, lowest, out=np.zeros(len(known)), where=np.isfinite(lowest))
+    unknown = np.isnan(cost)
+    known = np.where(unknown, np.inf, cost)
+    rise = _rise(known)
     deepest = int(rise.argmax())
-    best = int(known[: deepest + 1].argmin())
-    as_small = known[deepest:] <= known[best]
+    before = known[: deepest + 1]
+    best = int(before.argmin())
+    length = _length(updates, known, best, deepest)
+    end = float(known[-1])
+    loss = float(known[best]) - end
+    depth = float(rise[deepest])
+    first = int(updates[best])
+    return Dip(depth, first, length, loss)
+
+
+def _rise(cost: np.ndarray) -> np.ndarray:
+    """By how much costs (K,) are above the smallest one up to each."""
+    lowest = np.minimum.accumulate(cost)
+    # Who has been infinite from the first has nothing to fall back from.
+    finite = np.isfinite(lowest)
+    nothing = np.zeros(len(cost))
+    return np.subtract(cost, lowest, out=nothing, where=finite)
+
+
+def _length(updates: np.ndarray, cost: np.ndarray, best: int, deepest: int) -> int | None:
+    """Updates from the best moment until the cost is as small again after the deepest; None where it never is."""
+    as_small = cost[deepest:] <= cost[best]
+    if not as_small.any():
+        return None
     again = deepest + int(as_small.argmax())
-    length = int(updates[again] - updates[best]) if as_small.any() else None
-    loss = float(known[best]) - float(known[-1])
-    return Dip(float(rise[deepest]), int(updates[best]), length, loss)
+    passed = updates[again] - updates[best]
+    return int(passed)
