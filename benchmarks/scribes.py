@@ -66,7 +66,10 @@ class Watched:
 
 
 def training(look: Look | None = None, every: int = 1) -> il.Training:
-    """How all of them learn; `look` is called after every so many updates."""
+    """How all of them learn; `look` is called after every so many updates.
+
+    A network of half the units needs more updates than these to count steps instead of reading the last symbol.
+    """
     net = GRU(units=64, embedding=32, sequences=16)
     watched = net if look is None else Watched(net, look, every)
     return il.Training(watched, updates=UPDATES, lr=3e-3)
