@@ -13,7 +13,7 @@ import il_bench as il
 from il_bench.core.policy import Policy, StochasticPolicy, choose
 from il_bench.jobs import store
 from il_bench.records import conditionals, rows
-from il_bench.records.record import ARRAYS
+from il_bench.records.record import ARRAYS, Record
 from il_bench.records.schema import BYTES, CHANCES, DIMS
 from il_bench.show import report
 from il_bench.stats import accumulation, theory
@@ -319,6 +319,15 @@ def test_a_text_has_the_bytes_of_its_characters(tmp_path):
     record = il.compare(env, il.expert(env), anything=uniform(env), episodes=2)
     assert record.arrays["bytes_on"][1] == pytest.approx((4 + rare) / 4)
     assert "NLL off/byte" in record.table()
+
+
+def test_bytes_without_costs_tell_nothing(learned):
+    """A Record may come from anyone."""
+    sizes = {name: np.ones_like(learned.arrays["kl_on"]) for name in BYTES}
+    kept = {name: array for name, array in learned.arrays.items() if not name.startswith("nll")}
+    strange = Record(kept | sizes, learned.config)
+    assert "nll_on_byte" not in rows.numbers(strange)
+    assert "byte" not in strange.table()
 
 
 def test_a_language_without_bytes_has_no_such_columns(learned):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from il_bench.records import rows
 from il_bench.records.record import Record
-from il_bench.records.schema import CHANCES, DIMS
+from il_bench.records.schema import BYTES, CHANCES, DIMS
 from il_bench.show.facts import facts_of
 from il_bench.show.report import RARE, sentence, sentence_of
 from il_bench.stats.intervals import FEWEST, contrast
@@ -52,7 +52,7 @@ def record_of(
     arrays = {
         name: np.zeros([sizes[dim] for dim in dims])
         for name, (dims, _) in DIMS.items()
-        if name not in CHANCES
+        if name not in CHANCES | BYTES
     }
     arrays |= {
         "divergence": divergence,

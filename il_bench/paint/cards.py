@@ -64,8 +64,9 @@ class Page:
         self.height = 0.8 * self.step
         self.left = 0.07 * width
         self.right = 0.6 * width
-        letter = min(max(0.55 * self.height, 7), 15)
-        self.letter = int(letter)
+        letter = 0.55 * self.height
+        least = max(letter, 7)
+        self.letter = int(min(least, 15))
 
     def middle(self, place: int) -> float:
         """The middle row of a card."""
@@ -87,8 +88,10 @@ class Page:
         part = 2 * below / self.count
         share = np.clip(part, 0, 1)
         beside = self.left + self.width
-        start = beside, self.middle(card.place)
-        end = self.right, self.middle(card.right)
+        here = self.middle(card.place)
+        there = self.middle(card.right)
+        start = beside, here
+        end = self.right, there
         paint = mix(TIE, WRONG, share)
         thick = 1.5 + 2 * share
         self.canvas.line([start, end], paint, thick)

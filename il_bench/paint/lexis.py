@@ -202,10 +202,10 @@ def _lives(canvas: Canvas, frame: Frame, museum: Museum, paint: str) -> None:
         canvas.circle(stroke[1], 1.1 * thick, paint)
     beside = frame.left - 6
     lustra = museum.oldest // 5
-    for age in (0, 5 * lustra):
-        _, level = frame.place((0, age))
-        place = beside, level
-        note(canvas, f"{age}", place, part=1)
+    high = 5 * lustra
+    _, level = frame.place((0, high))
+    note(canvas, "0", (beside, frame.foot), part=1)
+    note(canvas, f"{high}", (beside, level), part=1)
 
 
 def _effort(canvas: Canvas, frame: Frame, museum: Museum, rows: Rows) -> None:
@@ -222,16 +222,16 @@ def _effort(canvas: Canvas, frame: Frame, museum: Museum, rows: Rows) -> None:
         column, _ = frame.place((middle, 0))
         ends = top, foot
         block(canvas, column, half, ends, WORK)
-    for year in (0, years):
-        column, _ = frame.place((year, 0))
-        words = str(museum.first + year)
-        _mark(canvas, words, (column, rows.years), year == years)
-    middle = (frame.left + frame.right) / 2
+    start = frame.left, rows.years
+    end = frame.right, rows.years
+    _mark(canvas, f"{museum.first}", start)
+    _mark(canvas, f"{museum.first + years}", end, is_last=True)
+    middle = frame.left + wide / 2
     place = middle, rows.years
     note(canvas, "collectors at work", place, WORK, part=0.5)
 
 
-def _mark(canvas: Canvas, words: str, place: tuple[float, float], is_last: bool) -> None:
+def _mark(canvas: Canvas, words: str, place: tuple[float, float], is_last: bool = False) -> None:
     """What stands beneath an axis; the last ends not far behind it."""
     part = 0.8 if is_last else 0.5
     note(canvas, words, place, part=part)
@@ -258,11 +258,10 @@ def _scales(canvas: Canvas, frame: Frame, rows: Rows) -> None:
     note(canvas, "0", (beside, frame.foot), part=1)
     last = int(omega)
     half = last // 2
-    marks = {0: "0", half: f"{half}", last: f"{last} years"}
-    for age, words in marks.items():
-        column, _ = frame.place((age, 0))
-        place = column, rows.ages
-        _mark(canvas, words, place, age == last)
+    middle, _ = frame.place((half, 0))
+    _mark(canvas, "0", (frame.left, rows.ages))
+    _mark(canvas, f"{half}", (middle, rows.ages))
+    _mark(canvas, f"{last} years", (frame.right, rows.ages), is_last=True)
 
 
 def _curves(canvas: Canvas, frame: Frame, table: Table, paint: str) -> None:
@@ -287,13 +286,15 @@ def _words(canvas: Canvas, rows: Rows, table: Table, paint: str) -> None:
     """How many are alive at the present age, in a line above the life table."""
     age, believed = table.own[-1]
     _, truth = table.true[-1]
+    of_own = 100 * believed
+    of_true = 100 * truth
     width, _ = canvas.size
     is_wide = width > WIDE
     size = lettering(canvas) + 2 * is_wide
     pieces = [
         (f"of 100, at age {age:.0f}:", SOFT),
-        (f"{100 * believed:.0f} believed", paint),
-        (f"{100 * truth:.0f} in truth", colour_of(0)),
+        (f"{of_own:.0f} believed", paint),
+        (f"{of_true:.0f} in truth", colour_of(0)),
     ]
     left = LEFT if is_wide else 8.0
     for words, ink in pieces:

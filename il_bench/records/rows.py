@@ -39,14 +39,14 @@ class Variable:
         words: what it is.
         dims: its dimensions.
         late: whether results of earlier versions may lack it.
-        needs: the array, or the count in some budget, without which a Record does not tell it; "" where every one does.
+        needs: the arrays, or the counts in some budget, without which a Record does not tell it; empty where every one does.
     """
 
     measure: Callable[[Record, int], np.ndarray]
     words: str
     dims: tuple[str, ...] = ("run",)
     late: bool = False
-    needs: str = ""
+    needs: tuple[str, ...] = ()
 
 
 def _divergence_quantile(part: float, record: Record, learner: int) -> np.ndarray:
@@ -143,12 +143,13 @@ def _growth(record: Record, learner: int) -> np.ndarray:
 
 def _chance(name: str, words: str) -> Variable:
     """The mean over steps of an array that Records of experts hold which act by chance."""
-    return Variable(partial(_each_step, name), words, late=True, needs=name)
+    return Variable(partial(_each_step, name), words, late=True, needs=(name,))
 
 
 def _of_bytes(side: str, words: str) -> Variable:
     """What symbols cost over the bytes for which they stand, in Records of languages whose symbols stand for some."""
-    return Variable(partial(_each_byte, side), words, late=True, needs=f"bytes_{side}")
+    needs = f"nll_{side}", f"bytes_{side}"
+    return Variable(partial(_each_byte, side), words, late=True, needs=needs)
 
 
 NOBODY = "Nobody is compared with the expert."
@@ -212,7 +213,7 @@ VARIABLES: dict[str, Variable] = {
         _effective,
         "samples of equal weight that would be as certain as those that were weighed",
         late=True,
-        needs="effective",
+        needs=("effective",),
     ),
     "asked": Variable(partial(_spent, "asked"), "questions to the expert", late=True),
     "derivatives": Variable(
@@ -245,9 +246,14 @@ def numbers(record: Record, learner: int = 1) -> dict[str, np.ndarray]:
 
 def is_told(record: Record, variable: Variable) -> bool:
     """Whether a Record tells a variable."""
-    if not variable.needs or variable.needs in record.arrays:
+    return all(_holds(record, name) for name in variable.needs)
+
+
+def _holds(record: Record, name: str) -> bool:
+    """Whether a Record has an array, or a count in some budget that is not nothing."""
+    if name in record.arrays:
         return True
-    counts = [getattr(budget, variable.needs, []) for budget in record.index.budgets.values()]
+    counts = [getattr(budget, name, []) for budget in record.index.budgets.values()]
     return any(map(any, counts))
 
 
