@@ -66,7 +66,11 @@ class Watched:
 
 
 def training(look: Look | None = None, every: int = 1) -> il.Training:
-    """How all of them learn; `look` is called after every so many updates."""
+    """How all of them learn; `look` is called after every so many updates.
+
+    With 32 units, 512 texts and a rate of 5e-3 linear scheduled sampling ended at 1.03 nats a symbol of own texts on
+    `clock`, where it ends at .65 here (two seeds); which of the three decides was not taken apart.
+    """
     net = GRU(units=64, embedding=32, sequences=16)
     watched = net if look is None else Watched(net, look, every)
     return il.Training(watched, updates=UPDATES, lr=3e-3)
