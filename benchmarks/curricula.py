@@ -21,6 +21,7 @@ from scribes import DAGGER, DISTILLED, FORCED, SCHEDULES, Writer
 
 import il_bench as il
 from il_bench.core.policy import Policy
+from il_bench.measures.dips import Dip, dip
 
 EVERY, GLANCE = 25, 16
 """Updates from one look on the way to the next, and texts by which a policy is then judged."""
@@ -75,46 +76,15 @@ class Student:
         parts = scribes.taught(self.end.own), scribes.beyond(self.end.own), self.expert
         costs = [f"{part.mean():.3f} ({part.max():.3f})" for part in parts]
         dips = [str(self.dips(whose)) for whose in ("own", "expert")]
-        lost = [fall.stopped for fall in self.dips("own").falls]
+        lost = [stopped(cost) for cost in self.way_own.T]
         early = f"{np.mean(lost):.2f} ({max(lost):.2f})"
         names = [self.end.language, self.end.name]
         return [*names, *costs, f"{self.questions:.0f}", *dips, early]
 
 
-@dataclasses.dataclass(frozen=True)
-class Dip:
-    """The deepest fall back of a cost on the way.
-
-    Attributes:
-        depth: by how much it rises above the best before, nats a symbol.
-        best: the update of that best.
-        length: updates until it is as good again; None if it never is.
-        loss: what whoever stops at that best loses beside the end; below 0 it is a gain.
-        stopped: what whoever stops after `PATIENCE` looks without a new best loses beside the end, likewise.
-    """
-
-    depth: float
-    best: int
-    length: int | None
-    loss: float
-    stopped: float
-
-    def __str__(self) -> str:
-        end = "for good" if self.length is None else f"for {self.length}"
-        return f"{self.depth:.2f} after {self.best}, {end}" if self.depth > 0 else "none"
-
-
-def dip(updates: np.ndarray, cost: np.ndarray) -> Dip:
-    """The deepest one of a curve (K,) of costs at updates (K,)."""
-    best = np.minimum.accumulate(cost)
-    rise = cost - best
-    deepest = int(rise.argmax())
-    before = int(cost[: deepest + 1].argmin())
-    again = np.flatnonzero(cost[deepest:] <= cost[before])
-    length = int(updates[deepest + again[0]] - updates[before]) if len(again) else None
-    loss = float(cost[before] - cost[-1])
-    stopped = float(cost[stop(cost)] - cost[-1])
-    return Dip(float(rise[deepest]), int(updates[before]), length, loss, stopped)
+def stopped(cost: np.ndarray) -> float:
+    """What whoever stops after `PATIENCE` looks without a new best loses beside the end; below 0 it is a gain."""
+    return float(cost[stop(cost)] - cost[-1])
 
 
 def stop(cost: np.ndarray) -> int:
@@ -245,7 +215,7 @@ def passing(one: Student) -> Claim:
     """Whether DAgger's curve on the clock dips for a while in every run."""
     dips = one.dips("own")
     every = len(dips.passing) == len(dips.falls)
-    lost = [fall.stopped for fall in dips.falls]
+    lost = [stopped(cost) for cost in one.way_own.T]
     patience = PATIENCE * EVERY
     cost = f"{np.mean(lost):.2f} nats a symbol ({max(lost):.2f} at worst)"
     early = f"early stopping with a patience of {patience} updates costs {cost}"

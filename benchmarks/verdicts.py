@@ -21,7 +21,7 @@ One phenomenon has many names: exposure bias, compounding error, position bias, 
 that is often said of it, a command that puts it to the test, what came out, and the verdict. The numbers are those of the
 result files beside the commands in `benchmarks/`; [results.md](results.md) has the tables. This page is written by
 `python benchmarks/verdicts.py`, which withdraws a verdict when a sentence that it rests on no longer holds. How many seeds
-carry a sentence stands with its table; three in `curricula` and `exposure_bias` make first findings.
+carry a sentence stands with its table; five in `curricula` and `exposure_bias` make first findings.
 """
 
 
@@ -190,7 +190,11 @@ CHAPTERS = (
             Saying(
                 "Perplexity on the expert's texts tells who writes well.",
                 "curricula",
-                ("own texts of teacher forcing cost", "own texts of DAgger"),
+                (
+                    "own texts of teacher forcing cost",
+                    "own texts of DAgger",
+                    "The expert's texts cost them",
+                ),
                 "not so: one's own texts may cost far more where the expert's cost nearly the same",
             ),
             Saying(

@@ -445,7 +445,7 @@ def test_early_stopping_inside_a_dip_goes_back_before_it(load):
     assert curricula.PATIENCE == 3
     assert curricula.stop(cost) == 1
     assert curricula.stop(cost[[0, 1, 2, 3, 5]]) == 4
-    assert curricula.dip(np.arange(6), cost).stopped == 1.0
+    assert curricula.stopped(cost) == 1.0
 
 
 def test_curricula_look_at_every_learner_on_the_way(load, small_scribes, monkeypatch):
