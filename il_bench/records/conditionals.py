@@ -133,7 +133,9 @@ def _mean(drawn: torch.Tensor, sizes: tuple[float, ...]) -> torch.Tensor:
     """The mean size (R, E) of actions that are drawn by chances (R, E, A); zero where they have none."""
     if not sizes:
         return torch.zeros_like(drawn[..., 0])
-    return drawn @ drawn.new_tensor(sizes)
+    # A product of matrices would be rounded by how many runs there are.
+    each = drawn * drawn.new_tensor(sizes)
+    return each.sum(-1)
 
 
 def _bytes(env: Env) -> tuple[float, ...]:
