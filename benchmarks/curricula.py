@@ -171,7 +171,8 @@ def claims(students: list[Student]) -> list[Claim]:
     said = [band(clock, FORCED, ABOVE, above=True)]
     said += [band(clock, name, LEARNED) for name in (DAGGER, DISTILLED)]
     said += [band(clock, f"scheduled, {name}", PROTECTED) for name in SCHEDULES]
-    return [*said, blind(clock), ruined(keyed), passing(clock[DAGGER]), lasting(keyed)]
+    said += [blind(clock), *beside(clock)]
+    return [*said, ruined(keyed), passing(clock[DAGGER]), lasting(keyed)]
 
 
 def band(students: dict[str, Student], name: str, limit: float, above: bool = False) -> Claim:
@@ -202,12 +203,30 @@ def blind(students: dict[str, Student]) -> Claim:
     return Claim(words, bool(apart < ALIKE), instead)
 
 
+def beside(students: dict[str, Student]) -> list[Claim]:
+    """Whether what the expert's texts do not tell is told by own texts, run by run."""
+    forced = students[FORCED].own
+    times = forced / students[DAGGER].own
+    parts = np.stack([students[f"scheduled, {name}"].own / forced for name in SCHEDULES])
+    return [
+        Claim(
+            f"Run by run own texts of teacher forcing cost {times.min():.2g} to {times.max():.2g} times as much as DAgger's.",
+            bool(times.min() > 1),
+        ),
+        Claim(
+            f"Run by run those of scheduled sampling cost {parts.min():.2g} to {parts.max():.2g} times as much as teacher "
+            "forcing's, by whichever schedule.",
+            bool(parts.max() < 1),
+        ),
+    ]
+
+
 def ruined(students: dict[str, Student]) -> Claim:
     """Whether scheduled sampling ruins where labels are wrong."""
     forced = students[FORCED].expert.mean()
     times = min(students[f"scheduled, {name}"].expert.mean() for name in SCHEDULES) / forced
     goal = f"goal: {RUINED:g}"
-    words = f"On `keyed` every schedule makes the expert's texts cost at least {times:.1f} times as much ({goal})."
+    words = f"On `keyed` every schedule makes the expert's texts cost at least {times:.2f} times as much ({goal})."
     return Claim(words, bool(times >= RUINED))
 
 

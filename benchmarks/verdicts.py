@@ -191,17 +191,17 @@ CHAPTERS = (
                 "Perplexity on the expert's texts tells who writes well.",
                 "curricula",
                 (
-                    "own texts of teacher forcing cost",
-                    "own texts of DAgger",
                     "The expert's texts cost them",
+                    "own texts of teacher forcing cost 1",
+                    "own texts of DAgger",
                 ),
-                "not so: one's own texts may cost far more where the expert's cost nearly the same",
+                "not so: the same to a hundredth, where their own texts differ by up to a factor of two",
             ),
             Saying(
                 "Scheduled sampling cures exposure bias.",
                 "curricula",
-                ("own texts of scheduled, sigmoid", "every schedule makes"),
-                "where the next symbol is a matter of time; where it depends on what was written it ruins the model",
+                ("those of scheduled sampling cost", "What scheduled sampling unlearns"),
+                "it helps where the next symbol is a matter of time; where it depends on what was written it ruins the model",
             ),
             Saying(
                 "Fine-tuning from a clone spares reinforcement learning most of its way.",
