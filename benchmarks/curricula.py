@@ -226,7 +226,7 @@ def ruined(students: dict[str, Student]) -> Claim:
     forced = students[FORCED].expert.mean()
     times = min(students[f"scheduled, {name}"].expert.mean() for name in SCHEDULES) / forced
     goal = f"goal: {RUINED:g}"
-    words = f"On `keyed` every schedule makes the expert's texts cost at least {times:.2f} times as much ({goal})."
+    words = f"On `keyed` every schedule makes the expert's texts cost at least {times:.3f} times as much ({goal})."
     return Claim(words, bool(times >= RUINED))
 
 
