@@ -220,6 +220,25 @@ def test_any_record_has_its_table(record):
     assert rows.table(record)
 
 
+def test_what_broke_in_no_rollout_is_not_told():
+    """It was told of a distance that is not known, which made sentences too long."""
+    said = sentence(record_of(flat([10, np.nan]), diameter=100.0))
+    assert "copy1 is at a distance that is not known" in said
+    assert "in none" not in said
+
+
+def test_of_what_shares_are_is_said_once():
+    """It was said with each of them, which made sentences too long."""
+    drift = np.full((1, 8, 4), 10.0)
+    drift[:, :2] = np.nan
+    fell = np.full((2, 8, 4), -1)
+    fell[1, 2:4] = 1
+    said = sentence(record_of(drift, fell, np.where(np.isnan(drift), 1, -1)))
+    for share in ("became NaN or infinite in", "ended early in", "is lost in"):
+        assert share in said
+    assert said.count("of its rollouts") == 1
+
+
 def test_a_factor_that_is_none_is_not_told():
     """10 against 9.99 was "1.0 times less"."""
     said = sentence(record_of(flat([10, 9.99]), diameter=100.0))

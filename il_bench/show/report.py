@@ -58,12 +58,17 @@ def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
+OF_ITS = " of its rollouts"
+"""Of what a share is."""
+
+
 def _state(copy: Copy, facts: Facts) -> str:
     """How far a learner is from its expert, and what share of its rollouts is lost."""
     clauses = (_distance, _broke, _ended, _far)
     texts = [clause(copy, facts) for clause in clauses]
     said = " and ".join(filter(None, texts))
-    return f"{copy.learner} {said}"
+    once, of_its, rest = said.partition(OF_ITS)
+    return f"{copy.learner} {once}{of_its}{rest.replace(OF_ITS, '')}"
 
 
 def _distance(copy: Copy, facts: Facts) -> str:
@@ -81,7 +86,7 @@ def _distance(copy: Copy, facts: Facts) -> str:
 
 
 def _broke(copy: Copy, facts: Facts) -> str:
-    if copy.broke == 0 and math.isfinite(copy.drift.value):
+    if copy.broke == 0 and not math.isinf(copy.drift.value):
         return ""
     return f"became NaN or infinite {_in(copy.broke)}{_of_its(copy, facts)}"
 
@@ -106,8 +111,8 @@ def _far(copy: Copy, facts: Facts) -> str:
 
 
 def _of_its(copy: Copy, facts: Facts) -> str:
-    """Of what a share is, said once."""
-    return " of its rollouts" if copy is facts.first else ""
+    """Of what a share is: of the first learner's, and said once, see `_state`."""
+    return OF_ITS if copy is facts.first else ""
 
 
 def _in(share: float) -> str:
