@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from il_bench import Automaton, Certificate, TokenEnv, Values, require
-from il_bench.paint.ribbon import written
+from il_bench import Automaton, Certificate, TextEnv, Values, require
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expanding(TokenEnv):
+class Expanding(TextEnv):
     """A place that each symbol multiplies by L and moves on: unit errors grow to L^t, by an exact certificate."""
 
     lipschitz: Values = 2.0
@@ -112,14 +111,3 @@ class Expanding(TokenEnv):
             diameter=(self.vocabulary / 2,) * self.runs,
             note="under the expert two places of one phase are one after a step; unrelated ones are M/4 apart",
         )
-
-    def draw(
-        self,
-        state: np.ndarray,
-        size: tuple[int, int],
-        ghost: np.ndarray | None = None,
-        colour: str | None = None,
-        kl: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """The texts; see `Env.draw`."""
-        return written(self, state, size, ghost, colour, kl)

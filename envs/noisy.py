@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from il_bench import Certificate, Filter, TokenEnv, Values, require
-from il_bench.paint.ribbon import written
+from il_bench import Certificate, Filter, TextEnv, Values, require
 
 ONWARD = 0.8
 """Chance that the chain goes to a state's successor; else to any state."""
@@ -25,7 +24,7 @@ USUAL = 0.7
 
 
 @dataclass(frozen=True, kw_only=True)
-class Noisy(TokenEnv):
+class Noisy(TextEnv):
     """A hidden chain, filtered exactly by who reckons with substitutes: eta is how much that forgives."""
 
     vocabulary: int = 16
@@ -80,14 +79,3 @@ class Noisy(TokenEnv):
             diameter=(1.0,) * self.runs,
             note="the ratio of likelihoods times the mixing of the chain; at eta = 1 the mixing alone, 0.8",
         )
-
-    def draw(
-        self,
-        state: np.ndarray,
-        size: tuple[int, int],
-        ghost: np.ndarray | None = None,
-        colour: str | None = None,
-        kl: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """The texts; see `Env.draw`."""
-        return written(self, state, size, ghost, colour, kl)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
     from .core.settings import Values, as_tuple, require
     from .core.streams import Streams, white
     from .core.tokens import TokenEnv, apart, zero_or_one
-    from .envs._language import Language
+    from .envs._language import Language, TextEnv
     from .fit.fitting import load_policy
     from .fit.training import Training
     from .jobs.matched import matched
@@ -74,7 +74,7 @@ _HOMES = {
     "core.settings": "Values as_tuple require",
     "core.streams": "Streams white",
     "core.tokens": "TokenEnv apart zero_or_one",
-    "envs._language": "Language",
+    "envs._language": "Language TextEnv",
     "fit.fitting": "load_policy",
     "fit.training": "Training",
     "jobs.store": "open",

@@ -794,3 +794,18 @@ def test_a_step_that_is_not_as_declared_is_a_sentence(shown, paid, sentence):
 
     with pytest.raises(ValueError, match=sentence):
         il.compare(il.make(Broken, horizon=4), brake, episodes=2)
+
+
+@pytest.mark.parametrize("kind", ["RandomState", "MT19937", "PCG64"])
+def test_generators_that_stand_at_one_place_in_other_numbers_are_told_apart(kind):
+    """The place in a long array alone would not do: it is the same after as many draws."""
+    from il_bench.borders.generators import place
+
+    def world(seed):
+        copy = gymnasium.Env()
+        bits = getattr(np.random, kind)(seed)
+        copy.chance = bits if kind == "RandomState" else np.random.Generator(bits)
+        return copy
+
+    assert place(world(0)) == place(world(0))
+    assert place(world(0)) != place(world(1))

@@ -35,11 +35,8 @@ from ..fit.unrolling import (
     outputs_of,
     scaling_of,
 )
-from ._gru_engine import Unroll
+from ._gru_engine import GATES, Unroll
 from ._gru_gains import Gains, gains
-
-GATES = 3
-"""Reset, update, and the new content."""
 
 State: TypeAlias = torch.Tensor
 """What is remembered, (R, B, H)."""
