@@ -127,3 +127,8 @@ class Holder:
 def test_defaults_are_multiplied_and_what_is_within_is_built_of_its_own():
     assert build(Holder, {"count": Times(4)}).count == 12
     assert build(Holder, {"count": 5, "inner": "nonsense"}).inner == il.Training()
+
+
+@pytest.mark.parametrize("learner", il.LEARNERS)
+def test_nets_that_a_learner_lists_are_nets_that_there_are(learner):
+    assert set(getattr(il.LEARNERS[learner], "nets", ())) <= set(il.NETS)

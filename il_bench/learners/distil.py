@@ -10,8 +10,8 @@ matters depends on the language (`--forced 0` leaves it out).
 
 By default the divergence is the one between the two. The forward one pulls with all its force, p - o, wherever the
 student is altogether wrong, which right after a short clone is much of what it writes, and unlearns on the way what was
-nearly right; the one between them hardly pulls there. On `clock` and `keyed` it ends at the oracle's own cost, where the
-forward one ends above it or far above (benchmarks/NOTES.md).
+nearly right; the one between them hardly pulls there. On `clock` it ends at the oracle's own cost, on `keyed` too along texts
+that are no longer than those learned from; the forward one ends above it or far above (benchmarks/NOTES.md).
 """
 
 from __future__ import annotations

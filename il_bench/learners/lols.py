@@ -49,7 +49,7 @@ class LOLS:
     """How the costs become a policy."""
 
     actions: ClassVar[str] = "Discrete"
-    nets: ClassVar[tuple[str, ...]] = ("table", "table-per-step", "mlp")
+    nets: ClassVar[tuple[str, ...]] = ("table", "table_per_step", "mlp")
     """Those whose policies remember nothing but the step: what they go on with costs what can be computed."""
 
     def __post_init__(self) -> None:
