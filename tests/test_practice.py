@@ -57,10 +57,12 @@ def test_a_foreign_environment_is_practised_in_too(name):
 def test_numbers_of_a_vocabulary_are_refused_in_a_sentence(name):
     """stable-baselines3 reads them one-hot, our networks as numbers: that ended in a traceback."""
     env = tiny("clock", horizon=6)
+    log = Log()
     with pytest.raises(
         ValueError, match="practice: expected observations in a Box, got numbers of"
     ):
-        learners()[name].learn(env, il.expert(env))
+        learners()[name].learn(env, il.expert(env), None, log)
+    assert log.asked == 0, "before any work"
 
 
 def trainings():

@@ -19,6 +19,7 @@ from ..core.env import Env
 from ..core.ids import vocabulary
 from ..core.policy import Log, Policy
 from ..core.settings import require
+from ..core.streams import Streams
 from ..core.threads import few_threads
 from ..fit.course import Course
 from ..fit.fitting import joined
@@ -149,15 +150,20 @@ class Student:
                 close()
 
 
-def enrolled(course: Course, enrol: Callable[[int, int], Student]) -> list[Student]:
-    """One student for each run, made of the run's number and a seed of its own, as stable-baselines3 takes it.
+def begun(env: Env, expert: Any, streams: Streams | None, log: Log | None) -> Course:
+    """The course of a learner that practises; see `Course.begun`.
 
     Raises:
         ValueError: for observations that are numbers of a vocabulary, which no network of ours reads as theirs does.
     """
-    is_box = not vocabulary(course.env.observation_space)
+    is_box = not vocabulary(env.observation_space)
     wanted = "expected observations in a Box, got numbers of a vocabulary"
     require(is_box, f"practice: {wanted}; use reinforce, or another who does not practise")
+    return Course.begun(env, expert, streams, log)
+
+
+def enrolled(course: Course, enrol: Callable[[int, int], Student]) -> list[Student]:
+    """One student for each run, made of the run's number and a seed of its own, as stable-baselines3 takes it."""
     streams = course.streams.fork("practice")
     seeds = streams.integers("stable-baselines3", 2**31).tolist()
     return [enrol(run, seed) for run, seed in enumerate(seeds)]

@@ -20,12 +20,11 @@ from ..borders import resolve
 from ..borders.contest import Contest
 from ..borders.discriminator import Book, Eye, Judge, tower
 from ..borders.sb3_chance import Chance
-from ..borders.sb3_practice import Step
+from ..borders.sb3_practice import Step, begun
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import require_counts
 from ..core.streams import Streams
-from ..fit.course import Course
 from ..fit.transitions import Transitions, demonstrated
 
 
@@ -54,7 +53,7 @@ class AIRL:
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The expert drives once; then the learner does, by chance, paid by the reward so far."""
-        course = Course.begun(env, resolve.expert(env, expert), streams, log)
+        course = begun(env, resolve.expert(env, expert), streams, log)
         shown = demonstrated(course, self.episodes)
 
         def open_trial(run: int, seed: int) -> _Trial:

@@ -24,7 +24,7 @@ from ..borders import resolve
 from ..borders.sb3_engines import EAGER, Engine, engine_of, hold, tie
 from ..borders.sb3_policies import to_sb3
 from ..borders.sb3_ppo import Practice
-from ..borders.sb3_practice import Step, Student, enrolled, practised
+from ..borders.sb3_practice import Step, Student, begun, enrolled, practised
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.registry import name_of
@@ -94,7 +94,7 @@ class FineTune:
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The expert drives once; then the actor does, by chance, paid by the environment."""
-        course = Course.begun(env, expert, streams, log)
+        course = begun(env, expert, streams, log)
         clone = self._clone(course)
         engine = self._engine(clone.kind)
         students = self._students(course, clone, engine)

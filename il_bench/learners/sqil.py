@@ -18,12 +18,11 @@ from typing import Any, ClassVar, Literal
 from gymnasium import spaces
 
 from ..borders import resolve
-from ..borders.sb3_practice import Step, Student, enrolled, practised
+from ..borders.sb3_practice import Step, Student, begun, enrolled, practised
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import require, require_choice, require_counts
 from ..core.streams import Streams
-from ..fit.course import Course
 from ..fit.training import require_positive
 from ..fit.transitions import Transitions, demonstrated
 
@@ -87,7 +86,7 @@ class SQIL:
     ) -> Policy:
         """See `Learner.learn`. The expert drives once; then the learner does, by chance, paid for what the expert did."""
         engine = self._engine(env)
-        course = Course.begun(env, resolve.expert(env, expert), streams, log)
+        course = begun(env, resolve.expert(env, expert), streams, log)
         shown = demonstrated(course, self.episodes)
 
         def enrol(run: int, seed: int) -> Student:
