@@ -45,7 +45,7 @@ TASKS = {
 DEAR = {"letters": ("bc",)}
 """Who learns the tasks of 325 machines; those of three machines everybody does."""
 
-REFUSAL = r"\w+: expected (Box actions|Discrete actions|net \w+|a text|an expert that).*; use "
+REFUSAL = r"\w+: expected (Box actions|Discrete actions|net \w+|observations in a Box|a text|an expert that).*; use "
 """How a learner says that it is not for such actions, or for such a net: contract enough for that task."""
 
 
