@@ -1,103 +1,220 @@
-"""BC and DAgger on MuJoCo's Hopper and Walker2d, beside an expert that stable-baselines3 trained, by label budget.
+"""BC and DAgger on MuJoCo's Hopper, Walker2d and HalfCheetah: when is cloning lost where DAgger holds?
 
-Needs the extra: pip install -e ".[mujoco]". The experts are read from runs/experts/ENV.zip, whose author is trusted, and
-trained there where they are absent, a quarter of an hour each. It is not called mujoco.py, which would hide the package of
-that name.
+    git clone --depth 1 https://github.com/DLR-RM/rl-trained-agents runs/rl-trained-agents
+    pip install -e ".[mujoco]" sb3-contrib && python benchmarks/locomotion.py
+
+Three things vary: how the expert was trained (on-policy within a trust region, or off-policy for reward and entropy), how
+much its starts vary (Gymnasium's reset_noise_scale, 5e-3 by default), and how long the learner drives at a time. BC has as
+many labels in each run as DAgger took there, and as many updates. Experts are published ones of the RL Zoo (Raffin 2020),
+trained in the older tasks of the same names, v3, whose authors are trusted: opening a zip runs what is serialised in it.
+About two hours on one core, shared among as many processes as there are cores. The file is not called mujoco.py, which
+would hide the package of that name.
 """
 
 from __future__ import annotations
 
-import sys
+import itertools
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from claims import Claim
+from claims import Claim, goal
 from joblib import Parallel, delayed
 from publish import publish, table
 
 import il_bench as il
-from il_bench.borders.sb3_training import Recipe, train
-from il_bench.stats.intervals import interval
+from il_bench.stats.intervals import Interval, interval
 
-ENVS, EXPERTS = ("Hopper-v5", "Walker2d-v5"), Path("runs") / "experts"
-ROUNDS, SEEDS, ROLLOUTS = (2, 5, 10, 20), 6, 10
+ZOO = Path("runs") / "rl-trained-agents"
+EXPERTS = (
+    ("Hopper", "TRPO"),
+    ("Hopper", "TQC"),
+    ("Walker2d", "SAC"),
+    ("Walker2d", "TQC"),
+    ("HalfCheetah", "SAC"),
+)
+"""Tasks, and how their experts were trained: on-policy (TRPO), or off-policy for reward and entropy."""
+VARIED, FIXED = 5e-3, 0.0
+"""How much starts vary: as Gymnasium has it, or not at all."""
+WHOLE, SHORT = 1000, 100
+"""Steps after which an episode of the learner's ends while it learns; all are judged over whole ones."""
+ROUNDS = 10, 60
+SEEDS, ROLLOUTS = 6, 10
 TRAINING = il.Training(hidden=(64, 64), updates=20_000, batch=256, normalise="zscore")
-STEPS = 1_000_000
-"""Of PPO, for an expert."""
-GOALS = 0.40, 0.85
+LOST, HELD = 0.40, 0.85
 """Parts of the expert's return: BC below the first, DAgger above the second."""
 
 
-def main() -> None:
-    """The environments named on the command line, or both; the result is published only where both are measured."""
-    names = tuple(sys.argv[1:]) or ENVS
-    tasks = [delayed(rows_of)(name) for name in names]
-    outcome = dict(zip(names, Parallel(len(names))(tasks), strict=True))
-    header = ["environment", "expert's return", "labels", "BC, part of it", "DAgger, part of it"]
-    cells = [[name, *row["cells"]] for name, rows in outcome.items() for row in rows]
-    lines = table(header, cells)
-    sentences = claims(outcome)
-    if set(names) != set(ENVS):
-        print(lines, *sentences, sep="\n\n")
-        return
-    caption = f"Medians over {SEEDS} seeds of {ROLLOUTS} rollouts."
-    publish("locomotion", sentences, lines, caption, cells=cells, seeds=SEEDS, rollouts=ROLLOUTS)
+@dataclass(frozen=True)
+class Condition:
+    """Under which both are taught.
+
+    Attributes:
+        env: the task, version 5 of Gymnasium's.
+        by: how its expert was trained.
+        spread: of the starts.
+        horizon: of the learner's episodes while it learns.
+        rounds: of DAgger, an episode each.
+    """
+
+    env: str
+    by: str
+    spread: float
+    horizon: int
+    rounds: int
+
+    def __str__(self) -> str:
+        starts = f"starts within {self.spread:g}" if self.spread else "one start"
+        ends = f", rounds of {self.horizon} steps" if self.horizon < WHOLE else ""
+        return f"{self.env} by {self.by}, {starts}{ends}"
 
 
-def rows_of(name: str) -> list[dict[str, Any]]:
-    """One environment's rows, a label budget each; its own process, one thread."""
+@dataclass(frozen=True)
+class Cell:
+    """What came of it.
+
+    Attributes:
+        under: the condition.
+        best: the expert's return, the median over runs.
+        labels: that a run took, the median.
+        bc, dagger: what each reaches of the expert's return.
+        more: DAgger's part less BC's, by run.
+    """
+
+    under: Condition
+    best: float
+    labels: float
+    bc: Interval
+    dagger: Interval
+    more: Interval
+
+    @property
+    def gap(self) -> bool:
+        """Whether BC is lost where DAgger holds, by their medians."""
+        return self.bc.value < LOST and self.dagger.value > HELD
+
+    @property
+    def sure(self) -> bool:
+        """Whether it is so beyond both intervals."""
+        return self.bc.high < LOST and self.dagger.low > HELD
+
+    def __str__(self) -> str:
+        return f"{self.under} ({self.labels:,.0f} labels)"
+
+    def row(self) -> list[str]:
+        """Its line of the table."""
+        under = self.under
+        best, labels = f"{self.best:,.0f}", f"{self.labels:,.0f}"
+        cells = [under.env, under.by, f"{under.spread:g}", str(under.horizon), best, labels]
+        return [*cells, *map(str, (self.bc, self.dagger, self.more))]
+
+
+def conditions() -> list[Condition]:
+    """All that are compared, the longest first."""
+    ways = (*itertools.product((VARIED, FIXED), (WHOLE,)), (VARIED, SHORT))
+    every = itertools.product(EXPERTS, ways, ROUNDS)
+    listed = [Condition(*expert, *way, rounds) for expert, way, rounds in every]
+    return sorted(listed, key=lambda one: -one.rounds * one.horizon)
+
+
+def measured(under: Condition) -> Cell:
+    """Teach both, and drive both, and the expert, through whole episodes from the same starts."""
     torch.set_num_threads(1)
-    return [measured(name, rounds) for rounds in ROUNDS]
-
-
-def expert_zip(name: str) -> Path:
-    """The zip of an environment's expert, trained where there is none."""
-    path = EXPERTS / f"{name}.zip"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        train(Recipe(env=name, out=path, algo="ppo", steps=STEPS, evaluations=40))
-    return path
-
-
-def measured(name: str, rounds: int) -> dict[str, Any]:
-    """DAgger with so many rounds of one episode, and BC on as many of the expert's labels and the same updates."""
-    env = il.make(name, seeds=SEEDS)
-    expert = il.expert(env, f"sb3:{expert_zip(name)}", trust=True)
-    dagger = il.DAgger(rounds=rounds, episodes=1, training=TRAINING).learn(env, expert)
-    labels = tuple(float(count) for count in dagger.log.labels)
-    bc = il.BC(labels=labels, training=TRAINING).learn(env, expert)
+    env, expert = _task(under, WHOLE)
+    stage, teacher = _task(under, under.horizon)
+    dagger = il.DAgger(rounds=under.rounds, episodes=1, training=TRAINING).learn(stage, teacher)
+    labels = np.asarray(dagger.log.labels, dtype=float)
+    bc = il.BC(labels=tuple(labels), training=TRAINING).learn(stage, teacher)
     record = il.compare(env, expert, episodes=ROLLOUTS, bc=bc, dagger=dagger)
-    experts = record.returns(0)
-    parts = {
-        who: interval(record.returns(k) / experts) for k, who in enumerate(("bc", "dagger"), 1)
-    }
-    each = record.arrays["reward"][0].sum(-1)
-    best = f"{each.mean():,.0f} ± {each.std():,.0f}"
-    cells = [best, f"{np.median(labels):,.0f}", *map(str, parts.values())]
-    print(name, rounds, *cells, flush=True)
-    return {**parts, "cells": cells}
+    best = record.returns(0)
+    parts = [record.returns(who) / best for who in (1, 2)]
+    reached = [interval(values) for values in (*parts, parts[1] - parts[0])]
+    cell = Cell(under, float(np.median(best)), float(np.median(labels)), *reached)
+    print(*cell.row(), flush=True)
+    return cell
 
 
-def claims(results: dict[str, list[dict[str, Any]]]) -> list[Claim]:
-    """Where the goals are met, and where they are not."""
-    return [claim(name, rows) for name, rows in results.items()]
+def _task(under: Condition, horizon: int) -> tuple[il.Env, il.Expert]:
+    """The environment with episodes of so many steps, and its expert."""
+    name = f"{under.env}-v5"
+    env = il.make(name, seeds=SEEDS, reset_noise_scale=under.spread, horizon=horizon)
+    algorithm = under.by.lower()
+    file = ZOO / algorithm / f"{under.env}-v3_1" / f"{under.env}-v3.zip"
+    return env, il.expert(env, f"sb3:{algorithm}:{file}", trust=True)
 
 
-def claim(name: str, rows: list[dict[str, Any]]) -> Claim:
-    """That some budget loses BC and not DAgger, beyond both intervals."""
-    low, high = GOALS
-    met = [row["cells"][1] for row in rows if row["bc"].high < low and row["dagger"].low > high]
-    parts = [rows[k][who].value for who in ("bc", "dagger") for k in (0, -1)]
-    fewest, most, least, largest = (f"{part:.0%}" for part in parts)
+def claims(cells: list[Cell]) -> list[Claim]:
+    """Where the gap is, and what it takes."""
+    names = dict.fromkeys(cell.under.env for cell in cells)
+    gaps = [_gap(name, [cell for cell in cells if cell.under.env == name]) for name in names]
+    lessons = [_lesson(*expert, spread, cells) for expert in EXPERTS for spread in (VARIED, FIXED)]
+    return [*gaps, *lessons]
+
+
+def _gap(name: str, own: list[Cell]) -> Claim:
+    """Whether one environment shows it, and under which conditions."""
+    shown = [cell for cell in own if cell.gap]
+    sure = [cell for cell in shown if cell.sure]
     words = (
-        f"{name}: BC reaches {fewest} of the expert's return with the fewest labels and {most} with "
-        f"the most, DAgger {least} and {largest} (goals: BC below {low:.0%} where DAgger is above "
-        f"{high:.0%}, intervals too)"
+        f"{name}: BC is below {LOST:.0%} of the expert's return where DAgger is above {HELD:.0%} under "
+        f"{len(shown)} of {len(own)} conditions by the medians ({_listed(shown)}), and beyond the intervals under "
+        f"{len(sure)} ({_listed(sure)})"
     )
-    where = f"{words}; both are reached at {' and '.join(met)} labels."
-    return Claim(where, bool(met), f"{words}; no budget here reaches both.")
+    return goal(words, bool(sure))
+
+
+def _listed(cells: list[Cell]) -> str:
+    """Their names."""
+    return "; ".join(map(str, cells)) or "none"
+
+
+def _lesson(env: str, by: str, spread: float, cells: list[Cell]) -> Claim:
+    """What more labels teach a clone, and DAgger."""
+    wanted = (env, by, spread, WHOLE)
+    own = [cell for cell in cells if _way(cell.under) == wanted]
+    few, many = sorted(own, key=lambda cell: cell.under.rounds)
+    bc, dagger = (
+        f"{one.value:.2g} to {other.value:.2g}"
+        for one, other in ((few.bc, many.bc), (few.dagger, many.dagger))
+    )
+    counts = f"{few.labels:,.0f} to {many.labels:,.0f}"
+    return Claim(f"{few.under}: from {counts} labels BC goes from {bc}, DAgger from {dagger}.")
+
+
+def _way(under: Condition) -> tuple[str, str, float, int]:
+    """A condition, whatever its rounds."""
+    return under.env, under.by, under.spread, under.horizon
+
+
+def main() -> None:
+    """All conditions, on as many processes as there are cores."""
+    if not ZOO.is_dir():
+        raise SystemExit(
+            f"locomotion: expected experts in {ZOO}, and it is not there; this file's head says whence they come"
+        )
+    every = Parallel(-1)(delayed(measured)(under) for under in conditions())
+    cells = sorted(every, key=lambda cell: _place(cell.under))
+    header = [
+        "environment",
+        "expert by",
+        "starts vary by",
+        "steps of an episode in class",
+        "expert's return",
+        "labels",
+        "BC, part of it",
+        "DAgger, part of it",
+        "DAgger less BC, by run",
+    ]
+    caption = f"Medians over {SEEDS} seeds of {ROLLOUTS} rollouts of {WHOLE} steps, with 95 % intervals; equal labels by run."
+    lines = table(header, [cell.row() for cell in cells])
+    publish("locomotion", claims(cells), lines, caption, cells=[cell.row() for cell in cells])
+
+
+def _place(under: Condition) -> tuple[int, float, int, int]:
+    """Where in the table a condition stands."""
+    who = EXPERTS.index((under.env, under.by))
+    return who, -under.spread, -under.horizon, under.rounds
 
 
 if __name__ == "__main__":

@@ -206,8 +206,14 @@ CHAPTERS = (
             Saying(
                 "Fine-tuning from a clone spares reinforcement learning most of its way.",
                 "finetuning",
-                ("90 % of the way takes", "critic not warmed up"),
+                ("PPO: 90 % of the way", "SAC: 90 % of the way", "PPO, critic not warmed up"),
                 "so, half of its steps; a critic that warms up first keeps it from falling",
+            ),
+            Saying(
+                "Reinforcement learning forgets the clone that it begins from.",
+                "finetuning",
+                ("SAC, no leash", "SAC, neither"),
+                "so of SAC: a quarter of the way without a leash, nearly all with a cold critic too",
             ),
         ),
     ),

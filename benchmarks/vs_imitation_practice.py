@@ -1,12 +1,12 @@
 """GAIL and SQIL here and in the library `imitation`, at equal environment steps: what they reach, and what they cost.
 
-    python benchmarks/vs_imitation_practice.py [--peer FOLDER]   # the peer's environment, see vs_imitation.py
+    python benchmarks/vs_imitation_practice.py [--peer FOLDER] [--jobs N]   # the peer's environment, see vs_imitation.py
 
 CartPole-v1 from 10 episodes of one expert, the same for both sides. Both practise by stable-baselines3, with the same settings
 of PPO and DQN and as many steps, each side with its own release of it (2.9 here, 2.2 there); judges have the same widths,
 rates and updates. "practice" is PPO on the task's own reward: what the engine costs alone, on each side. Density, which
 only the peer has, stands beside them. Processor time of one run on one thread, imports and a first small run outside. A
-seed takes about seven minutes of a core.
+seed takes about seven minutes of a core; --jobs shares seeds among processes.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ import os
 import subprocess
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
+import gymnasium
 import numpy as np
 import torch
 from claims import Claim, goal
+from joblib import Parallel, delayed
 from publish import RESULTS, publish, table
+from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.vec_env import DummyVecEnv
 from vs_imitation import peer_python
 
 import il_bench as il
@@ -40,6 +45,8 @@ STEPS = {"gail": 40_960, "sqil": 20_000}
 ENOUGH = 0.9
 """Of the expert's return."""
 OURS, THEIRS = "il_bench", "imitation"
+PEERS = "gail", "sqil", "density", "practice"
+"""What the peer runs."""
 
 
 class Outcome(NamedTuple):
@@ -101,18 +108,32 @@ def write_task(path: Path, env: il.Env) -> float:
 def ours(algorithm: str, seed: int) -> Outcome:
     """One run of ours."""
     env = il.make(TASK, seeds=(seed,))
+    expert = il.expert(env)
+    ways = {name: partial(learner.learn, env, expert) for name, learner in learners().items()}
+    ways["practice"] = partial(practised, seed)
     began = time.process_time()
-    policy = learners()[algorithm].learn(env, il.expert(env))
+    policy = ways[algorithm]()
     spent = time.process_time() - began
     streams = il.Streams(env.seeds).fork("judged")
     judged = rollout(env, by_policy(env, policy), streams, JUDGED)
     return Outcome(spent, float(judged.returns.mean()))
 
 
+def practised(seed: int) -> il.Policy:
+    """What the engine alone learns from the task's own reward."""
+    practice = learners()["gail"].contest.practice
+    world = DummyVecEnv([partial(gymnasium.make, TASK)] * practice.copies)
+    world.seed(seed)
+    model = practice.model("MlpPolicy", world, seed)
+    model.set_logger(Logger(None, []))
+    model.learn(practice.steps)
+    return il.from_sb3(model)
+
+
 def theirs(python: str, task: Path, algorithm: str, seed: int) -> Outcome:
     """One run of the peer's, in a process of its own."""
     script = HERE / "vs_imitation_practice_peer.py"
-    out = task.with_name("out.npz")
+    out = task.with_name(f"out{seed}.npz")
     command = [python, str(script), str(task), algorithm, str(seed), str(out)]
     surroundings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     ended = subprocess.run(command, env=surroundings, capture_output=True, text=True)
@@ -122,17 +143,16 @@ def theirs(python: str, task: Path, algorithm: str, seed: int) -> Outcome:
     return Outcome(float(arrays["spent"]), float(arrays["returns"].mean()))
 
 
-def measured(python: str, task: Path) -> Outcomes:
-    """All runs of both sides, in turn."""
-    outcomes: Outcomes = {}
-    for seed in range(SEEDS):
-        for algorithm in ("gail", "sqil"):
-            outcomes.setdefault((OURS, algorithm), []).append(ours(algorithm, seed))
-        for algorithm in ("gail", "sqil", "density", "practice"):
-            one = theirs(python, task, algorithm, seed)
-            outcomes.setdefault((THEIRS, algorithm), []).append(one)
-        print(f"seed {seed} of {SEEDS}", flush=True)
-    return outcomes
+def measured(python: str, task: Path, seed: int) -> dict[tuple[str, str], Outcome]:
+    """One seed of everything on both sides, in turn, in a process that has not learned before."""
+    torch.set_num_threads(1)
+    env = il.make(TASK)
+    small = il.GAIL(1, Contest(practice=il.Practice(steps=1024)))
+    small.learn(env, il.expert(env))
+    own = {(OURS, name): ours(name, seed) for name in (*learners(), "practice")}
+    others = {(THEIRS, name): theirs(python, task, name, seed) for name in PEERS}
+    print(f"seed {seed} of {SEEDS}", flush=True)
+    return own | others
 
 
 def claims(outcomes: Outcomes, best: float) -> list[Claim]:
@@ -174,15 +194,15 @@ def main() -> None:
     """Six seeds of each on both sides."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--peer", type=Path, default=RESULTS / "peer")
-    python = peer_python(parser.parse_args().peer.absolute())
-    torch.set_num_threads(1)
+    parser.add_argument("--jobs", type=int, default=1, help="seeds at a time, a process each")
+    asked = parser.parse_args()
+    python = peer_python(asked.peer.absolute())
     env = il.make(TASK)
     with tempfile.TemporaryDirectory() as folder:
         task = Path(folder) / "task.npz"
         best = write_task(task, env)
-        small = il.GAIL(1, Contest(practice=il.Practice(steps=1024)))
-        small.learn(env, il.expert(env))
-        outcomes = measured(python, task)
+        each = Parallel(asked.jobs)(delayed(measured)(python, task, seed) for seed in range(SEEDS))
+    outcomes: Outcomes = {key: [one[key] for one in each] for key in each[0]}
     rows = [
         line(side, name, runs, best)
         for (side, name), runs in sorted(outcomes.items(), key=by_learner)
