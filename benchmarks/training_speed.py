@@ -29,6 +29,8 @@ from il_bench.nets import _mlp_engine
 clock = time.thread_time
 """Of the one thread that computes: other processes' work is not counted."""
 RUNS, WIDTHS, BATCH = (1, 16, 64, 256), (32, 64, 256), 64
+NETS, MANY = ("mlp", "chunk", "mdn", "flow", "relu"), 64
+"""Nets that train alike, of two layers of so many units, and how many runs train side by side beside one."""
 INPUTS, ACTIONS, SAMPLES = 4, 1, 1200
 """Observations, actions and labels: those of the lane, six episodes."""
 
@@ -50,7 +52,7 @@ def seconds(work: Callable[[], object], least: float = 0.1, repeats: int = 5) ->
 
 
 def ceilings() -> dict[str, float]:
-    """What this machine can do in float32 on one core: large products and copies."""
+    """What this machine can do in float32 on one core: large products and copies, and NumPy's tanh."""
     size = 1024
     square = size, size
     a = numbers(square)
@@ -63,7 +65,14 @@ def ceilings() -> dict[str, float]:
     source = np.zeros(1 << 25, np.float32)
     copy = np.empty_like(source)
     bytes_moved = 2 * source.nbytes / seconds(lambda: np.copyto(copy, source))
-    return {"gflops": operations / 1e9, "gigabytes_per_second": bytes_moved / 1e9}
+    few = numbers((1 << 15,))
+    squashed = np.empty_like(few)
+    tanh = seconds(lambda: np.tanh(few, squashed)) / few.size
+    return {
+        "gflops": operations / 1e9,
+        "gigabytes_per_second": bytes_moved / 1e9,
+        "tanh_nanoseconds": 1e9 * tanh,
+    }
 
 
 def numbers(shape: tuple[int, ...]) -> np.ndarray:
@@ -136,18 +145,20 @@ class Enough(Exception):
     """A training has been watched for long enough."""
 
 
-def trained(runs: int, width: int, batch: int, spend: float = 2.0, fast: bool = True) -> float:
+def trained(
+    runs: int, width: int, batch: int, spend: float = 2.0, fast: bool = True, net: str = "mlp"
+) -> float:
     """Seconds for one update of one run: minibatches, gradient and optimiser.
 
     The median over the times from one report to the next; what comes before a block's first update is left out.
     """
-    training = Training(hidden=(width, width), batch=batch)
+    training = Training(net=net, hidden=(width, width), batch=batch)
     suits = _mlp_engine.suits
     stamps = [(0.0, clock())]
 
     def report(share: float, words: str) -> None:
         stamps.append((share, clock()))
-        if stamps[-1][1] - stamps[0][1] > spend:
+        if len(stamps) > 2 and stamps[-1][1] - stamps[0][1] > spend:
             raise Enough
 
     _mlp_engine.suits = suits if fast else lambda obs: False
@@ -207,6 +218,50 @@ def results() -> list[dict[str, Any]]:
     return every
 
 
+def nets() -> list[dict[str, Any]]:
+    """Every net's time for an update of a run, alone and among others, and how many parameters it multiplies by."""
+    return [
+        {
+            "net": net,
+            "parameters": parameters(net),
+            "one": 1e6 * trained(1, MANY, BATCH, net=net),
+            "many": 1e6 * trained(MANY, MANY, BATCH, net=net),
+        }
+        for net in NETS
+    ]
+
+
+def parameters(net: str) -> int:
+    """Of one run's layers: what a sample costs is in proportion to them."""
+    brief = Training(net=net, hidden=(MANY, MANY), batch=BATCH, updates=1)
+    policy = fit(samples(1), brief, Plain(), Streams(range(1)), Log())
+    return sum(array.numel() for name, array in policy.arrays().items() if "layer" in name)
+
+
+def of_nets(each: list[dict[str, Any]]) -> list[Claim]:
+    """Whether other nets keep up with the fast engine."""
+    engine, *others = [one["many"] / one["parameters"] for one in each]
+    slowest = max(others) / engine
+    worst = min(one["one"] / one["many"] for one in each)
+    beside = f"Among {MANY} runs a net's update takes at most {slowest:.2g} times the engine's for each parameter (goal: 3)"
+    together = f"{MANY} of them side by side are at worst {worst:.2g} times as fast as one after the other (goal: 1)"
+    return [goal(beside, slowest <= 3), goal(together, worst >= 0.995)]
+
+
+def net_cells(one: dict[str, Any], engine: dict[str, Any]) -> list[str]:
+    """A net's line."""
+    times = one["many"] / engine["many"] * engine["parameters"] / one["parameters"]
+    faster = one["one"] / one["many"]
+    return [
+        one["net"],
+        f"{one['parameters']:,}",
+        f"{one['one']:.3g}",
+        f"{one['many']:.3g}",
+        f"{faster:.2g}",
+        f"{times:.2g}",
+    ]
+
+
 def claims(
     rows: list[dict[str, Any]], small: dict[str, Any], machine: dict[str, float]
 ) -> list[Claim]:
@@ -223,13 +278,15 @@ def claims(
         f"Side by side is at worst {worst:.2f} times as fast as one run after the other (goal: 1, "
         "to two digits)"
     )
+    squashing = 2 * usual["hidden"] * usual["batch"] * machine["tanh_nanoseconds"] / 1e3
     return [
         goal(many, times <= 2),
         goal(single, small["ours"] <= 100),
         goal(beside, worst >= 0.995),
         Claim(
             f"The core multiplies large matrices at {machine['gflops']:.0f} GFLOP/s and copies "
-            f"{machine['gigabytes_per_second']:.0f} GB/s."
+            f"{machine['gigabytes_per_second']:.0f} GB/s. NumPy's tanh takes {machine['tanh_nanoseconds']:.2g} ns, "
+            f"which is {squashing:.3g} µs of an update of 2 x 64."
         ),
     ]
 
@@ -263,12 +320,26 @@ def main() -> None:
         "autograd, same runs",
         "torch.nn loop, one run",
     ]
+    each = nets()
+    net_header = [
+        "net",
+        "parameters",
+        "µs, one run",
+        f"µs, a run among {MANY}",
+        "one after the other",
+        "for each parameter, of the mlp's",
+    ]
+    tables = [
+        table(header, [cells(one) for one in rows]),
+        table(net_header, [net_cells(one, each[0]) for one in each]),
+    ]
     publish(
         "training_speed",
-        claims(rows, small, machine),
-        table(header, [cells(one) for one in rows]),
+        [*claims(rows, small, machine), *of_nets(each)],
+        "\n\n".join(tables),
         f"One thread, batch {BATCH}; processor time, in brackets as a multiple of the third column.",
         microseconds=rows,
+        nets=each,
         one_small_run=small,
         machine_can=machine,
     )

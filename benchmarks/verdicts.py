@@ -115,6 +115,18 @@ CHAPTERS = (
                 ("Where the error is not random", "In a plane that turns"),
                 "so, to rounding; but which regime depends on how errors line up, not on alpha alone",
             ),
+            Saying(
+                "Fine-tuning from a clone spares reinforcement learning most of its way.",
+                "finetuning",
+                ("PPO: 90 % of the way", "SAC: 90 % of the way", "PPO, critic not warmed up"),
+                "so, half of its steps; a critic that warms up first keeps it from falling",
+            ),
+            Saying(
+                "Reinforcement learning forgets the clone that it begins from.",
+                "finetuning",
+                ("SAC, no leash", "SAC, neither"),
+                "so of SAC: a quarter of the way without a leash, nearly all with a cold critic too",
+            ),
         ),
     ),
     Chapter(
@@ -202,18 +214,6 @@ CHAPTERS = (
                 "curricula",
                 ("those of scheduled sampling cost", "What scheduled sampling unlearns"),
                 "it helps where the next symbol is a matter of time; where it depends on what was written it ruins the model",
-            ),
-            Saying(
-                "Fine-tuning from a clone spares reinforcement learning most of its way.",
-                "finetuning",
-                ("PPO: 90 % of the way", "SAC: 90 % of the way", "PPO, critic not warmed up"),
-                "so, half of its steps; a critic that warms up first keeps it from falling",
-            ),
-            Saying(
-                "Reinforcement learning forgets the clone that it begins from.",
-                "finetuning",
-                ("SAC, no leash", "SAC, neither"),
-                "so of SAC: a quarter of the way without a leash, nearly all with a cold critic too",
             ),
         ),
     ),

@@ -456,6 +456,9 @@ def test_settings_of_an_id_are_handed_to_gymnasium():
     assert il.load("kept").env.g == 1.0
     with pytest.raises(TypeError, match=r"Pendulum-v1: it cannot be made with {'gg': 1} \(.*'gg'"):
         pendulum(gg=1)
+    limit = "Pendulum-v1: expected horizon=50, got max_episode_steps=50; the end of time is counted"
+    with pytest.raises(ValueError, match=limit):
+        pendulum(max_episode_steps=50)
     with pytest.raises(
         TypeError, match="its setting 'reward' would hide an environment's own reward"
     ):

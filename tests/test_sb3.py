@@ -409,7 +409,10 @@ def test_a_module_s_id_is_trained_as_gymnasium_spells_it(capsys):
     del gymnasium.registry["TestDesk-v0"]
 
 
-def test_training_leaves_a_zip_with_its_statistics_and_overwrites_nothing(capsys, brief):
+def test_training_leaves_a_zip_with_its_statistics_and_overwrites_nothing(
+    capsys, brief, monkeypatch
+):
+    monkeypatch.setenv("SB3_LOGDIR", "logs")  # where its own logger would make a folder
     trained("--out", "one.zip")
     said = capsys.readouterr().out
     assert "over 2 episodes; wrote one.zip and one.vecnormalize.pkl, which scales its obs" in said

@@ -77,6 +77,9 @@ class Origin:
             kind = type(copy).__name__
             require(right, f"{self.name}: expected it to return a gymnasium.Env, got {kind}")
             return copy
+        limit = settings.get("max_episode_steps")
+        said = f"{self.name}: expected horizon={limit}, got max_episode_steps={limit}"
+        require(limit is None, f"{said}; the end of time is counted here, for both twins")
         free: dict[str, Any] = {"max_episode_steps": -1, "disable_env_checker": True}
         copy = gymnasium.make(self.thing, **free, **settings)
         # That wrapper only asks at every step whether there was a reset.

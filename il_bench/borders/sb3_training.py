@@ -111,6 +111,7 @@ def _algorithm(recipe: Recipe, stage: Any) -> Any:
 
 def _beginner(kind: Any, stage: Any, recipe: Recipe) -> Zip:
     """An untrained model, and the statistics that its observations are normalised by as it learns."""
+    from stable_baselines3.common.logger import Logger
     from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
     normalises = kind.__name__ in ("PPO", "A2C")
@@ -123,6 +124,8 @@ def _beginner(kind: Any, stage: Any, recipe: Recipe) -> Zip:
     except AssertionError as error:  # how stable-baselines3 refuses an action space
         reason = " ".join(str(error).split())
         raise ValueError(f"{kind.__name__}: {reason}; choose another --algo") from None
+    # Its own would leave an empty folder among the temporary files, a new one each time.
+    model.set_logger(Logger(None, []))
     return Zip(recipe.env, model, world if normalises else None)
 
 

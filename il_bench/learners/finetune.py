@@ -73,8 +73,9 @@ class FineTune:
 
     @property
     def own_updates(self) -> int:
-        """Gradient updates of practice, besides those of the clone."""
-        return self._updates(self._engine(name_of(self.training.net)))
+        """Gradient updates of practice, besides those of the clone; of a file's, by what the file holds."""
+        net = load_policy(self.clone).kind if self.clone else name_of(self.training.net)
+        return self._updates(self._engine(net))
 
     def _updates(self, engine: Engine) -> int:
         """Those of an engine."""

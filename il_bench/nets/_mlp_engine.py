@@ -6,8 +6,9 @@ for tanh networks on the CPU, where it takes a third of the time for 64 runs and
 * A layer is one matrix (in + 1, out) whose last row is the bias, and every activation carries a one in its last column:
   bias and its gradient cost no call of their own.
 * All calls are prepared once and take their operands from, and leave their results in, the same buffers.
-* NumPy's tanh takes a seventh of torch's time, and its matmul calls the library run by run, so that a run's numbers
-  cannot depend on how many runs there are; all other operations are single, exactly rounded ones.
+* NumPy's tanh takes a seventh of torch's time (with AVX-512; with AVX2 alone about as long), and its matmul calls the
+  library run by run, so that a run's numbers cannot depend on how many runs there are; all other operations are single,
+  exactly rounded ones.
 
 What else was tried stands in `benchmarks/NOTES.md`.
 """
