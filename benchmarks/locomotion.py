@@ -170,7 +170,7 @@ def _listed(cells: list[Cell]) -> str:
 
 
 def _lesson(env: str, by: str, spread: float, cells: list[Cell]) -> Claim:
-    """What more labels teach a clone, and DAgger."""
+    """What more labels teach a clone, and DAgger: from one start the expert's path is the same every time."""
     wanted = (env, by, spread, WHOLE)
     own = [cell for cell in cells if _way(cell.under) == wanted]
     few, many = sorted(own, key=lambda cell: cell.under.rounds)
@@ -179,7 +179,13 @@ def _lesson(env: str, by: str, spread: float, cells: list[Cell]) -> Claim:
         for one, other in ((few.bc, many.bc), (few.dagger, many.dagger))
     )
     counts = f"{few.labels:,.0f} to {many.labels:,.0f}"
-    return Claim(f"{few.under}: from {counts} labels BC goes from {bc}, DAgger from {dagger}.")
+    words = f"{few.under}: from {counts} labels BC goes from {bc}, DAgger from {dagger}"
+    if spread == VARIED:
+        return Claim(f"{words}.")
+    stays = f"{words}; BC stays below {LOST:.0%}, whatever it is shown."
+    return Claim(
+        stays, max(few.bc.high, many.bc.high) < LOST, f"{words}; BC is not sure to be lost."
+    )
 
 
 def _way(under: Condition) -> tuple[str, str, float, int]:

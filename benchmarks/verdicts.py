@@ -116,6 +116,16 @@ CHAPTERS = (
                 "so, to rounding; but which regime depends on how errors line up, not on alpha alone",
             ),
             Saying(
+                "Cloning fails on robots that walk, where DAgger works.",
+                "locomotion",
+                (
+                    "HalfCheetah: BC",
+                    "Walker2d by SAC, one start",
+                    "Walker2d by SAC, starts within 0.005: from",
+                ),
+                "so where starts do not vary and experts act at their limits; a varied start is coverage",
+            ),
+            Saying(
                 "Fine-tuning from a clone spares reinforcement learning most of its way.",
                 "finetuning",
                 ("PPO: 90 % of the way", "SAC: 90 % of the way", "PPO, critic not warmed up"),
