@@ -212,6 +212,28 @@ def test_a_foreign_id_is_an_environment():
     assert il.make("Pendulum-v1").horizon == 200
 
 
+@pytest.mark.parametrize("name", ["CartPole-v1", "Pendulum-v1"])
+def test_one_copy_that_steps_itself_shows_what_the_harness_sees(name):
+    quick, slow = (GymEnv(il.make(name, seeds=1, horizon=60)) for _ in range(2))
+    # Through the harness's own contract instead, transition, reward, endings.
+    object.__setattr__(slow.task, "step_itself", slow._advance)
+    chance = np.random.default_rng(0)
+    space = quick.action_space
+    discrete = isinstance(space, spaces.Discrete)
+    ends = 0
+    for first in range(3):
+        begun = [env.reset(seed=0 if first == 0 else None)[0] for env in (quick, slow)]
+        np.testing.assert_array_equal(*begun)
+        for _ in range(62):  # beyond the end too, where a copy stands still and pays nothing
+            action = int(chance.integers(2)) if discrete else chance.uniform(-2, 2, 1)
+            one, other = (env.step(action) for env in (quick, slow))
+            np.testing.assert_array_equal(one[0], other[0])
+            np.testing.assert_array_equal(one[4]["state"], other[4]["state"])
+            assert one[1:4] == other[1:4]
+            ends += one[2]
+    assert (ends > 0) == discrete
+
+
 def test_a_foreign_rollout_is_gymnasiums_own():
     env = pendulum()
     seen = rollout(env, by_expert(env, il.expert(env)), Streams((0,)), 2)

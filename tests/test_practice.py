@@ -10,6 +10,9 @@ import torch
 from conftest import SMALL, learners, tiny
 
 import il_bench as il
+from il_bench.borders.gymnasium_out import GymEnv
+from il_bench.borders.sb3_practice import Stage
+from il_bench.borders.sb3_world import World
 from il_bench.core.policy import Log
 
 PRACTISING = [name for name, cls in il.LEARNERS.items() if getattr(cls, "one_by_one", False)]
@@ -51,6 +54,33 @@ def test_a_foreign_environment_is_practised_in_too(name):
     alone = learners()[name].learn(env[1], il.expert(env[1]))
     for key, array in many.arrays().items():
         assert torch.equal(array[1:2], alone.arrays()[key]), key
+
+
+def test_what_all_copies_did_is_paid_at_once_and_an_end_is_no_beginning():
+    seen = []
+
+    def pay(steps, rewards):
+        seen.append((steps, rewards))
+        return np.arange(len(rewards), dtype=np.float32)
+
+    stages = [Stage(GymEnv(il.make("CartPole-v1", seeds=1, horizon=12))) for _ in range(2)]
+    world = World(stages, pay)
+    world.seed(0)
+    before = world.reset()
+    for step in range(40):
+        shown, paid, dones, _ = world.step(np.array([0, step % 2]))  # the first one falls
+        assert paid.tolist() == [0, 1]
+        steps, rewards = seen[-1]
+        assert rewards.tolist() == [1, 1]
+        np.testing.assert_array_equal(steps.action, [[0], [step % 2]])
+        np.testing.assert_array_equal(steps.following[~dones], shown[~dones])
+        assert not (steps.following[dones] == shown[dones]).all(-1).any()
+        assert not steps.over[~dones].any()
+        np.testing.assert_array_equal(steps.obs, before)
+        before = shown
+    assert sum(steps.over for steps, _ in seen).tolist() == [stages[0].falls, 0]
+    assert stages[0].falls > 0 < stages[1].episodes
+    assert [stage.steps for stage in stages] == [40, 40]
 
 
 @pytest.mark.parametrize("name", PRACTISING)

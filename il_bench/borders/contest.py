@@ -6,19 +6,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+
 from ..core.policy import Policy
 from ..core.settings import require_counts
 from ..fit.course import Course
+from ..fit.transitions import Transitions
 from .discriminator import Judging
 from .sb3_ppo import Practice
-from .sb3_practice import Step, Student, enrolled, practised
+from .sb3_practice import Student, enrolled, practised
 
 
 class Trial(Protocol):
     """One run's judge at work."""
 
-    def pay(self, step: Step) -> float:
-        """What a step of the student's is worth."""
+    def pay(self, steps: Transitions, rewards: np.ndarray) -> np.ndarray:
+        """What steps of the student's are worth (n,), whatever the environment pays (n,)."""
 
     def go_on(self, policy: Any) -> None:
         """Learn from what the student did since the last time; `policy` is stable-baselines3's own."""

@@ -13,7 +13,6 @@ from ..core.settings import require_counts
 from ..fit.training import require_positive
 from ..fit.transitions import Transitions
 from .sb3_chance import Chance
-from .sb3_practice import Step
 
 
 @dataclass(frozen=True)
@@ -39,21 +38,17 @@ class Book:
     """What a student did since it was last judged."""
 
     def __init__(self) -> None:
-        self._steps: list[Step] = []
+        self._steps: list[Transitions] = []
 
-    def add(self, step: Step) -> None:
-        """Write one step down."""
-        self._steps.append(step)
+    def add(self, steps: Transitions) -> None:
+        """Write steps down."""
+        self._steps.append(steps)
 
     def close(self) -> Transitions:
         """All of it, and begin anew."""
         steps, self._steps = self._steps, []
-        return Transitions(
-            obs=np.stack([step.obs for step in steps]),
-            action=np.stack([np.atleast_1d(step.action) for step in steps]),
-            following=np.stack([step.following for step in steps]),
-            over=np.array([step.over for step in steps]),
-        )
+        parts = ([getattr(some, name) for some in steps] for name in Transitions.__annotations__)
+        return Transitions(*map(np.concatenate, parts))
 
 
 class Eye:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -261,6 +262,21 @@ class Copies:
                     truncated[i] = cut and not over
         stop = stopped | terminated | truncated
         self.standing = Standing(obs, reward, terminated, truncated, stop)
+        return self.standing
+
+    def step_one(self, action: Any) -> Standing:
+        """The same where there is one copy, which goes on unless it has stopped."""
+        before = self.standing
+        assert before is not None, "stepped before a reset"
+        if before.stopped[0]:
+            return dataclasses.replace(before, reward=np.zeros(1))
+        with self._closed_on_errors(1):
+            observation, paid, over, cut = self._stepped(0, action)
+            row = self._row(observation).astype(np.float64)
+            reward = self._number(paid)
+        stop = bool(over or cut) or not np.isfinite(row).all()
+        flags = [np.array([flag]) for flag in (bool(over), bool(cut and not over), stop)]
+        self.standing = Standing(row[None], np.array([reward]), *flags)
         return self.standing
 
     def _stepped(self, number: int, action: Any) -> tuple[Any, Any, Any, Any]:

@@ -176,6 +176,21 @@ class Foreign(TruncatingEnv, DrawingEnv):
         after = self._copies.step(rows, self.native(chosen), stopped)
         return torch.from_numpy(after.obs).to(state.device).reshape(state.shape)
 
+    def step_itself(self, action: np.ndarray) -> tuple[torch.Tensor, float, bool, bool]:
+        """The same step where there is one copy, in a sixth of the time.
+
+        Args:
+            action: finite numbers (U,).
+
+        Returns:
+            The state (1, 1, O), what the step paid, whether the environment ended the episode, and whether it cut it off.
+        """
+        (taken,) = self.native(action[None])
+        after = self._copies.step_one(taken)
+        flags = after.terminated[0], after.truncated[0]
+        over, cut = map(bool, flags)
+        return torch.from_numpy(after.obs)[None], float(after.reward[0]), over, cut
+
     def observation(self, state: Any) -> Any:
         """The state, which is the observation."""
         return state

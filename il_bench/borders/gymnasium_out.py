@@ -159,21 +159,27 @@ class GymEnv(gymnasium.Env[np.ndarray, Any]):
         require(
             self._state is not None, "step: expected reset() first; call it to begin an episode"
         )
+        chosen = _checked(action, self.action_space, self._action_shape).reshape(-1)
+        # An environment that others made has one copy here, and steps it itself.
+        step = getattr(self.task, "step_itself", self._advance)
+        self._state, reward, terminated, truncated = step(chosen)
+        self._step += 1
+        if self.render_mode == "human":
+            self.render()
+        late = self._step >= self.task.horizon
+        info = {"state": self._out(self._state)[0, 0]}
+        return self._observe(), reward, terminated, truncated or late, info
+
+    def _advance(self, action: np.ndarray) -> tuple[Any, float, bool, bool]:
+        """The state after an action (U,), what the step paid, and whether it ended the episode or cut it off."""
         task = self.task
-        chosen = _checked(action, self.action_space, self._action_shape)
-        array = self._into(chosen.reshape(1, 1, -1))
+        array = self._into(action[None, None])
         last = task.horizon - 1
         noise = self._noise[:, :, min(self._step, last)]
         state = task.transition(self._state, array, noise)
         reward = task.reward(self._state, array, state)
-        self._state = state
-        self._step += 1
-        if self.render_mode == "human":
-            self.render()
         terminated, truncated = (bool(part[0, 0]) for part in endings(task, state))
-        late = self._step >= task.horizon
-        info = {"state": self._out(state)[0, 0]}
-        return self._observe(), float(reward[0, 0]), terminated, truncated or late, info
+        return state, float(reward[0, 0]), terminated, truncated
 
     def _observe(self) -> np.ndarray:
         observation = self.task.observation(self._state)

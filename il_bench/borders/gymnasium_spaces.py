@@ -77,7 +77,8 @@ def native(space: Space, actions: np.ndarray) -> Any:
     An action that is not finite belongs to an episode that has stopped: it is made a number, and never taken.
     """
     if isinstance(space, spaces.Discrete):
-        labels = np.nan_to_num(actions[:, 0]).astype(np.int64)
+        label = actions[:, 0]
+        labels = np.where(np.isfinite(label), label, 0).astype(np.int64)
         return (labels + int(space.start)).tolist()
     shape = space.shape or ()
     rows = actions.reshape(-1, *shape)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import gymnasium
@@ -23,43 +22,20 @@ from ..core.streams import Streams
 from ..core.threads import few_threads
 from ..fit.course import Course
 from ..fit.fitting import joined
+from ..fit.transitions import Transitions
 from .gymnasium_out import GymEnv
 from .sb3_chance import Chance
 from .sb3_policies import from_sb3
 
-
-@dataclass(frozen=True)
-class Step:
-    """What happened in one step.
-
-    Attributes:
-        obs: observation (O,) before it.
-        action: what was done, as the environment takes it.
-        following: observation (O,) after it.
-        reward: the environment's own.
-        over: whether the environment ended the episode.
-    """
-
-    obs: np.ndarray
-    action: Any
-    following: np.ndarray
-    reward: float
-    over: bool
-
-
-Pay: TypeAlias = "Callable[[Step], float]"
-"""What a step is worth to the model."""
+Pay: TypeAlias = "Callable[[Transitions, np.ndarray], np.ndarray]"
+"""(one step of each of n copies, the environment's own rewards (n,)) -> what they are worth to the model (n,)."""
 
 Make: TypeAlias = "Callable[[Any, int], Any]"
 """(stable-baselines3's VecEnv, seed) -> a model of its."""
 
 
 class Stage(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """One copy of an environment at practice: each step is counted, and pays what the learner says.
-
-    Args:
-        env: of one run.
-        pay: what a step is worth.
+    """One copy of an environment at practice, whose steps are counted.
 
     Attributes:
         steps: taken.
@@ -68,10 +44,8 @@ class Stage(gymnasium.Wrapper[Any, Any, Any, Any]):
         falls: how many of them the environment ended early.
     """
 
-    def __init__(self, env: gymnasium.Env[Any, Any], pay: Pay):
+    def __init__(self, env: gymnasium.Env[Any, Any]):
         gymnasium.Wrapper.__init__(self, env)
-        self._pay = pay
-        self._obs = np.empty(0)
         self._return = 0.0
         self.steps = self.episodes = self.falls = 0
         self.collected = 0.0
@@ -80,27 +54,19 @@ class Stage(gymnasium.Wrapper[Any, Any, Any, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """See Gymnasium."""
-        self._obs, info = self.env.reset(seed=seed, options=options)
         self._return = 0.0
-        return self._obs, info
+        return self.env.reset(seed=seed, options=options)
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """See Gymnasium."""
         following, reward, over, cut, info = self.env.step(action)
-        step = Step(self._obs, action, following, float(reward), over)
-        self._obs = following
-        last = over or cut
-        self._count(step, last)
-        paid = self._pay(step)
-        return following, paid, over, cut, info
-
-    def _count(self, step: Step, last: bool) -> None:
         self.steps += 1
-        self._return += step.reward
-        if last:
+        self._return += float(reward)
+        if over or cut:
             self.episodes += 1
-            self.falls += int(step.over)
+            self.falls += int(over)
             self.collected += self._return
+        return following, float(reward), over, cut, info
 
 
 class Student:
@@ -110,7 +76,7 @@ class Student:
         env: of one run.
         seed: of everything that the model draws.
         make: who makes the model.
-        pay: what a step is worth to it.
+        pay: what steps are worth to it.
         copies: of the environment, which it steps side by side; one where no second can exist.
 
     Attributes:
@@ -120,13 +86,13 @@ class Student:
 
     def __init__(self, env: Env, seed: int, make: Make, pay: Pay, copies: int = 1):
         from stable_baselines3.common.logger import Logger
-        from stable_baselines3.common.vec_env import DummyVecEnv
+
+        from .sb3_world import World
 
         count = 1 if env.in_turn else copies
         self._tasks = [dataclasses.replace(env, device="cpu") for _ in range(count)]
-        self.stages = [Stage(GymEnv(task), pay) for task in self._tasks]
-        waiting = iter(self.stages)
-        world = DummyVecEnv([lambda: next(waiting)] * count)
+        self.stages = [Stage(GymEnv(task)) for task in self._tasks]
+        world = World(self.stages, pay)
         self._chance = Chance(seed)
         with self._chance.lent():
             self.model = make(world, seed)

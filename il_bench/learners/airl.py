@@ -20,7 +20,7 @@ from ..borders import resolve
 from ..borders.contest import Contest
 from ..borders.discriminator import Book, Eye, Judge, tower
 from ..borders.sb3_chance import Chance
-from ..borders.sb3_practice import Step, begun
+from ..borders.sb3_practice import begun
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import require_counts
@@ -106,14 +106,12 @@ class _Trial:
         self._judge = Judge(self._network, judging, chance)
         self._book = Book()
 
-    def pay(self, step: Step) -> float:
-        """What a step is worth, its chance apart."""
-        self._book.add(step)
-        alone = Book()
-        alone.add(step)
-        shown = self._show(alone.close(), torch.zeros(1))
+    def pay(self, steps: Transitions, rewards: np.ndarray) -> np.ndarray:
+        """What steps are worth (n,), their chances apart."""
+        self._book.add(steps)
+        shown = self._show(steps, torch.zeros(len(steps)))
         with torch.no_grad():
-            return self._network.value(shown).item()
+            return self._network.value(shown)[:, 0].numpy()
 
     def go_on(self, policy: Any) -> None:
         """Learn from what was done since the last time, under the chances that the student's policy gives."""

@@ -18,13 +18,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
+import numpy as np
 from gymnasium import spaces
 
 from ..borders import resolve
 from ..borders.sb3_engines import EAGER, Engine, engine_of, hold, tie
 from ..borders.sb3_policies import to_sb3
 from ..borders.sb3_ppo import Practice
-from ..borders.sb3_practice import Step, Student, begun, enrolled, practised
+from ..borders.sb3_practice import Student, begun, enrolled, practised
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.registry import name_of
@@ -34,6 +35,7 @@ from ..fit.collect import demonstrate
 from ..fit.course import Course
 from ..fit.fitting import fit, load_policy
 from ..fit.training import Training, require_positive
+from ..fit.transitions import Transitions
 
 
 @dataclass(frozen=True)
@@ -139,9 +141,9 @@ class FineTune:
 
         return enrolled(course, enrol)
 
-    def _pay(self, step: Step) -> float:
-        """The reward, in units in which a critic's values are as large as rewards are."""
-        return (1 - self.practice.gamma) * step.reward
+    def _pay(self, steps: Transitions, rewards: np.ndarray) -> np.ndarray:
+        """The rewards (n,), in units in which a critic's values are as large as rewards are."""
+        return (1 - self.practice.gamma) * rewards
 
     def _model(self, engine: Engine, clone: Any, world: Any, seed: int) -> Any:
         """Who practises, with a network as the clone's; its weights and the leash are taken where they are asked for."""

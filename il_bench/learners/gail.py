@@ -21,7 +21,7 @@ from ..borders import resolve
 from ..borders.contest import Contest
 from ..borders.discriminator import Book, Eye, Judge, Judging, tower
 from ..borders.sb3_chance import Chance
-from ..borders.sb3_practice import Step, begun
+from ..borders.sb3_practice import begun
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import require_counts
@@ -76,14 +76,13 @@ class _Trial:
         self._judge = Judge(self._network, judging, chance)
         self._book = Book()
 
-    def pay(self, step: Step) -> float:
-        """What a step is worth: -log(1 - D), where D is the chance that it is the expert's."""
-        self._book.add(step)
-        action = np.atleast_1d(step.action)
-        shown = self._eye.steps(step.obs[None], action[None])
+    def pay(self, steps: Transitions, rewards: np.ndarray) -> np.ndarray:
+        """What steps are worth (n,): -log(1 - D), where D is the chance that one is the expert's."""
+        self._book.add(steps)
+        shown = self._eye.steps(steps.obs, steps.action)
         with torch.no_grad():
-            logit = self._network(shown)
-        return torch.nn.functional.softplus(logit).item()
+            logits = self._network(shown)
+        return torch.nn.functional.softplus(logits)[:, 0].numpy()
 
     def go_on(self, policy: Any) -> None:
         """Learn from what was done since the last time."""

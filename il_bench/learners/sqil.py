@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 from gymnasium import spaces
 
 from ..borders import resolve
-from ..borders.sb3_practice import Step, Student, begun, enrolled, practised
+from ..borders.sb3_practice import Student, begun, enrolled, practised
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import require, require_choice, require_counts
@@ -141,6 +142,6 @@ class SQIL:
         student.practise(self.rollout)
 
 
-def _nothing(step: Step) -> float:
-    """What the learner's own steps pay."""
-    return 0.0
+def _nothing(steps: Transitions, rewards: np.ndarray) -> np.ndarray:
+    """What the learner's own steps pay (n,)."""
+    return np.zeros_like(rewards)
