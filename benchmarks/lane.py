@@ -94,7 +94,7 @@ def claims(results: Results) -> list[Claim]:
         Claim(
             f"At L = {DIALS[-1]:g} and without wind {cloned} of the clones are off the road (more "
             f"than {OFF:.0%} of their rollouts end in the ditch), the first rollout of a run after "
-            f"{soonest} steps; of DAgger's, at equal labels and updates, {dagger}.",
+            f"{soonest} steps; of DAgger's, on no more labels and as many updates, {dagger}.",
             cloned.ends[0] > dagger.ends[1],
         ),
         Claim(

@@ -2,6 +2,7 @@
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 
@@ -113,3 +114,34 @@ def test_what_is_called_a_bound_on_the_loss_is_one(name):
     assert min(tightest.values()) > 0.2
     if name == "trap":
         assert tightest["T^2 error"] == pytest.approx(1)
+
+
+def test_labels_of_many_values_disagree_wherever_they_differ():
+    """A tenth of the spread of 64 labels is more than the error of any, which is 1: nobody ever disagreed."""
+    env = il.make("modular", size=64, seeds=6, horizon=8)
+    expert = il.expert(env)
+    record = il.compare(env, expert, episodes=4, random=il.learner("random").learn(env, expert))
+    a = Assessment(Reference(record, env, expert), 1, "not asked")
+    differs = (a.array("error_off")[..., 0] > 0) & a.lead_alive
+    assert differs.any((1, 2)).all()
+    assert np.array_equal(a.disagrees, differs)
+
+
+def test_what_counts_as_a_disagreement_is_a_matter_of_a_run_alone():
+    scale = (0.01, 1.0)  # of the expert's actions, run by run
+
+    def disagreements(runs):
+        env = il.make("tube", noise=0.0, seeds=2, horizon=6)
+        env = env[runs[0]] if len(runs) == 1 else env
+        expert = il.expert(env)
+        record = il.compare(env, expert, episodes=2, zero=il.learner("zero").learn(env, expert))
+        for name in ("action", "error_off"):
+            values = record.arrays[name]
+            values *= np.array([scale[run] for run in runs]).reshape(
+                1, -1, *[1] * (values.ndim - 2)
+            )
+        return Assessment(Reference(record, env, expert), 1, "not asked").disagrees
+
+    many = disagreements((0, 1))
+    assert np.array_equal(many[:1], disagreements((0,)))
+    assert many[0].any()

@@ -230,3 +230,23 @@ def test_ratio_of_nothing_to_nothing_is_one():
         2,
         np.inf,
     ]
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "verdict"),
+    [(20, 0, "better"), (0, 8, "worse"), (1, 0, "same"), (0, 3, "same"), (3, 3, "cannot tell")],
+)
+def test_a_median_of_ties_does_not_hide_those_who_differ(below, above, verdict):
+    """Lost in all 64 runs against lost in 44 of them was called the same, since most pairs are."""
+    ours = np.ones(64)
+    ours[:below] = 0.0
+    ours[64 - above :] = 2.0
+    said = intervals.contrast(ours, np.ones(64), ratio=False)
+    assert said.verdict == verdict
+    assert said.by.value == pytest.approx((above - below) / 64)
+    assert said.by.low <= said.by.value <= said.by.high
+
+
+def test_nobody_who_differs_is_the_same():
+    said = intervals.contrast(np.ones(64), np.ones(64), ratio=False)
+    assert (said.verdict, said.by.value) == ("same", 0)

@@ -1,13 +1,15 @@
 """Matched comparisons: labels run by run, updates, what is said of both, and what cannot be matched."""
 
 import importlib
+import re
 
 import numpy as np
 import pytest
 import torch
-from conftest import SMALL, tiny
+from conftest import SMALL, learners, tiny
 
 import il_bench as il
+from il_bench import run
 from il_bench.core.policy import Log
 from il_bench.jobs.matched import matched
 from il_bench.records.rows import spending
@@ -114,3 +116,37 @@ def test_the_function_of_the_same_name_stays_one():
     env = tiny("tube")
     record = il.compare(env, il.expert(env), episodes=1)
     assert np.isfinite(record.arrays["state"]).all()
+
+
+class Before:
+    """Stands first, and must not begin."""
+
+    training = SMALL
+
+    def learn(self, *_):
+        raise AssertionError("begun, although the next one refuses the task")
+
+
+SELECTIVE = [name for name, cls in il.LEARNERS.items() if hasattr(cls, "require_possible")]
+
+
+@pytest.mark.parametrize("home", ["lane", "trap", "clock"])
+@pytest.mark.parametrize("name", SELECTIVE)
+def test_who_cannot_learn_a_task_says_so_before_another_has_begun(home, name):
+    env = tiny(home, horizon=4)
+    learner = learners()[name]
+    try:
+        learner.require_possible(env)
+    except ValueError as refusal:
+        pair = {"before": Before(), name: learner}
+        with pytest.raises(ValueError, match=re.escape(str(refusal))):
+            il.matched(env, il.expert(env), pair, match=("labels",))
+
+
+@pytest.mark.parametrize("algo", ["aggrevate", "lols"])
+def test_costs_of_actions_that_cannot_all_be_tried_are_a_sentence_of_the_command(algo, capsys):
+    """It was a traceback of the estimate of memory."""
+    with pytest.raises(SystemExit):
+        run.main(["--env", "tube", "--algo", algo, "--seeds", "1"])
+    said = capsys.readouterr().err
+    assert f"{algo}: expected Discrete actions, got Box ones" in said

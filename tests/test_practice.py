@@ -4,10 +4,12 @@ import dataclasses
 import random
 import re
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
 from conftest import SMALL, learners, tiny
+from gymnasium import spaces
 
 import il_bench as il
 from il_bench.borders.gymnasium_out import GymEnv
@@ -246,6 +248,43 @@ def test_fine_tuning_goes_on_from_a_file_and_asks_no_expert(engine, tmp_path):
 def refused(sentence, make):
     with pytest.raises(ValueError, match=re.escape(sentence)):
         make()
+
+
+def test_a_clone_of_another_task_is_refused(tmp_path):
+    env = tiny("lane")
+    path = str(il.BC(1, SMALL).learn(env, il.expert(env)).save(tmp_path / "lane.policy"))
+    learner = il.FineTune(clone=path)
+    other = il.make("Pendulum-v1", seeds=1, horizon=8)
+    refused("clone: expected actions Box(-2.0, 2.0", lambda: learner.learn(other, None))
+    tube = dataclasses.replace(env, hide=(next(iter(env.observed)),))
+    refused("observations, got", lambda: learner.learn(tube, None))
+
+
+class Endless(gymnasium.Env):
+    """Actions without a bound."""
+
+    observation_space = spaces.Box(-1, 1, (2,))
+    action_space = spaces.Box(-np.inf, np.inf, (1,))
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        return np.zeros(2, np.float32), 0.0, False, False, {}
+
+
+@pytest.mark.parametrize("name", PRACTISING)
+def test_actions_without_bounds_are_refused_before_anybody_is_asked(name):
+    env = il.make(Endless, seeds=1, horizon=4)
+    log = Log()
+
+    def still(obs):
+        return np.zeros((len(obs), 1))
+
+    sentence = "practice: expected Box actions with bounds, got Box(-inf"
+    refused(sentence, lambda: learners()[name].learn(env, il.expert(env, still), None, log))
+    assert np.sum(log.asked) == 0
 
 
 def test_a_policy_that_no_network_holds_is_refused_before_any_work(tmp_path):

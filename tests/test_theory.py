@@ -242,6 +242,17 @@ def test_a_crossing_later_than_whole_numbers_reach_is_a_time_all_the_same():
         (lambda: theory.beta("sigmoid", 1, 0), "p: expected more than 0 rounds for sigmoid, got 0"),
         (lambda: theory.beta("constant", 1, 1.5), "p: expected 0 to 1, got 1.5"),
         (lambda: theory.dagger_bound(0, 0, 1, 9, [1.5, 1]), "betas: expected 0 to 1, got 1.5"),
+        (lambda: theory.dagger_bound(0, 0, 1, 0, [1]), "horizon: expected 1 or more, got 0"),
+        (lambda: theory.regime(0.5, horizon=0), "horizon: expected 1 or more, got 0"),
+        (lambda: theory.beta("linear", -1, 2), "i: expected 0 or more, got -1"),
+        (lambda: theory.teacher_share("linear", -10, 5), "i: expected 0 or more, got -10"),
+        (lambda: theory.trajectory_bound(1, 1.5), "disagreement: expected 0 to 1, got 1.5"),
+        (lambda: theory.recoverable_bound(-1, 0.1, 9), "recoverability: expected 0 or more"),
+        (lambda: theory.quadratic_bound(-1, 10), "error: expected 0 or more, got -1"),
+        (lambda: theory.naive_growth(-1, 1, -2), "lipschitz: expected 0 or more, got -1"),
+        (lambda: theory.naive_growth(1, 1, -2), "policy_lipschitz: expected 0 or more, got -2"),
+        (lambda: theory.diffusion(-1e-3, 1, 9), "epsilon: expected 0 or more, got -0.001"),
+        (lambda: theory.trap_gap(0.1, -3), "horizon: expected 1 or more, got -3"),
         (lambda: theory.regime(math.nan), "growth: expected 0 or more, got nan"),
     ],
 )  # fmt: skip
@@ -504,3 +515,7 @@ def test_daggers_bound_holds_where_every_term_is_enumerated(seed):
     assert (
         reached <= theory.dagger_bound(error, played - error, 1.0, horizon, betas)["total"] + 1e-12
     )
+
+
+def test_a_chunk_of_a_loop_that_stretches_without_end_is_endless():
+    assert theory.chunk_threshold(math.inf, 0.5) == math.inf

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 import gymnasium
 import numpy as np
 import torch
+from gymnasium import spaces
 
 from ..core.env import Env
 from ..core.ids import vocabulary
@@ -116,15 +117,25 @@ class Student:
                 close()
 
 
-def begun(env: Env, expert: Any, streams: Streams | None, log: Log | None) -> Course:
-    """The course of a learner that practises; see `Course.begun`.
+def require_practice(env: Env) -> None:
+    """Refuse environments in which stable-baselines3 cannot practise for us.
 
     Raises:
-        ValueError: for observations that are numbers of a vocabulary, which no network of ours reads as theirs does.
+        ValueError: for observations that are numbers of a vocabulary, which no network of ours reads as theirs does; for
+            actions without bounds, in which nobody can try things out.
     """
     is_box = not vocabulary(env.observation_space)
     wanted = "expected observations in a Box, got numbers of a vocabulary"
     require(is_box, f"practice: {wanted}; use reinforce, or another who does not practise")
+    space = env.action_space
+    bounded = not isinstance(space, spaces.Box) or space.is_bounded()
+    wanted = f"expected Box actions with bounds, got {space}"
+    require(bounded, f"practice: {wanted}; use bc, or give the space bounds")
+
+
+def begun(env: Env, expert: Any, streams: Streams | None, log: Log | None) -> Course:
+    """The course of a learner that practises; see `Course.begun` and `require_practice`."""
+    require_practice(env)
     return Course.begun(env, expert, streams, log)
 
 

@@ -58,15 +58,18 @@ def _product(root: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
 
 
 def replacing(env: Env, chance: torch.Tensor, streams: Streams, episodes: int) -> Disturbance:
-    """With a chance (R,) the Discrete action is replaced by one of all, each alike."""
+    """With a chance (R,) the Discrete action is replaced by one of the others, each alike."""
+    actions = int(env.action_space.n)  # type: ignore[attr-defined]
     draw = streams.uniform("disturbance", episodes, env.horizon, 2)
     coin, place = draw.split(1, -1)
-    others = anywhere(env, place).unbind(2)
+    further = 1 + (place * (actions - 1)).floor()  # so many on from it, in a circle
+    steps = further.unbind(2)
     heads = coin < chance[:, None, None, None]
     replaced = heads.unbind(2)
 
     def disturb(step: int, action: torch.Tensor) -> torch.Tensor:
-        return torch.where(replaced[step], others[step], action)
+        other = (action + steps[step]).remainder(actions)
+        return torch.where(replaced[step], other, action)
 
     return disturb
 

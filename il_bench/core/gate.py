@@ -32,6 +32,9 @@ class Moment:
     drives: torch.Tensor
 
 
+Asking: TypeAlias = "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]"
+"""(who acts (R, E, T), which steps were lived) -> where a gate looked at what the expert would do (R, E, T) bool."""
+
 Gate: TypeAlias = "Callable[[Moment, Any], tuple[torch.Tensor, Any]]"
 """(moment, memory) -> (whether the expert acts (R, E) bool, memory to hand back at the next step)."""
 
@@ -106,9 +109,28 @@ def _beginning(state: torch.Tensor) -> tuple[Any, ...]:
     return None, None, nobody, None
 
 
+def always(acts: torch.Tensor, alive: torch.Tensor) -> torch.Tensor:
+    """Who watches asks at every step."""
+    return alive
+
+
+def at_the_wheel(acts: torch.Tensor, alive: torch.Tensor) -> torch.Tensor:
+    """The expert is asked where it acts."""
+    return acts & alive
+
+
+def until_handed_back(acts: torch.Tensor, alive: torch.Tensor) -> torch.Tensor:
+    """It is also asked at the step at which it hands back, for that is how a gate knows that the copy does well again."""
+    return (acts | _step_before(acts)) & alive
+
+
+def _step_before(acts: torch.Tensor) -> torch.Tensor:
+    """Whether the expert acted the step before (R, E, T); at first nobody did."""
+    nobody = torch.zeros_like(acts[..., :1])
+    return torch.cat((nobody, acts[..., :-1]), -1)
+
+
 def switches(acts: torch.Tensor, alive: torch.Tensor) -> torch.Tensor:
     """How often the wheel changes hands (R,), of who acts (R, E, T) in living steps; at first it is the policy's."""
-    first = torch.zeros_like(acts[..., :1])
-    before = torch.cat((first, acts[..., :-1]), -1)
-    changes = (acts != before) & alive
+    changes = (acts != _step_before(acts)) & alive
     return changes.sum((1, 2))

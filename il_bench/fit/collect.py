@@ -9,7 +9,7 @@ import torch
 from ..core.chance import bound
 from ..core.disturbance import Disturbance, by_disturbed
 from ..core.env import ArchiveEnv, Env, Expert
-from ..core.gate import Takeover, switches
+from ..core.gate import Asking, Takeover, switches
 from ..core.policy import Log
 from ..core.rollout import (
     Archive,
@@ -123,14 +123,14 @@ def demonstrate_disturbed(
 
 
 def collect_gated(
-    env: Env, drive: Takeover, watches: bool, streams: Streams, episodes: int, log: Log
+    env: Env, drive: Takeover, asks: Asking, streams: Streams, episodes: int, log: Log
 ) -> Dataset:
     """A policy's rollouts where its expert takes over by a gate: what the expert did is labelled, all else weighs nothing.
 
     Args:
         env: the environment, R runs.
         drive: both of them, and the gate.
-        watches: whether the gate asks the expert at every step, or only where it acts.
+        asks: at which steps the gate looks at what the expert would do.
         streams: start and noise.
         episodes: of each run, E.
         log: labels, questions, interventions, switches and what collecting cost are counted here.
@@ -140,7 +140,7 @@ def collect_gated(
     taken = acts.sum((1, 2))
     log.interventions = log.interventions + taken
     log.switches = log.switches + switches(acts, visits.alive)
-    log.asked = log.asked + (visits.length.sum(1) if watches else taken)
+    log.asked = log.asked + asks(acts, visits.alive).sum((1, 2))
     count_labels(visits, log, acts.sum(2))
     data = dataset(env, visits, visits.action, drive.expert)
     weight = acts.reshape(data.weight.shape).to(data.weight.dtype)

@@ -93,6 +93,7 @@ def learn_matched(
         ValueError: for a budget that cannot be matched.
     """
     require_matchable(learners, match)
+    require_possible(learners, env)
     if "updates" in match:
         learners = _with_updates(learners)
     policies = {name: learn(name, learner, None) for name, learner in learners.items()}
@@ -103,6 +104,14 @@ def learn_matched(
     ((name, learner),) = learners.items()
     cloning = cloning_beside(learner, policies[name], env)
     return policies if cloning is None else {"bc": learn("bc", cloning, None), **policies}
+
+
+def require_possible(learners: dict[str, Any], env: Env) -> None:
+    """Refuse an environment that some learner cannot learn, before another has begun."""
+    for learner in learners.values():
+        refuse = getattr(learner, "require_possible", None)
+        if refuse is not None:
+            refuse(env)
 
 
 def require_matchable(learners: dict[str, Any], match: Sequence[str]) -> None:

@@ -39,7 +39,7 @@ from ..show import plots, report, terminal
 from . import digest
 from .checkpoint import Checkpoint
 from .footprint import needed
-from .matched import MATCHED, is_matched, learn_matched, require_matchable
+from .matched import MATCHED, is_matched, learn_matched, require_matchable, require_possible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -68,6 +68,7 @@ def execute(
     """
     began, console = time.perf_counter(), plain_console()
     _require_possible(options, learners)
+    require_possible(learners, env)
     expert = _expert(env, options)
     headline = _headline(env, learners, expert, options)
     memory = _memory(env, learners, options)

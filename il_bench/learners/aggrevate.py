@@ -61,6 +61,10 @@ class AggreVaTe:
         """Gradient updates in round i = 0, 1, ...; they add up to `training.updates`."""
         return shared(self.training.updates, [1] * self.rounds, i)
 
+    def require_possible(self, env: Env) -> None:
+        """Refuse actions that cannot all be tried."""
+        require_discrete(env, "aggrevate")
+
     def sample_size(self, env: Env, states: int) -> int:
         """Numbers that are held of one label, which is what all actions of a state cost."""
         return sample_size(env)
@@ -69,7 +73,7 @@ class AggreVaTe:
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The mixture drives, the actions of visited states are judged, rounds share the updates."""
-        require_discrete(env, "aggrevate")
+        self.require_possible(env)
         course = Course.begun(env, resolve.expert(env, expert), streams, log)
         collect = partial(self._collect, course, judge(course, self.costs))
         fit = warm(course, self.training, self.updates)

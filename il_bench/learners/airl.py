@@ -2,8 +2,9 @@
 
 Fu, Luo & Levine (2018), "Learning robust rewards with adversarial inverse reinforcement learning". The judge takes a
 step for the expert's with odds exp f / pi(a|s), where f = g(s, a) + gamma h(s') - h(s) is a reward g and a potential h
-that shapes it; the learner, stable-baselines3's PPO, is paid log D - log(1 - D) = f - log pi(a|s). Not to be confused
-with GAIL, whose judge is no reward and is thrown away.
+that shapes it; the learner, stable-baselines3's PPO, is paid log D - log(1 - D) = f - log pi(a|s). The source's reward
+that carries over to other dynamics is one of states alone, g(s); here, as in its first part, it knows the action. Not to be
+confused with GAIL, whose judge has no reward in it.
 
 Runs practise one after the other, not side by side.
 """
@@ -20,7 +21,7 @@ from ..borders import resolve
 from ..borders.contest import Contest
 from ..borders.discriminator import Book, Eye, Judge, tower
 from ..borders.sb3_chance import Chance
-from ..borders.sb3_practice import begun
+from ..borders.sb3_practice import begun, require_practice
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import require_counts
@@ -49,6 +50,10 @@ class AIRL:
         """Gradient updates of practice, the judge's among them."""
         return self.contest.updates
 
+    def require_possible(self, env: Env) -> None:
+        """Refuse environments in which nobody can practise."""
+        require_practice(env)
+
     def learn(
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
@@ -64,8 +69,14 @@ class AIRL:
 
 
 def _less_the_chances(local: dict[str, Any], _: dict[str, Any]) -> bool:
-    """What stable-baselines3 calls after every step: from its pay goes the logarithm of the action's chance."""
-    local["rewards"] -= local["log_probs"].numpy()
+    """What stable-baselines3 calls after every step: from its pay goes the logarithm of the chance of what was done.
+
+    Of what was done, not of what was drawn: an action beyond its Box was cut off, and the judge sees it so.
+    """
+    done = torch.as_tensor(local["clipped_actions"])
+    with torch.no_grad():
+        chances = local["self"].policy.get_distribution(local["obs_tensor"]).log_prob(done)
+    local["rewards"] -= chances.numpy()
     return True
 
 

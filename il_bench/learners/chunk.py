@@ -64,7 +64,7 @@ class Chunk:
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The expert drives, every visited state is labelled with what it does from there on."""
-        self._require_possible(env)
+        self.require_possible(env)
         course = Course.begun(env, resolve.expert(env, expert), streams, log)
         own = course.streams.fork("demonstrations")
         data = demonstrate_budget(env, course.expert, own, self.episodes, self.labels, course.log)
@@ -73,7 +73,7 @@ class Chunk:
         course.log.iterate(0, policy)
         return course.log.close(self, policy)
 
-    def _require_possible(self, env: Env) -> None:
+    def require_possible(self, env: Env) -> None:
         """Refuse plans longer than an episode, and nets that have no plans."""
         require_horizon("chunk", self.chunk, env.horizon)
         net = self.training.net

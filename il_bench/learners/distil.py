@@ -72,11 +72,15 @@ class Distil:
         finite = self.divergence != "reverse" or self.smoothing > 0
         require(finite, "smoothing: expected above 0 for divergence reverse, got 0; try 0.001")
 
+    def require_possible(self, env: Env) -> None:
+        """Refuse nets that do not remember."""
+        require_unrolled("distil", self.training)
+
     def learn(
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The expert drives, then the student by chance; the expert's chances are the labels."""
-        require_unrolled("distil", self.training)
+        self.require_possible(env)
         course = Course.begun(env, resolve.expert(env, expert), streams, log)
         require_chances("distil", course)
         own = course.streams.fork("demonstrations")

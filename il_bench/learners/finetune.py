@@ -25,7 +25,7 @@ from ..borders import resolve
 from ..borders.sb3_engines import EAGER, Engine, engine_of, hold, tie
 from ..borders.sb3_policies import to_sb3
 from ..borders.sb3_ppo import Practice
-from ..borders.sb3_practice import Student, begun, enrolled, practised
+from ..borders.sb3_practice import Student, begun, enrolled, practised, require_practice
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.registry import name_of
@@ -93,6 +93,14 @@ class FineTune:
         """Rounds of the warm-up."""
         return math.ceil(self.warmup / self.practice.rollout)
 
+    def require_possible(self, env: Env) -> None:
+        """Refuse environments in which nobody can practise, and clones with whom nobody can go on."""
+        require_practice(env)
+        if self.clone:
+            self._require_fit(load_policy(self.clone), env)
+        else:
+            self._require_network(name_of(self.training.net), env)
+
     def learn(
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
@@ -111,15 +119,28 @@ class FineTune:
         env = course.env
         if self.clone:
             clone = load_policy(self.clone)
-            self._require_network(clone.kind, env)
-            runs = clone.runs
-            require(runs == env.runs, f"clone: expected {env.runs} runs, got {runs}; learn it here")
+            self._require_fit(clone, env)
             return clone
         self._require_network(name_of(self.training.net), env)
         expert = resolve.expert(env, course.expert)
         own = course.streams.fork("demonstrations")
         data = demonstrate(env, expert, own, self.episodes, course.log)
         return fit(data, self.training, env, course.streams.fork("fit"), course.log)
+
+    def _require_fit(self, clone: Policy, env: Env) -> None:
+        """Refuse a clone of other runs, or of another task."""
+        self._require_network(clone.kind, env)
+        runs = clone.runs
+        require(runs == env.runs, f"clone: expected {env.runs} runs, got {runs}; learn it here")
+        own = clone.action_space
+        wanted = f"clone: expected actions {env.action_space}, got {own}"
+        require(own == env.action_space, f"{wanted}; take a clone of this task")
+        seen = clone.layers[0].shape[1]  # type: ignore[attr-defined]  # all of these nets have layers
+        size = math.prod(env.observation_space.shape)
+        require(
+            seen == size,
+            f"clone: expected {size} observations, got {seen}; take a clone of this task",
+        )
 
     def _require_network(self, net: str, env: Env) -> None:
         """Refuse a net whose policies nobody can go on with, because no actor has such a network."""

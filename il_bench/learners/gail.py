@@ -21,7 +21,7 @@ from ..borders import resolve
 from ..borders.contest import Contest
 from ..borders.discriminator import Book, Eye, Judge, Judging, tower
 from ..borders.sb3_chance import Chance
-from ..borders.sb3_practice import begun
+from ..borders.sb3_practice import begun, require_practice
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import require_counts
@@ -49,6 +49,10 @@ class GAIL:
     def own_updates(self) -> int:
         """Gradient updates of practice, the judge's among them."""
         return self.contest.updates
+
+    def require_possible(self, env: Env) -> None:
+        """Refuse environments in which nobody can practise."""
+        require_practice(env)
 
     def learn(
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None

@@ -4,8 +4,12 @@ Five gates of the field behind one loop (each is told in `fit/gates.py`): `safe`
 (EnsembleDAgger, Menda et al. 2019), `lazy` (LazyDAgger, Hoque et al. 2021), `thrifty` (ThriftyDAgger, Hoque et al. 2021)
 and `human` (HG-DAgger, Kelly et al. 2019; the human is the expert itself, who sees how wrong the copy is). Not to be
 confused with DAgger, whose expert labels every state and never takes over: here it is asked for few labels and pays with
-its hands. `human` and `ensemble` need somebody who watches all the time: a Record counts as `asked` each step watched, as
+its hands. `human` and `ensemble` need somebody who watches all the time, `lazy` and `thrifty` ask once more where the expert hands
+back: a Record counts all of these as `asked`, as
 `labels` what was learned from, as `interventions` steps taken over, as `switches` how often the wheel changed hands.
+
+The classifier of `safe` and `lazy` learns from the errors of the copy on what it was fitted to: where none of those is above
+tau, whatever tau, it tells unfamiliar states alone.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ import torch
 from ..borders import resolve
 from ..core.chance import PURPOSE, bound
 from ..core.env import Env, Expert
-from ..core.gate import Gate, Takeover
+from ..core.gate import Asking, Gate, Takeover, always, at_the_wheel, until_handed_back
 from ..core.policy import Log, Policy
 from ..core.settings import Values, as_tuple, require, require_choice, require_counts
 from ..core.streams import Streams
@@ -32,8 +36,14 @@ from ..fit.rounds import All, in_rounds, require_updates, shared
 from ..fit.training import Training, require_positive
 from ..nets.mixture import MixturePolicy
 
-WATCHING = ("ensemble", "human")
-"""Gates that compare the copy with the expert at every step."""
+ASKS: dict[str, Asking] = {
+    "safe": at_the_wheel,
+    "lazy": until_handed_back,
+    "thrifty": until_handed_back,
+    "ensemble": always,
+    "human": always,
+}
+"""Where each gate looks at what the expert would do; those that always do watch."""
 
 OF_MEMBERS = ("ensemble", "thrifty")
 """Gates that ask an ensemble how sure it is."""
@@ -127,8 +137,7 @@ class Gated:
         shape = self.episodes, env.horizon
         draws = streams.uniform(PURPOSE, *shape) if env.by_chance else None
         drive = Takeover(env, policy, expert, gate, draws)
-        watches = self.gate in WATCHING
-        return collect_gated(env, drive, watches, streams, self.episodes, log)
+        return collect_gated(env, drive, ASKS[self.gate], streams, self.episodes, log)
 
     def _gate(self, env: Env, policy: Policy, data: Dataset) -> Gate:
         """The gate of a round, from what was labelled until then."""

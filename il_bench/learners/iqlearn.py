@@ -61,7 +61,7 @@ class IQLearn:
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The expert drives once; nobody else does."""
-        self._require_possible(env)
+        self.require_possible(env)
         course = Course.begun(env, resolve.expert(env, expert), streams, log)
         own = course.streams.fork("demonstrations")
         visits = expert_rollouts(env, course.expert, own, self.episodes, course.log)
@@ -70,7 +70,7 @@ class IQLearn:
         course.log.iterate(0, policy)
         return course.log.close(self, policy)
 
-    def _require_possible(self, env: Env) -> None:
+    def require_possible(self, env: Env) -> None:
         """Refuse actions that have no soft maximum, and nets that are no such network."""
         reason = "expected Discrete actions, got Box ones, which have no soft maximum"
         discrete = isinstance(env.action_space, spaces.Discrete)

@@ -66,6 +66,10 @@ class LOLS:
         """Gradient updates in round i = 0, 1, ...; they add up to `training.updates`."""
         return shared(self.training.updates, [1] * self.rounds, i)
 
+    def require_possible(self, env: Env) -> None:
+        """Refuse actions that cannot all be tried."""
+        require_discrete(env, "lols")
+
     def sample_size(self, env: Env, states: int) -> int:
         """Numbers that are held of one label, which is what all actions of a state cost."""
         return sample_size(env)
@@ -74,7 +78,7 @@ class LOLS:
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The learner drives, the actions of visited states are judged, rounds share the updates."""
-        require_discrete(env, "lols")
+        self.require_possible(env)
         course = Course.begun(env, resolve.expert(env, expert), streams, log)
         collect = partial(self._collect, course, judge(course, self.costs))
         fit = warm(course, self.training, self.updates)

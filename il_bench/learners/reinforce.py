@@ -62,14 +62,18 @@ class Reinforce:
         own = self.annealing * (stage + 1)
         return max(horizon - own, 0)
 
-    def learn(
-        self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
-    ) -> Policy:
-        """See `Learner.learn`. The expert drives once; then the student does, by chance, paid by the environment."""
+    def require_possible(self, env: Env) -> None:
+        """Refuse actions without chances, and nets that do not remember."""
         discrete = hasattr(env.action_space, "n")
         reason = "expected Discrete actions, got Box ones, which have no chances"
         require(discrete, f"reinforce: {reason}; use finetune")
         require_unrolled("reinforce", self.training)
+
+    def learn(
+        self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
+    ) -> Policy:
+        """See `Learner.learn`. The expert drives once; then the student does, by chance, paid by the environment."""
+        self.require_possible(env)
         course = Course.begun(env, resolve.expert(env, expert), streams, log)
         own = course.streams.fork("demonstrations")
         data = demonstrate(env, course.expert, own, self.episodes, course.log)

@@ -74,12 +74,16 @@ class Scheduled:
         share = teacher_share(self.schedule, i, middle)
         return max(share, least)
 
+    def require_possible(self, env: Env) -> None:
+        """Refuse what is no text, and nets that do not remember."""
+        require_text("scheduled", env)
+        require_unrolled("scheduled", self.training)
+
     def learn(
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The expert drives once; its texts are rewritten in part at each update, its labels are not."""
-        require_text("scheduled", env)
-        require_unrolled("scheduled", self.training)
+        self.require_possible(env)
         course = Course.begun(env, resolve.expert(env, expert), streams, log)
         own = course.streams.fork("demonstrations")
         data = demonstrate(env, course.expert, own, self.episodes, course.log)

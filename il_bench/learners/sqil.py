@@ -19,7 +19,7 @@ import numpy as np
 from gymnasium import spaces
 
 from ..borders import resolve
-from ..borders.sb3_practice import Student, begun, enrolled, practised
+from ..borders.sb3_practice import Student, begun, enrolled, practised, require_practice
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import require, require_choice, require_counts
@@ -81,6 +81,11 @@ class SQIL:
     def _updates(self) -> int:
         """Gradient updates after each round."""
         return math.ceil(self.ratio * self.rollout)
+
+    def require_possible(self, env: Env) -> None:
+        """Refuse environments in which nobody can practise, or not with this engine."""
+        require_practice(env)
+        self._engine(env)
 
     def learn(
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None

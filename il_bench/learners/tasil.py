@@ -58,7 +58,7 @@ class TaSIL:
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The expert drives; every visited state is labelled, with its derivatives."""
-        self._require_possible(env)
+        self.require_possible(env)
         course = Course.begun(env, resolve.expert(env, expert), streams, log)
         require_slopes(course, self.differences)
         own = course.streams.fork("demonstrations")
@@ -77,7 +77,7 @@ class TaSIL:
         observation = math.prod(env.observation_space.shape)
         return (1 + states) * (observation + action_size(env))
 
-    def _require_possible(self, env: Env) -> None:
+    def require_possible(self, env: Env) -> None:
         """Refuse actions, and nets, that have no derivative to match."""
         gradual = isinstance(env.action_space, spaces.Box)
         reason = "expected Box actions, got Discrete ones, which have no derivative"

@@ -373,13 +373,14 @@ class Assessment:
     def disagrees(self) -> np.ndarray:
         """Whether the learner disagrees with the expert at a living step of the expert's path, (R, E, T) bool.
 
-        Discrete actions disagree where they differ, Box actions by more than a part of the expert's own spread.
+        Discrete actions disagree where they differ, Box actions by more than a part of the expert's own spread in that run.
         """
         error = np.linalg.norm(self.array("error_off"), axis=-1)
-        action = self.experts("action")[self.lead_alive]
-        spread = np.linalg.norm(action.std(0))
-        allowed = DISAGREEMENT * spread if spread > 0 else 0
-        apart: np.ndarray = np.logical_and(error > allowed, self.lead_alive)
+        labels = np.isin(error[self.lead_alive], (0, 1)).all()  # so are errors of Discrete actions
+        runs = zip(self.experts("action"), self.lead_alive, strict=True)
+        spread = np.array([np.linalg.norm(action[lived].std(0)) for action, lived in runs])
+        allowed = np.zeros_like(spread) if labels else DISAGREEMENT * spread
+        apart: np.ndarray = np.logical_and(error > allowed[:, None, None], self.lead_alive)
         return apart
 
     @cached_property

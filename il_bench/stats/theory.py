@@ -41,6 +41,7 @@ def beta(kind: str, i: int, p: float) -> float:
         i: the round, from 0.
         p: the schedule's parameter: from 0 to 1 of "constant" and "exponential", above 0 of "linear" and "sigmoid".
     """
+    _within("i", i, 0)
     if kind in ("constant", "exponential"):
         _within("p", p, 0, 1)
     if kind in ("linear", "sigmoid") and not p > 0:
@@ -70,6 +71,7 @@ def teacher_share(kind: str, i: float, half: float) -> float:
         i: updates made, from 0.
         half: h, the update at which the chance is 1/2.
     """
+    _within("i", i, 0)
     if not half > 0:
         raise ValueError(f"half: expected more than 0 updates, got {half:g}; give some")
     if kind == "linear":
@@ -138,6 +140,8 @@ def diffusion(epsilon: float, growth: float, horizon: int) -> np.ndarray:
     epsilon sqrt(sum_{i<t} growth**(2 i)) for errors xi_t that are uncorrelated, of mean 0 and mean square 1. At growth
     1 it is epsilon sqrt(t), where aligned errors give epsilon t; a growth below 0 does what its size does.
     """
+    _within("epsilon", epsilon, 0)
+    _within("horizon", horizon, 0)
     size = abs(growth)
     t = np.arange(horizon + 1.0)
     if size <= 1:
@@ -154,6 +158,9 @@ def diffusion(epsilon: float, growth: float, horizon: int) -> np.ndarray:
 
 def naive_growth(lipschitz: float, action_lipschitz: float, policy_lipschitz: float) -> float:
     """The worst-case growth a step, L + L_a Lip(policy): an upper bound that no cancellation is credited to."""
+    _within("lipschitz", lipschitz, 0)
+    _within("action_lipschitz", action_lipschitz, 0)
+    _within("policy_lipschitz", policy_lipschitz, 0)
     return lipschitz + action_lipschitz * policy_lipschitz
 
 
@@ -183,6 +190,7 @@ def regime(growth: float, aligned: bool = True, horizon: float = math.inf) -> Re
     the absolute value of its pole.
     """
     _within("growth", growth, 0)
+    _within("horizon", horizon, 1)
     if abs(growth - 1) <= 1 / horizon:
         return "linear" if aligned else "diffusive"
     return "saturating" if growth < 1 else "explosive"
@@ -266,6 +274,8 @@ def chunk_threshold(constant: float, contraction: float) -> float:
     _within("contraction", contraction, 0)
     if contraction >= 1:
         return 1.0 if constant * contraction <= 1 else math.inf
+    if constant == math.inf:
+        return math.inf
     if contraction <= 0:
         return 1.0
     stretch = math.log(constant)
@@ -383,6 +393,7 @@ def trap_gap(error: float, horizon: int) -> float:
     `error` is epsilon, a step's error on the expert's path, at most 1/T. Ross & Bagnell (2010), theorem 2.1, attained.
     """
     _within("error", error, 0)
+    _within("horizon", horizon, 1)
     if error * horizon > 1:
         raise ValueError(
             f"error: expected at most 1/T = {1 / horizon:g}, got {error}; epsilon T is a chance"
@@ -425,16 +436,23 @@ def return_gap(error: float, k: int, horizon: int) -> float:
 
 def quadratic_bound(error: float, horizon: int) -> float:
     """T**2 epsilon: the loss of return that an error epsilon on the expert's states can cost (Ross & Bagnell 2010)."""
+    _within("error", error, 0)
+    _within("horizon", horizon, 0)
     return horizon**2 * error
 
 
 def recoverable_bound(recoverability: float, error: float, horizon: int) -> float:
     """U T epsilon: with error epsilon on the learner's own states, and V* - Q* <= u (Ross, Gordon & Bagnell 2011)."""
+    _within("recoverability", recoverability, 0)
+    _within("error", error, 0)
+    _within("horizon", horizon, 0)
     return recoverability * horizon * error
 
 
 def trajectory_bound(largest: float, disagreement: float) -> float:
     """R rho: returns in [0, R], and a chance rho to disagree at all along the expert's path (Foster et al. 2024)."""
+    _within("largest", largest, 0)
+    _within("disagreement", disagreement, 0, 1)
     return largest * disagreement
 
 
@@ -454,6 +472,7 @@ def dagger_bound(
         horizon: T.
         betas: beta_1 ... beta_N, none above the one before.
     """
+    _within("horizon", horizon, 1)
     chances = np.asarray(betas, dtype=float)
     for chance in chances:
         _within("betas", chance, 0, 1)
