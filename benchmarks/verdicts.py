@@ -120,10 +120,10 @@ CHAPTERS = (
                 "locomotion",
                 (
                     "HalfCheetah: BC",
-                    "Walker2d by SAC, one start",
+                    "Walker2d by SAC, one start: from",
                     "Walker2d by SAC, starts within 0.005: from",
                 ),
-                "so where starts do not vary and experts act at their limits; a varied start is coverage",
+                "so of experts by SAC or TQC whose starts do not vary; a varied start is coverage, and a steady expert needs neither",
             ),
             Saying(
                 "Fine-tuning from a clone spares reinforcement learning most of its way.",

@@ -59,7 +59,7 @@ def _product(root: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
 
 def replacing(env: Env, chance: torch.Tensor, streams: Streams, episodes: int) -> Disturbance:
     """With a chance (R,) the Discrete action is replaced by one of the others, each alike."""
-    actions = int(env.action_space.n)  # type: ignore[attr-defined]
+    actions = int(env.action_space.n)  # type: ignore[union-attr]
     draw = streams.uniform("disturbance", episodes, env.horizon, 2)
     coin, place = draw.split(1, -1)
     further = 1 + (place * (actions - 1)).floor()  # so many on from it, in a circle
