@@ -199,7 +199,7 @@ def test_functions_are_short():
 
 def test_super_is_for_other_peoples_base_classes():
     for path in sources():
-        if path.name not in ("console.py", "gymnasium_out.py", "sb3_statistics.py"):
+        if path.name not in ("console.py", "gymnasium_out.py", "sb3_statistics.py", "sb3_world.py"):
             assert "super()" not in path.read_text(), path
 
 

@@ -92,7 +92,7 @@ def test_discrete_actions_are_replaced_by_chance(visits):
     per_run = (seen.action != meant(env, seen)).double().mean((1, 2, 3))
     assert other.any()
     assert per_run[0] == 0
-    assert per_run[1].item() == pytest.approx(0.5 * 4 / 5, abs=0.05)
+    assert per_run[1].item() == pytest.approx(0.5, abs=0.05)
 
 
 def test_noise_has_the_covariance_of_its_root_and_its_mean_is_the_action():
@@ -114,7 +114,8 @@ def test_noise_stays_within_the_box_and_replacements_within_the_labels():
     chain = tiny("resetcliff")
     replace = replacing(chain, torch.ones(1).double(), Streams(chain.seeds), 300)
     taken = replace(3, torch.zeros(1, 300, 1).double())
-    assert set(taken.flatten().tolist()) == set(range(chain.action_space.n))
+    # One of the others: replaced by itself it would not be disturbed.
+    assert set(taken.flatten().tolist()) == set(range(1, chain.action_space.n))
 
 
 def test_noise_cures_what_cloning_cannot_do():
