@@ -1,8 +1,9 @@
 """From cloning to reinforcement learning: what the clone's weights, a warm critic and a leash are worth, on Pendulum-v1.
 
 A clone of few episodes goes on by PPO or by SAC, with all three parts, with each of them switched off, and from nothing.
-Returns are those of the deterministic policy after each round, as parts of the way from doing nothing (0) to the expert
-(1). "stock" is stable-baselines3's SAC as it comes, which seeks entropy too, with the same network, rate and discount.
+Returns are those of the deterministic policy after each round, as parts of the way from doing nothing (0) to the expert (1).
+SAC seeks no entropy of its own here: the leash, while it lasts, is all that keeps it from settling. "stock" is
+stable-baselines3's SAC as it comes, which seeks entropy, with the same network, rate and discount.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ def main() -> None:
     caption = (
         f"{TASK}, {EPISODES} cloned episodes, medians of {SEEDS} seeds with 95 % intervals; parts of the way from "
         f"doing nothing to the expert, over {ROLLOUTS} episodes, after every round of {rounds} steps; the start is the "
-        f"first {START:.0%} of practice."
+        f"first {START:.0%} of practice. But for stock, SAC seeks no entropy: the leash stands in its place."
     )
     numbers = {" ".join(way): curve.parts.round(4).tolist() for way, curve in curves.items()}
     publish("finetuning", claims(curves), table(header, rows), caption, parts=numbers)

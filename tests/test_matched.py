@@ -143,6 +143,23 @@ def test_who_cannot_learn_a_task_says_so_before_another_has_begun(home, name):
             il.matched(env, il.expert(env), pair, match=("labels",))
 
 
+@pytest.mark.parametrize(
+    "arguments", [("bc", ("labels",)), (("bc", "dagger"), "labels")], ids=["learners", "match"]
+)
+def test_a_name_where_a_list_is_expected_is_a_sentence(arguments):
+    env = tiny("lane")
+    learners, match = arguments
+    with pytest.raises(ValueError, match=r"matched: expected lists, as in \(\"bc\", \"dagger\"\)"):
+        il.matched(env, il.expert(env), learners, match)
+
+
+def test_names_in_a_dict_are_learners_too():
+    env = tiny("lane", horizon=4)
+    pair = {"one": "zero", "other": "random"}
+    record = il.matched(env, il.expert(env), pair, match=("labels",), episodes=2)
+    assert [who for who in record.learners if who in pair] == ["one", "other"]
+
+
 @pytest.mark.parametrize("algo", ["aggrevate", "lols"])
 def test_costs_of_actions_that_cannot_all_be_tried_are_a_sentence_of_the_command(algo, capsys):
     """It was a traceback of the estimate of memory."""

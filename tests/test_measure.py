@@ -607,6 +607,15 @@ def test_where_d_is_zero_or_one_the_words_speak_of_chances_and_bounds_on_the_los
     assert "nothing in between could grow" in lines["growth"]
 
 
+def test_who_never_errs_and_loses_nothing_has_no_bound_to_be_a_part_of():
+    """0 of 0 was called 1.0 of the bound, a line above `loses nothing`."""
+    known = words.Circumstances(horizon=1, indicator=True, counted=True)
+    perfect = {"cost gap": 0.0, "action error off (expert's states)": 0.0}
+    lines = words.five_lines([row_with(**perfect, **{"cost gap / (T^2 error off)": 1.0})], known)
+    assert "has no error on its expert's states, and no loss to bound" in lines["bounds"]
+    assert "of the bound" not in lines["bounds"]
+
+
 def test_the_words_speak_of_the_worst_setting_and_of_who_did_best_in_it():
     drift = {(1.0, "bc"): 9, (1.2, "bc"): 70, (1.2, "dagger"): 5, (1.2, "smile"): 6}
     rows = [

@@ -52,6 +52,9 @@ def matched(
     Raises:
         ValueError: for a budget that cannot be matched.
     """
+    listed = not isinstance(learners, str) and not isinstance(match, str)
+    got = f"got {learners!r} and match {match!r}"
+    require(listed, f'matched: expected lists, as in ("bc", "dagger") and match=("labels",), {got}')
     chosen = _by_name(learners, env)
     expert = resolve.expert(env, expert)
 
@@ -67,13 +70,18 @@ def matched(
 def _by_name(learners: Sequence[Any] | dict[str, Any], env: Env) -> dict[str, Any]:
     """Learners by their names; one that is named has what suits the environment."""
     if isinstance(learners, dict):
-        return learners
-    built = [learner_of(one, env) if isinstance(one, str) else one for one in learners]
+        return {name: _made(one, env) for name, one in learners.items()}
+    built = [_made(one, env) for one in learners]
     named = {name_of(one): one for one in built}
     names = list(map(name_of, built))
     different = f"learners: expected one of each name, got {names}; name them in a dict"
     require(len(named) == len(built), different)
     return named
+
+
+def _made(one: Any, env: Env) -> Any:
+    """A learner, by its name or as it is."""
+    return learner_of(one, env) if isinstance(one, str) else one
 
 
 def learn_matched(

@@ -45,6 +45,10 @@ class Circumstances:
     counted: bool
 
 
+OFF = "action error off (expert's states)"
+"""The name of the error on the expert's own states."""
+
+
 def five_lines(rows: Sequence[Row], known: Circumstances) -> dict[str, str]:
     """A line for each heading of the table: drift, growth, causes, bounds, cost."""
     chosen = _furthest_and_least(rows, known)
@@ -228,7 +232,7 @@ def _steps(time: float) -> str:
 def _causes(row: Row, known: Circumstances) -> str:
     """Whether it errs more where it drives itself than where the expert did."""
     values = row["values"]
-    off = values["action error off (expert's states)"]
+    off = values[OFF]
     on = values["action error on (own states)"]
     if off.value == 0 and on.value == 0:
         return "acts as its expert does wherever it was compared with it"
@@ -293,6 +297,10 @@ def _small_gain(row: Row) -> str:
 
 def _loss_bounds(row: Row) -> str:
     """What was lost, as a part of the bounds on it."""
+    values = row["values"]
+    nothing = [_number(values[name]) == 0 for name in ("cost gap", OFF)]
+    if all(nothing):
+        return "has no error on its expert's states, and no loss to bound"
     any_task = _number(row["values"]["cost gap / (T^2 error off)"])
     recoverable = _number(row["values"]["cost gap / (u T error on)"])
     if not math.isfinite(any_task):
