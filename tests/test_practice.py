@@ -16,6 +16,7 @@ from il_bench.borders.gymnasium_out import GymEnv
 from il_bench.borders.sb3_practice import Stage
 from il_bench.borders.sb3_world import World
 from il_bench.core.policy import Log
+from il_bench.learners import airl
 
 PRACTISING = [name for name, cls in il.LEARNERS.items() if getattr(cls, "one_by_one", False)]
 
@@ -248,6 +249,27 @@ def test_fine_tuning_goes_on_from_a_file_and_asks_no_expert(engine, tmp_path):
 def refused(sentence, make):
     with pytest.raises(ValueError, match=re.escape(sentence)):
         make()
+
+
+def test_airl_pays_for_what_was_done_where_an_action_was_cut_off():
+    """The logarithm of the chance was that of the action drawn, which the judge never saw."""
+    from stable_baselines3 import PPO
+
+    model = PPO("MlpPolicy", GymEnv(tiny("lane")), device="cpu", n_steps=2, batch_size=2)
+    obs = torch.zeros(2, *model.observation_space.shape)
+    bound = float(model.action_space.high[0])
+    done = np.array([[bound], [0.1 * bound]], np.float32)
+    with torch.no_grad():
+        _, chances, _ = model.policy.evaluate_actions(obs, torch.from_numpy(done))
+    local = {
+        "self": model,
+        "obs_tensor": obs,
+        "clipped_actions": done,
+        "log_probs": torch.full((2,), 7.0),  # of what was drawn
+        "rewards": np.ones(2, np.float32),
+    }
+    assert airl._less_the_chances(local, {})
+    np.testing.assert_allclose(local["rewards"], 1 - chances.numpy(), rtol=1e-6)
 
 
 def test_a_clone_of_another_task_is_refused(tmp_path):
