@@ -60,7 +60,7 @@ def results(first: int = 0, seeds: int = SEEDS) -> Results:
 
 
 def compared(seeds: range) -> il.Record:
-    """BC and DAgger beside the expert, at equal labels and updates."""
+    """BC and DAgger beside the expert, on no more labels and as many updates."""
     env = il.make("lane", lipschitz=DIALS, wind=WINDS, seeds=seeds, device=device())
     expert = il.expert(env)
     bc = il.BC(episodes=8).learn(env, expert)

@@ -149,7 +149,7 @@ def claims(cells: list[Cell]) -> list[Claim]:
     names = dict.fromkeys(cell.under.env for cell in cells)
     gaps = [_gap(name, [cell for cell in cells if cell.under.env == name]) for name in names]
     lessons = [_lesson(*expert, spread, cells) for expert in EXPERTS for spread in (VARIED, FIXED)]
-    return [*gaps, *lessons]
+    return [*gaps, *lessons, *(_coverage(*expert, cells) for expert in EXPERTS)]
 
 
 def _gap(name: str, own: list[Cell]) -> Claim:
@@ -186,6 +186,28 @@ def _lesson(env: str, by: str, spread: float, cells: list[Cell]) -> Claim:
     return Claim(
         stays, max(few.bc.high, many.bc.high) < LOST, f"{words}; BC is not sure to be lost."
     )
+
+
+def _coverage(env: str, by: str, cells: list[Cell]) -> Claim:
+    """Whether varied starts alone keep cloning from being lost, at the most labels."""
+    varied, fixed = (_most(cells, env, by, spread) for spread in (VARIED, FIXED))
+    reaches = (
+        f"BC reaches {fixed.bc} of the return from one start, and {varied.bc} from varied ones"
+    )
+    words = f"{env} by {by}: at the most labels {reaches}"
+    if fixed.bc.low > LOST:
+        return Claim(f"{words}: it needs no spread of the starts.")
+    return Claim(
+        f"{words}: their spread is coverage.",
+        fixed.bc.high < varied.bc.low,
+        f"{words}, which tells nothing.",
+    )
+
+
+def _most(cells: list[Cell], env: str, by: str, spread: float) -> Cell:
+    """With the most labels, in whole episodes."""
+    own = [cell for cell in cells if _way(cell.under) == (env, by, spread, WHOLE)]
+    return max(own, key=lambda cell: cell.labels)
 
 
 def _way(under: Condition) -> tuple[str, str, float, int]:

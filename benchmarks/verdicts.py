@@ -121,9 +121,10 @@ CHAPTERS = (
                 (
                     "HalfCheetah: BC",
                     "Walker2d by SAC, one start: from",
-                    "Walker2d by SAC, starts within 0.005: from",
+                    "Walker2d by SAC: at the most labels",
+                    "Hopper by TRPO: at the most labels",
                 ),
-                "so of experts by SAC or TQC whose starts do not vary; varied starts are coverage, and a steady expert needs none",
+                "of SAC's experts from one start so (six seeds); varied starts surely mend one of four such, TRPO's needs none",
             ),
             Saying(
                 "Fine-tuning from a clone spares reinforcement learning most of its way.",

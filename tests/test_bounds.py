@@ -145,3 +145,15 @@ def test_what_counts_as_a_disagreement_is_a_matter_of_a_run_alone():
     many = disagreements((0, 1))
     assert np.array_equal(many[:1], disagreements((0,)))
     assert many[0].any()
+
+
+def test_errors_of_one_in_a_box_are_measured_by_the_spread_in_company_too():
+    """A run whose errors are all 1 was read as one of labels only where no other run stood beside it."""
+    env = il.make("tube", noise=0.0, seeds=2, horizon=6)
+    expert = il.expert(env)
+    record = il.compare(env, expert, episodes=2, zero=il.learner("zero").learn(env, expert))
+    record.arrays["error_off"][1, 0] = 1.0
+    record.arrays["action"][0, 0] *= 1e4 / np.abs(record.arrays["action"][0, 0]).max()
+    record.arrays["error_off"][1, 1] = 0.3
+    apart = Assessment(Reference(record, env, expert), 1, "not asked").disagrees
+    assert apart[0].any()  # as alone, whatever the other run does

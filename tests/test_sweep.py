@@ -274,6 +274,7 @@ def test_all_mistakes_are_said_at_once_before_anything_is_computed(capsys):
         (["--lipschitz", "1.3:0.8:0.1"], "range 1.3:0.8:0.1: expected first:last:step, upwards"),
         (["tube"], "expected a flag, got 'tube'"),
         (["--env", "tube", "--env", "lane"], "--env: given twice"),
+        (["--algo", "aggrevate"], "tube, aggrevate: aggrevate: expected Discrete actions, got Box"),
         (["--scheduler", "tcp://127.0.0.1:1"], "scheduler: it goes with --backend dask"),
     ],
 )

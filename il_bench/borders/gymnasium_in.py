@@ -177,7 +177,7 @@ class Foreign(TruncatingEnv, DrawingEnv):
         return torch.from_numpy(after.obs).to(state.device).reshape(state.shape)
 
     def step_itself(self, action: np.ndarray) -> tuple[torch.Tensor, float, bool, bool]:
-        """The same step where there is one copy, in a sixth of the time.
+        """The same step where there is one copy, of whom nothing needs to be told from others.
 
         Args:
             action: finite numbers (U,).

@@ -402,8 +402,11 @@ def _shown(value: Any) -> str:
 
 def _refusal(one: Group) -> str:
     """Why the settings of a run cannot be had; empty where they can."""
+    from .matched import require_possible
+
     try:
         env, learner = one.things()
+        require_possible({"": learner}, env)
         if getattr(learner, "training", None) is not None:
             learner.training.require_runs(env.runs)
         one.expert(env)

@@ -4,9 +4,9 @@ Five gates of the field behind one loop (each is told in `fit/gates.py`): `safe`
 (EnsembleDAgger, Menda et al. 2019), `lazy` (LazyDAgger, Hoque et al. 2021), `thrifty` (ThriftyDAgger, Hoque et al. 2021)
 and `human` (HG-DAgger, Kelly et al. 2019; the human is the expert itself, who sees how wrong the copy is). Not to be
 confused with DAgger, whose expert labels every state and never takes over: here it is asked for few labels and pays with
-its hands. `human` and `ensemble` need somebody who watches all the time, `lazy` and `thrifty` ask once more where the expert hands
-back: a Record counts all of these as `asked`, as
-`labels` what was learned from, as `interventions` steps taken over, as `switches` how often the wheel changed hands.
+its hands. `human` and `ensemble` need somebody who watches all the time, `lazy` and `thrifty` ask once more where the expert
+hands back: a Record counts all of these as `asked`, as `labels` what was learned from, as `interventions` steps taken over,
+as `switches` how often the wheel changed hands.
 
 The classifier of `safe` and `lazy` learns from the errors of the copy on what it was fitted to: where none of those is above
 tau, whatever tau, it tells unfamiliar states alone.

@@ -376,10 +376,10 @@ class Assessment:
         Discrete actions disagree where they differ, Box actions by more than a part of the expert's own spread in that run.
         """
         error = np.linalg.norm(self.array("error_off"), axis=-1)
-        labels = np.isin(error[self.lead_alive], (0, 1)).all()  # so are errors of Discrete actions
-        runs = zip(self.experts("action"), self.lead_alive, strict=True)
-        spread = np.array([np.linalg.norm(action[lived].std(0)) for action, lived in runs])
-        allowed = np.zeros_like(spread) if labels else DISAGREEMENT * spread
+        runs = zip(error, self.experts("action"), self.lead_alive, strict=True)
+        allowed = np.array(
+            [_allowed(errors[lived], actions[lived]) for errors, actions, lived in runs]
+        )
         apart: np.ndarray = np.logical_and(error > allowed[:, None, None], self.lead_alive)
         return apart
 
@@ -393,6 +393,14 @@ class Assessment:
     def first_disagreement(self) -> np.ndarray:
         """First step (R, E) at which it does; the horizon where it never does."""
         return np.where(self.ever_disagrees, self.disagrees.argmax(-1), self.horizon)
+
+
+def _allowed(errors: np.ndarray, actions: np.ndarray) -> float:
+    """The error up to which one agrees, of the errors (n,) and the expert's actions (n, U) of one run."""
+    if np.isin(errors, (0, 1)).all():  # as errors of Discrete actions are
+        return 0.0
+    spread = np.linalg.norm(actions.std(0))
+    return float(DISAGREEMENT * spread)
 
 
 Quantity: TypeAlias = "Callable[[Assessment], np.ndarray]"

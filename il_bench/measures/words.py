@@ -301,8 +301,8 @@ def _loss_bounds(row: Row) -> str:
     nothing = [_number(values[name]) == 0 for name in ("cost gap", OFF)]
     if all(nothing):
         return "has no error on its expert's states, and no loss to bound"
-    any_task = _number(row["values"]["cost gap / (T^2 error off)"])
-    recoverable = _number(row["values"]["cost gap / (u T error on)"])
+    any_task = _number(values["cost gap / (T^2 error off)"])
+    recoverable = _number(values["cost gap / (u T error on)"])
     if not math.isfinite(any_task):
         return "has no finite bound on its loss"
     text = f"loses {short(any_task)} of the bound T^2 error"
