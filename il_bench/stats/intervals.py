@@ -241,7 +241,8 @@ class Contrast:
     """How a learner stands to another, run by run: twins on the same seeds.
 
     Attributes:
-        by: the median over runs of ours / theirs, or of ours - theirs, with its exact interval.
+        by: the median over runs of ours / theirs, or of ours - theirs, with its exact interval; where it is 0 although some
+            runs differ, their mean and two standard errors about it.
         ratio: which of the two it is.
         verdict: whether ours are smaller.
     """
