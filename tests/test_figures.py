@@ -235,9 +235,40 @@ def test_of_many_remarks_a_picture_says_how_many_are_left_out():
 
 
 def test_a_strangers_environment_is_not_opened_to_ask_for_its_metric():
-    assert not rows.are_indicators(["gymnasium.envs.classic_control:PendulumEnv"])
-    assert not rows.are_indicators(["parity", "tube"])
-    assert rows.are_indicators(["parity", "trap"])
+    names = ["gymnasium.envs.classic_control:PendulumEnv", "parity", "tube", "trap"]
+    assert rows.are_indicators(names, None).tolist() == [False, True, False, True]
+
+
+def test_what_a_sweep_was_told_of_its_metric_decides():
+    """A stranger's D of 0 or 1 was taken for a length, in table and picture: the median of a yes or no."""
+    told = np.array([1.0, np.nan, np.nan])
+    names = ["FrozenLake-v1", "parity", "FrozenLake-v1"]
+    assert rows.are_indicators(names, told).tolist() == [True, True, False]
+    lake = grid(env=["FrozenLake-v1"], fog=[0.1, 0.2])
+    lake = lake.assign(indicator=("run", np.ones(lake.sizes["run"])))
+    assert il.plot(lake).axes[0].get_ylim() == (-0.02, 1.02)
+    chance = lake["drift"].values[:2, -1].mean()
+    cells = sweep_table._drift(lake.isel(run=[0, 1]), ())["D at the end"]
+    assert rows.drift_of(cells, bool(sweep_table.indicators(lake).all())).value == chance
+
+
+def test_in_one_picture_each_environment_is_pooled_as_its_own_metric_says():
+    """A tube beside a lake made a length of the lake's chance."""
+    data = grid(env=["tube", "lake"], algo=["bc"], seed=[0, 1, 2])
+    data["drift"][3:, -1] = [0.0, 0.0, 1.0]
+    data = data.assign(indicator=("run", (data["env"].values == "lake").astype(float)))
+    laid = sweep_figure.grid_of(data)
+    assert laid.summary(env="lake").value == pytest.approx(1 / 3)
+    assert laid.summary(env="tube").value == np.median(data["drift"].values[:3, -1])
+    assert "a chance where it is 0 or 1" in sweep_figure._quantity(laid)
+
+
+def test_a_sweep_says_whose_rollouts_a_clock_of_the_environment_s_own_cut_off():
+    data = grid(algo=["bc"])
+    data = data.assign(cut=("run", np.array([0.5, 1.0])), expert_cut=("run", np.ones(2)))
+    (said,) = sweep_table.remarks(data)
+    assert said.startswith("tube cut rollouts off before the horizon by a clock of its own")
+    assert "(expert 100%, bc 75%)" in said
 
 
 def test_an_axis_has_few_labels_whatever_it_spans():

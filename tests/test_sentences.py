@@ -12,7 +12,7 @@ from il_bench.records import rows
 from il_bench.records.record import Record
 from il_bench.records.schema import BYTES, CHANCES, DIMS
 from il_bench.show.facts import facts_of
-from il_bench.show.report import RARE, sentence, sentence_of
+from il_bench.show.report import LONGEST, RARE, sentence, sentence_of
 from il_bench.stats.intervals import FEWEST, contrast
 
 STEPS = 4
@@ -133,10 +133,18 @@ def clause_of(said, name):
     return found.group(0) if found else ""
 
 
+def spoken_of(facts, said):
+    """The learners beside the first one, those apart that are left to the table."""
+    left = re.search(r"(\d+) more stand in the table", said)
+    count = len(facts.others) - int(left.group(1)) if left else len(facts.others)
+    assert count >= 1 or not facts.others
+    return facts.others[:count]
+
+
 def has_the_direction_of_the_paired_verdict(record, facts, said):
     runs = r"in \d+ of \d+ runs"
     words = {"better": f"(less|later|nearer {runs})", "worse": f"(more|sooner|farther {runs})"}
-    for one in facts.others[:3]:
+    for one in spoken_of(facts, said):
         clause = clause_of(said, one.copy.learner)
         single = one.copy.one and facts.first.one
         verdict = "" if single else one.contrast.verdict
@@ -147,7 +155,7 @@ def has_the_direction_of_the_paired_verdict(record, facts, said):
 
 
 def tells_no_factor_without_its_interval(record, facts, said):
-    for one in facts.others[:3]:
+    for one in spoken_of(facts, said):
         by = one.contrast.by
         clause = clause_of(said, one.copy.learner)
         units = "(times|%|points|steps) (less|more|later|sooner)"
@@ -163,7 +171,7 @@ def tells_nothing_of_fewer_than_six_runs(record, facts, said):
 
 
 def names_whoever_is_lost_in_more_than_five_percent(record, facts, said):
-    for copy in [facts.first, *(one.copy for one in facts.others[:3])]:
+    for copy in [facts.first, *(one.copy for one in spoken_of(facts, said))]:
         clause = clause_of(said, copy.learner)
         shares = {"became NaN or infinite": copy.broke, "is lost": copy.far}
         if not copy.as_expert:
@@ -190,7 +198,7 @@ def compares_settings_by_shares_alone(record, facts, said):
 
 
 def is_short(record, facts, said):
-    assert len(said) < 800
+    assert len(said) <= LONGEST
     assert "nan" not in said
 
 
@@ -305,6 +313,48 @@ def test_episodes_that_end_for_the_expert_too_are_no_loss():
     assert "copy0 has drifted 0.10 from its expert. copy1" in sentence_of(facts)
 
 
+def rewarded(record, each):
+    """The record, in which each step that an episode lives earns so much."""
+    lived = np.arange(STEPS) < record.arrays["length"][..., None]
+    record.arrays["reward"] = each * lived.astype(float)
+    return record
+
+
+def test_a_goal_that_is_reached_a_step_later_is_no_loss():
+    """Each step costs one; the expert is there after two, its copy after three: it was lost in all rollouts."""
+    fell = np.full((2, 8, 4), 2)
+    fell[1] = 3
+    facts = facts_of(rewarded(record_of(flat([0.1]), fell), -1.0))
+    assert facts.first.lost == 0
+    assert facts.first.as_expert
+
+
+def test_a_fall_at_once_is_a_loss_though_the_expert_falls_in_the_end():
+    """Each step earns one: the copy lives a step, the expert three."""
+    fell = np.full((2, 8, 4), 3)
+    fell[1] = 1
+    facts = facts_of(rewarded(record_of(flat([0.1]), fell), 1.0))
+    assert facts.first.lost == 1
+    assert "ended early in all" in sentence_of(facts)
+
+
+def test_no_factor_is_told_where_d_was_stopped_in_some_runs():
+    """Two of eight runs are lost, a quarter of all rollouts: their D is where they were stopped, and no yardstick."""
+    drift = flat([1.0, 0.1]).copy()
+    drift[0, :2] = 10
+    said = sentence(record_of(drift))
+    assert "times less" not in said
+    assert "is lost in none: nearer in 8 of 8 runs than copy0" in said
+
+
+def test_where_as_many_are_lost_who_is_nearer_decides():
+    """It was said that one of two is farther where as many of both are lost and it is nearer in all runs."""
+    drift = flat([9.0, 8.0]).copy()
+    drift[:, 3:] = [[[1.0]], [[0.1]]]
+    said = sentence(record_of(drift))
+    assert "nearer in 8 of 8 runs than copy0" in said
+
+
 def test_who_parts_later_does_better_where_both_are_lost():
     fell = np.full((3, 8, 4), -1)
     fell[1], fell[2] = 1, 3
@@ -318,6 +368,20 @@ def test_a_chance_is_a_mean_over_runs_and_rollouts():
     drift[..., :43] = 1
     said = sentence(record_of(drift, indicator=True))
     assert "copy0 has parted from its expert in 43 % of its rollouts" in said
+
+
+def test_rollouts_that_a_clock_of_the_environment_s_own_cut_off_are_told():
+    """Nothing said so: neither table nor remarks; one that is cut off at the horizon is whole."""
+    record = record_of(flat([1.0]))
+    record.arrays["truncated"][:] = True
+    assert "by a clock of its own" not in record.table()
+    record.arrays["length"][0, :, :2] = 2
+    record.arrays["length"][1] = 2
+    said = (
+        "made_up cut rollouts off before the horizon by a clock of its own (expert 50%, copy0 100%)"
+    )
+    assert said in record.table()
+    assert any(line.startswith(said) for line in rows.remarks(record))
 
 
 def test_starts_that_were_demonstrated_are_told():

@@ -514,6 +514,14 @@ def test_the_first_row_of_a_large_sweep_comes_alone():
     assert [batch.runs for batch in plan.batched(small, set(), 32, 2)] == [4, 4]
 
 
+def test_whether_d_is_a_chance_is_kept_of_a_strangers_environment_too(capsys):
+    """FrozenLake's D is 0 or 1, and no name in the registry says so."""
+    Path("ice.py").write_text("def down(obs):\n    return [1] * len(obs)\n")
+    flags = ["--env", "FrozenLake-v1", "--expert", "ice:down", "--algo", "bc", *TINY]
+    sweep.main([*flags, "--out", "lake"])
+    assert il.open("lake")["indicator"].values.tolist() == [1.0, 1.0]
+
+
 def test_results_of_versions_that_kept_no_return_still_open(a, capsys):
     whole = il.open(a)
     (path,) = Path(a).glob("*.safetensors")

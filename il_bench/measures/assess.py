@@ -15,7 +15,7 @@ from ..core.rollout import Rollout, action_error, chance_of, flat_ask, replay
 from ..core.threads import few_threads
 from ..records import record
 from ..records.record import Record
-from ..records.rows import VARIABLES, broken
+from ..records.rows import VARIABLES, broken, warnings
 from ..records.twins import compare
 from ..stats.intervals import Contrast, Interval, chance, contrast, interval, mean_error
 from . import headings
@@ -60,7 +60,7 @@ def measures(
         counted=_loss_is_bounded(compared, env),
     )
     notes = [_one_in_all(compared, name) for name in compared.learners if compared.is_one(name)]
-    notes += compared.index.warnings
+    notes += warnings(compared)
     errors = _errors(reference, policies)
     return Measures(rows, errors, broken(compared), circumstances, notes)
 

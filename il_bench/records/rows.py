@@ -100,6 +100,21 @@ def _experts_ended(record: Record, learner: int) -> np.ndarray:
     return _ended(record, 0)
 
 
+def _cut(record: Record, learner: int) -> np.ndarray:
+    arrays = record.arrays
+    early = arrays["length"][learner] < record.horizon
+    cut = arrays["truncated"][learner] & early
+    return cut.mean(-1)
+
+
+def _experts_cut(record: Record, learner: int) -> np.ndarray:
+    return _cut(record, 0)
+
+
+def _indicator(record: Record, learner: int) -> np.ndarray:
+    return np.full(record.runs, float(record.indicator))
+
+
 def _ceiling(record: Record, learner: int) -> np.ndarray:
     ceilings = [record.ceiling(run) for run in range(record.runs)]
     return np.array(ceilings)
@@ -201,6 +216,11 @@ VARIABLES: dict[str, Variable] = {
     ),
     "ended": Variable(_ended, "share of rollouts that the environment ended", late=True),
     "expert_ended": Variable(_experts_ended, "that of the expert's twins", late=True),
+    "cut": Variable(
+        _cut, "share that a clock of the environment's own cut off before the horizon", late=True
+    ),
+    "expert_cut": Variable(_experts_cut, "that of the expert's twins", late=True),
+    "indicator": Variable(_indicator, "1 where D is 0 or 1, else 0", late=True),
     "ceiling": Variable(_ceiling, "the deviation of two unrelated states"),
     "broke": Variable(_broke, "rollouts that became NaN or infinite"),
     "uncoupled": Variable(
@@ -262,10 +282,20 @@ def drift_of(values: np.ndarray, indicator: bool) -> Interval:
     return intervals.chance(values) if indicator else interval(values)
 
 
-def are_indicators(names: Iterable[str]) -> bool:
-    """Whether D is 0 or 1 in all environments of these names; a file's, which is not opened for that, counts as none."""
-    registered = [ENVS.known(name) for name in set(names)]
-    return all(getattr(cls, "indicator", False) for cls in registered)
+def are_indicators(names: Iterable[str], told: np.ndarray | None) -> np.ndarray:
+    """Whether D is 0 or 1, of runs (n,) in environments of these names.
+
+    What was `told` of each run (n,) decides; of earlier versions, which told nothing, what is registered under its name. A
+    file's environment, which is not opened for that, counts as none.
+    """
+    registered = np.array([_is_registered_indicator(name) for name in names], dtype=bool)
+    if told is None:
+        return registered
+    return np.where(np.isnan(told), registered, told == 1)
+
+
+def _is_registered_indicator(name: str) -> bool:
+    return bool(getattr(ENVS.known(name), "indicator", False))
 
 
 @dataclass(frozen=True)
@@ -629,7 +659,7 @@ def table(record: Record, at: Sequence[int] | None = None) -> str:
     lines = [_padded(row, widths) for row in body]
     longest = max(map(len, [heading, *lines]))
     rule = "-" * longest
-    return "\n".join([heading, rule, *lines, *record.index.warnings])
+    return "\n".join([heading, rule, *lines, *warnings(record)])
 
 
 def _joined(row: Mapping[str, Texts]) -> list[str]:
@@ -669,12 +699,35 @@ def not_same_noise(env: str, who: str, share: float, first: str = "") -> str:
     )
 
 
+def cut_off(env: str, shares: Mapping[str, float]) -> str:
+    """That the environment cut rollouts off by a clock of its own, and what that does to D; "" where it did not.
+
+    Args:
+        env: name of the environment.
+        shares: of whose rollouts, by name.
+    """
+    if not any(share > 0 for share in shares.values()):
+        return ""
+    whose = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+    return (
+        f"{env} cut rollouts off before the horizon by a clock of its own ({whose}): D stays what it was then; a shorter "
+        "horizon compares whole ones."
+    )
+
+
+def warnings(record: Record) -> list[str]:
+    """What a reader must know of D: whose twins shared no noise, and whose rollouts were cut off."""
+    shares = {name: _mean(_cut(record, k)) for k, name in enumerate(record.learners)}
+    sentence = cut_off(record.index.env.name, shares)
+    return [*record.index.warnings, *filter(None, [sentence])]
+
+
 def remarks(record: Record) -> list[str]:
     """What a reader should know beside the numbers.
 
-    What was held equal, whose twins shared no noise, and who became NaN or infinite.
+    What was held equal, what must be known of D, and who became NaN or infinite.
     """
-    return [*spending(record), *record.index.warnings, *broken(record)]
+    return [*spending(record), *warnings(record), *broken(record)]
 
 
 BUDGETS = ("labels", "updates", "steps")

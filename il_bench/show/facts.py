@@ -1,8 +1,9 @@
 """Facts: what the sentences about a Record rest on, computed once; they say nothing that does not stand here.
 
-D is no yardstick everywhere: it is not comparable between settings, and where most rollouts ended early or are as far
-from their twins as states come apart, it tells where they were stopped. There the share of rollouts lost is compared,
-or the time until they part. Learners are compared run by run, with the first learner of the Record.
+D is no yardstick everywhere: it is not comparable between settings, and in a run most of whose rollouts ended early or
+are as far from their twins as states come apart, it tells where they were stopped. Where there are such runs the share
+of rollouts lost is compared, or the time until they part. Learners are compared run by run, with the first learner of
+the Record.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ import numpy as np
 from ..records.record import Record
 from ..records.rows import VARIABLES, drift_of, is_told
 from ..stats.accumulation import excess
-from ..stats.intervals import Contrast, Interval, contrast, interval
+from ..stats.intervals import SELDOM, Contrast, Interval, contrast, interval
 
 FAR = 0.5
 """A rollout is lost from this part of its ceiling on: nearly as far from its twin as two unrelated states."""
 
 MOST = 0.5
-"""From this share of rollouts lost on, D tells where they were stopped, and not how they drift."""
+"""From this share of a run's rollouts lost on, its D tells where they were stopped, and not how they drift."""
+
+DEAR = 0.5
+"""An end that costs more than this part of the twin's return is none of the expert's own, though its twin ended too."""
 
 Yardstick = Literal["drift", "lost", "time", "order"]
 """By what two learners are compared: D at the horizon, the share of rollouts lost, the step at which they part, or
@@ -55,7 +59,7 @@ class Copy:
         drift: D at the horizon, over runs; where D is 0 or 1 the chance to be apart.
         broke: share of rollouts that became NaN or infinite.
         ended: share of rollouts that the environment ended.
-        as_expert: whether each of these ended just when its expert's twin did.
+        as_expert: whether each of these is an end of the expert's own: its twin ended, too, and it cost little, see `DEAR`.
         far: share of rollouts that went on and are lost at the horizon, see `FAR`.
         lost: share of rollouts that are lost one way or the other; an end that is the expert's own is none.
         off, on: mean action errors on the expert's states and on its own.
@@ -151,7 +155,7 @@ class _Rollouts:
         drift: D at the horizon, typical for each run (R,).
         broke: whether each (R, E) became NaN or infinite.
         ended: whether the environment ended each early.
-        as_expert: whether each ended just when its twin did.
+        as_expert: whether each ended as its twin did, sooner or later, and lost little by it, see `DEAR`.
         far: whether each went on and is lost at the horizon.
         parted: the first step at which each was lost either way; the horizon where it never was.
     """
@@ -169,6 +173,12 @@ class _Rollouts:
         ended = self.ended & ~self.as_expert
         lost: np.ndarray = (self.broke | ended | self.far).mean(1)
         return lost
+
+    @property
+    def stopped(self) -> np.ndarray:
+        """Whether D tells of each run (R,) where its rollouts were stopped, see `MOST`."""
+        stopped: np.ndarray = self.lost >= MOST
+        return stopped
 
 
 def facts_of(record: Record) -> Facts | None:
@@ -210,7 +220,7 @@ def _rollouts(record: Record, learner: int, ceilings: np.ndarray) -> _Rollouts:
     broke = arrays["broke"][learner] >= 0
     ended = arrays["terminated"][learner] & ~broke
     length = arrays["length"][learner]
-    together = arrays["terminated"][0] & (length == arrays["length"][0])
+    together = arrays["terminated"][0] & ~_dear(record, learner)
     stops = ended | broke
     stopped = np.where(stops, length, record.horizon)
     apart = _apart(record, learner, ceilings)
@@ -223,6 +233,15 @@ def _rollouts(record: Record, learner: int, ceilings: np.ndarray) -> _Rollouts:
         far=apart[..., -1] & ~stops,
         parted=np.minimum(gone, stopped),
     )
+
+
+def _dear(record: Record, learner: int) -> np.ndarray:
+    """Whether each rollout (R, E) earned so much less than its twin that both ends are not of one kind, see `DEAR`."""
+    reward = record.arrays["reward"]
+    experts = reward[0].sum(-1)
+    missing = experts - reward[learner].sum(-1)
+    dear: np.ndarray = missing > DEAR * np.abs(experts)
+    return dear
 
 
 def _apart(record: Record, learner: int, ceilings: np.ndarray) -> np.ndarray:
@@ -328,14 +347,15 @@ def _compared(
     nearer = our_drift < their_drift
     farther = our_drift > their_drift
     agreeing = int(np.sum(farther if by_drift.verdict == "worse" else nearer))
-    if max(first.lost, copy.lost) < MOST:
+    stopped = (ours.stopped | theirs.stopped)[runs]
+    if stopped.mean() <= SELDOM:
         return Comparison(copy, "drift", by_drift, agreeing)
     by_loss = contrast(ours.lost[runs], theirs.lost[runs], ratio=False)
     if by_loss.verdict in ("better", "worse"):
         return Comparison(copy, "lost", by_loss, agreeing)
     if min(first.lost, copy.lost) < MOST:
-        fewer = "better" if copy.lost < first.lost else "worse"
-        agree = by_drift.verdict == fewer
+        against = "better" if copy.lost > first.lost else "worse" if copy.lost < first.lost else ""
+        agree = by_drift.verdict in ("better", "worse") and by_drift.verdict != against
         way: Yardstick = "order" if agree else "lost"
         return Comparison(copy, way, by_drift if agree else by_loss, agreeing)
     our_time = np.median(ours.parted[runs], axis=1)
@@ -350,7 +370,7 @@ def _elsewhere(record: Record, first: _Rollouts, here: dict[str, float]) -> Else
     shares = {}
     for key, runs in record.groups().items():
         shares[key] = _lost(record, first, runs)
-    best = min(shares, key=shares.__getitem__)
+    best = min(shares, key=lambda key: np.nan_to_num(shares[key], nan=np.inf))
     lost_here = shares[tuple(here.items())]
     less = lost_here - shares[best]
     if not less >= MOST:

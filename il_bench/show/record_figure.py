@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 
 from ..paint.canvas import colour_of
 from ..records.record import Record
+from ..records.rows import warnings
 from ..stats.intervals import Interval, interval
 from ..stats.theory import envelope
 from .figure import (
@@ -78,7 +79,7 @@ def drawn(record: Record) -> Figure:
         _label_time(axis)
     _words(figure, record)
     handles = _handles(record, settings, ceilings)
-    legend(figure, handles, record.index.warnings)
+    legend(figure, handles, warnings(record))
     return figure
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 from ..records.record import Record
@@ -22,6 +23,9 @@ TIMES = 2.0
 AT_MOST = 3
 """How many learners are set beside the first one in words."""
 
+LONGEST = 700
+"""Characters beyond which a learner less is spoken of."""
+
 
 def sentence(record: Record) -> str:
     """What a newcomer should take away: who drifted, by how much, beside whom, why, and what to try next.
@@ -33,15 +37,27 @@ def sentence(record: Record) -> str:
 
 
 def sentence_of(facts: Facts) -> str:
-    """The same, from the facts."""
-    clauses = (_opening, _others, _more, _expert, _lost, _elsewhere, _starts, _chances, _why)
-    texts = [clause(facts) for clause in clauses]
+    """The same, from the facts; of as many learners as leave it short."""
+    said = ""
+    for most in range(AT_MOST, 0, -1):
+        said = _of_some(facts, most)
+        if len(said) <= LONGEST:
+            break
+    return said
+
+
+def _of_some(facts: Facts, most: int) -> str:
+    """The same of the first learner and `most` others."""
+    some = dataclasses.replace(facts, others=facts.others[:most])
+    texts = [_opening(some), _others(some), _more(facts, most)]
+    clauses = (_expert, _lost, _elsewhere, _starts, _chances, _why)
+    texts += [clause(some) for clause in clauses]
     return " ".join(filter(None, texts))
 
 
 def _copies(facts: Facts) -> list[Copy]:
     """The learners that are spoken of."""
-    others = [one.copy for one in facts.others[:AT_MOST]]
+    others = [one.copy for one in facts.others]
     return [facts.first, *others]
 
 
@@ -66,7 +82,8 @@ def _state(copy: Copy, facts: Facts) -> str:
     """How far a learner is from its expert, and what share of its rollouts is lost."""
     clauses = (_distance, _broke, _ended, _far)
     texts = [clause(copy, facts) for clause in clauses]
-    said = " and ".join(filter(None, texts))
+    *before, last = filter(None, texts)
+    said = f"{', '.join(before)} and {last}" if before else last
     once, of_its, rest = said.partition(OF_ITS)
     return f"{copy.learner} {once}{of_its}{rest.replace(OF_ITS, '')}"
 
@@ -127,8 +144,10 @@ def _percent_of(part: Interval) -> str:
 
 
 def _others(facts: Facts) -> str:
-    """What became of the other learners."""
-    return " ".join(_beside(one, facts) for one in facts.others[:AT_MOST])
+    """What became of the other learners; how many runs it takes to tell is said once."""
+    said = " ".join(_beside(one, facts) for one in facts.others)
+    once, takes, rest = said.partition(IT_TAKES)
+    return f"{once}{takes}{rest.replace(IT_TAKES, '')}"
 
 
 def _beside(one: Comparison, facts: Facts) -> str:
@@ -165,12 +184,16 @@ QUESTION: dict[Yardstick, str] = {
 """What cannot be told of two learners by a yardstick."""
 
 
+IT_TAKES = f" (it takes {FEWEST})"
+"""From how many runs on a comparison can be told."""
+
+
 def _too_little(one: Comparison) -> str:
     """What cannot be told, and by how many runs."""
     known = one.contrast.by.known
     runs = _counted(known, "run")
     question = QUESTION[one.yardstick]
-    needs = f" (it takes {FEWEST})" if known < FEWEST else ""
+    needs = IT_TAKES if known < FEWEST else ""
     return f"{runs} cannot tell {question}{needs}"
 
 
@@ -238,9 +261,9 @@ def _given(copy: Copy) -> str:
     return f"{labels} and {updates}"
 
 
-def _more(facts: Facts) -> str:
-    """How many learners are left to the table."""
-    rest = len(facts.others) - AT_MOST
+def _more(facts: Facts, most: int) -> str:
+    """How many learners are left to the table, where `most` others are spoken of."""
+    rest = len(facts.others) - most
     return f"{rest} more stand in the table." if rest > 0 else ""
 
 
@@ -249,6 +272,8 @@ def _expert(facts: Facts) -> str:
     asked = any(_ends(copy) for copy in _copies(facts))
     if not asked and facts.expert_ended <= RARE:
         return ""
+    if facts.expert_ended == 0:
+        return "The expert never did."
     return f"The expert itself ended early {_in(facts.expert_ended)}."
 
 
@@ -256,7 +281,7 @@ def _lost(facts: Facts) -> str:
     """What lost means, where the word fell."""
     if not any(copy.far > RARE for copy in _copies(facts)):
         return ""
-    return "(Lost: half as far as two unrelated states, or farther.)"
+    return "(Lost: at least half as far as two unrelated states.)"
 
 
 def _elsewhere(facts: Facts) -> str:

@@ -15,7 +15,7 @@ from matplotlib.patches import Patch
 
 from ..core.settings import require
 from ..paint.canvas import colour_of
-from ..records.rows import are_indicators, drift_of, title_of
+from ..records.rows import drift_of, title_of
 from ..stats.intervals import Interval, short
 from .figure import (
     INK,
@@ -31,7 +31,7 @@ from .figure import (
     without_nan,
 )
 from .style import looks
-from .sweep_table import last_divergence, remarks
+from .sweep_table import indicators, last_divergence, remarks
 from .words import counted, settings_text, value_text
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Grid:
     Attributes:
         data: what `il.open` gives.
         last: the last known divergence of each run (R,).
+        indicators: whether D is 0 or 1 in each (R,).
         axes: names of the settings along the axes of a panel: none, one, or the horizontal and the vertical one.
         facets: names of the other coordinates of which there are several values, seeds and learners apart.
         algos: names of the learners, in their order.
@@ -56,6 +57,7 @@ class Grid:
 
     data: xarray.Dataset
     last: np.ndarray
+    indicators: np.ndarray
     axes: tuple[str, ...]
     facets: tuple[str, ...]
     algos: tuple[str, ...]
@@ -67,7 +69,7 @@ class Grid:
     @property
     def chance(self) -> bool:
         """Whether every divergence is one: the chance to be apart."""
-        return are_indicators(self.values("env"))
+        return bool(self.indicators.all())
 
     def parts(self) -> list[dict[str, Any]]:
         """The facets: each combination of their values that has runs."""
@@ -82,7 +84,7 @@ class Grid:
         chosen = np.ones(len(self.last), dtype=bool)
         for name, value in where.items():
             chosen &= _equal(self.data[name].values, value)
-        return drift_of(self.last[chosen], self.chance)
+        return drift_of(self.last[chosen], bool(self.indicators[chosen].all()))
 
 
 def drawn(data: xarray.Dataset, by: tuple[str, ...] = ()) -> Figure:
@@ -114,7 +116,8 @@ def grid_of(data: xarray.Dataset, by: tuple[str, ...] = ()) -> Grid:
     axes = wanted or tuple(most_first[:2])
     facets = tuple(name for name in several if name not in (*axes, "algo"))
     algos = tuple(str(name) for name in _values(data, "algo"))
-    grid = Grid(data, without_nan(last_divergence(data)), axes, facets, algos)
+    last = without_nan(last_divergence(data))
+    grid = Grid(data, last, indicators(data), axes, facets, algos)
     _require_room(grid)
     return grid
 
@@ -199,7 +202,8 @@ def _handle(name: str, look: int) -> Line2D:
 def _quantity(grid: Grid) -> str:
     if grid.chance:
         return "chance to be apart from the expert's twin at the end"
-    return "divergence $D$ from the expert's twin at the end"
+    words = "divergence $D$ from the expert's twin at the end"
+    return f"{words} (a chance where it is 0 or 1)" if grid.indicators.any() else words
 
 
 def _scale(grid: Grid, axis: Any, summaries: list[list[list[Interval]]]) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from ..records.rows import (
     any_falls,
     are_indicators,
     contrast_texts,
+    cut_off,
     drift_of,
     line,
     line_texts,
@@ -96,17 +98,50 @@ def pooled(data: xarray.Dataset, by: tuple[str, ...]) -> dict[str, int]:
 
 
 def remarks(data: xarray.Dataset) -> list[str]:
-    """Of which learners the twins shared no noise, a sentence for each environment and learner."""
-    sentences: list[str] = []
-    if "uncoupled" not in data:
-        return sentences
-    share = np.nan_to_num(data["uncoupled"].values)
-    for runs in _groups(data, ("env", "algo")):
-        env, algo = (str(data[name].values[runs[0]]) for name in ("env", "algo"))
+    """What must be known of D: of which learners the twins shared no noise, and whose rollouts were cut off."""
+    return [*_uncoupled(data), *_cut_off(data)]
+
+
+def _uncoupled(data: xarray.Dataset) -> list[str]:
+    """A sentence for each environment and learner whose twins shared no noise."""
+    sentences = []
+    share = _shares(data, "uncoupled")
+    for (env, algo), runs in _by_env_and_learner(data):
         part = float(share[runs].mean())
         if part > 0:
             sentences.append(not_same_noise(env, algo, part))
     return sentences
+
+
+def _cut_off(data: xarray.Dataset) -> list[str]:
+    """A sentence for each environment that cut rollouts off."""
+    own, experts = (_shares(data, name) for name in ("cut", "expert_cut"))
+    by_env: dict[str, dict[str, float]] = {}
+    for (env, algo), runs in _by_env_and_learner(data):
+        shares = by_env.setdefault(env, {"expert": 0.0})
+        shares[algo] = float(own[runs].mean())
+        shares["expert"] = max(shares["expert"], float(experts[runs].mean()))
+    sentences = [cut_off(env, shares) for env, shares in by_env.items()]
+    return list(filter(None, sentences))
+
+
+def _shares(data: xarray.Dataset, name: str) -> np.ndarray:
+    """A share of each run (R,), none where it is not known."""
+    known = data[name].values if name in data else np.zeros(data.sizes["run"])
+    return np.nan_to_num(known)
+
+
+def _by_env_and_learner(data: xarray.Dataset) -> Iterator[tuple[tuple[str, str], list[int]]]:
+    """The runs of each environment and learner."""
+    for runs in _groups(data, ("env", "algo")):
+        first = runs[0]
+        yield (str(data["env"].values[first]), str(data["algo"].values[first])), runs
+
+
+def indicators(data: xarray.Dataset) -> np.ndarray:
+    """Whether D is 0 or 1 in each run (R,)."""
+    told = data["indicator"].values if "indicator" in data else None
+    return are_indicators(data["env"].values.tolist(), told)
 
 
 def _different(texts: np.ndarray) -> int:
@@ -234,7 +269,7 @@ def _line(
 ) -> dict[str, Texts]:
     """The cells of the line of some runs."""
     part = data.isel(run=runs)
-    indicator = are_indicators(part["env"].values.tolist())
+    indicator = bool(indicators(part).all())
     cells = {}
     for name in names:
         value = part[name].values[0]
