@@ -16,7 +16,7 @@ import il_bench as il
 from il_bench import measure
 from il_bench.core.rollout import by_expert, by_policy, rollout
 from il_bench.core.streams import Streams
-from il_bench.measures import assess, loops, probes, table, words
+from il_bench.measures import assess, loops, probes, quantities, table, words
 from il_bench.measures.quantities import HEADINGS, Assessment, Reference, classes, why_not_linear
 from il_bench.stats.growth import NONE, Growth
 from il_bench.stats.intervals import Interval, contrast, interval
@@ -504,6 +504,7 @@ def test_the_table_says_why_a_run_is_not_linear():
 def row_with(classes=None, settings=None, learner="bc", **changes):
     """A row of the table in which everything is as it should be, but for the changes: numbers of eight runs."""
     values = dict.fromkeys((name for part in HEADINGS.values() for name in part), 1.0)
+    values |= dict.fromkeys((quantities.LOST, quantities.ENDED, quantities.EXPERT_ENDED), 0.0)
     values |= {"D at the horizon, median": 0.5, "growth a step, fitted": 0.9} | changes
     pooled = {
         name: value if isinstance(value, str | Interval) else interval(np.full(8, value))
@@ -616,22 +617,79 @@ def test_who_never_errs_and_loses_nothing_has_no_bound_to_be_a_part_of():
     assert "of the bound" not in lines["bounds"]
 
 
-def test_the_words_speak_of_the_worst_setting_and_of_who_did_best_in_it():
-    drift = {(1.0, "bc"): 9, (1.2, "bc"): 70, (1.2, "dagger"): 5, (1.2, "smile"): 6}
-    rows = [
-        row_with(None, {"lipschitz": at}, name, **{"D at the horizon, median": far})
-        for (at, name), far in drift.items()
+def rows_of(fates):
+    """Rows by L and learner, of D at the horizon, D in parts of its ceiling, and the share of rollouts lost."""
+    titles = "D at the horizon, median", "D / ceiling", quantities.LOST
+    return [
+        row_with(None, {"lipschitz": at}, name, **dict(zip(titles, numbers, strict=True)))
+        for (at, name), numbers in fates.items()
     ]
-    line = words.five_lines(rows, KNOWN)["drift"]
+
+
+def test_the_words_speak_of_the_worst_setting_and_of_who_did_best_in_it():
+    """D is not comparable between settings: they spoke of where it was largest, in whatever parts of its ceiling."""
+    fates = {(1.0, "bc"): (900, 0.4, 0.0), (1.2, "bc"): (70, 0.7, 0.9)}
+    fates |= {(1.2, "dagger"): (5, 0.1, 0.0), (1.2, "smile"): (6, 0.1, 0.0)}
+    line = words.five_lines(rows_of(fates), KNOWN)["drift"]
     assert line.startswith("At L = 1.2, after 100 steps bc is 70 from its expert")
+    assert "(70 % of the distance between unrelated states), lost in 90 % of its rollouts" in line
     assert "; dagger is 5.0 from" in line
     assert "smile" not in line
+
+
+def test_who_fell_close_by_is_worse_off_than_who_goes_on_far_away():
+    fates = {(1.2, "bc"): (70, 0.4, 0.0), (1.2, "dagger"): (5, 0.1, 1.0)}
+    rows = rows_of(fates)
+    rows[1]["values"][quantities.ENDED] = interval(np.ones(8))
+    rows[1]["values"][quantities.EXPERT_ENDED] = interval(np.full(8, 0.2))
+    line = words.five_lines(rows, KNOWN)["drift"]
+    fall = "lost in 100 % of its rollouts, ended early in 100 % (its expert did in 20 %); bc"
+    assert fall in line
+
+
+def test_a_distance_that_is_not_known_is_not_the_furthest():
+    fates = {(1.0, "bc"): (np.nan, np.nan, 0.0), (1.2, "bc"): (1.0, 0.1, 0.0)}
+    assert (
+        "At L = 1.2, after 100 steps bc is 1.0" in words.five_lines(rows_of(fates), KNOWN)["drift"]
+    )
+    alone = words.five_lines(rows_of(fates)[:1], KNOWN)["drift"]
+    assert "bc is at a distance from its expert that is not known" in alone
+
+
+def test_where_rollouts_are_lost_no_factor_of_d_is_told():
+    """A D that was stopped in the ditch was "farther, x 4017 by run"."""
+    row = rows_of({(1.2, "bc"): (70, 0.7, 0.9)})[0]
+    far = contrast(np.full(8, 70.0), np.ones(8))
+    row["reference"] = "dagger"
+    row["contrasts"] = {quantities.LOST: contrast(np.full(8, 0.9), np.zeros(8), ratio=False)}
+    row["contrasts"]["D at the horizon"] = far
+    line = words.five_lines([row], KNOWN)["drift"]
+    assert "lost more often than dagger (+0.90 by run)" in line
+    assert "×" not in line
+    row["values"][quantities.LOST] = interval(np.zeros(8))
+    row["contrasts"][quantities.LOST] = contrast(np.zeros(8), np.zeros(8), ratio=False)
+    assert "farther than dagger (× 70 by run)" in words.five_lines([row], KNOWN)["drift"]
+
+
+@pytest.mark.parametrize(
+    ("heading", "title", "words_of_it"),
+    [
+        ("causes", "exposure gap on / off", "errs 3.0 times as much"),
+        ("cost", "cost gap", "loses 3.0 of its expert's return"),
+    ],
+)
+def test_of_one_run_no_line_draws_a_conclusion(heading, title, words_of_it):
+    row = row_with(**{title: interval(np.array([3.0]))})
+    line = words.five_lines([row], KNOWN)[heading]
+    assert words_of_it in line
+    assert "of 1 run, too few to tell (it takes 6)" in line
+    assert "did not learn on" not in line
 
 
 def test_measures_are_short_in_a_console_and_a_table_in_a_notebook():
     env = il.make("tube", horizon=20, seeds=2)
     found = il.assess(env, il.expert(env), il.expert(env), episodes=8)
-    assert repr(found) == "Measures(policy; 50 quantities in 1 rows; print it)"
+    assert repr(found) == "Measures(policy; 53 quantities in 1 rows; print it)"
     assert [name for name, _ in found.__rich_repr__()] == list(HEADINGS)
     html = found._repr_html_()
     assert "D at the horizon, median" in html

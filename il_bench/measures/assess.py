@@ -14,6 +14,7 @@ from ..core.policy import Policy
 from ..core.rollout import Rollout, action_error, chance_of, flat_ask, replay
 from ..core.threads import few_threads
 from ..records import record
+from ..records.fates import fates_of
 from ..records.record import Record
 from ..records.rows import VARIABLES, broken, warnings
 from ..records.twins import compare
@@ -21,6 +22,9 @@ from ..stats.intervals import Contrast, Interval, chance, contrast, interval, me
 from . import headings
 from .probes import Unanswerable
 from .quantities import (
+    ENDED,
+    EXPERT_ENDED,
+    LOST,
     PROBED,
     UNKNOWN,
     Assessment,
@@ -77,7 +81,7 @@ def _rows(a: Assessment, first: str) -> list[Row]:
         kinds = classes(a, runs)
         values = {}
         for title, answer in answers.items():
-            chances = a.record.indicator and title == CHANCE
+            chances = title in SHARES or (a.record.indicator and title == CHANCE)
             pooled = _pooled(answer, runs, one, chance if chances else interval)
             values[title] = _or_reason(title, pooled)
         row = {
@@ -102,7 +106,9 @@ def _contrasts(a: Assessment, first: str, runs: np.ndarray) -> dict[str, Contras
         return {}
     drift, error, gap = (_pair(name, a, number, runs) for name in BESIDE)
     by_ratio = False if compared.indicator else None
+    lost = [fates_of(compared, learner).lost[runs] for learner in (a.learner, number)]
     return {
+        LOST: contrast(*lost, ratio=False),
         "D at the horizon": contrast(*drift, by_ratio),
         "action error on (own states)": contrast(*error),
         "cost gap": contrast(*gap, ratio=False),
@@ -111,6 +117,9 @@ def _contrasts(a: Assessment, first: str, runs: np.ndarray) -> dict[str, Contras
 
 CHANCE = "D at the horizon, arithmetic mean"
 """The quantity that is a chance where D is 0 or 1: pooled by its mean over runs."""
+
+SHARES = (LOST, ENDED, EXPERT_ENDED)
+"""Quantities that are shares of rollouts everywhere, and pooled so."""
 
 BESIDE = ("drift", "error_on", "cost_gap")
 """Variables by which learners are compared."""

@@ -25,7 +25,9 @@ from ..core.env import Env, Expert, RecurrentExpert
 from ..core.policy import Policy
 from ..core.rollout import Rollout, by_expert, rollout
 from ..core.streams import Streams
+from ..records.fates import fates_of
 from ..records.record import Record
+from ..records.rows import VARIABLES
 from ..stats.growth import Growth
 from ..stats.intervals import mean_error, ratio
 from . import loops, probes
@@ -438,6 +440,26 @@ def _of_fits(part: str) -> Quantity:
     return measure
 
 
+LOST = "rollouts lost"
+"""Share of a learner's rollouts that are lost, see `fates.Fates.lost`."""
+
+ENDED = "rollouts that ended early"
+"""Share of a learner's rollouts that the environment ended."""
+
+EXPERT_ENDED = "expert's rollouts that ended early"
+"""That of its twins'."""
+
+
+def _lost(a: Assessment) -> np.ndarray:
+    _require_lengths(a)
+    return fates_of(a.record, a.learner).lost
+
+
+def _ended(name: str) -> Quantity:
+    """A share of rollouts that the environment ended."""
+    return lambda a: VARIABLES[name].measure(a.record, a.learner)
+
+
 def _geometric(a: Assessment) -> np.ndarray:
     _require_lengths(a)
     drift = a.final
@@ -602,6 +624,9 @@ DRIFT: dict[str, Quantity] = {
     "D of two experts under independent noise": lambda a: a.reference.independent,
     "D / that": lambda a: ratio(_typical(a), a.reference.independent),
     "D / ceiling": lambda a: _typical(a) / a.reference.ceilings,
+    LOST: _lost,
+    ENDED: _ended("ended"),
+    EXPERT_ENDED: _ended("expert_ended"),
 }
 
 GROWTH: dict[str, Quantity] = {

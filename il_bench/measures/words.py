@@ -1,6 +1,7 @@
 """Words: the table of measures in five lines, for who has ten seconds. Each clause follows from a condition on the rows.
 
-The lines speak of the setting in which somebody drifted furthest, and of who drifted furthest and least in it.
+The lines speak of the setting in which most rollouts are lost, since D is not comparable between settings, and of who is
+lost most and least in it; where nobody is, of who drifted furthest and least.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ..stats.intervals import Interval, short
+from ..records.fates import MOST
+from ..stats.intervals import FEWEST, Interval, short
+from .quantities import ENDED, EXPERT_ENDED, LOST
 
 Row: TypeAlias = "dict[str, Any]"
 """One learner in one setting: "learner", "settings", "classes" of growth, "values", each an Interval or a reason, and
@@ -23,6 +26,10 @@ CLEAR = 1.5
 
 FAR = 0.5
 """As far as two unrelated states: from this part of their distance on."""
+
+
+RARE = 0.05
+"""Share of rollouts up to which ends and losses are not worth a word."""
 
 
 ATTAINED = 1 + 1e-6
@@ -69,13 +76,32 @@ def five_lines(rows: Sequence[Row], known: Circumstances) -> dict[str, str]:
 
 
 def _furthest_and_least(rows: Sequence[Row], known: Circumstances) -> list[Row]:
-    """Who drifted furthest, and who least in the same setting, if there was anybody else."""
-    ordered = sorted(rows, key=lambda row: -_distance(row, known).value)
-    furthest, *others = ordered
-    settings = furthest["settings"]
-    beside = [row for row in others if row["settings"] == settings]
-    least = beside[-1:]
-    return [furthest, *least]
+    """Who fared worst, and who best in the same setting, if there was anybody else."""
+    worst = max(rows, key=lambda row: _ill_anywhere(row, known))
+    settings = worst["settings"]
+    beside = [row for row in rows if row["settings"] == settings]
+    beside.sort(key=lambda row: _ill(row, known))
+    best, *_, furthest = beside * 2
+    return [furthest] if len(beside) == 1 else [furthest, best]
+
+
+def _ill(row: Row, known: Circumstances) -> tuple[float, float]:
+    """How badly somebody fared in a setting: the share lost, then D; what is unknown counts as none."""
+    distance = _distance(row, known).value
+    return _none_if_unknown(row["values"][LOST]), _none_if_unknown(distance)
+
+
+def _ill_anywhere(row: Row, known: Circumstances) -> tuple[float, float]:
+    """The same among settings, where a length counts in parts of its ceiling."""
+    lost, distance = _ill(row, known)
+    part = distance if known.indicator else _none_if_unknown(row["values"]["D / ceiling"])
+    return lost, part
+
+
+def _none_if_unknown(value: Interval | str | float) -> float:
+    """A number, or 0 where there is none."""
+    number = value if isinstance(value, float) else _number(value)
+    return 0.0 if math.isnan(number) else number
 
 
 def _distance(row: Row, known: Circumstances) -> Interval:
@@ -132,15 +158,37 @@ def _times(factor: float) -> str:
 
 
 def _drift(row: Row, known: Circumstances) -> str:
-    return f"{_from_expert(row, known)}{_beside(row)}"
+    return f"{_from_expert(row, known)}{_fates(row)}{_beside(row)}"
+
+
+def _fates(row: Row) -> str:
+    """What share of its rollouts is lost, and what share ended early beside its expert's, where that is worth a word."""
+    lost, ended, experts = (_number(row["values"][name]) for name in (LOST, ENDED, EXPERT_ENDED))
+    texts = []
+    if lost > RARE:
+        texts.append(f"lost in {_percent(lost)} of its rollouts")
+    if ended > RARE and not lost <= RARE:
+        its_expert = "never did" if experts == 0 else f"did in {_percent(experts)}"
+        texts.append(f"ended early in {_percent(ended)} (its expert {its_expert})")
+    return "".join(f", {text}" for text in texts)
 
 
 def _beside(row: Row) -> str:
-    """How it stands to the first learner, by run."""
-    pair = row["contrasts"].get("D at the horizon")
-    if pair is None:
+    """How it stands to the first learner, by run: by the rollouts lost where there are some, else by D."""
+    pairs = row["contrasts"]
+    if not pairs:
         return ""
     other = row["reference"]
+    lost = pairs[LOST]
+    if lost.verdict != "same" or _number(row["values"][LOST]) >= MOST:
+        verdicts = {
+            "better": f"lost less often than {other}",
+            "worse": f"lost more often than {other}",
+            "same": f"lost as often as {other}",
+            "cannot tell": f"lost more or less often than {other} these runs cannot tell",
+        }
+        return f", {verdicts[lost.verdict]} ({lost} by run)"
+    pair = pairs["D at the horizon"]
     verdicts = {
         "better": f"nearer than {other}",
         "worse": f"farther than {other}",
@@ -153,6 +201,8 @@ def _beside(row: Row) -> str:
 def _from_expert(row: Row, known: Circumstances) -> str:
     """How far it is from its expert."""
     distance = _distance(row, known)
+    if distance.texts()[0] == "n/a":
+        return "is at a distance from its expert that is not known"
     if distance.value == 0:
         return "is where its expert is (D = 0)"
     if known.indicator:
@@ -242,6 +292,8 @@ def _causes(row: Row, known: Circumstances) -> str:
         return f"errs by {off} on its expert's states and without limit on its own"
     places = f"its own states ({short(on.value)}) as on its expert's ({short(off.value)})"
     gap = values["exposure gap on / off"]
+    if gap.known < FEWEST:
+        return f"errs {_times(gap.value)} as much on {places}{_too_few(gap)}"
     if gap.value > CLEAR and gap.low > 1:
         return f"errs {_times(gap.value)} as much on {places}: it meets what it did not learn on"
     if gap.value < 1 / CLEAR and gap.high < 1:
@@ -249,6 +301,11 @@ def _causes(row: Row, known: Circumstances) -> str:
     return (
         f"errs {_times(gap.value)} as much on {places}: no clear exposure gap{_disagreement(row)}"
     )
+
+
+def _too_few(value: Interval) -> str:
+    """That so few runs are no evidence."""
+    return f": of {_counted(value.known, 'run')}, too few to tell (it takes {FEWEST})"
 
 
 def _disagreement(row: Row) -> str:
@@ -323,6 +380,8 @@ def _loss(row: Row) -> str:
     experts = f"its expert's return {short(whole, 3)}"
     if math.isinf(gap.value):
         return f"loses without limit of {experts}"
+    if math.isfinite(gap.value) and gap.known < FEWEST:
+        return f"loses {gap} of {experts}{_too_few(gap)}"
     if gap.low <= 0 <= gap.high:
         return f"loses nothing that these runs can tell of {experts} (cost gap {gap})"
     if gap.value < 0:

@@ -13,19 +13,11 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..records.fates import MOST, Fates, fates_of
 from ..records.record import Record
 from ..records.rows import VARIABLES, drift_of, is_told
 from ..stats.accumulation import excess
 from ..stats.intervals import SELDOM, Contrast, Interval, contrast, interval
-
-FAR = 0.5
-"""A rollout is lost from this part of its ceiling on: nearly as far from its twin as two unrelated states."""
-
-MOST = 0.5
-"""From this share of a run's rollouts lost on, its D tells where they were stopped, and not how they drift."""
-
-DEAR = 0.5
-"""An end that costs more than this part of the twin's return is none of the expert's own, though its twin ended too."""
 
 Yardstick = Literal["drift", "lost", "time", "order"]
 """By what two learners are compared: D at the horizon, the share of rollouts lost, the step at which they part, or
@@ -59,8 +51,8 @@ class Copy:
         drift: D at the horizon, over runs; where D is 0 or 1 the chance to be apart.
         broke: share of rollouts that became NaN or infinite.
         ended: share of rollouts that the environment ended.
-        as_expert: whether each of these is an end of the expert's own: its twin ended, too, and it cost little, see `DEAR`.
-        far: share of rollouts that went on and are lost at the horizon, see `FAR`.
+        as_expert: whether each of these is an end of the expert's own: its twin ended, too, and it cost little, see `fates.DEAR`.
+        far: share of rollouts that went on and are lost at the horizon, see `fates.FAR`.
         lost: share of rollouts that are lost one way or the other; an end that is the expert's own is none.
         off, on: mean action errors on the expert's states and on its own.
         exposure: on against off, run by run.
@@ -147,46 +139,12 @@ class Facts:
     excitation: tuple[str, float] | None
 
 
-@dataclass(frozen=True)
-class _Rollouts:
-    """What became of one learner's rollouts, of all runs.
-
-    Attributes:
-        drift: D at the horizon, typical for each run (R,).
-        broke: whether each (R, E) became NaN or infinite.
-        ended: whether the environment ended each early.
-        as_expert: whether each ended as its twin did, sooner or later, and lost little by it, see `DEAR`.
-        far: whether each went on and is lost at the horizon.
-        parted: the first step at which each was lost either way; the horizon where it never was.
-    """
-
-    drift: np.ndarray
-    broke: np.ndarray
-    ended: np.ndarray
-    as_expert: np.ndarray
-    far: np.ndarray
-    parted: np.ndarray
-
-    @property
-    def lost(self) -> np.ndarray:
-        """Share of each run's rollouts (R,) that are lost, those apart that ended as the expert's did."""
-        ended = self.ended & ~self.as_expert
-        lost: np.ndarray = (self.broke | ended | self.far).mean(1)
-        return lost
-
-    @property
-    def stopped(self) -> np.ndarray:
-        """Whether D tells of each run (R,) where its rollouts were stopped, see `MOST`."""
-        stopped: np.ndarray = self.lost >= MOST
-        return stopped
-
-
 def facts_of(record: Record) -> Facts | None:
     """The facts of a Record; None where nobody is compared with the expert."""
-    ceilings = VARIABLES["ceiling"].measure(record, 0)
-    rollouts = [_rollouts(record, k, ceilings) for k in range(len(record.learners))]
+    rollouts = [fates_of(record, k) for k in range(len(record.learners))]
     if len(rollouts) == 1:
         return None
+    ceilings = VARIABLES["ceiling"].measure(record, 0)
     groups = record.groups()
     key = max(groups, key=lambda key: _loss(rollouts, groups[key], ceilings))
     runs = groups[key]
@@ -214,53 +172,7 @@ def _share(events: np.ndarray) -> float:
     return float(events.mean())
 
 
-def _rollouts(record: Record, learner: int, ceilings: np.ndarray) -> _Rollouts:
-    """What became of a learner's rollouts."""
-    arrays = record.arrays
-    broke = arrays["broke"][learner] >= 0
-    ended = arrays["terminated"][learner] & ~broke
-    length = arrays["length"][learner]
-    together = arrays["terminated"][0] & ~_dear(record, learner)
-    stops = ended | broke
-    stopped = np.where(stops, length, record.horizon)
-    apart = _apart(record, learner, ceilings)
-    gone = _first_step(apart, record.horizon)
-    return _Rollouts(
-        drift=record.drift(learner, record.horizon),
-        broke=broke,
-        ended=ended,
-        as_expert=ended & together,
-        far=apart[..., -1] & ~stops,
-        parted=np.minimum(gone, stopped),
-    )
-
-
-def _dear(record: Record, learner: int) -> np.ndarray:
-    """Whether each rollout (R, E) earned so much less than its twin that both ends are not of one kind, see `DEAR`."""
-    reward = record.arrays["reward"]
-    experts = reward[0].sum(-1)
-    missing = experts - reward[learner].sum(-1)
-    dear: np.ndarray = missing > DEAR * np.abs(experts)
-    return dear
-
-
-def _apart(record: Record, learner: int, ceilings: np.ndarray) -> np.ndarray:
-    """Whether each rollout is lost at each time (R, E, T+1); a chance has no yardstick of its own for that."""
-    divergence = record.arrays["divergence"][learner]
-    if record.indicator:
-        return np.zeros(divergence.shape, dtype=bool)
-    limit = FAR * ceilings[:, None, None]
-    apart: np.ndarray = divergence >= limit
-    return apart
-
-
-def _first_step(events: np.ndarray, horizon: int) -> np.ndarray:
-    """The first time (R, E) of events (R, E, T+1); the horizon where there is none."""
-    first = events.argmax(-1)
-    return np.where(events.any(-1), first, horizon)
-
-
-def _loss(rollouts: list[_Rollouts], runs: np.ndarray, ceilings: np.ndarray) -> tuple[float, float]:
+def _loss(rollouts: list[Fates], runs: np.ndarray, ceilings: np.ndarray) -> tuple[float, float]:
     """How badly a setting goes: the share of rollouts lost, then D in parts of its ceiling; of the worst learner."""
     lost = 0.0
     part = 0.0
@@ -279,7 +191,7 @@ def _parts(drift: np.ndarray, ceilings: np.ndarray) -> np.ndarray:
     return np.nan_to_num(parts, posinf=0.0)
 
 
-def _copy(record: Record, learner: int, own: _Rollouts, runs: np.ndarray) -> Copy:
+def _copy(record: Record, learner: int, own: Fates, runs: np.ndarray) -> Copy:
     """One learner in one setting."""
     name = record.learners[learner]
     off = _numbers("error_off", record, learner, runs)
@@ -336,8 +248,8 @@ def _drove(record: Record, learner: str) -> bool:
 def _compared(
     first: Copy,
     copy: Copy,
-    theirs: _Rollouts,
-    ours: _Rollouts,
+    theirs: Fates,
+    ours: Fates,
     runs: np.ndarray,
     chance: bool,
 ) -> Comparison:
@@ -365,7 +277,7 @@ def _compared(
     return Comparison(copy, "time", by_time, agreeing)
 
 
-def _elsewhere(record: Record, first: _Rollouts, here: dict[str, float]) -> Elsewhere | None:
+def _elsewhere(record: Record, first: Fates, here: dict[str, float]) -> Elsewhere | None:
     """The setting in which fewest of the first learner's rollouts are lost, if most are here."""
     shares = {}
     for key, runs in record.groups().items():
@@ -379,7 +291,7 @@ def _elsewhere(record: Record, first: _Rollouts, here: dict[str, float]) -> Else
     return Elsewhere(changed, shares[best])
 
 
-def _lost(record: Record, own: _Rollouts, runs: np.ndarray) -> float:
+def _lost(record: Record, own: Fates, runs: np.ndarray) -> float:
     """Share of rollouts that are lost in some runs; where D is 0 or 1, of those that are apart."""
     # A rollout that became infinite is apart, too.
     apart = np.minimum(own.drift, 1)
