@@ -7,6 +7,7 @@ import random
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import gymnasium
@@ -746,6 +747,56 @@ class Older(Own):
         return self.dice.gauss(0, 1)
 
 
+class Deep(Own):
+    """The same by one that stands two objects deep, in a list."""
+
+    def reset(self, seed=None, options=None):
+        self.world = SimpleNamespace(dice=[SimpleNamespace(first=np.random.default_rng(seed))])
+        return Linear.reset(self, seed=seed)
+
+    def draw(self):
+        return self.world.dice[0].first.normal()
+
+
+class Slotted(Own):
+    """The same by one in an object without a dictionary."""
+
+    class Cup:
+        __slots__ = ("bits", "dice")
+
+    def reset(self, seed=None, options=None):
+        self.cup = Slotted.Cup()
+        self.cup.bits = np.random.PCG64(seed)
+        return Linear.reset(self, seed=seed)
+
+    def draw(self):
+        return (self.cup.bits.random_raw() % 1000) / 1000 - 0.5
+
+
+class Shared(Own):
+    """The same by one of its class, placed anew at each reset; one copy only."""
+
+    dice: ClassVar = np.random.RandomState(0)
+
+    def reset(self, seed=None, options=None):
+        Shared.dice.seed(seed % 2**32)
+        return Linear.reset(self, seed=seed)
+
+    def draw(self):
+        return Shared.dice.normal(0, 1)
+
+
+class Common(Shared):
+    """The same by NumPy's own of the process."""
+
+    def reset(self, seed=None, options=None):
+        np.random.seed(seed % 2**32)  # noqa: NPY002
+        return Linear.reset(self, seed=seed)
+
+    def draw(self):
+        return np.random.normal()  # noqa: NPY002
+
+
 def lively(obs):
     return np.clip(-obs[:, :1], -1, 0.9)
 
@@ -821,10 +872,27 @@ def test_a_step_that_is_not_as_declared_is_a_sentence(shown, paid, sentence):
         il.compare(il.make(Broken, horizon=4), brake, episodes=2)
 
 
+@pytest.mark.parametrize("kind", [Deep, Slotted, Shared, Common])
+def test_generators_are_found_wherever_an_environment_keeps_them(kind):
+    """In lists and objects, without a dictionary, in a class, or the process's own: nobody said that twins came apart."""
+    record = il.compare(il.make(kind(), horizon=20), lively, episodes=2, livelier=livelier)
+    (warning,) = record.index.warnings
+    assert "livelier: same seed, not same noise" in warning
+
+
+def test_a_policy_that_draws_from_the_process_is_not_the_environments_doing():
+    def nervous(obs):
+        np.random.normal()  # noqa: NPY002
+        return lively(obs)
+
+    record = il.compare(il.make(Restless(), horizon=20), lively, episodes=2, nervous=nervous)
+    assert record.index.warnings == []
+
+
 @pytest.mark.parametrize("kind", ["RandomState", "MT19937", "PCG64"])
 def test_generators_that_stand_at_one_place_in_other_numbers_are_told_apart(kind):
     """The place in a long array alone would not do: it is the same after as many draws."""
-    from il_bench.borders.generators import place
+    from il_bench.borders import generators
 
     def world(seed):
         copy = gymnasium.Env()
@@ -832,5 +900,8 @@ def test_generators_that_stand_at_one_place_in_other_numbers_are_told_apart(kind
         copy.chance = bits if kind == "RandomState" else np.random.Generator(bits)
         return copy
 
-    assert place(world(0)) == place(world(0))
-    assert place(world(0)) != place(world(1))
+    def place(seed):
+        return generators.place(generators.within(world(seed)))
+
+    assert place(0) == place(0)
+    assert place(0) != place(1)

@@ -1,39 +1,129 @@
-"""The random generators that an environment of others' keeps among its attributes."""
+"""The random generators of an environment of others': its own, wherever it keeps them, and those of the process."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable, Iterator
+import sys
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator
 from typing import Any
 
 import gymnasium
 import numpy as np
+import torch
+from gymnasium import spaces
 
-KINDS = (np.random.Generator, np.random.RandomState, random.Random)
+KINDS = (
+    np.random.Generator,
+    np.random.RandomState,
+    np.random.BitGenerator,
+    random.Random,
+    torch.Generator,
+)
+
+MOST = 2_000
+"""Things that are looked into; a simulator with more keeps its generators near the top."""
+
+LONGEST = 64
+"""Items of a container that are looked into: a long one holds data."""
+
+LEAVES = (str, bytes, int, float, complex, np.ndarray, torch.Tensor, type, spaces.Space)
+"""What holds no generator that an environment draws from; a space has one, for whoever samples it."""
 
 
-def place(copy: gymnasium.Env) -> int:
-    """Where all generators of an environment and its wrappers stand, as a number that differs when they do."""
-    states = tuple(_state(generator) for generator in _generators(copy))
-    return hash(states)
+def direct(copy: gymnasium.Env) -> list[Any]:
+    """The generators that are attributes of an environment or its wrappers, which a step may exchange for others."""
+    found = []
+    for layer in _layers(copy):
+        found += _generators(vars(layer)).values()
+    return found
 
 
-def _generators(copy: Any) -> Iterator[Any]:
-    """The generators that are attributes of an environment or one of its wrappers, from the outside in."""
-    layer = copy
-    while True:
-        yield from (value for value in vars(layer).values() if isinstance(value, KINDS))
-        if not isinstance(layer, gymnasium.Wrapper):
-            return
-        layer = layer.env
+def within(copy: gymnasium.Env) -> list[Any]:
+    """All generators that an environment and its wrappers keep, in the order in which they are found.
+
+    As attributes, in containers, in objects of theirs, in their classes and in the modules of these.
+    """
+    found: list[Any] = []
+    queue: deque[Any] = deque([copy, *_around(copy)])
+    seen = {id(copy)}
+    looked = 0
+    while queue and looked < MOST:
+        looked += 1
+        for part in _parts(queue.popleft()):
+            if id(part) in seen:
+                continue
+            seen.add(id(part))
+            if isinstance(part, KINDS):
+                found.append(part)
+            elif part is not None and not isinstance(part, LEAVES) and not callable(part):
+                queue.append(part)
+    return found
+
+
+def _around(copy: gymnasium.Env) -> Iterator[dict[str, Any]]:
+    """The attributes of the classes of an environment and its wrappers, Gymnasium's apart, and of their modules."""
+    for layer in _layers(copy):
+        for cls in type(layer).__mro__:
+            if cls.__module__.partition(".")[0] not in ("gymnasium", "builtins", "typing", "abc"):
+                yield _generators(vars(cls))
+                yield _generators(vars(sys.modules[cls.__module__]))
+
+
+def _layers(copy: Any) -> Iterator[Any]:
+    """An environment and its wrappers, from the outside in."""
+    yield copy
+    while isinstance(copy, gymnasium.Wrapper):
+        copy = copy.env
+        yield copy
+
+
+def _generators(names: Any) -> dict[str, Any]:
+    """Those among names that are generators."""
+    return {name: value for name, value in dict(names).items() if isinstance(value, KINDS)}
+
+
+def _parts(thing: Any) -> Iterable[Any]:
+    """What a thing is made of."""
+    if isinstance(thing, dict):
+        return list(thing.values())[:LONGEST]
+    if isinstance(thing, list | tuple | set | frozenset | deque):
+        return list(thing)[:LONGEST]
+    own = getattr(thing, "__dict__", None)
+    parts = list(own.values()) if isinstance(own, dict) else []
+    for name in _slots(thing):
+        parts.append(getattr(thing, name, None))
+    return parts
+
+
+def _slots(thing: Any) -> Iterator[str]:
+    """Names of the attributes that a thing's classes declare without a dictionary."""
+    for cls in type(thing).__mro__:
+        declared = cls.__dict__.get("__slots__", ())
+        yield from (declared,) if isinstance(declared, str) else declared
+
+
+def place(generators: Iterable[Any]) -> int:
+    """Where generators stand, as a number that differs when they do."""
+    return hash(tuple(map(_state, generators)))
+
+
+def common() -> int:
+    """Where Python's and NumPy's generators of the process stand, from which everybody may draw."""
+    numpys = np.random.get_bit_generator()
+    return hash((random.getstate(), _state(numpys)))
 
 
 def _state(generator: Any) -> Hashable:
     """Its state, the place in a long array from which the next number is taken included."""
     if isinstance(generator, np.random.Generator):
         return _fixed(generator.bit_generator.state)
+    if isinstance(generator, np.random.BitGenerator):
+        return _fixed(generator.state)
     if isinstance(generator, np.random.RandomState):
         return _fixed(generator.get_state(legacy=False))
+    if isinstance(generator, torch.Generator):
+        return bytes(generator.get_state().cpu().numpy())
     state: Hashable = generator.getstate()
     return state
 

@@ -190,6 +190,8 @@ class Copies:
     def __init__(self, origin: Origin, **more: Any):
         self.origin, self._more = origin, more
         self._open: list[gymnasium.Env] = []
+        self._generators: list[list[Any]] = []
+        self._common, self._watched = 0, False
         self.standing: Standing | None = None
         weakref.finalize(self, _close, self._open)
         _OPEN.add(self)
@@ -207,6 +209,8 @@ class Copies:
         """First observations (n, O) of n episodes, each begun with its own seed."""
         with self._closed_on_errors(len(seeds)):
             rows = [self._row(observation) for observation in self._first(seeds)]
+        self._generators = []
+        self._common = 0
         obs = np.array(rows, dtype=np.float64).reshape(len(seeds), -1)
         nothing = np.zeros(len(seeds))
         never = np.zeros(len(seeds), dtype=bool)
@@ -222,9 +226,29 @@ class Copies:
             yield begun(copy, seed)
 
     def drawn(self) -> np.ndarray:
-        """Where the generators of each open copy stand (n,), as a number that differs when they do."""
-        places = [generators.place(copy) for copy in self._open]
-        return np.array(places, dtype=np.int64)
+        """Where the generators of each open copy stand (n,), as a number that differs when they do.
+
+        Those of the process count as moved where a step that follows this question moves them: a policy may, too.
+        """
+        self._watched = True
+        if not self._generators:
+            self._generators = [generators.within(copy) for copy in self._open]
+        known = zip(self._open, self._generators, strict=True)
+        places = [generators.place([*generators.direct(one), *own]) for one, own in known]
+        return np.array(places, dtype=np.int64) ^ self._common
+
+    @contextlib.contextmanager
+    def _noting_draws(self) -> Iterator[None]:
+        """Within, the copies step; where somebody watches it is noted how they move the generators of the process."""
+        if not self._watched:
+            yield
+            return
+        before = generators.common()
+        yield
+        after = generators.common()
+        if after != before:
+            self._common = hash((self._common, after))
+        self._watched = False
 
     def stopped(self, actions: np.ndarray) -> np.ndarray:
         """Which of n copies (n,) take no further step, given actions (n, U): those no longer finite among them."""
@@ -252,7 +276,7 @@ class Copies:
         reward = np.zeros(len(obs))
         terminated = self.standing.terminated.copy()
         truncated = self.standing.truncated.copy()
-        with self._closed_on_errors(len(actions)):
+        with self._closed_on_errors(len(actions)), self._noting_draws():
             for i in np.flatnonzero(~stopped).tolist():
                 observation, paid, over, cut = self._stepped(i, actions[i])
                 obs[i] = self._row(observation)
@@ -270,7 +294,7 @@ class Copies:
         assert before is not None, "stepped before a reset"
         if before.stopped[0]:
             return dataclasses.replace(before, reward=np.zeros(1))
-        with self._closed_on_errors(1):
+        with self._closed_on_errors(1), self._noting_draws():
             observation, paid, over, cut = self._stepped(0, action)
             row = self._row(observation).astype(np.float64)
             reward = self._number(paid)
