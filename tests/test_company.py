@@ -9,9 +9,9 @@ import torch
 import il_bench as il
 from il_bench.core.settings import per_run_fields
 from il_bench.jobs import digest, plan, workers
-from il_bench.measures import quantities
+from il_bench.measures import headings, quantities
 from il_bench.measures.assess import _asked
-from il_bench.measures.quantities import HEADINGS, Assessment, Reference
+from il_bench.measures.quantities import Assessment, Reference
 from il_bench.records import rows
 
 CLAIMS = ("value", "closed_loop", "radius", "loop_radius", "diameter")
@@ -105,7 +105,7 @@ def test_a_runs_measures_do_not_depend_on_the_others(company, monkeypatch):
 
 def measured(env, record, policy):
     assessment = Assessment(Reference(record, env, il.expert(env)), 1, policy)
-    asked = {title: ask for part in HEADINGS.values() for title, ask in part.items()}
+    asked = {title: ask for part in headings.of(assessment).values() for title, ask in part.items()}
     return {title: _asked(ask, assessment) for title, ask in asked.items()}
 
 

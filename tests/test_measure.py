@@ -16,7 +16,7 @@ import il_bench as il
 from il_bench import measure
 from il_bench.core.rollout import by_expert, by_policy, rollout
 from il_bench.core.streams import Streams
-from il_bench.measures import assess, loops, probes, quantities, table, words
+from il_bench.measures import assess, loops, probes, quantities, table, texts, words
 from il_bench.measures.quantities import HEADINGS, Assessment, Reference, classes, why_not_linear
 from il_bench.stats.growth import NONE, Growth
 from il_bench.stats.intervals import Interval, contrast, interval
@@ -380,14 +380,63 @@ def test_coverage_counts_the_states_that_were_lived():
 
 
 def test_the_bounds_on_the_loss_are_held_against_it_where_they_are_bounds():
-    known = words.Circumstances(horizon=10, indicator=True, counted=True)
-    line = words.five_lines([row_with(**{"cost gap / (T^2 error off)": 1.3})], known)["bounds"]
+    known = words.Circumstances(horizon=10, indicator=True)
+    row = row_with(counted=True, **{"cost gap / (T^2 error off)": 1.3})
+    line = words.five_lines([row], known)["bounds"]
     assert "loses 1.3 times T^2 error, more than that bound allows" in line
     env = il.make("resetcliff", horizon=4)
     record = il.compare(env, il.expert(env), episodes=2, copy=il.expert(env))
-    assert assess.measures(record, env, il.expert(env), {}).circumstances.counted
+    assert assess.measures(record, env, il.expert(env), {}).rows[0]["counted"]
     record.arrays["reward"] *= 5
-    assert not assess.measures(record, env, il.expert(env), {}).circumstances.counted
+    assert not assess.measures(record, env, il.expert(env), {}).rows[0]["counted"]
+
+
+def test_whether_the_loss_is_bounded_is_asked_of_the_own_setting_alone():
+    """Large rewards at one L took the bounds from all others."""
+    env = il.make("resetcliff", horizon=4, rarity=(0.1, 0.2))
+    record = il.compare(env, il.expert(env), episodes=2, copy=il.expert(env))
+    record.arrays["reward"][:, 1] *= 5
+    rows = assess.measures(record, env, il.expert(env), {}).rows
+    assert [row["counted"] for row in rows] == [True, False]
+
+
+def test_a_kick_that_is_too_large_in_one_run_is_no_reason_in_another(monkeypatch):
+    env = dataclasses.replace(il.make("linear", horizon=20), seed=(0, 1))
+    expert = il.expert(env)
+    distance = type(env).distance
+    far = torch.tensor([[0.0], [9.0]], dtype=torch.float64)
+    streams = Streams(env.seeds)
+    calm = rollout(env, by_expert(env, expert), streams, 3)
+    kicked = {}
+    for name, added in {"both": 0 * far, "one": far}.items():
+        monkeypatch.setattr(type(env), "distance", lambda e, s, o, a=added: distance(e, s, o) + a)
+        recovery = probes.kick(env, expert, streams, calm, np.full(2, 1e-3), 5)
+        kicked[name] = recovery.median()
+    assert kicked["one"][0] == kicked["both"][0]
+    assert np.isnan(kicked["one"][1])
+
+
+def test_who_drove_in_one_run_alone_is_told_of_that_one():
+    """Runs without episodes of their own took the answer from all."""
+    budget = SimpleNamespace(episodes=[0, 5], collected=[0.0, 10.0], falls=[0, 2])
+    index = SimpleNamespace(budgets={"bc": budget})
+    compared = SimpleNamespace(learners=["expert", "bc"], index=index)
+    compared.returns = lambda learner: np.array([3.0, 3.0])
+    a = SimpleNamespace(record=compared, learner=1, gap=np.zeros(2))
+    lost = quantities.COST["return lost an episode while collecting"](a)
+    assert np.isnan(lost[0])
+    assert lost[1] == 1.0
+    np.testing.assert_array_equal(
+        quantities.COST["episodes ended early while collecting"](a), [np.nan, 2]
+    )
+
+
+def test_a_text_that_stays_on_its_path_is_no_number_of_its_own_run_alone():
+    off = np.zeros((2, 2, 3, 5), dtype=bool)
+    off[1, 1, :, 3:] = True
+    compared = SimpleNamespace(arrays={"off_path": off})
+    a = SimpleNamespace(record=compared, array=lambda name: off[1])
+    np.testing.assert_array_equal(texts.TOLD["off the path at the end"](a), [np.nan, 1.0])
 
 
 def test_the_trajectory_bound_holds_where_rewards_are_costs():
@@ -486,7 +535,7 @@ def test_a_chance_is_its_mean_over_runs():
     assert record.rows()[0]["drift"][12].value == pytest.approx(apart)
 
 
-KNOWN = words.Circumstances(horizon=100, indicator=False, counted=False)
+KNOWN = words.Circumstances(horizon=100, indicator=False)
 
 
 def test_the_table_says_why_a_run_is_not_linear():
@@ -501,7 +550,7 @@ def test_the_table_says_why_a_run_is_not_linear():
     assert "because" not in str(table.Measures([row], "none", [], KNOWN))
 
 
-def row_with(classes=None, settings=None, learner="bc", **changes):
+def row_with(classes=None, settings=None, learner="bc", counted=False, **changes):
     """A row of the table in which everything is as it should be, but for the changes: numbers of eight runs."""
     values = dict.fromkeys((name for part in HEADINGS.values() for name in part), 1.0)
     values |= dict.fromkeys((quantities.LOST, quantities.ENDED, quantities.EXPERT_ENDED), 0.0)
@@ -518,6 +567,7 @@ def row_with(classes=None, settings=None, learner="bc", **changes):
         "classes": classes,
         "why_not_linear": "",
         "values": pooled,
+        "counted": counted,
         "reference": "",
         "contrasts": {},
     }
@@ -600,8 +650,9 @@ def test_each_line_in_words_follows_from_the_numbers(heading, row, sentence):
 
 
 def test_where_d_is_zero_or_one_the_words_speak_of_chances_and_bounds_on_the_loss():
-    known = words.Circumstances(horizon=1, indicator=True, counted=True)
-    row = row_with(**{"D at the horizon, arithmetic mean": 0.25, "cost gap / (T^2 error off)": 0.1})
+    known = words.Circumstances(horizon=1, indicator=True)
+    chance = {"D at the horizon, arithmetic mean": 0.25, "cost gap / (T^2 error off)": 0.1}
+    row = row_with(counted=True, **chance)
     lines = words.five_lines([row], known)
     assert lines["drift"] == "After 1 step bc has parted from its expert in 25 % of the rollouts."
     assert "loses 0.10 of the bound T^2 error and 1.0 of u T error" in lines["bounds"]
@@ -610,9 +661,10 @@ def test_where_d_is_zero_or_one_the_words_speak_of_chances_and_bounds_on_the_los
 
 def test_who_never_errs_and_loses_nothing_has_no_bound_to_be_a_part_of():
     """0 of 0 was called 1.0 of the bound, a line above `loses nothing`."""
-    known = words.Circumstances(horizon=1, indicator=True, counted=True)
+    known = words.Circumstances(horizon=1, indicator=True)
     perfect = {"cost gap": 0.0, "action error off (expert's states)": 0.0}
-    lines = words.five_lines([row_with(**perfect, **{"cost gap / (T^2 error off)": 1.0})], known)
+    perfect["cost gap / (T^2 error off)"] = 1.0
+    lines = words.five_lines([row_with(counted=True, **perfect)], known)
     assert "has no error on its expert's states, and no loss to bound" in lines["bounds"]
     assert "of the bound" not in lines["bounds"]
 

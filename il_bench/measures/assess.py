@@ -61,7 +61,6 @@ def measures(
     circumstances = Circumstances(
         horizon=compared.horizon,
         indicator=compared.indicator,
-        counted=_loss_is_bounded(compared, env),
     )
     notes = [_one_in_all(compared, name) for name in compared.learners if compared.is_one(name)]
     notes += warnings(compared)
@@ -91,6 +90,7 @@ def _rows(a: Assessment, first: str) -> list[Row]:
             "classes": kinds,
             "why_not_linear": why_not_linear(a, runs),
             "values": values,
+            "counted": _loss_is_bounded(a, runs),
             "reference": first,
             "contrasts": _contrasts(a, first, runs) if first else {},
         }
@@ -177,20 +177,21 @@ def _one_in_all(compared: Record, learner: str) -> str:
     )
 
 
-def _loss_is_bounded(compared: Record, env: Env | str) -> bool:
-    """Whether the bounds on the loss are bounds: errors are 0 or 1, and rewards, with 0, in an interval of length 1.
+def _loss_is_bounded(a: Assessment, runs: np.ndarray) -> bool:
+    """Whether the bounds on the loss are bounds in some runs, by the learner's rewards and errors there.
 
-    The errors by the action space, or where none is at hand by themselves.
+    They are where errors are 0 or 1, and rewards, with 0, in an interval of length 1. The errors are by the action space, or
+    where none is at hand by themselves.
     """
-    rewards = compared.arrays["reward"]
+    rewards = np.concatenate([a.array("reward")[runs], a.experts("reward")[runs]])
     highest = max(0.0, rewards.max())
     lowest = min(0.0, rewards.min())
     if highest - lowest > 1:
         return False
+    env = a.reference.env_or_reason
     if not isinstance(env, str):
         return isinstance(env.action_space, spaces.Discrete)
-    errors = compared.arrays["error_off"]
-    return bool(np.isin(errors, (0, 1)).all())
+    return bool(np.isin(a.array("error_off")[runs], (0, 1)).all())
 
 
 def _errors(reference: Reference, policies: Mapping[str, Any]) -> Matrix | str:

@@ -286,14 +286,14 @@ def kick(
     kicked = state + sizes * way
     length = env.distance(state, kicked)
     small = (length > 0) & (length < 2 * sizes[..., 0])
-    if not small.all():
+    if not small.any():
         raise Unanswerable("needs states that can be a little apart; here there is nothing between")
     action = calm.action[:, :, at]
     swallowed = merges(env, kicked, state, action, noise[at])
     deviations = list(_apart(env, who, kicked, calm, noise, at))
     apart = torch.stack(deviations, -1)
     quiet = apart < 0.1 * sizes
-    felt = (at < calm.length) & ~(swallowed & reacts(env))
+    felt = small & (at < calm.length) & ~(swallowed & reacts(env))
     return _recovery(quiet, felt)
 
 

@@ -591,15 +591,13 @@ def _budget(name: str) -> Quantity:
 
 
 def _driven_episodes(a: Assessment) -> np.ndarray:
-    """Episodes that were driven to learn from, one number or one for each run (R,).
+    """Episodes of each run (R,) that were driven to learn from; NaN where there were none.
 
     Raises:
-        Unanswerable: where nobody drove, since the demonstrations were there before.
+        Unanswerable: where nobody drove in any, since the demonstrations were there before.
     """
-    episodes = np.asarray(_budget_of(a)["episodes"])
-    if not episodes.all():
-        raise Unanswerable("no episodes were driven to learn from")
-    return episodes
+    episodes = _budget("episodes")(a)
+    return probes.where_answerable(episodes, episodes > 0, "no episodes were driven to learn from")
 
 
 def _lost_collecting(a: Assessment) -> np.ndarray:
@@ -610,8 +608,8 @@ def _lost_collecting(a: Assessment) -> np.ndarray:
 
 
 def _early_ends(a: Assessment) -> np.ndarray:
-    _driven_episodes(a)
-    return _budget("falls")(a)
+    falls = _budget("falls")(a)
+    return np.where(np.isnan(_driven_episodes(a)), np.nan, falls)
 
 
 DRIFT: dict[str, Quantity] = {

@@ -21,7 +21,7 @@ from ..stats import accumulation
 from . import continuations, memories
 from .continuations import Swap
 from .memories import Deviation
-from .probes import Unanswerable
+from .probes import Unanswerable, where_answerable
 from .quantities import Assessment, Quantity, asked_once
 
 LAGS = (1, 2, 4, 8, 16, 32)
@@ -182,14 +182,19 @@ def _accumulated(a: Assessment) -> np.ndarray:
     return accumulation.accumulated(*_both(a), steps)
 
 
-def _off_path(a: Assessment) -> np.ndarray:
-    """Whether own prefixes are off the path, (R, E, T+1) bool."""
-    if "off_path" not in a.record.arrays:
-        raise Unanswerable("needs a language whose automaton is known")
-    off = a.array("off_path")
-    if not a.record.arrays["off_path"].any():
-        raise Unanswerable("nothing that is written leaves the path of this language")
-    return off
+def _off_path(measure: Callable[[np.ndarray], np.ndarray]) -> Quantity:
+    """What is measured of whether own prefixes are off the path, (R, E, T+1) bool; NaN of runs where nobody's ever are."""
+
+    def quantity(a: Assessment) -> np.ndarray:
+        everybodys = a.record.arrays.get("off_path")
+        if everybodys is None:
+            raise Unanswerable("needs a language whose automaton is known")
+        leaves = everybodys.any((0, 2, 3))
+        numbers = measure(a.array("off_path"))
+        reason = "nothing that is written leaves the path of this language"
+        return where_answerable(numbers, leaves, reason)
+
+    return quantity
 
 
 def _each_byte(name: str) -> Quantity:
@@ -206,17 +211,10 @@ def _each_byte(name: str) -> Quantity:
     return measure
 
 
-def _share_off(a: Assessment) -> np.ndarray:
-    share: np.ndarray = _off_path(a)[..., -1].mean(1)
+def _last_share(off: np.ndarray) -> np.ndarray:
+    """The share of prefixes (R,) that are off the path at the end."""
+    share: np.ndarray = off[..., -1].mean(1)
     return share
-
-
-def _rate(which: int, a: Assessment) -> np.ndarray:
-    return accumulation.rates(_off_path(a))[which]
-
-
-def _misfit(a: Assessment) -> np.ndarray:
-    return accumulation.misfit(_off_path(a))
 
 
 def _lag(lag: int, a: Assessment) -> np.ndarray:
@@ -271,10 +269,10 @@ TOLD: dict[str, Quantity] = {
     "NLL a byte, own text under smoothed expert": _each_byte("nll_on_byte"),
     "chance off the support, expert's prefixes": _step("outside_off", _own),
     "chance off the support, own prefixes": _step("outside_on", _own),
-    "off the path at the end": _share_off,
-    "leaves the path a step, e": partial(_rate, 0),
-    "comes back a step, r": partial(_rate, 1),
-    "furthest from e/(e+r) (1 - (1-e-r)^t)": _misfit,
+    "off the path at the end": _off_path(_last_share),
+    "leaves the path a step, e": _off_path(lambda off: accumulation.rates(off)[0]),
+    "comes back a step, r": _off_path(lambda off: accumulation.rates(off)[1]),
+    "furthest from e/(e+r) (1 - (1-e-r)^t)": _off_path(accumulation.misfit),
 }
 """What the Record tells."""
 

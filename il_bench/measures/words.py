@@ -16,7 +16,8 @@ from ..stats.intervals import FEWEST, Interval, short
 from .quantities import ENDED, EXPERT_ENDED, LOST
 
 Row: TypeAlias = "dict[str, Any]"
-"""One learner in one setting: "learner", "settings", "classes" of growth, "values", each an Interval or a reason, and
+"""One learner in one setting: "learner", "settings", "classes" of growth, "values", each an Interval or a reason, whether
+action errors are "counted" as 0 or 1 and rewards lie in an interval of length 1, so that the bounds on the loss hold, and
 "contrasts" with the learner that "reference" names."""
 
 
@@ -43,13 +44,10 @@ class Circumstances:
     Attributes:
         horizon: steps of a rollout, T.
         indicator: whether D is 0 or 1, so that its mean is the chance to be apart.
-        counted: whether action errors are 0 or 1 and rewards, with 0, lie in an interval of length 1, so that the bounds
-            on the loss hold.
     """
 
     horizon: int
     indicator: bool
-    counted: bool
 
 
 OFF = "action error off (expert's states)"
@@ -321,7 +319,7 @@ def _disagreement(row: Row) -> str:
 
 def _bounds(row: Row, known: Circumstances) -> str:
     """What is foretold: of the growth where actions can be wrong by a little, of the loss where errors are counted."""
-    if known.counted:
+    if row["counted"]:
         return _loss_bounds(row)
     naive = row["values"]["naive growth L + L_a Lip(policy), estimate"]
     if math.isnan(_number(naive)):
