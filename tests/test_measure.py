@@ -393,7 +393,7 @@ def test_the_bounds_on_the_loss_are_held_against_it_where_they_are_bounds():
 
 def test_whether_the_loss_is_bounded_is_asked_of_the_own_setting_alone():
     """Large rewards at one L took the bounds from all others."""
-    env = il.make("resetcliff", horizon=4, rarity=(0.1, 0.2))
+    env = il.make("resetcliff", horizon=4, rarity=(8.0, 9.0))
     record = il.compare(env, il.expert(env), episodes=2, copy=il.expert(env))
     record.arrays["reward"][:, 1] *= 5
     rows = assess.measures(record, env, il.expert(env), {}).rows
