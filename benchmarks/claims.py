@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 
 from il_bench.stats.intervals import proportion
 
@@ -57,12 +58,6 @@ class Share:
         limits = proportion(self.count, self.of)
         return limits.low, limits.high
 
-    def overlaps(self, other: Share) -> bool:
-        """Whether the two intervals have a part in common."""
-        low, high = self.ends
-        least, most = other.ends
-        return low <= most and least <= high
-
     def __str__(self) -> str:
         low, high = self.ends
         return f"{self.value:.0%} [{100 * low:.0f}, {100 * high:.0f}]"
@@ -71,6 +66,31 @@ class Share:
 def share(these: np.ndarray) -> Share:
     """Of booleans (R,)."""
     return Share(int(np.sum(these)), int(np.size(these)))
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The same runs twice: in how many something happens the first way and not the second, and the other way round."""
+
+    first: int
+    second: int
+    of: int
+
+    @property
+    def more(self) -> bool:
+        """Whether it happens more often the first way, for sure: by the test of signs (McNemar 1947), at 5 %.
+
+        Whether two single intervals overlap does not answer that: they do where every change goes one way.
+        """
+        changed = self.first + self.second
+        return self.first > self.second and binomtest(self.first, changed).pvalue < 0.05
+
+
+def pairs(first: np.ndarray, second: np.ndarray) -> Pairs:
+    """Of booleans (R,) each, of the same runs."""
+    alone = int(np.sum(first & ~second))
+    other = int(np.sum(second & ~first))
+    return Pairs(alone, other, len(first))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,8 @@ from il_bench.stats import growth
 
 REPETITIONS, HORIZON, SIZE, GOAL = 200, 60, 1e-3, 0.9
 FEW, USUAL, MANY = 8, 16, 64
+SELDOM = 0.05
+"""Share of repetitions below which an interval is seldom given: its few cases tell no coverage."""
 
 
 def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -148,10 +150,28 @@ def _fit(recursion: Recursion, rollouts: int, seed: int) -> growth.Growth:
 def cells(row: dict[str, Any]) -> list[str]:
     """A line of the table."""
     kinds = [f"{kind} {count / REPETITIONS:.0%}" for kind, count in row["kinds"].items()]
-    given = 1 - row["none"]
-    covers = f"{row['holds'] / given:.0%}" if given > 0.5 else "n/a"
-    shown = [f"{row['truth']:.3f}", f"{row['alpha']:.3f}", covers, f"{row['none']:.0%}"]
+    shown = [f"{row['truth']:.3f}", f"{row['alpha']:.3f}", _covers(row), f"{row['none']:.0%}"]
     return [row["recursion"], str(row["rollouts"]), *shown, ", ".join(kinds[:3])]
+
+
+def given(row: dict[str, Any]) -> int:
+    """In how many repetitions an interval is given."""
+    return round((1 - row["none"]) * REPETITIONS)
+
+
+def covers(row: dict[str, Any]) -> float:
+    """How often those that are given hold the growth; NaN where none is."""
+    times = given(row)
+    return row["holds"] * REPETITIONS / times if times else math.nan
+
+
+def _covers(row: dict[str, Any]) -> str:
+    """The same in a cell, with the number of intervals where fewer than half of the repetitions have one."""
+    times = given(row)
+    if not times:
+        return "n/a"
+    few = f" of {times}" if 2 * times < REPETITIONS else ""
+    return f"{covers(row):.0%}{few}"
 
 
 def wrong(row: dict[str, Any]) -> float:
@@ -167,9 +187,29 @@ def claims(rows: list[dict[str, Any]]) -> list[Claim]:
         f"Over {REPETITIONS} repetitions of {HORIZON} steps an interval is given and does not hold "
         f"the growth in {most:.1%} of them at most (goal: {1 - GOAL:.0%}; 5 % is what it says)"
     )
-    each = [f"{row['recursion']} at {row['rollouts']} rollouts {wrong(row):.0%}" for row in failed]
+    each = [f"{named(row)} {wrong(row):.0%}" for row in failed]
     names = "; ".join(each)
-    return [Claim(f"{words}.", not failed, f"{words}; beyond the goal: {names}.")]
+    return [
+        Claim(f"{words}.", not failed, f"{words}; beyond the goal: {names}."),
+        where_given(rows),
+    ]
+
+
+def where_given(rows: list[dict[str, Any]]) -> Claim:
+    """How often intervals hold the growth of those that are given: a fit that is refused does not excuse the others."""
+    often = [row for row in rows if given(row) >= SELDOM * REPETITIONS]
+    least = min(map(covers, often))
+    words = f"Of the intervals that are given at least {least:.0%} hold it in every row (goal: {GOAL:.0%})"
+    seldom = [row for row in rows if 0 < given(row) < SELDOM * REPETITIONS and covers(row) < GOAL]
+    if seldom:
+        each = [f"{named(row)} {_covers(row)}" for row in seldom]
+        words += f", but where one is seldom given: {'; '.join(each)}"
+    return Claim(f"{words}.", least >= GOAL, f"{words}: the goal is missed.")
+
+
+def named(row: dict[str, Any]) -> str:
+    """A row in words."""
+    return f"{row['recursion']} at {row['rollouts']} rollouts"
 
 
 def main() -> None:

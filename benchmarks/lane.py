@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from claims import Claim, share
+from claims import Claim, pairs, share
 from publish import device, publish, table
 
 import il_bench as il
@@ -85,7 +85,9 @@ def cells(row: dict[str, Any], fallen: np.ndarray) -> list[str]:
 
 def claims(results: Results) -> list[Claim]:
     """What is said of L = 1.2, with its conditions."""
-    cloned, dagger = (share(results.quiet[learner] > OFF) for learner in (1, 2))
+    off = results.quiet > OFF
+    cloned, dagger = (share(off[learner]) for learner in (1, 2))
+    apart = pairs(off[1], off[2])
     windy = share(results.windy[1] > OFF)
     ratio = interval(results.ratio)
     leaves = results.leaves[np.isfinite(results.leaves)]
@@ -94,8 +96,9 @@ def claims(results: Results) -> list[Claim]:
         Claim(
             f"At L = {DIALS[-1]:g} and without wind {cloned} of the clones are off the road (more "
             f"than {OFF:.0%} of their rollouts end in the ditch), the first rollout of a run after "
-            f"{soonest} steps; of DAgger's, on no more labels and as many updates, {dagger}.",
-            cloned.ends[0] > dagger.ends[1],
+            f"{soonest} steps; of DAgger's, on no more labels and as many updates, {dagger} (by seed "
+            f"{apart.first} clones alone against {apart.second}).",
+            apart.more,
         ),
         Claim(
             f"At t = {results.safe}, before anyone falls, a clone is {ratio} times further from the "

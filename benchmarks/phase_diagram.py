@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from claims import Claim, Share, goal, share
+from claims import Claim, Share, goal, pairs, share
 from publish import device, figure, publish, table
 
 import il_bench as il
@@ -48,12 +48,15 @@ def claims(drifts: dict[str, np.ndarray]) -> list[Claim]:
     quiet = dict(zip(DIALS, (row[0] for row in cloned), strict=True))
     contracting = [cell for dial, cell in quiet.items() if dial < 1]
     dagger = share(drifts["dagger"] >= LOST)
+    calm = drifts["bc"][:, 0] >= LOST
+    grows = pairs(calm[-1], calm[0])
     spoken = "; ".join(f"{cell} at L = {dial:g}" for dial, cell in quiet.items())
     return [
         Claim(
             f"Without noise the share of clones that are lost (D of at least {LOST:g} at t = "
-            f"{HORIZON}) grows with L: {spoken}.",
-            quiet[DIALS[-1]].ends[0] > quiet[DIALS[0]].ends[1],
+            f"{HORIZON}) grows with L: {spoken} (by seed {grows.first} at the largest alone, {grows.second} at "
+            "the least).",
+            grows.more,
         ),
         Claim(
             "L above 1 is not necessary: a copied slope destabilises a contracting plant too.",

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from claims import Claim, Share, share
+from claims import Claim, Share, pairs, share
 from joblib import Parallel, delayed
 from publish import publish, table
 
@@ -234,7 +234,7 @@ def claims(steep: list[Slope], recall: Answers) -> list[Claim]:
         f"{still:.3f} at most: what holds it is learned.",
         still < SOLVED,
     )
-    return [unreached(steep), anew(shares[BLIND], shares[SIGHTED]), *carried(shares), frozen]
+    return [unreached(steep), anew(shares[BLIND], shares[SIGHTED]), *carried(recall), frozen]
 
 
 def unreached(steep: list[Slope]) -> Claim:
@@ -255,13 +255,15 @@ def anew(guessed: Share, solved: Share) -> Claim:
     return Claim(words, guessed.count == 0 and solved.value >= MOST)
 
 
-def carried(shares: dict[Way, Share]) -> list[Claim]:
+def carried(recall: Answers) -> list[Claim]:
     """Whether a carried state is learned to be held, and what that takes."""
+    solved = {way: right > SOLVED for way, right in recall.items()}
+    shares = {way: share(runs) for way, runs in solved.items()}
     lengths = ", ".join(map(str, CARRY))
     solving = [shares[way] for way in CARRIED]
-    least = min(one.ends[0] for one in solving)
     alone, soft = shares[ALONE], shares[SOFT]
-    hard = shares[CARRIED[-1]]
+    missing = all(pairs(solved[way], solved[ALONE]).more for way in CARRIED)
+    harder = pairs(solved[CARRIED[-1]], solved[SOFT])
     return [
         Claim(
             f"Where the state is carried, L = {lengths} recall a mark of {DELAY} steps ago in "
@@ -270,12 +272,12 @@ def carried(shares: dict[Way, Share]) -> list[Claim]:
         ),
         Claim(
             f"Of L = D the last window is the answer alone, with no step in which to learn to hold: {alone} of the runs.",
-            alone.ends[1] < least,
+            missing,
             f"Of L = D, whose last window is the answer alone, {alone} of the runs recall: not surely fewer.",
         ),
         Claim(
             f"Learned from the expert's chances instead of its symbols, L = {SOFT.length} recalls in {soft} of the runs.",
-            soft.ends[1] < hard.ends[0],
+            harder.more,
             f"Learned from the expert's chances, L = {SOFT.length} recalls in {soft} of the runs: not surely fewer.",
         ),
     ]

@@ -79,8 +79,17 @@ def test_the_interval_of_a_share_is_exact(load):
     assert every.ends == pytest.approx((end, 1), rel=1e-9)
     assert str(none) == "0% [0, 6]"
     assert str(every) == "100% [94, 100]"
-    assert none.overlaps(share(np.arange(64) < 2))
-    assert not none.overlaps(every)
+
+
+def test_who_changes_decides_and_not_whether_single_intervals_overlap(load):
+    """Six of 64 more are lost, and none fewer: single intervals, 16 [8, 27] % and 25 [15, 37] %, overlap."""
+    pairs = load("claims").pairs
+    runs = np.arange(64)
+    pair = pairs(runs < 16, runs < 10)
+    assert (pair.first, pair.second, pair.of, pair.more) == (6, 0, 64, True)
+    assert not pairs(runs < 10, runs < 16).more
+    assert not pairs(runs < 15, runs < 10).more  # five of five: 2 / 2^5 is .0625
+    assert not pairs(runs < 10, runs < 10).more
 
 
 def test_a_mean_tells_its_distance_in_standard_errors(load):
@@ -191,6 +200,66 @@ def test_every_benchmark_makes_claims_of_its_results(path):
     names = functions(path)
     assert "claims" in names
     assert ast.unparse(names["claims"].returns) == "list[Claim]"
+
+
+def stored(name):
+    """What a benchmark found."""
+    return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+def of_tube(tube, swap):
+    """Cells of the tube as they were found; or clones in noise for those without, raw for scaled, and clones for DAgger's."""
+    from il_bench.stats.intervals import interval
+
+    drifts = {tuple(key.split()): np.array(drift) for key, drift in stored("tube")["drift"].items()}
+    cells = {}
+    for inputs, dial, noise, learner in drifts:
+        taken = inputs, dial, noise, learner
+        if swap:
+            scaled = {"none": "zscore", "zscore": "none"}[inputs]
+            other = {"0.0": "0.05", "0.05": "0.0"}[noise] if learner == "bc" else "0.0"
+            taken = scaled, dial, other, "bc"
+        cells[inputs, float(dial), float(noise), learner] = tube.Cell(
+            drifts[taken], interval(np.ones(8))
+        )
+    return tube.claims(cells)
+
+
+def of_lane(lane, swap):
+    found = stored("lane")
+    names = "ratio", "quiet", "windy", "leaves"
+    ratio, quiet, windy, leaves = (np.array(found[name]) for name in names)
+    if swap:
+        ratio, quiet, windy = 1 / ratio, quiet[[0, 2, 1]], quiet
+    return lane.claims(lane.Results(found["cells"], found["safe"], ratio, quiet, windy, leaves))
+
+
+def of_phase_diagram(phase_diagram, swap):
+    drift = {name: np.array(each) for name, each in stored("phase_diagram")["drift"].items()}
+    if swap:
+        drift = {"bc": drift["bc"][::-1, ::-1], "dagger": drift["bc"]}
+    return phase_diagram.claims(drift)
+
+
+def of_power_plants(power_plants, swap):
+    """The claim that compares clones."""
+    found = SimpleNamespace(drifts=np.array(stored("power_plants")["drifts"]))
+    found.steady = found.closed = {name: np.ones((5, 2)) for name in power_plants.DIRECTIONS}
+    found.exponents = {name: np.ones(5) for name in power_plants.DIRECTIONS}
+    found.drifts = found.drifts[::-1] if swap else found.drifts
+    return power_plants.claims(found)[-1:]
+
+
+@pytest.mark.parametrize("name", ["tube", "lane", "phase_diagram", "power_plants"])
+def test_of_contrary_data_a_benchmark_says_the_contrary(load, name):
+    """Claims that no data could refute would be none: with the learners swapped all of them fail, and say so."""
+    made = {"tube": of_tube, "lane": of_lane, "phase_diagram": of_phase_diagram}
+    made["power_plants"] = of_power_plants
+    benchmark = load(name)
+    assert all(claim.holds for claim in made[name](benchmark, swap=False))
+    contrary = made[name](benchmark, swap=True)
+    assert [str(claim) for claim in contrary if claim.holds] == []
+    assert all(str(claim).startswith("**") for claim in contrary)
 
 
 def test_what_is_repeated_on_other_seeds_takes_them(load):

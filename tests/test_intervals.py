@@ -195,6 +195,24 @@ def test_identical_learners_are_rarely_told_apart():
     assert apart <= 50
 
 
+@pytest.mark.parametrize("runs", [8, 16, 64])
+@pytest.mark.parametrize("lost", [0.01, 0.05, 0.3, 0.95])
+def test_the_interval_of_a_chance_covers_it_where_runs_are_lost_whole(runs, lost):
+    """Where no run, or every one, was lost it had no width, and held a chance of 5 % in as few cases as 34 of 100."""
+    rng = np.random.default_rng(0)
+    shares = (rng.random((400, runs)) < lost).astype(float)
+    pooled = [intervals.chance(each) for each in shares]
+    holds = np.mean([one.low <= lost <= one.high for one in pooled])
+    assert holds >= 0.9
+
+
+def test_runs_that_all_say_never_tell_as_much_as_so_many_cases():
+    never, always = intervals.chance(np.zeros(64)), intervals.chance(np.ones(64))
+    assert (never.value, never.low, never.high) == (0, 0, pytest.approx(1 - 0.025 ** (1 / 64)))
+    assert (always.value, always.low, always.high) == (1, pytest.approx(0.025 ** (1 / 64)), 1)
+    assert never.texts() == ("0", "[0, 0.056]")
+
+
 def test_an_indicator_is_averaged_and_a_length_is_not():
     assert intervals.typical(np.array([[0.0, 0.0, 1.0, 1.0, 1.0]]), True)[0] == pytest.approx(0.6)
     assert intervals.typical(np.array([[0.1, 0.2, np.inf]]), False)[0] == 0.2

@@ -95,10 +95,10 @@ def _distance(copy: Copy, facts: Facts) -> str:
         return ""
     if drift.texts()[0] == "n/a":
         return f"is at a distance{whose} that is not known"
-    if drift.low == drift.high == 0:
-        return f"has not parted{whose}"
-    if facts.chance:
+    if facts.chance and drift.value > 0:
         return f"has parted{whose} in {_percent_of(drift)}{_of_its(copy, facts)}"
+    if facts.chance or drift.low == drift.high == 0:
+        return f"has not parted{whose}"
     return f"has drifted {drift}{whose}"
 
 

@@ -158,8 +158,11 @@ def _middle(ordered: np.ndarray) -> float:
 def chance(shares: np.ndarray) -> Interval:
     """Mean over runs of the share of each (R,) and its interval: a chance, of which no median tells; NaN where unknown.
 
-    The interval is Student's over runs, cut off at 0 and 1; of fewer than six runs it is their extremes. A run that
-    became infinite has no share, and makes the mean infinite.
+    The interval is that of a proportion with as many cases as the runs' own spread says (Korn & Graubard 1998): where each
+    run is lost whole or not at all, of as many cases as runs; where runs agree, of more. Where all say never, or always,
+    they have no spread to tell, and count one each: a chance m leaves n runs without any with a chance of (1 - m)^n at
+    most. Of fewer than six runs it is their extremes. A run that became infinite has no share, and makes the mean
+    infinite.
     """
     pooled = interval(shares)
     known = np.asarray(shares, dtype=float)
@@ -169,16 +172,38 @@ def chance(shares: np.ndarray) -> Interval:
     mean = float(known.mean())
     if pooled.known < FEWEST or math.isinf(mean):
         return dataclasses.replace(pooled, value=mean)
-    from scipy.special import stdtrit
-
-    runs = pooled.known
-    quantile = (1 + LEVEL) / 2
-    width = float(stdtrit(runs - 1, quantile))
-    spread = float(known.std(ddof=1))
-    width *= spread / math.sqrt(runs)
-    low = max(mean - width, 0.0)
-    high = min(mean + width, 1.0)
+    low, high = _chances(mean, _cases(known))
     return dataclasses.replace(pooled, value=mean, low=low, high=high, level=LEVEL)
+
+
+def _cases(shares: np.ndarray) -> float:
+    """How many independent cases tell as much of a chance as the shares (n,) of runs; infinite where all agree between."""
+    from scipy.special import ndtri, stdtrit
+
+    runs = len(shares)
+    mean = float(shares.mean())
+    if mean in (0, 1):
+        return float(runs)
+    variance = float(shares.var(ddof=1)) / runs
+    if variance == 0:
+        return math.inf
+    quantile = (1 + LEVEL) / 2
+    few = ndtri(quantile) / stdtrit(runs - 1, quantile)
+    return mean * (1 - mean) / variance * float(few) ** 2
+
+
+def _chances(mean: float, cases: float) -> tuple[float, float]:
+    """The ends of the interval of a chance (Clopper & Pearson 1934), of a number of cases that need not be whole."""
+    from scipy.special import betaincinv
+
+    if math.isinf(cases):
+        return mean, mean
+    happened = mean * cases
+    others = cases - happened
+    tail = (1 - LEVEL) / 2
+    low = betaincinv(happened, others + 1, tail) if happened > 0 else 0.0
+    high = betaincinv(happened + 1, others, 1 - tail) if others > 0 else 1.0
+    return float(low), float(high)
 
 
 def proportion(count: int, of: int) -> Interval:
