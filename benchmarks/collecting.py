@@ -28,12 +28,15 @@ CURVE, ROAD = "tube, L = 1.2", "lane, L = 1.2"
 ROUNDS = 2, 4, 8
 SIZES = 1, 2, 4, 8
 """Episodes of cloning."""
-TAUS = 0.4, 0.2, 0.1, 0.05
+TAUS = 0.1, 0.03, 0.01, 0.003
+"""Thresholds; above the errors of a converged copy, a hundredth of the labels' spread, a classifier has no dial."""
 RATES = 0.05, 0.1, 0.2, 0.4
 USUAL = {"bc": 8, "noise": 8, "dart": 8, "dagger": 8, "thrifty": 0.2}
 """The dial of each learner in the table; a gate's is its threshold."""
 TAU = 0.1
 GATES = "safe", "ensemble", "lazy", "thrifty", "human"
+CLASSIFIED = "safe", "lazy"
+"""Gates that learn where their copy errs; of these every threshold is measured on the road, too."""
 NAMES = "bc", "noise", "dart", "dagger", *GATES
 MARKS = dict(zip(GATES, "svD^*", strict=True))
 """Of gates, whose hues are others' too."""
@@ -111,8 +114,12 @@ def results(first: int = 0, seeds: int = SEEDS) -> Points:
     """Every learner in both places; the first seed is `first`."""
     chosen = range(first, first + seeds)
     every = dialled()
-    usual = {(name, dial): one for (name, dial), one in every.items() if is_usual(name, dial)}
-    return {CURVE: points(CURVE, every, chosen), ROAD: points(ROAD, usual, chosen)}
+    shown = {
+        (name, dial): one
+        for (name, dial), one in every.items()
+        if is_usual(name, dial) or name in CLASSIFIED
+    }
+    return {CURVE: points(CURVE, every, chosen), ROAD: points(ROAD, shown, chosen)}
 
 
 def is_usual(name: str, dial: float) -> bool:
@@ -159,7 +166,13 @@ def usual(points: list[Point]) -> dict[str, Point]:
 def claims(results: Points) -> list[Claim]:
     """What costs what, and whether a gate suffices."""
     lane = usual(results[ROAD])
-    return [*_sparse(lane), *_thrifty(results), *_safe(results)]
+    return [
+        *_sparse(lane),
+        *_thrifty(results),
+        *_safe(results),
+        *_dials(results),
+        *_hysteresis(results),
+    ]
 
 
 def _sparse(points: dict[str, Point]) -> Iterator[Claim]:
@@ -206,6 +219,37 @@ def _safe(results: Points) -> Iterator[Claim]:
         yield goal(f"{words} (goals: below {SAFE:g}, within × {CLOSE:g})", reached)
 
 
+def _dials(results: Points) -> Iterator[Claim]:
+    """Whether a smaller threshold asks for more labels, of gates that learn where their copy errs."""
+    for place, points in results.items():
+        for gate in CLASSIFIED:
+            own = _by_dial(points, gate)
+            first, *_, last = TAUS
+            labels = contrast(own[last].labels, own[first].labels)
+            each = "; ".join(f"{tau:g}: {np.median(own[tau].labels):,.0f}" for tau in TAUS)
+            yield Claim(
+                f"{place}: labels of `{gate}` by tau {each}; the least tau asks for {labels} of the largest's.",
+                labels.verdict == "worse",
+                f"{place}: labels of `{gate}` by tau {each}: no dial.",
+            )
+
+
+def _hysteresis(results: Points) -> Iterator[Claim]:
+    """Whether the wheel changes hands less often where it is handed back late, as the source of `lazy` says."""
+    for place, points in results.items():
+        lazy, safe = (_by_dial(points, gate) for gate in ("lazy", "safe"))
+        pairs = {tau: contrast(lazy[tau].switches, safe[tau].switches) for tau in TAUS}
+        each = "; ".join(f"tau {tau:g} {pair} ({pair.verdict})" for tau, pair in pairs.items())
+        rarer = any(pair.verdict == "better" for pair in pairs.values())
+        words = f"{place}: `lazy` changes hands, beside `safe`, {each}"
+        yield Claim(f"{words}.", rarer, f"{words}: surely less often nowhere.")
+
+
+def _by_dial(points: list[Point], learner: str) -> dict[float, Point]:
+    """A learner's points by its dial."""
+    return {point.dial: point for point in points if point.learner == learner}
+
+
 def best(points: list[Point]) -> list[str]:
     """Who is beaten by nobody: the Pareto front of the table."""
     chosen = usual(points)
@@ -217,10 +261,11 @@ def best(points: list[Point]) -> list[str]:
 
 
 def _beats(one: Point, other: Point) -> bool:
-    """Whether a learner is surely better than another in cost or in drift, and better or the same in both."""
+    """Whether a learner is surely better than another in return lost, questions or drift, and better or the same in all."""
     cost = contrast(one.lost, other.lost, ratio=False)
+    questions = contrast(one.asked, other.asked)
     drift = contrast(one.drift, other.drift)
-    verdicts = {cost.verdict, drift.verdict}
+    verdicts = {cost.verdict, questions.verdict, drift.verdict}
     return "better" in verdicts and verdicts <= {"better", "same"}
 
 
@@ -290,8 +335,8 @@ def main() -> None:
     fronts = "; ".join(f"{place}: {', '.join(best(points))}" for place, points in outcome.items())
     caption = (
         f"While collecting, but for the last column: medians over {SEEDS} runs [exact intervals], 4,000 updates each. Labels "
-        "are what was learned from, questions (asked) include those of who watches. Beaten by nobody, in cost and drift "
-        f"together: {fronts}."
+        "are what was learned from, questions (asked) include those of who watches. Beaten by nobody, in return lost, "
+        f"questions and drift together: {fronts}."
     )
     entries = {place: [point.entry() for point in points] for place, points in outcome.items()}
     publish("collecting", claims(outcome), table(HEADER, lines), caption, points=entries)

@@ -126,16 +126,13 @@ class Doubt:
     def _of(self, actions: list[torch.Tensor]) -> torch.Tensor:
         """Of the members' actions (R, E, U) the root mean square distance from one another, over sqrt 2 (R, E)."""
         env = self.ruler.env
-        first, *_ = actions
-        total = torch.zeros_like(first[..., 0])
-        for one, other in itertools.product(actions, repeat=2):
+        squares = []
+        for one, other in itertools.combinations(actions, 2):
             difference = action_error(env, one, other)
             length = self.ruler.length(difference)
-            total = total + length.square()
-        count = len(actions)
-        pairs = count * (count - 1)
-        square = total / (2 * pairs)
-        return square.sqrt()
+            squares.append(length.square())
+        mean = sum(squares) / (2 * len(squares))
+        return torch.as_tensor(mean).sqrt()
 
 
 @dataclass(frozen=True)

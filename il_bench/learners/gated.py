@@ -8,8 +8,9 @@ its hands. `human` and `ensemble` need somebody who watches all the time, `lazy`
 hands back: a Record counts all of these as `asked`, as `labels` what was learned from, as `interventions` steps taken over,
 as `switches` how often the wheel changed hands.
 
-The classifier of `safe` and `lazy` learns from the errors of the copy on what it was fitted to: where none of those is above
-tau, whatever tau, it tells unfamiliar states alone.
+The classifier of `safe` and `lazy` learns from the errors of the copy on what was labelled. A copy that has converged errs
+there by a hundredth of the labels' spread or less: a tau above that tells unfamiliar states alone, and is no dial; at one far
+below it the expert drives all the time, which is cloning, and drifts as cloning does.
 """
 
 from __future__ import annotations
