@@ -57,6 +57,41 @@ def test_learners_have_the_same_labels_in_every_run():
     assert spending(record)[0].startswith("Held equal, run by run: labels, updates and steps.")
 
 
+def test_learners_that_take_few_labels_have_the_same_steps_in_every_run():
+    """A gate's labels are fewer than its steps; held equal are the steps that were driven, and no more is said."""
+    env = tiny("tube", seeds=2)
+    gated = il.learner("gated", gate="human", rounds=4, training=SMALL)
+    learners = {"gated": gated, "bc": il.BC(9, SMALL)}
+    record = matched(env, il.expert(env), learners, ("steps", "updates"), episodes=2)
+    budgets = record.index.budgets
+    assert budgets["bc"].steps == budgets["gated"].steps == [4 * env.horizon] * 2
+    (said,) = spending(record)
+    assert said.startswith("Held equal, run by run: updates and steps. Not equal: labels (gated ")
+
+
+@pytest.mark.parametrize("name", ["bc", "noise", "dagger", "gated"])
+def test_a_limit_on_steps_is_kept_run_by_run_and_changes_no_other_run(name):
+    env = tiny("tube", seeds=3, horizon=6)
+    options = {"rounds": 3} if name in ("dagger", "gated") else {}
+    learner = il.learner(name, episodes=6, training=SMALL, **options)
+    log = Log(most_steps=torch.tensor([30, 20, 13]))
+    policy = learner.learn(env, il.expert(env), None, log)
+    assert log.steps.tolist() == [30, 20, 13]
+    alone = Log(most_steps=torch.tensor([20]))
+    single = learner.learn(env[1], il.expert(env[1]), None, alone)
+    for key, array in single.arrays().items():
+        assert torch.equal(array[0], policy.arrays()[key][1]), key
+
+
+def test_labels_and_steps_are_matched_together():
+    env = tiny("tube", seeds=2)
+    learners = {"bc": il.BC(9, SMALL), "gated": il.learner("gated", rounds=4, training=SMALL)}
+    record = matched(env, il.expert(env), learners, ("labels", "steps"), episodes=2)
+    budgets = record.index.budgets
+    assert all(np.array(budgets["bc"].labels) <= budgets["gated"].labels)
+    assert all(np.array(budgets["bc"].steps) <= budgets["gated"].steps)
+
+
 def test_what_differs_is_not_called_equal():
     env = tiny("tube", seeds=2)
     learners = {"bc": il.BC(2, SMALL), "dagger": il.DAgger(2, 3, training=SMALL)}
@@ -81,7 +116,8 @@ def test_names_do_for_learners():
 @pytest.mark.parametrize(
     ("learners", "match", "words"),
     [
-        ({"bc": il.BC(), "dagger": il.DAgger()}, ("steps",), "match: expected labels or updates"),
+        ({"bc": il.BC(), "dagger": il.DAgger()}, ("time",), "match: expected some of labels, upd"),
+        ({"bc": il.BC(), "sqil": il.learner("sqil")}, ("steps",), "sqil takes as many environment"),
         ({"bc": il.BC()}, ("labels",), "match: expected several learners"),
         ({"bc": il.BC(), "zero": il.learner("zero")}, ("updates",), "zero makes no gradient"),
     ],

@@ -33,7 +33,7 @@ LEAVES = (str, bytes, int, float, complex, np.ndarray, torch.Tensor, type, space
 
 def direct(copy: gymnasium.Env) -> list[Any]:
     """The generators that are attributes of an environment or its wrappers, which a step may exchange for others."""
-    found = []
+    found: list[Any] = []
     for layer in _layers(copy):
         found += _generators(vars(layer)).values()
     return found
@@ -110,8 +110,8 @@ def place(generators: Iterable[Any]) -> int:
 
 def common() -> int:
     """Where Python's and NumPy's generators of the process stand, from which everybody may draw."""
-    numpys = np.random.get_bit_generator()
-    return hash((random.getstate(), _state(numpys)))
+    numpys = np.random.get_state(legacy=False)  # noqa: NPY002: it is read, not drawn from
+    return hash((random.getstate(), _fixed(numpys)))
 
 
 def _state(generator: Any) -> Hashable:

@@ -15,7 +15,7 @@ class RunOptions:
     algo: tuple[str, ...] = ("dagger",)
     """Learners: registered names or module:Class; beside a single one behaviour cloning is trained, matched to it."""
     match: tuple[str, ...] = ()
-    """What several learners are given the same of: labels, updates, or both; the rest is shown beside."""
+    """What several learners are given the same of: some of labels, updates and steps; the rest is shown beside."""
     expert: str | None = None
     """Expert: a registered name, module:Class, module:function or sb3:PATH; the environment's own by default."""
     trust: bool = False

@@ -177,6 +177,7 @@ class Log:
         learner: who learned.
         limit: labels that may be taken at most, for each run (R,) or one number; None sets no limit. A rollout is cut off
             where it is reached.
+        most_steps: environment steps that may be taken at most, likewise.
         starts: first states (R, E, X) of the episodes whose labels were learned from, a tensor for each collection.
     """
 
@@ -200,6 +201,7 @@ class Log:
     seconds: float = 0.0
     learner: Any = None
     limit: Any = None
+    most_steps: Any = None
     starts: list[torch.Tensor] = field(default_factory=list)
 
     def __getstate__(self) -> dict[str, Any]:

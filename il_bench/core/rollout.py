@@ -565,12 +565,17 @@ def counted(whole: Rollout, log: Log) -> Rollout:
 
 
 def _within(seen: Rollout, log: Log) -> Rollout:
-    """A rollout up to where a learner has all the labels that it may take: what is cut off has not been terminated."""
-    if log.limit is None:
-        return seen
-    left = torch.as_tensor(log.limit - log.labels, device=seen.length.device)
-    wanted = left.clamp_min(0).expand(len(seen.length))
-    used = first_steps(seen, wanted)
+    """A rollout up to where a learner has all the labels, or all the steps, that it may take.
+
+    What is cut off has not been terminated.
+    """
+    limits = ((log.limit, log.labels), (log.most_steps, log.steps))
+    used = seen
+    for most, taken in limits:
+        if most is not None:
+            left = torch.as_tensor(most - taken, device=seen.length.device)
+            wanted = left.clamp_min(0).expand(len(seen.length))
+            used = first_steps(used, wanted)
     whole = used.length == seen.length
     return dataclasses.replace(
         used, terminated=seen.terminated & whole, truncated=seen.truncated & whole

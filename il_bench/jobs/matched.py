@@ -1,8 +1,8 @@
 """Matched comparisons: learners that spent the same, so that what parts them is not what they were given.
 
-Labels are matched run by run: each learner is trained, and whoever took more labels in some run than another learner
-is trained once more, up to the number that all of them have. Learners whose own doing decides how many labels they
-take, such as those behind a gate, may stay below; then the Record says that labels were not held equal.
+Labels and environment steps are matched run by run: each learner is trained, and whoever took more in some run than
+another learner is trained once more, up to the number that all of them have. Learners whose own doing decides how many
+labels they take, such as those behind a gate, may stay below; then the Record says that labels were not held equal.
 """
 
 from __future__ import annotations
@@ -23,10 +23,19 @@ from ..records.record import Record
 from ..records.twins import compare
 
 MATCHED = ("labels", "updates")
-"""What behaviour cloning has the same of as the learner beside which it is trained; what can be held equal."""
+"""What behaviour cloning has the same of as the learner beside which it is trained; what is held equal unless told."""
 
-Learn: TypeAlias = "Callable[[str, Any, torch.Tensor | None], Policy]"
-"""(name, learner, labels that each run may take (R,), or None) -> what it learned."""
+MATCHABLE = (*MATCHED, "steps")
+"""What can be held equal."""
+
+LIMITED = ("labels", "steps")
+"""What is held equal by a limit for each run."""
+
+Limits: TypeAlias = "dict[str, torch.Tensor]"
+"""What each run may take at most (R,), by the name of the budget."""
+
+Learn: TypeAlias = "Callable[[str, Any, Limits], Policy]"
+"""(name, learner, limits) -> what it learned."""
 
 
 def matched(
@@ -43,7 +52,7 @@ def matched(
         expert: who is imitated.
         learners: by name, or names and learners, such as ("bc", "dagger", il.BC(4)); the first is the reference. Those
             that are named are made as `il.learner(name, env)` makes them.
-        match: what they have the same of: "labels", "updates", or both.
+        match: what they have the same of: some of "labels", "updates" and "steps".
         episodes: twin rollouts of each run.
 
     Returns:
@@ -58,8 +67,8 @@ def matched(
     chosen = _by_name(learners, env)
     expert = resolve.expert(env, expert)
 
-    def learn(name: str, learner: Any, limit: torch.Tensor | None) -> Policy:
-        log = Log(limit=limit)
+    def learn(name: str, learner: Any, limits: Limits) -> Policy:
+        log = log_within(limits)
         policy = learner.learn(env, expert, None, log)
         return policy if policy.log is not None else log.close(learner, policy)
 
@@ -104,14 +113,16 @@ def learn_matched(
     require_possible(learners, env)
     if "updates" in match:
         learners = _with_updates(learners)
-    policies = {name: learn(name, learner, None) for name, learner in learners.items()}
-    if "labels" in match:
-        return _with_labels(policies, learners, env, learn)
+    policies = {name: learn(name, learner, {}) for name, learner in learners.items()}
+    limits: Limits = {}
+    for budget in LIMITED:
+        if budget in match:
+            policies = _within(budget, limits, policies, learners, env, learn)
     if not is_matched(learners):
         return policies
     ((name, learner),) = learners.items()
     cloning = cloning_beside(learner, policies[name], env)
-    return policies if cloning is None else {"bc": learn("bc", cloning, None), **policies}
+    return policies if cloning is None else {"bc": learn("bc", cloning, {}), **policies}
 
 
 def require_possible(learners: dict[str, Any], env: Env) -> None:
@@ -125,14 +136,13 @@ def require_possible(learners: dict[str, Any], env: Env) -> None:
 def require_matchable(learners: dict[str, Any], match: Sequence[str]) -> None:
     """Refuse budgets that cannot be held equal, before any work."""
     for name in match:
-        known = name in MATCHED
-        wanted = f"match: expected {' or '.join(MATCHED)}"
-        require(
-            known,
-            f"{wanted}, got {name!r}; the table shows steps, which each learner takes as it must",
-        )
+        known = name in MATCHABLE
+        wanted = f"match: expected some of {', '.join(MATCHABLE)}"
+        require(known, f"{wanted}, got {name!r}; the table shows what else was spent")
     several = len(learners) > 1 or not match
     require(several, "match: expected several learners to match; name another")
+    if "steps" in match:
+        _require_steps(learners)
     if "updates" not in match:
         return
     for name, learner in learners.items():
@@ -152,26 +162,44 @@ def _with_updates(learners: dict[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def _with_labels(
-    policies: dict[str, Policy], learners: dict[str, Any], env: Env, learn: Learn
+def _require_steps(learners: dict[str, Any]) -> None:
+    """Refuse learners whose steps are a setting of their own, which holds for all runs alike."""
+    for name, learner in learners.items():
+        own = hasattr(learner, "steps")
+        advice = f"set --{name}.steps, or leave steps out of --match"
+        require(not own, f"match: {name} takes as many environment steps as it is set to; {advice}")
+
+
+def _within(
+    budget: str,
+    limits: Limits,
+    policies: dict[str, Policy],
+    learners: dict[str, Any],
+    env: Env,
+    learn: Learn,
 ) -> dict[str, Policy]:
-    """The policies with no more labels, run by run, than each of those has that take any."""
-    taken = {name: labels_of(policy, env.runs) for name, policy in policies.items()}
-    those = [labels for labels in taken.values() if labels.max() > 0]
+    """The policies with no more of a budget, run by run, than each of those has that take any; its limit joins the others."""
+    taken = {name: spent(budget, policy, env.runs) for name, policy in policies.items()}
+    those = [counts for counts in taken.values() if counts.max() > 0]
     if not those:
         return policies
-    least = torch.stack(those).amin(0)
+    limits[budget] = torch.stack(those).amin(0)
     out = {}
     for name, policy in policies.items():
-        enough = bool((taken[name] <= least).all())
-        out[name] = policy if enough else learn(name, learners[name], least)
+        enough = bool((taken[name] <= limits[budget]).all())
+        out[name] = policy if enough else learn(name, learners[name], dict(limits))
     return out
 
 
-def labels_of(policy: Policy, runs: int) -> torch.Tensor:
-    """The labels that each run took (R,)."""
-    labels = policy.log.labels if policy.log else 0
-    return torch.as_tensor(labels).expand(runs)
+def log_within(limits: Limits) -> Log:
+    """A log that cuts off whoever reaches these limits."""
+    return Log(limit=limits.get("labels"), most_steps=limits.get("steps"))
+
+
+def spent(budget: str, policy: Policy, runs: int) -> torch.Tensor:
+    """What each run took of a budget (R,)."""
+    counts = getattr(policy.log, budget) if policy.log else 0
+    return torch.as_tensor(counts).expand(runs)
 
 
 def cloning_beside(learner: Any, policy: Policy, env: Env) -> Any:
@@ -182,7 +210,7 @@ def cloning_beside(learner: Any, policy: Policy, env: Env) -> Any:
         policy: what it learned, whose log counts the labels.
         env: of R runs.
     """
-    labels = labels_of(policy, env.runs)
+    labels = spent("labels", policy, env.runs)
     if labels.min() < 1:
         return None
     training = getattr(learner, "training", None)

@@ -25,7 +25,7 @@ from ..cli.progress import Report, progress
 from ..core import registry, strangers
 from ..core.env import Env, Expert
 from ..core.files import next_reservation, reservation
-from ..core.policy import Log, Policy
+from ..core.policy import Policy
 from ..core.printable import harmless
 from ..core.rollout import ask
 from ..core.settings import nested, require, require_count
@@ -39,7 +39,15 @@ from ..show import plots, report, terminal
 from . import digest
 from .checkpoint import Checkpoint
 from .footprint import needed
-from .matched import MATCHED, is_matched, learn_matched, require_matchable, require_possible
+from .matched import (
+    MATCHED,
+    Limits,
+    is_matched,
+    learn_matched,
+    log_within,
+    require_matchable,
+    require_possible,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -116,10 +124,10 @@ def _compared(
     rounds = _rounds(env, expert, learners, options)
     with progress(console) as add, _keeping(rounds):
 
-        def learn(name: str, learner: Any, limit: Any) -> Policy:
-            if limit is not None:
-                title = f"{name}, within labels"
-                return _learn(env, expert, learner, name, add(title, 1.0), None, options, limit)
+        def learn(name: str, learner: Any, limits: Limits) -> Policy:
+            if limits:
+                title = f"{name}, within {' and '.join(limits)}"
+                return _learn(env, expert, learner, name, add(title, 1.0), None, options, limits)
             if name not in rounds and options.checkpoint_every:
                 rounds[name] = _checkpoint(env, expert, learner, options)
             checkpoint = rounds.get(name)
@@ -383,10 +391,11 @@ def _learn(
     report: Report,
     checkpoint: Checkpoint | None,
     options: RunOptions,
-    limit: Any = None,
+    limits: Limits | None = None,
 ) -> Policy:
-    """One learner's policy, signed with what it cost, which no more labels than `limit` are."""
-    log = Log(report=report, checkpoint=checkpoint, limit=limit)
+    """One learner's policy, signed with what it cost, within its limits."""
+    log = log_within(limits or {})
+    log.report, log.checkpoint = report, checkpoint
     if options.tensorboard is not None:
         from ..show.tensorboard import watcher
 

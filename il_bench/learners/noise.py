@@ -68,14 +68,14 @@ class Noise:
         return course.log.close(self, policy)
 
     def _clean(self, course: Course) -> Dataset:
-        """The demonstrations that are executed as the expert chose: half of the labels too, where these are limited."""
+        """The demonstrations that are executed as the expert chose: half of the labels and steps too, where there are limits."""
         episodes = self.episodes - self.episodes // 2
         streams = course.streams.fork("demonstrations")
         log = course.log
-        whole = log.limit
-        log.limit = None if whole is None else (whole + 1) // 2
+        whole = log.limit, log.most_steps
+        log.limit, log.most_steps = (None if most is None else (most + 1) // 2 for most in whole)
         clean = demonstrate(course.env, course.expert, streams, episodes, log)
-        log.limit = whole
+        log.limit, log.most_steps = whole
         return clean
 
     def _noised(self, course: Course, clean: Dataset) -> Dataset:

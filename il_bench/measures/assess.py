@@ -106,9 +106,9 @@ def _contrasts(a: Assessment, first: str, runs: np.ndarray) -> dict[str, Contras
         return {}
     drift, error, gap = (_pair(name, a, number, runs) for name in BESIDE)
     by_ratio = False if compared.indicator else None
-    lost = [fates_of(compared, learner).lost[runs] for learner in (a.learner, number)]
+    ours, theirs = (fates_of(compared, learner).lost[runs] for learner in (a.learner, number))
     return {
-        LOST: contrast(*lost, ratio=False),
+        LOST: contrast(ours, theirs, ratio=False),
         "D at the horizon": contrast(*drift, by_ratio),
         "action error on (own states)": contrast(*error),
         "cost gap": contrast(*gap, ratio=False),

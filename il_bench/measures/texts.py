@@ -189,7 +189,7 @@ def _off_path(measure: Callable[[np.ndarray], np.ndarray]) -> Quantity:
         everybodys = a.record.arrays.get("off_path")
         if everybodys is None:
             raise Unanswerable("needs a language whose automaton is known")
-        leaves = everybodys.any((0, 2, 3))
+        leaves = np.asarray(everybodys.any((0, 2, 3)))
         numbers = measure(a.array("off_path"))
         reason = "nothing that is written leaves the path of this language"
         return where_answerable(numbers, leaves, reason)
