@@ -773,6 +773,17 @@ class Slotted(Own):
         return (self.cup.bits.random_raw() % 1000) / 1000 - 0.5
 
 
+class Torchs(Own):
+    """The same by one of torch's."""
+
+    def reset(self, seed=None, options=None):
+        self.dice = torch.Generator().manual_seed(seed)
+        return Linear.reset(self, seed=seed)
+
+    def draw(self):
+        return torch.randn((), generator=self.dice).item()
+
+
 class Shared(Own):
     """The same by one of its class, placed anew at each reset; one copy only."""
 
@@ -872,7 +883,7 @@ def test_a_step_that_is_not_as_declared_is_a_sentence(shown, paid, sentence):
         il.compare(il.make(Broken, horizon=4), brake, episodes=2)
 
 
-@pytest.mark.parametrize("kind", [Deep, Slotted, Shared, Common])
+@pytest.mark.parametrize("kind", [Deep, Slotted, Torchs, Shared, Common])
 def test_generators_are_found_wherever_an_environment_keeps_them(kind):
     """In lists and objects, without a dictionary, in a class, or the process's own: nobody said that twins came apart."""
     record = il.compare(il.make(kind(), horizon=20), lively, episodes=2, livelier=livelier)

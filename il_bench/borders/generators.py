@@ -10,7 +10,6 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import torch
 from gymnasium import spaces
 
 KINDS = (
@@ -18,8 +17,8 @@ KINDS = (
     np.random.RandomState,
     np.random.BitGenerator,
     random.Random,
-    torch.Generator,
 )
+"""Generators of NumPy's and the standard library's; torch's are known by their names, for torch is not imported here."""
 
 MOST = 2_000
 """Things that are looked into; a simulator with more keeps its generators near the top."""
@@ -27,7 +26,7 @@ MOST = 2_000
 LONGEST = 64
 """Items of a container that are looked into: a long one holds data."""
 
-LEAVES = (str, bytes, int, float, complex, np.ndarray, torch.Tensor, type, spaces.Space)
+LEAVES = (str, bytes, int, float, complex, np.ndarray, type, spaces.Space)
 """What holds no generator that an environment draws from; a space has one, for whoever samples it."""
 
 
@@ -54,7 +53,7 @@ def within(copy: gymnasium.Env) -> list[Any]:
             if id(part) in seen:
                 continue
             seen.add(id(part))
-            if isinstance(part, KINDS):
+            if _is_generator(part):
                 found.append(part)
             elif part is not None and not isinstance(part, LEAVES) and not callable(part):
                 queue.append(part)
@@ -80,7 +79,18 @@ def _layers(copy: Any) -> Iterator[Any]:
 
 def _generators(names: Any) -> dict[str, Any]:
     """Those among names that are generators."""
-    return {name: value for name, value in dict(names).items() if isinstance(value, KINDS)}
+    return {name: value for name, value in dict(names).items() if _is_generator(value)}
+
+
+def _is_generator(thing: Any) -> bool:
+    """Whether numbers are drawn from it."""
+    return isinstance(thing, KINDS) or _is_torchs(thing)
+
+
+def _is_torchs(thing: Any) -> bool:
+    """Whether it is a generator of torch's."""
+    kind = type(thing)
+    return kind.__name__ == "Generator" and kind.__module__.startswith("torch")
 
 
 def _parts(thing: Any) -> Iterable[Any]:
@@ -110,7 +120,7 @@ def place(generators: Iterable[Any]) -> int:
 
 def common() -> int:
     """Where Python's and NumPy's generators of the process stand, from which everybody may draw."""
-    numpys = np.random.get_state(legacy=False)  # noqa: NPY002: it is read, not drawn from
+    numpys = np.random.get_state(legacy=False)  # noqa: NPY002
     return hash((random.getstate(), _fixed(numpys)))
 
 
@@ -122,7 +132,7 @@ def _state(generator: Any) -> Hashable:
         return _fixed(generator.state)
     if isinstance(generator, np.random.RandomState):
         return _fixed(generator.get_state(legacy=False))
-    if isinstance(generator, torch.Generator):
+    if _is_torchs(generator):
         return bytes(generator.get_state().cpu().numpy())
     state: Hashable = generator.getstate()
     return state
