@@ -172,6 +172,7 @@ def claims(results: Points) -> list[Claim]:
         *_safe(results),
         *_dials(results),
         *_hysteresis(results),
+        _all_hands(results[ROAD]),
     ]
 
 
@@ -243,6 +244,22 @@ def _hysteresis(results: Points) -> Iterator[Claim]:
         rarer = any(pair.verdict == "better" for pair in pairs.values())
         words = f"{place}: `lazy` changes hands, beside `safe`, {each}"
         yield Claim(f"{words}.", rarer, f"{words}: surely less often nowhere.")
+
+
+def _all_hands(points: list[Point]) -> Claim:
+    """What becomes of a learner whose expert drives all the time: it is cloning."""
+    safe = _by_dial(points, "safe")
+    strict, mild = safe[TAUS[-1]], safe[TAUS[-2]]
+    clones = usual(points)["bc"]
+    beside = contrast(strict.drift, clones.drift)
+    pair = contrast(strict.drift, mild.drift)
+    words = (
+        f"{ROAD}: at tau {TAUS[-1]:g} the expert of `safe` drives {np.median(strict.hands):.0%} of the steps, and D is "
+        f"{interval(strict.drift)}, {pair} of that at tau {TAUS[-2]:g} and {beside} of cloning's"
+    )
+    return Claim(
+        f"{words}: a gate that always opens is cloning.", pair.verdict == "worse", f"{words}."
+    )
 
 
 def _by_dial(points: list[Point], learner: str) -> dict[float, Point]:
