@@ -24,7 +24,9 @@ from il_bench.stats.intervals import Contrast, interval
 SEEDS = 8
 DENSITIES = "mdn", "flow"
 """For tasks where several ways are right."""
-LEARNERS = "bc", "noise", "dart", "dagger", "gated", "chunk", *DENSITIES
+CHANGING = ("tasil",)
+"""For actions that change by a little."""
+LEARNERS = "bc", "noise", "dart", "dagger", "smile", "gated", "chunk", *CHANGING, *DENSITIES
 FORK = "bc", "noise", "dart", "dagger", "chunk", *DENSITIES
 """Who learns the fork. An island that nobody expects is no error that a gate could wait for, and the few labels that it
 takes would be all that anybody gets."""
@@ -100,11 +102,19 @@ def results(first: int = 0, seeds: int = SEEDS) -> Board:
     return {name: cells(name, first, seeds) for name in PLAN}
 
 
+def learners_of(name: str) -> tuple[str, ...]:
+    """Who learns a task."""
+    if name == "fork":
+        return FORK
+    without = (*DENSITIES, *CHANGING) if PLAN[name].env == "recover" else DENSITIES
+    return tuple(who for who in LEARNERS if who not in without)
+
+
 def cells(name: str, first: int, seeds: int) -> dict[str, Cell]:
     """A cell for each learner of a task."""
     begin = time.process_time()
     task = dataclasses.replace(PLAN[name], runs=seeds)
-    learners = FORK if name == "fork" else tuple(who for who in LEARNERS if who not in DENSITIES)
+    learners = learners_of(name)
     record = task.record(learners, first)
     numbers = {who: task.numbers(record, who) for who in learners}
     best = min(learners, key=lambda who: float(np.median(numbers[who])))

@@ -84,6 +84,7 @@ LEARNERS: dict[str, tuple[str, dict[str, Any]]] = {
     "noise, noised labels": ("noise", {"label": "noised"}),
     "dart": ("dart", {}),
     "dagger": ("dagger", {}),
+    "smile": ("smile", {}),
     "gated": ("gated", {}),
     "chunk": ("chunk", {}),
     "chunk of 16": ("chunk", {"chunk": 16}),
