@@ -104,6 +104,24 @@ def test_a_network_is_left_in_training_as_it_was():
     assert network.training
 
 
+def test_a_network_of_another_width_is_a_sentence():
+    """It was torch's own RuntimeError about mat1 and mat2."""
+    env = il.make("lane", horizon=3)
+    narrow = torch.nn.Linear(7, 1)
+    with pytest.raises(ValueError, match=r"net: the network refuses observations \(2, 4\)"):
+        il.compare(env, il.expert(env), episodes=2, net=narrow)
+    assert narrow.training
+
+
+def test_a_policy_of_one_run_in_several_is_told_what_can_be_done():
+    env = il.make("lane", horizon=3, seeds=2)
+    alone = il.BC(1, il.Training(updates=2)).learn(env[0], il.expert(env[0]))
+    with pytest.raises(
+        ValueError, match=r"expected a policy of 2 runs, got 1; .*env\[0\], or hand"
+    ):
+        il.compare(env, il.expert(env), episodes=2, alone=alone)
+
+
 def test_booleans_are_labels():
     env = il.make("CartPole-v1", horizon=5)
     record = il.compare(

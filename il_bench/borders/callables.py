@@ -80,7 +80,7 @@ class Answers:
             about = {"state": memory, "episode_start": begins, "deterministic": True}
             said = predict(shown(self.env, self.source, batch), **_accepted(predict, about))
         elif isinstance(self.source, torch.nn.Module):
-            said = _of_network(self.source, batch)
+            said = self._of_network(self.source, batch)
         else:
             said = self.source(batch)
         # As stable-baselines3 answers: the action, and the state to hand back.
@@ -93,6 +93,26 @@ class Answers:
             "episode_start) is handed back; give an object with one",
         )
         return answer, remembered
+
+    def _of_network(self, network: torch.nn.Module, batch: np.ndarray) -> Any:
+        """What a network says of observations (n, O), in its own precision and place, without what only training does.
+
+        Raises:
+            ValueError: when it refuses them.
+        """
+        first = next(network.parameters(), torch.empty(0))
+        was_training = network.training
+        network.train(False)
+        try:
+            with torch.no_grad():
+                return network(torch.from_numpy(batch).to(first.device, first.dtype))
+        except RuntimeError as error:
+            advice = "make it for these, or give a function that prepares them"
+            raise ValueError(
+                f"{self.who}: the network refuses observations {batch.shape} ({error}); {advice}"
+            ) from error
+        finally:
+            network.train(was_training)
 
     def _fits(self, answer: Any, count: int) -> bool:
         """Whether an answer is `count` actions of U numbers."""
@@ -161,18 +181,6 @@ def _accepted(predict: Any, about: dict[str, Any]) -> dict[str, Any]:
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
         return about
     return {name: value for name, value in about.items() if name in known}
-
-
-def _of_network(network: torch.nn.Module, batch: np.ndarray) -> Any:
-    """What a network says of observations (n, O), in its own precision and place, without what only training does."""
-    first = next(network.parameters(), torch.empty(0))
-    was_training = network.training
-    network.train(False)
-    try:
-        with torch.no_grad():
-            return network(torch.from_numpy(batch).to(first.device, first.dtype))
-    finally:
-        network.train(was_training)
 
 
 def _array(answer: Any) -> np.ndarray | None:

@@ -117,9 +117,11 @@ def _require_names(policies: Mapping[str, Any]) -> None:
 def _require_runs(env: Env, policies: Mapping[str, Who]) -> None:
     for name, policy in policies.items():
         runs = policy.runs if isinstance(policy, Policy) else env.runs
+        advice = "learn it in this env"
+        if runs == 1:
+            advice += ", compare it in one of its runs, env[0], or hand over the model that it was made from"
         require(
-            runs == env.runs,
-            f"{name}: expected a policy of {env.runs} runs, got {runs}; learn it in this env",
+            runs == env.runs, f"{name}: expected a policy of {env.runs} runs, got {runs}; {advice}"
         )
 
 
