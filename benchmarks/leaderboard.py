@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from claims import Claim
+from claims import Claim, goal
 from publish import figure, insert, publish, table
 from tasks import MEASURES, TASKS, Task
 
@@ -43,6 +43,8 @@ PLAN = {
     )
 } | {"recover, k = 8": Task("recover", measure="cost_gap")}
 """What is imitated; networks count nothing, so that `recover` is here without tables."""
+OFTEN, SELDOM = 0.8, 0.1
+"""Goals on the fork: how often squared error runs into the island, and densities at most."""
 DECADES = 3.0
 """Of the ratio to cloning's, at which colours end; a difference of shares of 1 counts as much."""
 
@@ -57,6 +59,7 @@ class Cell:
         tied: whether it is the best, or not surely worse than that.
         fell: share of the rollouts that the environment ended.
         labels: what each run took, the median.
+        left: share of the boats past the island that passed it on the left, in each run (R,); of the fork alone.
     """
 
     numbers: np.ndarray
@@ -64,6 +67,7 @@ class Cell:
     tied: bool
     fell: float
     labels: int
+    left: np.ndarray | None = None
 
     @property
     def verdict(self) -> str:
@@ -90,7 +94,10 @@ class Cell:
         """Its entry in the result file."""
         facts = {"verdict": self.verdict, "tied": self.tied, "fell": self.fell}
         beside = str(self.against) if self.against else ""
-        return {"runs": self.numbers.tolist(), "against": beside, "labels": self.labels, **facts}
+        entry = {"runs": self.numbers.tolist(), "against": beside, "labels": self.labels, **facts}
+        if self.left is not None:
+            entry["left"] = [None if math.isnan(one) else one for one in self.left.tolist()]
+        return entry
 
 
 Board = dict[str, dict[str, Cell]]
@@ -123,7 +130,8 @@ def cells(name: str, first: int, seeds: int) -> dict[str, Cell]:
         own = numbers[who]
         against = None if who == "bc" else task.beside(own, numbers["bc"])
         tied = who == best or task.beside(own, numbers[best]).verdict != "worse"
-        out[who] = Cell(own, against, tied, _fell(record, who), _labels(record, who))
+        left = _left(record, who) if name == "fork" else None
+        out[who] = Cell(own, against, tied, _fell(record, who), _labels(record, who), left)
     print(f"{name}: {time.process_time() - begin:.0f} s of processor time", flush=True)
     return out
 
@@ -138,10 +146,47 @@ def _labels(record: il.Record, who: str) -> int:
     return int(np.median(record.index.budgets[who].labels))
 
 
+def _left(record: il.Record, who: str) -> np.ndarray:
+    """Of a learner's boats that got past the island the share that passed it on the left (R,); NaN where none did."""
+    number = record.number_of(who)
+    states = record.arrays["state"]
+    place = states[0, 0, 0, :, 1]  # the expert's, which is everybody's until they hit it
+    abeam = np.abs(place).argmin()
+    offset = states[number][..., 0]
+    passed = ~record.arrays["terminated"][number]
+    left = passed & (offset[..., abeam] > 0)
+    with np.errstate(invalid="ignore"):
+        return left.sum(-1) / passed.sum(-1)
+
+
 def claims(results: Board) -> list[Claim]:
     """Who helps and who does not, and who is best."""
     beside = [_helps(results, who) for who in LEARNERS[1:]]
-    return [*beside, Claim(headline(results))]
+    return [*beside, both_ways(results["fork"]), Claim(headline(results))]
+
+
+def both_ways(row: dict[str, Cell]) -> Claim:
+    """Whether cloning by squared error runs into the island, and densities pass it by both ways."""
+    cloned = row["bc"].fell
+    words = []
+    for who in DENSITIES:
+        cell = row[who]
+        assert cell.left is not None
+        words.append(
+            f"{who} in {cell.fell:.1%}, and passes it on the left in {interval(cell.left)} of the rest"
+        )
+    reached = all(row[who].fell <= SELDOM and _uses_both(row[who]) for who in DENSITIES)
+    said = f"fork: bc runs into the island in {cloned:.0%} of the rollouts (goal: at least {OFTEN:.0%}), {'; '.join(words)}"
+    return goal(
+        f"{said} (goals: at most {SELDOM:.0%}, by both ways in every run)",
+        cloned >= OFTEN and reached,
+    )
+
+
+def _uses_both(cell: Cell) -> bool:
+    """Whether every run passes the island on either side in a tenth of its boats or more."""
+    assert cell.left is not None
+    return bool(np.all((cell.left >= SELDOM) & (cell.left <= 1 - SELDOM)))
 
 
 def _helps(results: Board, who: str) -> Claim:
@@ -203,7 +248,7 @@ def _line(name: str, row: dict[str, Cell]) -> list[str]:
 
 
 def main() -> None:
-    """8 tasks, 8 learners, 8 seeds, default settings."""
+    """All tasks, 8 seeds, default settings."""
     torch.set_num_threads(1)
     board = results()
     _draw(board)
