@@ -42,6 +42,8 @@ MARKS = dict(zip(GATES, "svD^*", strict=True))
 """Of gates, whose hues are others' too."""
 HUES = dict(zip(NAMES, map(colour_of, looks(NAMES)), strict=True))
 """As in figures and films."""
+ALWAYS = 0.95
+"""Share of the steps from which on the expert drives all the time."""
 SPARSE, NEAR, SAFE, CLOSE, WITHIN = 0.5, 2.0, 0.25, 3.0, 0.2
 """Goals: a gate's share of DAgger's labels and its drift in DAgger's; DART's share of DAgger's cost, and its drift;
 how far a budgeted gate may miss its rate."""
@@ -257,8 +259,13 @@ def _all_hands(points: list[Point]) -> Claim:
         f"{ROAD}: at tau {TAUS[-1]:g} the expert of `safe` drives {np.median(strict.hands):.0%} of the steps, and D is "
         f"{interval(strict.drift)}, {pair} of that at tau {TAUS[-2]:g} and {beside} of cloning's"
     )
+    always = float(np.median(strict.hands)) >= ALWAYS
+    as_cloning = beside.verdict not in ("better", "worse")
+    holds = always and as_cloning and pair.verdict == "worse"
     return Claim(
-        f"{words}: a gate that always opens is cloning.", pair.verdict == "worse", f"{words}."
+        f"{words}: a gate that always opens is cloning.",
+        holds,
+        f"{words}: which is not what cloning does.",
     )
 
 

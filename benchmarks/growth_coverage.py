@@ -198,7 +198,7 @@ def claims(rows: list[dict[str, Any]]) -> list[Claim]:
 def where_given(rows: list[dict[str, Any]]) -> Claim:
     """How often intervals hold the growth of those that are given: a fit that is refused does not excuse the others."""
     often = [row for row in rows if given(row) >= SELDOM * REPETITIONS]
-    least = min(map(covers, often))
+    least = min(map(covers, often), default=math.nan)
     words = f"Of the intervals that are given at least {least:.0%} hold it in every row (goal: {GOAL:.0%})"
     seldom = [row for row in rows if 0 < given(row) < SELDOM * REPETITIONS and covers(row) < GOAL]
     if seldom:

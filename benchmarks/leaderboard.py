@@ -162,7 +162,8 @@ def _left(record: il.Record, who: str) -> np.ndarray:
 def claims(results: Board) -> list[Claim]:
     """Who helps and who does not, and who is best."""
     beside = [_helps(results, who) for who in LEARNERS[1:]]
-    return [*beside, both_ways(results["fork"]), Claim(headline(results))]
+    ways = [both_ways(row) for task, row in results.items() if task == "fork"]
+    return [*beside, *ways, Claim(headline(results))]
 
 
 def both_ways(row: dict[str, Cell]) -> Claim:

@@ -1,6 +1,7 @@
 """Both sides of the border to Gymnasium, and stable-baselines3 as a guest."""
 
 import errno
+import functools
 import gc
 import pickle
 import random
@@ -784,6 +785,26 @@ class Torchs(Own):
         return torch.randn((), generator=self.dice).item()
 
 
+class Called(Own):
+    """The same by an object that is called, as noises of actions are, which keeps a method of a generator's."""
+
+    class Noise:
+        __slots__ = ("__draw",)
+
+        def __init__(self, seed):
+            self.__draw = functools.partial(np.random.default_rng(seed).normal, 0)
+
+        def __call__(self):
+            return self.__draw(1)
+
+    def reset(self, seed=None, options=None):
+        self.noise = Called.Noise(seed)
+        return Linear.reset(self, seed=seed)
+
+    def draw(self):
+        return self.noise()
+
+
 class Shared(Own):
     """The same by one of its class, placed anew at each reset; one copy only."""
 
@@ -806,6 +827,10 @@ class Common(Shared):
 
     def draw(self):
         return np.random.normal()  # noqa: NPY002
+
+
+DICE = np.random.default_rng(0)
+"""A generator of this module, which no environment of it draws from."""
 
 
 def lively(obs):
@@ -883,7 +908,7 @@ def test_a_step_that_is_not_as_declared_is_a_sentence(shown, paid, sentence):
         il.compare(il.make(Broken, horizon=4), brake, episodes=2)
 
 
-@pytest.mark.parametrize("kind", [Deep, Slotted, Torchs, Shared, Common])
+@pytest.mark.parametrize("kind", [Deep, Slotted, Called, Torchs, Shared, Common])
 def test_generators_are_found_wherever_an_environment_keeps_them(kind):
     """In lists and objects, without a dictionary, in a class, or the process's own: nobody said that twins came apart."""
     record = il.compare(il.make(kind(), horizon=20), lively, episodes=2, livelier=livelier)
@@ -896,8 +921,19 @@ def test_a_policy_that_draws_from_the_process_is_not_the_environments_doing():
         np.random.normal()  # noqa: NPY002
         return lively(obs)
 
-    record = il.compare(il.make(Restless(), horizon=20), lively, episodes=2, nervous=nervous)
+    def of_the_module(obs):
+        DICE.normal()
+        return lively(obs)
+
+    policies = {"nervous": nervous, "of_the_module": of_the_module}
+    record = il.compare(il.make(Restless(), horizon=20), lively, policies, episodes=2)
     assert record.index.warnings == []
+
+
+def test_an_environment_whose_module_nobody_knows_is_watched_as_others_are():
+    stray = type("Stray", (Restless,), {"__module__": "nowhere"})
+    record = il.compare(il.make(stray(), horizon=20), lively, episodes=2, livelier=livelier)
+    assert "not same noise" in record.index.warnings[0]
 
 
 @pytest.mark.parametrize("kind", ["RandomState", "MT19937", "PCG64"])

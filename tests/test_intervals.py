@@ -213,6 +213,17 @@ def test_runs_that_all_say_never_tell_as_much_as_so_many_cases():
     assert never.texts() == ("0", "[0, 0.056]")
 
 
+@pytest.mark.parametrize("share", [0.1, 0.3, 1 / 3, 1e-300, 1 - 1e-16])
+@pytest.mark.parametrize("runs", [6, 7, 10, 64])
+def test_runs_that_agree_have_an_interval_about_what_they_say(share, runs):
+    """Rounding made some variance of none, and NaN or ends the wrong way round of that."""
+    shares = np.full(runs, share)
+    for spread in (0, 1e-17, 1e-12, 1e-6):
+        shares[0] = min(share + spread, 1)
+        one = intervals.chance(shares)
+        assert 0 <= one.low <= one.value <= one.high <= 1
+
+
 def test_an_indicator_is_averaged_and_a_length_is_not():
     assert intervals.typical(np.array([[0.0, 0.0, 1.0, 1.0, 1.0]]), True)[0] == pytest.approx(0.6)
     assert intervals.typical(np.array([[0.1, 0.2, np.inf]]), False)[0] == 0.2

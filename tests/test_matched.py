@@ -69,6 +69,13 @@ def test_learners_that_take_few_labels_have_the_same_steps_in_every_run():
     assert said.startswith("Held equal, run by run: updates and steps. Not equal: labels (gated ")
 
 
+def test_cloning_by_labels_keeps_to_a_limit_too():
+    env = tiny("tube", seeds=2, horizon=6)
+    for limit in (Log(most_steps=torch.tensor([10, 20])), Log(limit=torch.tensor([10, 20]))):
+        il.BC(labels=15, training=SMALL).learn(env, il.expert(env), None, limit)
+        assert limit.labels.tolist() == limit.steps.tolist() == [10, 15]
+
+
 @pytest.mark.parametrize("name", ["bc", "noise", "dagger", "gated"])
 def test_a_limit_on_steps_is_kept_run_by_run_and_changes_no_other_run(name):
     env = tiny("tube", seeds=3, horizon=6)
@@ -118,6 +125,7 @@ def test_names_do_for_learners():
     [
         ({"bc": il.BC(), "dagger": il.DAgger()}, ("time",), "match: expected some of labels, upd"),
         ({"bc": il.BC(), "sqil": il.learner("sqil")}, ("steps",), "sqil takes as many environment"),
+        ({"bc": il.BC(), "lols": il.learner("lols")}, ("steps",), "lols tries actions out for as"),
         ({"bc": il.BC()}, ("labels",), "match: expected several learners"),
         ({"bc": il.BC(), "zero": il.learner("zero")}, ("updates",), "zero makes no gradient"),
     ],

@@ -570,6 +570,7 @@ def row_with(classes=None, settings=None, learner="bc", counted=False, **changes
         "counted": counted,
         "reference": "",
         "contrasts": {},
+        "stopped": False,
     }
 
 
@@ -715,11 +716,12 @@ def test_where_rollouts_are_lost_no_factor_of_d_is_told():
     row["reference"] = "dagger"
     row["contrasts"] = {quantities.LOST: contrast(np.full(8, 0.9), np.zeros(8), ratio=False)}
     row["contrasts"]["D at the horizon"] = far
+    row["stopped"] = True
     line = words.five_lines([row], KNOWN)["drift"]
     assert "lost more often than dagger (+0.90 by run)" in line
     assert "×" not in line
     row["values"][quantities.LOST] = interval(np.zeros(8))
-    row["contrasts"][quantities.LOST] = contrast(np.zeros(8), np.zeros(8), ratio=False)
+    row["stopped"] = False
     assert "farther than dagger (× 70 by run)" in words.five_lines([row], KNOWN)["drift"]
 
 

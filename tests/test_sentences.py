@@ -338,6 +338,21 @@ def test_a_fall_at_once_is_a_loss_though_the_expert_falls_in_the_end():
     assert "ended early in all" in sentence_of(facts)
 
 
+@pytest.mark.parametrize("each", [-1.0, 0.0])
+def test_a_fall_at_once_is_a_loss_where_steps_cost_or_earn_nothing(each):
+    """It costs less than to go on: it was called an end of the expert's own."""
+    fell = np.full((2, 8, 4), 3)
+    fell[1] = 1
+    assert facts_of(rewarded(record_of(flat([0.1]), fell), each)).first.lost == 1
+
+
+def test_ends_at_the_same_step_are_of_one_kind_whatever_they_earned():
+    fell = np.full((2, 8, 4), 3)
+    record = rewarded(record_of(flat([0.1]), fell), -1e-9)
+    record.arrays["reward"][1] *= 1000
+    assert facts_of(record).first.lost == 0
+
+
 def test_no_factor_is_told_where_d_was_stopped_in_some_runs():
     """Two of eight runs are lost, a quarter of all rollouts: their D is where they were stopped, and no yardstick."""
     drift = flat([1.0, 0.1]).copy()

@@ -6,6 +6,8 @@ import random
 import sys
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
+from functools import partial
+from types import BuiltinMethodType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import gymnasium
@@ -26,7 +28,18 @@ MOST = 2_000
 LONGEST = 64
 """Items of a container that are looked into: a long one holds data."""
 
-LEAVES = (str, bytes, int, float, complex, np.ndarray, type, spaces.Space)
+LEAVES = (
+    str,
+    bytes,
+    int,
+    float,
+    complex,
+    np.ndarray,
+    type,
+    spaces.Space,
+    FunctionType,
+    ModuleType,
+)
 """What holds no generator that an environment draws from; a space has one, for whoever samples it."""
 
 
@@ -41,10 +54,10 @@ def direct(copy: gymnasium.Env) -> list[Any]:
 def within(copy: gymnasium.Env) -> list[Any]:
     """All generators that an environment and its wrappers keep, in the order in which they are found.
 
-    As attributes, in containers, in objects of theirs, in their classes and in the modules of these.
+    As attributes, in containers, in objects of theirs, and behind methods of these.
     """
     found: list[Any] = []
-    queue: deque[Any] = deque([copy, *_around(copy)])
+    queue: deque[Any] = deque([copy])
     seen = {id(copy)}
     looked = 0
     while queue and looked < MOST:
@@ -55,18 +68,23 @@ def within(copy: gymnasium.Env) -> list[Any]:
             seen.add(id(part))
             if _is_generator(part):
                 found.append(part)
-            elif part is not None and not isinstance(part, LEAVES) and not callable(part):
+            elif part is not None and not isinstance(part, LEAVES):
                 queue.append(part)
     return found
 
 
-def _around(copy: gymnasium.Env) -> Iterator[dict[str, Any]]:
-    """The attributes of the classes of an environment and its wrappers, Gymnasium's apart, and of their modules."""
+def shared(copy: gymnasium.Env) -> list[Any]:
+    """The generators of the classes of an environment and its wrappers, and of their modules: others may use them, too."""
+    found: dict[int, Any] = {}
     for layer in _layers(copy):
         for cls in type(layer).__mro__:
-            if cls.__module__.partition(".")[0] not in ("gymnasium", "builtins", "typing", "abc"):
-                yield _generators(vars(cls))
-                yield _generators(vars(sys.modules[cls.__module__]))
+            if cls.__module__.partition(".")[0] in ("gymnasium", "builtins", "typing", "abc"):
+                continue
+            module = sys.modules.get(cls.__module__)
+            names = {**(vars(module) if module else {}), **vars(cls)}
+            for generator in _generators(names).values():
+                found[id(generator)] = generator
+    return list(found.values())
 
 
 def _layers(copy: Any) -> Iterator[Any]:
@@ -99,6 +117,10 @@ def _parts(thing: Any) -> Iterable[Any]:
         return list(thing.values())[:LONGEST]
     if isinstance(thing, list | tuple | set | frozenset | deque):
         return list(thing)[:LONGEST]
+    if isinstance(thing, MethodType | BuiltinMethodType):
+        return [thing.__self__]
+    if isinstance(thing, partial):
+        return [thing.func, *thing.args, *thing.keywords.values()]
     own = getattr(thing, "__dict__", None)
     parts = list(own.values()) if isinstance(own, dict) else []
     for name in _slots(thing):
@@ -107,10 +129,12 @@ def _parts(thing: Any) -> Iterable[Any]:
 
 
 def _slots(thing: Any) -> Iterator[str]:
-    """Names of the attributes that a thing's classes declare without a dictionary."""
+    """Names of the attributes that a thing's classes declare without a dictionary, as Python keeps them."""
     for cls in type(thing).__mro__:
         declared = cls.__dict__.get("__slots__", ())
-        yield from (declared,) if isinstance(declared, str) else declared
+        for name in (declared,) if isinstance(declared, str) else declared:
+            private = name.startswith("__") and not name.endswith("__")
+            yield f"_{cls.__name__.lstrip('_')}{name}" if private else name
 
 
 def place(generators: Iterable[Any]) -> int:

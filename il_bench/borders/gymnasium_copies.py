@@ -191,6 +191,7 @@ class Copies:
         self.origin, self._more = origin, more
         self._open: list[gymnasium.Env] = []
         self._generators: list[list[Any]] = []
+        self._shared: list[Any] = []
         self._common, self._watched = 0, False
         self.standing: Standing | None = None
         weakref.finalize(self, _close, self._open)
@@ -228,24 +229,26 @@ class Copies:
     def drawn(self) -> np.ndarray:
         """Where the generators of each open copy stand (n,), as a number that differs when they do.
 
-        Those of the process count as moved where a step that follows this question moves them: a policy may, too.
+        Those that others may draw from as well, the process's or a module's, count as moved where a step that follows this
+        question moves them.
         """
         self._watched = True
         if not self._generators:
             self._generators = [generators.within(copy) for copy in self._open]
+            self._shared = [one for copy in self._open[:1] for one in generators.shared(copy)]
         known = zip(self._open, self._generators, strict=True)
         places = [generators.place([*generators.direct(one), *own]) for one, own in known]
         return np.array(places, dtype=np.int64) ^ self._common
 
     @contextlib.contextmanager
     def _noting_draws(self) -> Iterator[None]:
-        """Within, the copies step; where somebody watches it is noted how they move the generators of the process."""
+        """Within, the copies step; where somebody watches it is noted how they move the generators that others share."""
         if not self._watched:
             yield
             return
-        before = generators.common()
+        before = generators.common(), generators.place(self._shared)
         yield
-        after = generators.common()
+        after = generators.common(), generators.place(self._shared)
         if after != before:
             self._common = hash((self._common, after))
         self._watched = False

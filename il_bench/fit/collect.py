@@ -155,6 +155,10 @@ def demonstrate_labels(
     Raises:
         ValueError: when its episodes end too early for so many.
     """
+    for limit, taken in ((log.limit, log.labels), (log.most_steps, log.steps)):
+        if limit is not None:
+            left = torch.as_tensor(limit - taken, device=wanted.device)
+            wanted = wanted.minimum(left.clamp_min(1))
     most = int(wanted.max())
     if isinstance(env, ArchiveEnv):
         return _archived_labels(env, expert, streams, wanted, log)

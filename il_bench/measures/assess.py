@@ -18,7 +18,7 @@ from ..records.fates import fates_of
 from ..records.record import Record
 from ..records.rows import VARIABLES, broken, warnings
 from ..records.twins import compare
-from ..stats.intervals import Contrast, Interval, chance, contrast, interval, mean_error
+from ..stats.intervals import SELDOM, Contrast, Interval, chance, contrast, interval, mean_error
 from . import headings
 from .probes import Unanswerable
 from .quantities import (
@@ -93,6 +93,7 @@ def _rows(a: Assessment, first: str) -> list[Row]:
             "counted": _loss_is_bounded(a, runs),
             "reference": first,
             "contrasts": _contrasts(a, first, runs) if first else {},
+            "stopped": _stopped(a, first, runs) if first else False,
         }
         rows.append(row)
     return rows
@@ -113,6 +114,15 @@ def _contrasts(a: Assessment, first: str, runs: np.ndarray) -> dict[str, Contras
         "action error on (own states)": contrast(*error),
         "cost gap": contrast(*gap, ratio=False),
     }
+
+
+def _stopped(a: Assessment, first: str, runs: np.ndarray) -> bool:
+    """Whether D tells of more than a few runs of the two where they were stopped, see `Fates.stopped`; no chance does."""
+    if a.record.indicator:
+        return False
+    numbers = (a.learner, a.record.number_of(first))
+    stopped = np.any([fates_of(a.record, number).stopped[runs] for number in numbers], axis=0)
+    return bool(stopped.mean() > SELDOM)
 
 
 CHANCE = "D at the horizon, arithmetic mean"

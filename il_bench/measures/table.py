@@ -31,7 +31,8 @@ class Measures:
         rows: for each learner and setting "learner", "settings", "classes" of growth with their runs, "class" in words,
             "why_not_linear": the reason of a run that is of that class, else "",
             "values": quantity to interval or reason, "counted": whether the bounds on the loss hold,
-            and "contrasts" with the first learner, "reference": quantity to contrast.
+            "contrasts" with the first learner, "reference": quantity to contrast, and "stopped": whether their D tells where
+            they were stopped.
         errors: the action error matrix, or the reason why there is none.
         broken: who became NaN or infinite, in which run and at which step, a sentence each.
         circumstances: what the words need to know besides.

@@ -11,14 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ..records.fates import MOST
 from ..stats.intervals import FEWEST, Interval, short
 from .quantities import ENDED, EXPERT_ENDED, LOST
 
 Row: TypeAlias = "dict[str, Any]"
 """One learner in one setting: "learner", "settings", "classes" of growth, "values", each an Interval or a reason, whether
 action errors are "counted" as 0 or 1 and rewards lie in an interval of length 1, so that the bounds on the loss hold, and
-"contrasts" with the learner that "reference" names."""
+"contrasts" with the learner that "reference" names, and whether their D was "stopped" in more than a few runs."""
 
 
 CLEAR = 1.5
@@ -172,13 +171,13 @@ def _fates(row: Row) -> str:
 
 
 def _beside(row: Row) -> str:
-    """How it stands to the first learner, by run: by the rollouts lost where there are some, else by D."""
+    """How it stands to the first learner, by run: by the rollouts lost where D was stopped in some runs, else by D."""
     pairs = row["contrasts"]
     if not pairs:
         return ""
     other = row["reference"]
-    lost = pairs[LOST]
-    if lost.verdict != "same" or _number(row["values"][LOST]) >= MOST:
+    if row["stopped"]:
+        lost = pairs[LOST]
         verdicts = {
             "better": f"lost less often than {other}",
             "worse": f"lost more often than {other}",

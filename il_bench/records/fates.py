@@ -16,7 +16,8 @@ MOST = 0.5
 """From this share of a run's rollouts lost on, its D tells where they were stopped, and not how they drift."""
 
 DEAR = 0.5
-"""An end that costs more than this part of the twin's return is none of the expert's own, though its twin ended too."""
+"""An end is none of the expert's own, though its twin ended too, that comes before this part of the twin's steps, or at
+another step costs more than this part of the twin's return."""
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,17 @@ def fates_of(record: Record, learner: int) -> Fates:
 
 
 def _dear(record: Record, learner: int) -> np.ndarray:
-    """Whether each rollout (R, E) earned so much less than its twin that both ends are not of one kind, see `DEAR`."""
+    """Whether each rollout (R, E) ended so much sooner than its twin, or earned so much less, that the ends are not of one
+    kind, see `DEAR`; where they came at the same step they are.
+    """
+    length = record.arrays["length"]
+    ours, experts = length[learner], length[0]
     reward = record.arrays["reward"]
-    experts = reward[0].sum(-1)
-    missing = experts - reward[learner].sum(-1)
-    dear: np.ndarray = missing > DEAR * np.abs(experts)
+    earned = reward[0].sum(-1)
+    missing = earned - reward[learner].sum(-1)
+    costs = missing > DEAR * np.abs(earned)
+    soon = ours < DEAR * experts
+    dear: np.ndarray = (ours != experts) & (soon | costs)
     return dear
 
 

@@ -273,7 +273,7 @@ def _expert(facts: Facts) -> str:
     if not asked and facts.expert_ended <= RARE:
         return ""
     if facts.expert_ended == 0:
-        return "The expert never did."
+        return "The expert itself never ended early."
     return f"The expert itself ended early {_in(facts.expert_ended)}."
 
 

@@ -176,6 +176,10 @@ def chance(shares: np.ndarray) -> Interval:
     return dataclasses.replace(pooled, value=mean, low=low, high=high, level=LEVEL)
 
 
+MOST_CASES = 1e9
+"""Cases beyond which an interval has no width to show."""
+
+
 def _cases(shares: np.ndarray) -> float:
     """How many independent cases tell as much of a chance as the shares (n,) of runs; infinite where all agree between."""
     from scipy.special import ndtri, stdtrit
@@ -185,11 +189,12 @@ def _cases(shares: np.ndarray) -> float:
     if mean in (0, 1):
         return float(runs)
     variance = float(shares.var(ddof=1)) / runs
-    if variance == 0:
+    if np.ptp(shares) == 0:
         return math.inf
     quantile = (1 + LEVEL) / 2
     few = ndtri(quantile) / stdtrit(runs - 1, quantile)
-    return mean * (1 - mean) / variance * float(few) ** 2
+    cases = mean * (1 - mean) / variance * float(few) ** 2
+    return min(cases, MOST_CASES)
 
 
 def _chances(mean: float, cases: float) -> tuple[float, float]:
@@ -201,9 +206,9 @@ def _chances(mean: float, cases: float) -> tuple[float, float]:
     happened = mean * cases
     others = cases - happened
     tail = (1 - LEVEL) / 2
-    low = betaincinv(happened, others + 1, tail) if happened > 0 else 0.0
-    high = betaincinv(happened + 1, others, 1 - tail) if others > 0 else 1.0
-    return float(low), float(high)
+    low = float(betaincinv(happened, others + 1, tail)) if happened > 0 else 0.0
+    high = float(betaincinv(happened + 1, others, 1 - tail)) if others > 0 else 1.0
+    return min(low, mean), max(high, mean)
 
 
 def proportion(count: int, of: int) -> Interval:
