@@ -3,6 +3,7 @@
 import dataclasses
 import random
 import re
+from types import SimpleNamespace
 
 import gymnasium
 import numpy as np
@@ -12,10 +13,12 @@ from conftest import SMALL, learners, tiny
 from gymnasium import spaces
 
 import il_bench as il
+from il_bench.borders.contest import Contest
 from il_bench.borders.gymnasium_out import GymEnv
 from il_bench.borders.sb3_practice import Stage
 from il_bench.borders.sb3_world import World
 from il_bench.core.policy import Log
+from il_bench.fit.transitions import Transitions
 from il_bench.learners import airl
 
 PRACTISING = [name for name, cls in il.LEARNERS.items() if getattr(cls, "one_by_one", False)]
@@ -270,6 +273,53 @@ def test_airl_pays_for_what_was_done_where_an_action_was_cut_off():
     }
     assert airl._less_the_chances(local, {})
     np.testing.assert_allclose(local["rewards"], 1 - chances.numpy(), rtol=1e-6)
+
+
+class Uniform:
+    """As stable-baselines3's policies tell the chances of actions: one half each."""
+
+    def evaluate_actions(self, obs, action):
+        return None, torch.full((len(obs),), -np.log(2.0)), None
+
+
+def judged(ends, rounds=150):
+    """A judge that has seen its expert go on for ever, or end as often, and a student that ends every tenth step."""
+    rng = np.random.default_rng(0)
+
+    def steps(over):
+        obs, following = rng.normal(size=(2, 400, 2)).astype(np.float32)
+        return Transitions(obs, rng.integers(0, 2, (400, 1)), following, over)
+
+    every_tenth = np.arange(400) % 10 == 0
+    shown = steps(every_tenth & ends)
+    env = SimpleNamespace(action_space=spaces.Discrete(2))
+    trial = airl._Trial(shown, env, Contest(), seed=0)
+    for _ in range(rounds // 10):
+        trial.pay(steps(every_tenth), None)
+        trial.go_on(Uniform())
+    return trial, steps(every_tenth)
+
+
+def test_airl_s_student_cannot_escape_a_reward_below_zero_by_an_end():
+    """What came after an end was worth 0, more than steps that the judge finds out: on CartPole it fell at once, always."""
+    trial, steps = judged(ends=False)
+    going_on = dataclasses.replace(steps, over=np.zeros(400, bool))
+    ended = trial.pay(steps, None)[steps.over]
+    alive = trial.pay(going_on, None)[steps.over]
+    assert ended.max() < alive.min() - 1
+    after = trial._network.value(airl._after(torch.zeros(1, 5 + 4 + 2), trial._step)).item()
+    potential = trial._network._potential(trial._eye.states(steps.following))[:, 0].detach().numpy()
+    gamma = Contest().practice.gamma
+    shaped = alive - gamma * potential[steps.over] + gamma / (1 - gamma) * after
+    np.testing.assert_allclose(ended, shaped, rtol=1e-4, atol=1e-4)
+
+
+def test_an_end_that_is_the_expert_s_own_costs_airl_s_student_little():
+    costs = []
+    for ends in (False, True):
+        trial, steps = judged(ends)
+        costs.append(-trial.pay(steps, None)[steps.over].mean())
+    assert costs[1] < 0.2 * costs[0]
 
 
 def test_a_clone_of_another_task_is_refused(tmp_path):

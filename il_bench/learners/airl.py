@@ -6,6 +6,10 @@ that shapes it; the learner, stable-baselines3's PPO, is paid log D - log(1 - D)
 that carries over to other dynamics is one of states alone, g(s); here, as in its first part, it knows the action. Not to be
 confused with GAIL, whose judge has no reward in it.
 
+A reward that may be negative makes whoever can end its episode end it. So an end leads into a state that is never left, which
+the judge knows as it knows all others, and whose reward for ever is paid at the end (Kostrikov et al. 2019,
+"Discriminator-actor-critic"): an end that the expert never comes to is worth less than any step.
+
 Runs practise one after the other, not side by side.
 """
 
@@ -81,7 +85,11 @@ def _less_the_chances(local: dict[str, Any], _: dict[str, Any]) -> bool:
 
 
 class _Reward(torch.nn.Module):
-    """f = g(s, a) + gamma h(s') - h(s), of steps shown as (s, a) beside s, s', whether they go on, and log pi(a|s)."""
+    """f = g(s, a) + gamma h(s') - h(s), of steps shown as (s, a) beside s, s', whether they go on, and log pi(a|s).
+
+    What comes after an end is a state of its own, without potential, that is never left: its steps are shown as nothing but
+    a mark, the last number of (s, a), and are worth g of that.
+    """
 
     def __init__(self, sizes: tuple[int, int], hidden: tuple[int, ...], gamma: float):
         torch.nn.Module.__init__(self)
@@ -94,8 +102,10 @@ class _Reward(torch.nn.Module):
     def value(self, shown: torch.Tensor) -> torch.Tensor:
         """F (n, 1)."""
         step, state, following, on, _ = shown.split(self._widths, 1)
+        ended = step[:, -1:]
         later = self._gamma * on * self._potential(following)
-        return self._reward(step) + later - self._potential(state)
+        before = (1 - ended) * self._potential(state)
+        return self._reward(step) + later - before
 
     def forward(self, shown: torch.Tensor) -> torch.Tensor:
         """Logits (n, 1): f - log pi(a|s)."""
@@ -111,37 +121,56 @@ class _Trial:
         self._shown = shown
         self._eye = Eye(shown, env.action_space)
         step = self._eye.steps(shown.obs[:1], shown.action[:1])
-        sizes = step.shape[1], shown.obs.shape[1]
+        self._step = step.shape[1] + 1
+        sizes = self._step, shown.obs.shape[1]
+        gamma = contest.practice.gamma
+        self._for_ever = gamma / (1 - gamma)
         with chance.lent():
-            self._network = _Reward(sizes, judging.judge_hidden, contest.practice.gamma)
+            self._network = _Reward(sizes, judging.judge_hidden, gamma)
         self._judge = Judge(self._network, judging, chance)
         self._book = Book()
 
     def pay(self, steps: Transitions, rewards: np.ndarray) -> np.ndarray:
-        """What steps are worth (n,), their chances apart."""
+        """What steps are worth (n,), their chances apart; one that ends the episode with all that comes after."""
         self._book.add(steps)
         shown = self._show(steps, torch.zeros(len(steps)))
         with torch.no_grad():
-            return self._network.value(shown)[:, 0].numpy()
+            now = self._network.value(shown)[:, 0]
+            after = self._network.value(_after(shown[:1], self._step))[0, 0]
+        over = torch.from_numpy(steps.over).float()
+        return (now + self._for_ever * over * after).numpy()
 
     def go_on(self, policy: Any) -> None:
         """Learn from what was done since the last time, under the chances that the student's policy gives."""
         own = self._book.close()
-        student = self._show(own, _chances(policy, own))
-        expert = self._show(self._shown, _chances(policy, self._shown))
+        student, expert = (self._with_ends(some, policy) for some in (own, self._shown))
         self._judge.learn(student, expert)
+
+    def _with_ends(self, steps: Transitions, policy: Any) -> torch.Tensor:
+        """Steps as the network sees them under the chances of a policy, with one after each end."""
+        shown = self._show(steps, _chances(policy, steps))
+        over = torch.from_numpy(steps.over)
+        return torch.cat((shown, _after(shown[over], self._step)))
 
     def _show(self, steps: Transitions, chances: torch.Tensor) -> torch.Tensor:
         """Steps as the network sees them (n, F); `chances` (n,) are logarithms."""
         on = torch.from_numpy(~steps.over).float()
         parts = [
             self._eye.steps(steps.obs, steps.action),
+            torch.zeros(len(steps), 1),
             self._eye.states(steps.obs),
             self._eye.states(steps.following),
             on[:, None],
             chances[:, None],
         ]
         return torch.cat(parts, 1)
+
+
+def _after(shown: torch.Tensor, step: int) -> torch.Tensor:
+    """As many steps (n, F) in what comes after an end, where `step` numbers show (s, a): one action, taken for certain."""
+    after = torch.zeros_like(shown)
+    after[:, step - 1] = 1
+    return after
 
 
 def _chances(policy: Any, steps: Transitions) -> torch.Tensor:
