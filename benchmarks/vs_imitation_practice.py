@@ -42,6 +42,8 @@ EPISODES, JUDGED = 10, 20
 """Of the expert; and in which a policy is judged."""
 STEPS = {"gail": 40_960, "sqil": 20_000}
 """Environment steps of practice."""
+RATE = 1e-3
+"""Of SQIL, on both sides."""
 ENOUGH = 0.9
 """Of the expert's return."""
 OURS, THEIRS = "il_bench", "imitation"
@@ -63,7 +65,7 @@ Outcomes = dict[tuple[str, str], list[Outcome]]
 def learners() -> dict[str, Any]:
     """Ours, by name."""
     gail = il.GAIL(EPISODES)
-    sqil = il.SQIL(EPISODES, steps=STEPS["sqil"])
+    sqil = il.SQIL(EPISODES, steps=STEPS["sqil"], rate=RATE)
     assert gail.contest.practice.steps == STEPS["gail"]
     return {"gail": gail, "sqil": sqil}
 

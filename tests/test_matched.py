@@ -125,6 +125,7 @@ def test_names_do_for_learners():
     [
         ({"bc": il.BC(), "dagger": il.DAgger()}, ("time",), "match: expected some of labels, upd"),
         ({"bc": il.BC(), "sqil": il.learner("sqil")}, ("steps",), "sqil takes as many environment"),
+        ({"bc": il.BC(), "gail": il.learner("gail")}, ("steps",), "gail takes as many environment"),
         ({"bc": il.BC(), "lols": il.learner("lols")}, ("steps",), "lols tries actions out for as"),
         ({"bc": il.BC()}, ("labels",), "match: expected several learners"),
         ({"bc": il.BC(), "zero": il.learner("zero")}, ("updates",), "zero makes no gradient"),

@@ -163,13 +163,13 @@ def _with_updates(learners: dict[str, Any]) -> dict[str, Any]:
 
 
 def _require_steps(learners: dict[str, Any]) -> None:
-    """Refuse learners whose steps are a setting of their own, which holds for all runs alike, and who try actions out."""
+    """Refuse learners that practise, whose steps are a setting for all runs alike, and those that try actions out."""
     for name, learner in learners.items():
         tries = hasattr(learner, "costs")
         words = "tries actions out for as many environment steps as that takes"
         require(not tries, f"match: {name} {words}; leave steps out of --match")
-        own = hasattr(learner, "steps")
-        advice = f"set --{name}.steps, or leave steps out of --match"
+        own = getattr(learner, "one_by_one", False)
+        advice = "set that, and leave steps out of --match"
         require(not own, f"match: {name} takes as many environment steps as it is set to; {advice}")
 
 

@@ -44,8 +44,8 @@ class SQIL:
     """Gradient updates for each environment step."""
     minibatch: int = 128
     """Steps in a minibatch, half of them the expert's."""
-    rate: float = 1e-3
-    """Learning rate."""
+    rate: float = 3e-4
+    """Learning rate; at 1e-3 the last policy of dqn is one that falls in half of the runs on CartPole-v1."""
     gamma: float = 0.99
     """Discount of later rewards."""
     explore: float = 0.1
