@@ -27,7 +27,7 @@ SEEDS, EPISODES, JUDGED = 8, 10, 20
 ENOUGH = 0.9
 """Of the expert's return."""
 FIRST = {"airl": 100, "sqil": 100}
-"""First seeds of learners whose settings were chosen here, on others; all others begin at 0."""
+"""First seeds of learners that were changed after a look at the first ones; all others begin at 0."""
 NAMES = "bc", "iqlearn", "gail", "airl", "sqil"
 
 
@@ -128,7 +128,7 @@ def main() -> None:
     ]
     lines = table(header, [own.cells(name) for name, own in outcome.items()])
     caption = (
-        f"{TASK}, {EPISODES} demonstrations, {SEEDS} seeds (of airl and sqil, whose settings were chosen on others, from 100 "
+        f"{TASK}, {EPISODES} demonstrations, {SEEDS} seeds (of airl and sqil, which were changed after a look at others, from 100 "
         f"on): medians [exact intervals]; a policy is judged in {JUDGED} episodes, "
         "and acts deterministically in them."
     )

@@ -25,7 +25,6 @@ from ..borders import resolve
 from ..borders.contest import Contest
 from ..borders.discriminator import Book, Eye, Judge, tower
 from ..borders.sb3_chance import Chance
-from ..borders.sb3_ppo import Practice
 from ..borders.sb3_practice import begun, require_practice
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
@@ -34,18 +33,13 @@ from ..core.streams import Streams
 from ..fit.transitions import Transitions, demonstrated
 
 
-def _contest() -> Contest:
-    """Twice as many steps as GAIL's, and a discount at which what is paid at an end is twenty rewards, not a hundred."""
-    return Contest(practice=Practice(steps=81_920, gamma=0.95))
-
-
 @dataclass(frozen=True)
 class AIRL:
     """Adversarial inverse reinforcement learning: PPO on a reward that a judge is made of."""
 
     episodes: int = 10
     """Expert episodes that the judge knows."""
-    contest: Contest = field(default_factory=_contest)
+    contest: Contest = field(default_factory=Contest)
     """How learner and judge learn."""
 
     one_by_one: ClassVar[bool] = True
