@@ -221,7 +221,8 @@ def _draw(board: Board) -> None:
                 cell = board[task].get(who)
                 if cell is not None:
                     grid[i, j] = cell.decades
-                    panel.text(j, i, _mark(cell), ha="center", va="center", fontsize=8)
+                    ink = "white" if abs(cell.decades) > DECADES / 2 else "black"
+                    panel.text(j, i, _mark(cell), color=ink, ha="center", va="center", fontsize=8)
         image = panel.imshow(grid, cmap="RdBu_r", vmin=-DECADES, vmax=DECADES, aspect="auto")
         panel.set_xticks(range(len(LEARNERS)), LEARNERS)
         names = [f"{task}\n{MEASURES[PLAN[task].measure]}" for task in tasks]
