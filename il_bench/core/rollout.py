@@ -576,6 +576,8 @@ def _within(seen: Rollout, log: Log) -> Rollout:
             left = torch.as_tensor(most - taken, device=seen.length.device)
             wanted = left.clamp_min(0).expand(len(seen.length))
             used = first_steps(used, wanted)
+    if used is seen:
+        return seen
     whole = used.length == seen.length
     return dataclasses.replace(
         used, terminated=seen.terminated & whole, truncated=seen.truncated & whole

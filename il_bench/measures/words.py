@@ -170,29 +170,35 @@ def _fates(row: Row) -> str:
     return "".join(f", {text}" for text in texts)
 
 
+DISTANCE = "D at the horizon"
+"""The contrast of two learners' distances from their experts."""
+
+
+SAID = {
+    LOST: {
+        "better": "lost less often than",
+        "worse": "lost more often than",
+        "same": "lost as often as",
+        "cannot tell": "these runs cannot tell whether lost more or less often than",
+    },
+    DISTANCE: {
+        "better": "nearer than",
+        "worse": "farther than",
+        "same": "as near as",
+        "cannot tell": "these runs cannot tell whether nearer or farther than",
+    },
+}
+"""What a verdict says of a learner beside another one, by the contrast that it is of."""
+
+
 def _beside(row: Row) -> str:
     """How it stands to the first learner, by run: by the rollouts lost where D was stopped in some runs, else by D."""
     pairs = row["contrasts"]
     if not pairs:
         return ""
-    other = row["reference"]
-    if row["stopped"]:
-        lost = pairs[LOST]
-        verdicts = {
-            "better": f"lost less often than {other}",
-            "worse": f"lost more often than {other}",
-            "same": f"lost as often as {other}",
-            "cannot tell": f"lost more or less often than {other} these runs cannot tell",
-        }
-        return f", {verdicts[lost.verdict]} ({lost} by run)"
-    pair = pairs["D at the horizon"]
-    verdicts = {
-        "better": f"nearer than {other}",
-        "worse": f"farther than {other}",
-        "same": f"as near as {other}",
-        "cannot tell": f"nearer or farther than {other} these runs cannot tell",
-    }
-    return f", {verdicts[pair.verdict]} ({pair} by run)"
+    by = LOST if row["stopped"] else DISTANCE
+    pair = pairs[by]
+    return f", {SAID[by][pair.verdict]} {row['reference']} ({pair} by run)"
 
 
 def _from_expert(row: Row, known: Circumstances) -> str:

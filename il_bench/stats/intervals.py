@@ -189,7 +189,8 @@ def _cases(shares: np.ndarray) -> float:
     if mean in (0, 1):
         return float(runs)
     variance = float(shares.var(ddof=1)) / runs
-    if np.ptp(shares) == 0:
+    # Rounding makes some variance of none, and none of very little.
+    if np.ptp(shares) == 0 or variance == 0:
         return math.inf
     quantile = (1 + LEVEL) / 2
     few = ndtri(quantile) / stdtrit(runs - 1, quantile)
