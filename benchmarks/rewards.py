@@ -27,7 +27,7 @@ SEEDS, EPISODES, JUDGED = 8, 10, 20
 ENOUGH = 0.9
 """Of the expert's return."""
 FIRST = {"airl": 100, "sqil": 100}
-"""First seeds of learners that were changed after a look at the first ones; all others begin at 0."""
+"""First seeds of learners whose settings were chosen after a look at others; all others begin at 0."""
 NAMES = "bc", "iqlearn", "gail", "airl", "sqil"
 
 

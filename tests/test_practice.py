@@ -13,8 +13,8 @@ from conftest import SMALL, learners, tiny
 from gymnasium import spaces
 
 import il_bench as il
-from il_bench.borders.contest import Contest
 from il_bench.borders.gymnasium_out import GymEnv
+from il_bench.borders.sb3_even import Even
 from il_bench.borders.sb3_practice import Stage
 from il_bench.borders.sb3_world import World
 from il_bench.core.policy import Log
@@ -259,20 +259,32 @@ def test_airl_pays_for_what_was_done_where_an_action_was_cut_off():
     from stable_baselines3 import PPO
 
     model = PPO("MlpPolicy", GymEnv(tiny("lane")), device="cpu", n_steps=2, batch_size=2)
-    obs = torch.zeros(2, *model.observation_space.shape)
+    obs = np.zeros((2, *model.observation_space.shape), np.float32)
     bound = float(model.action_space.high[0])
     done = np.array([[bound], [0.1 * bound]], np.float32)
     with torch.no_grad():
-        _, chances, _ = model.policy.evaluate_actions(obs, torch.from_numpy(done))
-    local = {
-        "self": model,
-        "obs_tensor": obs,
-        "clipped_actions": done,
-        "log_probs": torch.full((2,), 7.0),  # of what was drawn
-        "rewards": np.ones(2, np.float32),
-    }
-    assert airl._less_the_chances(local, {})
-    np.testing.assert_allclose(local["rewards"], 1 - chances.numpy(), rtol=1e-6)
+        seen = torch.from_numpy(obs), torch.from_numpy(done)
+        _, chances, _ = model.policy.evaluate_actions(*seen)
+    steps = Transitions(obs, done, obs + 1, np.array([False, True]))
+    env = SimpleNamespace(action_space=model.action_space)
+    trial = airl._Trial(steps, env, il.AIRL(evened=False), seed=0)
+    paid = trial.pay(steps, model.policy)
+    np.testing.assert_allclose(paid, trial.worth(steps) - chances.numpy(), rtol=1e-6)
+
+
+def test_pay_is_divided_by_the_deviation_of_its_discounted_sums():
+    rng = np.random.default_rng(0)
+    even = Even(0.5)
+    paid = 1000 * rng.normal(size=(4000, 2))
+    nobody = np.zeros(2, bool)
+    out = np.array([even(step, nobody) for step in paid])
+    # Of independent pay the sums have the variance v / (1 - gamma^2).
+    np.testing.assert_allclose(out[-1], paid[-1] / (1000 / np.sqrt(0.75)), rtol=0.05)
+    # What an episode was paid is forgotten at its end, and pay keeps its sign.
+    fresh = Even(0.5)
+    fresh(np.array([4.0, 4.0]), np.array([True, False]))
+    np.testing.assert_array_equal(fresh._sums, [0, 4])
+    assert (np.sign(out) == np.sign(paid)).all()
 
 
 class Uniform:
@@ -293,9 +305,9 @@ def judged(ends, rounds=150):
     every_tenth = np.arange(400) % 10 == 0
     shown = steps(every_tenth & ends)
     env = SimpleNamespace(action_space=spaces.Discrete(2))
-    trial = airl._Trial(shown, env, Contest(), seed=0)
+    trial = airl._Trial(shown, env, il.AIRL(), seed=0)
     for _ in range(rounds // 10):
-        trial.pay(steps(every_tenth), None)
+        trial.pay(steps(every_tenth), Uniform())
         trial.go_on(Uniform())
     return trial, steps(every_tenth)
 
@@ -304,12 +316,12 @@ def test_airl_s_student_cannot_escape_a_reward_below_zero_by_an_end():
     """What came after an end was worth 0, more than steps that the judge finds out: on CartPole it fell at once, always."""
     trial, steps = judged(ends=False)
     going_on = dataclasses.replace(steps, over=np.zeros(400, bool))
-    ended = trial.pay(steps, None)[steps.over]
-    alive = trial.pay(going_on, None)[steps.over]
+    ended = trial.worth(steps)[steps.over]
+    alive = trial.worth(going_on)[steps.over]
     assert ended.max() < alive.min() - 1
     after = trial._network.value(airl._after(torch.zeros(1, 5 + 4 + 2), trial._step)).item()
     potential = trial._network._potential(trial._eye.states(steps.following))[:, 0].detach().numpy()
-    gamma = Contest().practice.gamma
+    gamma = il.AIRL().contest.practice.gamma
     shaped = alive - gamma * potential[steps.over] + gamma / (1 - gamma) * after
     np.testing.assert_allclose(ended, shaped, rtol=1e-4, atol=1e-4)
 
@@ -318,7 +330,7 @@ def test_an_end_that_is_the_expert_s_own_costs_airl_s_student_little():
     costs = []
     for ends in (False, True):
         trial, steps = judged(ends)
-        costs.append(-trial.pay(steps, None)[steps.over].mean())
+        costs.append(-trial.worth(steps)[steps.over].mean())
     assert costs[1] < 0.2 * costs[0]
 
 

@@ -7,7 +7,8 @@ from conftest import tiny
 
 import il_bench as il
 from il_bench import run
-from il_bench.core.settings import Times, build, flatten
+from il_bench.cli.flags import flags_of, flat
+from il_bench.core.settings import Times, build, combinations, flatten, nested_per_run_fields
 from il_bench.core.usual import taken, usual
 from il_bench.jobs import matched
 from il_bench.jobs.plan import groups
@@ -127,6 +128,47 @@ class Holder:
 def test_defaults_are_multiplied_and_what_is_within_is_built_of_its_own():
     assert build(Holder, {"count": Times(4)}).count == 12
     assert build(Holder, {"count": 5, "inner": "nonsense"}).inner == il.Training()
+
+
+@dataclasses.dataclass(frozen=True)
+class Brisk:
+    """A learner whose nested settings are others than their class's."""
+
+    inner: il.Training = dataclasses.field(
+        default_factory=lambda: il.Training(il.net("mlp", hidden=(5,)), updates=7)
+    )
+
+
+def test_nested_defaults_of_a_learner_s_own_are_kept_where_nothing_else_is_said():
+    """Commands and `il.learner` built the nested class's own ones."""
+    assert build(Brisk, {}) == Brisk()
+    batched = build(Brisk, {"batch": 9}).inner
+    assert batched == dataclasses.replace(Brisk().inner, batch=9)
+    assert build(Brisk, {"updates": Times(3)}).inner.updates == 21
+    assert build(Brisk, {"net": "relu"}).inner.net == il.net("relu")
+    assert build(Brisk, {"hidden": (6,)}).inner.net == il.net("mlp", hidden=(6,))
+
+
+def of_flags(cls, chosen=None):
+    """What a command without flags gives a class, apart from its seeds."""
+    flags = flat(flags_of(cls, chosen=chosen)())
+    values = combinations(flags, nested_per_run_fields(cls), seeds=1)
+    del values["seed"]
+    return values
+
+
+def test_flags_show_nested_defaults_of_a_learner_s_own():
+    flags = of_flags(Brisk)
+    assert flags["updates"] == 7
+    assert flags["hidden"] == (5,)
+    assert build(Brisk, flags) == Brisk()
+    assert build(Brisk, of_flags(Brisk, {"net": "relu"})).inner.net == il.net("relu")
+
+
+@pytest.mark.parametrize("name", il.LEARNERS)
+def test_a_learner_of_flags_alone_is_the_one_of_its_class(name):
+    cls = il.LEARNERS[name]
+    assert build(cls, of_flags(cls)) == build(cls, {}) == cls()
 
 
 @pytest.mark.parametrize("learner", il.LEARNERS)

@@ -20,11 +20,11 @@ from .sb3_practice import Student, enrolled, practised
 class Trial(Protocol):
     """One run's judge at work."""
 
-    def pay(self, steps: Transitions, rewards: np.ndarray) -> np.ndarray:
-        """What steps of the student's are worth (n,), whatever the environment pays (n,)."""
+    def pay(self, steps: Transitions, policy: Any) -> np.ndarray:
+        """What steps of the student's are worth (n,); `policy`, which took them, is stable-baselines3's own."""
 
     def go_on(self, policy: Any) -> None:
-        """Learn from what the student did since the last time; `policy` is stable-baselines3's own."""
+        """Learn from what the student did since the last time."""
 
 
 @dataclass(frozen=True)
@@ -48,27 +48,28 @@ class Contest:
         each = self.practice.updates + self.judging.views
         return self.practice.rounds * each
 
-    def hold(
-        self, course: Course, open_trial: Callable[[int, int], Trial], watch: Any = None
-    ) -> Policy:
+    def hold(self, course: Course, open_trial: Callable[[int, int], Trial]) -> Policy:
         """What the students of all runs have learned in the end.
 
         Args:
             course: where; its log counts what all of it cost.
             open_trial: makes the judge of a run, with a seed.
-            watch: is called by stable-baselines3 after every step.
         """
         env = course.env
         trials: dict[Student, Trial] = {}
 
         def enrol(run: int, seed: int) -> Student:
             trial = open_trial(run, seed)
-            student = Student(env[run], seed, self._model, trial.pay, self.practice.copies)
+
+            def pay(steps: Transitions, rewards: np.ndarray) -> np.ndarray:
+                return trial.pay(steps, student.model.policy)
+
+            student = Student(env[run], seed, self._model, pay, self.practice.copies)
             trials[student] = trial
             return student
 
         def one(student: Student, i: int) -> None:
-            student.practise(self.practice.rollout, watch)
+            student.practise(self.practice.rollout)
             trials[student].go_on(student.model.policy)
 
         students = enrolled(course, enrol)

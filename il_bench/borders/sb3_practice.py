@@ -100,10 +100,10 @@ class Student:
         self.model.set_logger(Logger(None, []))
 
     @few_threads
-    def practise(self, steps: int, callback: Any = None) -> None:
+    def practise(self, steps: int) -> None:
         """Go on for so many steps, and as many more as a rollout that has begun takes."""
         with self._chance.lent():
-            self.model.learn(steps, callback, reset_num_timesteps=False)
+            self.model.learn(steps, reset_num_timesteps=False)
 
     def spent(self, name: str) -> float:
         """Steps, episodes, returns or falls of all copies together."""

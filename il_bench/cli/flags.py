@@ -93,6 +93,7 @@ def flags_of(
     chosen: Mapping[str, Any] | None = None,
     several: Collection[str] = (),
     names: Mapping[str, str] | None = None,
+    holder: Any = None,
 ) -> type:
     """A dataclass with the fields of `cls` as flags; numbers that may differ between runs take several values.
 
@@ -103,6 +104,7 @@ def flags_of(
             flag, the fields that it has.
         several: fields of which several values are read where the class takes one.
         names: of fields whose flags do not bear their own.
+        holder: an object of the class whose fields are the defaults, where the class's own are not.
 
     Raises:
         ValueError: for a field without a default.
@@ -116,13 +118,13 @@ def flags_of(
         if name in hide:
             continue
         hint: Any = hints[name]
-        default = _default(cls, field, chosen)
+        default = _default(cls, field, chosen, holder)
         if "plug" in field.metadata:
             plugged = field.metadata["plug"].name(type(default))
             rows.append(_row(name, str, plugged, words))
         if dataclasses.is_dataclass(default):
             _require_apart(cls, default, chosen)
-            inner = flags_of(type(default), (), chosen, several, names)
+            inner = flags_of(type(default), (), chosen, several, names, default)
             rows.append(group(f"{name}_settings", inner))
         elif name in many:
             rows.append(_row(name, tuple[float, ...], as_tuple(default), words))
@@ -135,23 +137,31 @@ def flags_of(
 
 
 def setting_names(
-    cls: type, hide: tuple[str, ...] = (), chosen: Mapping[str, Any] | None = None
+    cls: type,
+    hide: tuple[str, ...] = (),
+    chosen: Mapping[str, Any] | None = None,
+    holder: Any = None,
 ) -> Iterator[str]:
     """The settings for which `flags_of` makes flags, without making any; arguments as there."""
     for field in dataclasses.fields(cls):
         if field.name in hide:
             continue
-        default = _default(cls, field, chosen)
+        default = _default(cls, field, chosen, holder)
         within = dataclasses.is_dataclass(default)
         if "plug" in field.metadata or not within:
             yield field.name
         if within:
-            yield from setting_names(type(default), (), chosen)
+            yield from setting_names(type(default), (), chosen, default)
 
 
-def _default(cls: type, field: dataclasses.Field[Any], chosen: Mapping[str, Any] | None) -> Any:
+def _default(
+    cls: type,
+    field: dataclasses.Field[Any],
+    chosen: Mapping[str, Any] | None,
+    holder: Any = None,
+) -> Any:
     """The default of a field, which must have one."""
-    default = default_of(field, chosen)
+    default = default_of(field, chosen, holder)
     lacks = f"{cls.__name__}: field {field.name!r} has no default"
     advice = "give it one, so that the class can be tried"
     require(default is not dataclasses.MISSING, f"{lacks}; {advice}")
@@ -204,19 +214,20 @@ def _require_apart(cls: type, inside: Any, chosen: Mapping[str, Any] | None) -> 
         ValueError: with the first of them.
     """
     own = {field.name for field in dataclasses.fields(cls)}
-    within = _names_within(type(inside), chosen)
-    for holder, name in within:
-        theirs = f"{name}: {holder.__name__} has a setting of this name"
+    within = _names_within(inside, chosen)
+    for part, name in within:
+        theirs = f"{name}: {part.__name__} has a setting of this name"
         both = f"{theirs}, and so has {cls.__name__}"
         require(name not in own, f"{both}; rename the one that is yours")
 
 
-def _names_within(cls: type, chosen: Mapping[str, Any] | None) -> Iterator[tuple[type, str]]:
-    """Every setting of a class and of those within it, with the class that has it."""
+def _names_within(inside: Any, chosen: Mapping[str, Any] | None) -> Iterator[tuple[type, str]]:
+    """Every setting of an object and of those within it, with the class that has it."""
+    cls = type(inside)
     for field in dataclasses.fields(cls):
-        default = _default(cls, field, chosen)
+        default = _default(cls, field, chosen, inside)
         if dataclasses.is_dataclass(default):
-            yield from _names_within(type(default), chosen)
+            yield from _names_within(default, chosen)
         yield cls, field.name
 
 

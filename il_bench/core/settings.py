@@ -194,22 +194,30 @@ def _seeds(seeds: Any) -> tuple[int, ...]:
     return numbers
 
 
-def default_of(field: dataclasses.Field[Any], chosen: Mapping[str, Any] | None = None) -> Any:
+def default_of(
+    field: dataclasses.Field[Any], chosen: Mapping[str, Any] | None = None, holder: Any = None
+) -> Any:
     """The default of a settings field: the one that is chosen for its name, or its own.
 
     A plug is a field whose metadata holds the registry of what can be put there: `metadata={"plug": NETS}`. Its default is
     an object of the class that is named.
+
+    Args:
+        field: of a settings class.
+        chosen: defaults by name, where they are not its own.
+        holder: the object that has the field, where it stands in a default itself: what it holds goes before what its class
+            would give.
     """
-    own = _own_default(field)
+    own = _own_default(field) if holder is None else getattr(holder, field.name)
+    names = chosen or {}
+    plug = field.metadata.get("plug")
+    if plug is not None:
+        return plug.made(names.get(field.name, own), {})
     # What is within has fields of its own, which are chosen one by one.
     if dataclasses.is_dataclass(own):
         return own
-    names = chosen or {}
     default = names.get(field.name, own)
-    if isinstance(default, Times):
-        default = default.factor * own
-    plug = field.metadata.get("plug")
-    return default if plug is None else plug.made(default, {})
+    return default.factor * own if isinstance(default, Times) else default
 
 
 def _own_default(field: dataclasses.Field[Any]) -> Any:
@@ -219,14 +227,14 @@ def _own_default(field: dataclasses.Field[Any]) -> Any:
     return field.default
 
 
-def parts(cls: type, chosen: Mapping[str, Any] | None = None) -> Iterator[type]:
+def parts(cls: type, chosen: Mapping[str, Any] | None = None, holder: Any = None) -> Iterator[type]:
     """A settings class and those within it, plugs as `chosen` names them: whose fields make its flat settings."""
     yield cls
     for field in dataclasses.fields(cls):
-        default = default_of(field, chosen)
+        default = default_of(field, chosen, holder)
         if dataclasses.is_dataclass(default):
             inner = type(default)
-            yield from parts(inner, chosen)
+            yield from parts(inner, chosen, default)
 
 
 def plugs(cls: type) -> dict[str, Any]:
@@ -286,15 +294,18 @@ def nested(settings: Any) -> dict[str, Any]:
     return dictionary
 
 
-def build(cls: type, values: Mapping[str, Any]) -> Any:
-    """A settings object, nested ones included, from flat values; its own checks speak for themselves."""
+def build(cls: type, values: Mapping[str, Any], holder: Any = None) -> Any:
+    """A settings object, nested ones included, from flat values; its own checks speak for themselves.
+
+    What no value is given for is as the class has it, or as `holder`, an object of it that is a default, does.
+    """
     chosen: dict[str, Any] = {}
     for field in dataclasses.fields(cls):
         name = field.name
-        default = default_of(field, values)
+        default = default_of(field, values, holder)
         if dataclasses.is_dataclass(default):
             inner = type(default)
-            chosen[name] = build(inner, values)
+            chosen[name] = build(inner, values, default)
         elif name in values:
             chosen[name] = default
-    return cls(**chosen)
+    return cls(**chosen) if holder is None else dataclasses.replace(holder, **chosen)

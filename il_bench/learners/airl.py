@@ -25,6 +25,8 @@ from ..borders import resolve
 from ..borders.contest import Contest
 from ..borders.discriminator import Book, Eye, Judge, tower
 from ..borders.sb3_chance import Chance
+from ..borders.sb3_even import Even
+from ..borders.sb3_ppo import Practice
 from ..borders.sb3_practice import begun, require_practice
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
@@ -33,14 +35,21 @@ from ..core.streams import Streams
 from ..fit.transitions import Transitions, demonstrated
 
 
+def _contest() -> Contest:
+    """The usual one, with four times the updates: a student is to keep up with a reward that moves."""
+    return Contest(practice=Practice(minibatch=64))
+
+
 @dataclass(frozen=True)
 class AIRL:
     """Adversarial inverse reinforcement learning: PPO on a reward that a judge is made of."""
 
     episodes: int = 10
     """Expert episodes that the judge knows."""
-    contest: Contest = field(default_factory=Contest)
+    contest: Contest = field(default_factory=_contest)
     """How learner and judge learn."""
+    evened: bool = True
+    """Whether pay is divided by the deviation of its discounted sums, which a critic can follow."""
 
     one_by_one: ClassVar[bool] = True
     """Runs practise one after the other."""
@@ -66,22 +75,10 @@ class AIRL:
         shown = demonstrated(course, self.episodes)
 
         def open_trial(run: int, seed: int) -> _Trial:
-            return _Trial(shown[run], env, self.contest, seed)
+            return _Trial(shown[run], env, self, seed)
 
-        policy = self.contest.hold(course, open_trial, _less_the_chances)
+        policy = self.contest.hold(course, open_trial)
         return course.log.close(self, policy)
-
-
-def _less_the_chances(local: dict[str, Any], _: dict[str, Any]) -> bool:
-    """What stable-baselines3 calls after every step: from its pay goes the logarithm of the chance of what was done.
-
-    Of what was done, not of what was drawn: an action beyond its Box was cut off, and the judge sees it so.
-    """
-    done = torch.as_tensor(local["clipped_actions"])
-    with torch.no_grad():
-        chances = local["self"].policy.get_distribution(local["obs_tensor"]).log_prob(done)
-    local["rewards"] -= chances.numpy()
-    return True
 
 
 class _Reward(torch.nn.Module):
@@ -115,24 +112,30 @@ class _Reward(torch.nn.Module):
 class _Trial:
     """A judge at work: one run's student is paid by its reward, and it learns from what that student did."""
 
-    def __init__(self, shown: Transitions, env: Env, contest: Contest, seed: int):
-        judging = contest.judging
+    def __init__(self, shown: Transitions, env: Env, airl: AIRL, seed: int):
+        judging = airl.contest.judging
         chance = Chance(seed)
         self._shown = shown
         self._eye = Eye(shown, env.action_space)
         step = self._eye.steps(shown.obs[:1], shown.action[:1])
         self._step = step.shape[1] + 1
         sizes = self._step, shown.obs.shape[1]
-        gamma = contest.practice.gamma
+        gamma = airl.contest.practice.gamma
         self._for_ever = gamma / (1 - gamma)
         with chance.lent():
             self._network = _Reward(sizes, judging.judge_hidden, gamma)
         self._judge = Judge(self._network, judging, chance)
         self._book = Book()
+        self._even = Even(gamma) if airl.evened else None
 
-    def pay(self, steps: Transitions, rewards: np.ndarray) -> np.ndarray:
-        """What steps are worth (n,), their chances apart; one that ends the episode with all that comes after."""
+    def pay(self, steps: Transitions, policy: Any) -> np.ndarray:
+        """What steps are paid (n,): f - log pi(a|s)."""
         self._book.add(steps)
+        paid = self.worth(steps) - _chances(policy, steps).numpy()
+        return paid if self._even is None else self._even(paid, steps.over)
+
+    def worth(self, steps: Transitions) -> np.ndarray:
+        """What steps are worth (n,), their chances apart; one that ends the episode with all that comes after."""
         shown = self._show(steps, torch.zeros(len(steps)))
         with torch.no_grad():
             now = self._network.value(shown)[:, 0]
@@ -174,7 +177,10 @@ def _after(shown: torch.Tensor, step: int) -> torch.Tensor:
 
 
 def _chances(policy: Any, steps: Transitions) -> torch.Tensor:
-    """The logarithm of the chance (n,) that a policy takes each step's action."""
+    """The logarithm of the chance (n,) that a policy takes each step's action.
+
+    Of what was done, not of what was drawn: an action beyond its Box was cut off, and the judge sees it so.
+    """
     action = torch.from_numpy(np.asarray(steps.action))
     if not action.is_floating_point():
         action = action[:, 0]

@@ -80,7 +80,7 @@ class _Trial:
         self._judge = Judge(self._network, judging, chance)
         self._book = Book()
 
-    def pay(self, steps: Transitions, rewards: np.ndarray) -> np.ndarray:
+    def pay(self, steps: Transitions, policy: Any) -> np.ndarray:
         """What steps are worth (n,): -log(1 - D), where D is the chance that one is the expert's."""
         self._book.add(steps)
         shown = self._eye.steps(steps.obs, steps.action)
