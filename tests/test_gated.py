@@ -178,12 +178,14 @@ def test_a_record_keeps_interventions_and_switches_and_an_old_one_opens_without(
 # Gates by themselves
 
 
-def moment(own, label=0.0, drives=False, step=0):
-    """One moment of one run and as many episodes as there are actions."""
+def moment(own, label=0.0, drives=False, step=0, members=(0.0,)):
+    """One moment of one run and as many episodes as there are actions; members are so far from what they do together."""
     actions = torch.tensor(own).double().reshape(1, -1, 1)
     labels = torch.full_like(actions, label)
     drives = torch.full(actions.shape[:2], drives)
-    return Moment(step, actions.float(), actions, labels, drives)
+    away = torch.tensor(members).double()[:, None]
+    parts = actions[:, :, None] + away
+    return Moment(step, actions.float(), actions, parts, drives, lambda: labels)
 
 
 def column(value):
@@ -191,7 +193,7 @@ def column(value):
 
 
 def ruler(unit=1.0):
-    return gates.Ruler(tiny("tube"), column(unit))
+    return gates.Ruler(column(unit), discrete=False)
 
 
 def test_a_human_takes_over_above_tau_and_hands_back_below_its_share():
@@ -201,28 +203,12 @@ def test_a_human_takes_over_above_tau_and_hands_back_below_its_share():
     assert human(driving, None)[0].tolist() == [[False, True, True]]
 
 
-def constant(value):
-    """A policy that gives one action."""
-
-    class Constant(il.Policy):
-        action_space = tiny("tube").action_space
-        runs = 1
-
-        def act(self, obs, memory=None, draw=None):
-            return torch.full((*obs.shape[:2], 1), value).double(), memory
-
-        def __getitem__(self, run):
-            return self
-
-    return Constant()
-
-
 def risk(tau=0.1):
     """Of a policy that says 0: right on the left, where the label is 0, wrong on the right, where it is 1."""
     obs = torch.linspace(-1, 1, 41).reshape(1, -1, 1)
     label = (obs > 0).float()
     data = Dataset(obs, label, torch.ones(1, 41), (41,))
-    return gates.Risk(ruler(), constant(0.0), data, column(tau))
+    return gates.Risk(label[..., 0].double(), data, column(tau))
 
 
 def test_risk_is_low_where_it_was_right_high_where_it_was_wrong_and_one_where_nothing_is_known():
@@ -243,28 +229,40 @@ def test_safe_opens_at_risk_and_lazy_stays_until_the_error_is_small():
     assert lazy(close, None)[0].tolist() == [[False]]
 
 
+def test_a_classifier_thinks_of_many_states_in_parts(monkeypatch):
+    obs = torch.linspace(-2, 2, 101).reshape(1, -1, 1)
+    together = risk()(obs)
+    monkeypatch.setattr(gates, "MOST", 41 * 7)
+    assert torch.equal(risk()(obs), together)
+
+
 def test_doubt_is_the_standard_deviation_of_the_members():
     values = torch.tensor([0.1, 0.4, 0.3]).double()
-    doubt = gates.Doubt(ruler(2.0), [constant(value) for value in values.tolist()])
-    amount, memory = doubt(torch.zeros(1, 2, 3), None)
+    parts = values.reshape(1, 1, 3, 1).expand(1, 2, 3, 1)
     expected = (values.std() / 2).expand(1, 2)
-    torch.testing.assert_close(amount, expected, rtol=1e-6, atol=0)
-    assert memory == [None] * 3
+    torch.testing.assert_close(gates.doubt(ruler(2.0), parts), expected, rtol=1e-12, atol=0)
+
+
+def test_doubt_where_actions_are_right_or_wrong_is_of_the_pairs_that_differ():
+    votes = torch.tensor([[2, 2, 0], [1, 1, 1], [0, 1, 2]]).reshape(1, 3, 3, 1)
+    wrong = gates.Ruler(column(1.0), discrete=True)
+    amount = gates.doubt(wrong, votes)[0] ** 2
+    torch.testing.assert_close(amount, torch.tensor([2 / 3, 0, 1]).double() / 2)
 
 
 def test_an_ensemble_opens_at_error_or_at_doubt():
-    sure = gates.Doubt(ruler(), [constant(0.1), constant(0.1)])
-    unsure = gates.Doubt(ruler(), [constant(0.1), constant(0.4)])
-    limits = (column(0.1), column(0.1))
-    here = moment([0.05, 0.2])
-    assert gates.Ensemble(ruler(), sure, *limits)(here, None)[0].tolist() == [[False, True]]
-    assert gates.Ensemble(ruler(), unsure, *limits)(here, None)[0].tolist() == [[True, True]]
+    gate = gates.Ensemble(ruler(), column(0.1), column(0.1))
+    actions = [0.05, 0.2]
+    sure = moment(actions, members=(0.0, 0.0))
+    unsure = moment(actions, members=(-0.15, 0.15))
+    assert gate(sure, None)[0].tolist() == [[False, True]]
+    assert gate(unsure, None)[0].tolist() == [[True, True]]
 
 
 def test_quantiles_have_as_much_above_them_as_the_level_says():
     numbers = torch.arange(10).double()[None]
     levels = torch.tensor([[-0.1, 0.0, 0.2, 0.5, 1.0, 1.5]]).double()
-    limits = gates._quantile(numbers, levels)
+    limits = gates.quantile(gates.ordered(numbers), levels)
     above = [(numbers[0] > limit).sum().item() for limit in limits[0]]
     assert above == [0, 0, 2, 5, 10, 10]
 
@@ -272,14 +270,46 @@ def test_quantiles_have_as_much_above_them_as_the_level_says():
 @pytest.mark.parametrize("rate", [0.1, 0.3])
 def test_a_thrifty_gate_keeps_its_rate_where_everything_is_novel(rate):
     """Whatever it meets: the level sinks by what was spent (the bound of Gibbs & Candes, 2021)."""
-    doubt = gates.Doubt(ruler(), [constant(0.1), constant(0.4)])
-    known = torch.zeros(1, 50).double()
-    gate = gates.Thrifty(ruler(), doubt, risk(), known, known, column(rate), column(0.05))
+    known = gates.ordered(torch.zeros(1, 50).double())
+    gate = gates.Thrifty(ruler(), risk(), known, known, column(rate), column(0.05))
     memory, spent = None, 0
     for step in range(400):
-        acts, memory = gate(moment([1.0], step=step), memory)
+        acts, memory = gate(moment([1.0], step=step, members=(0.1, 0.4)), memory)
         spent += int(acts)
     assert spent / 400 == pytest.approx(rate, abs=1 / (gates.GAIN * 400))
+
+
+@pytest.mark.parametrize("net", ["mlp", "gru"])
+def test_members_are_asked_once_and_say_what_they_say_alone(net):
+    """Along an episode, with a memory and without one; a gate that doubted asked each of them twice."""
+    env = tiny("tube", seeds=2)
+    training = dataclasses.replace(SMALL, net=il.net(net), updates=12)
+    policy = learned(env, gate="ensemble", members=3, rounds=2, training=training)
+    obs = torch.randn(2, 4, 5, env.observation_space.shape[0])
+    memory, memories = None, [None] * 3
+    for now in obs.unbind(2):
+        action, parts, memory = policy.act_in_parts(now, memory)
+        alone = [part.act(now, own) for part, own in zip(policy.parts, memories, strict=True)]
+        memories = [own for _, own in alone]
+        assert torch.equal(parts, torch.stack([one for one, _ in alone], 2))
+        torch.testing.assert_close(action, parts.mean(2), check_dtype=False)
+
+
+@pytest.mark.parametrize("gate", ["safe", "lazy", "thrifty"])
+def test_who_does_not_watch_is_asked_only_where_somebody_looks(gate):
+    env = tiny("tube", seeds=1, horizon=60)
+
+    class Asked(il.Expert):
+        steps = 0
+
+        def act(self, state):
+            self.steps += state.shape[1] * state.shape[0]
+            return il.expert(env).act(state)
+
+    expert = Asked()
+    log = Log()
+    il.Gated(gate=gate, tau=1.0, training=SMALL, rounds=3).learn(env, expert, None, log)
+    assert expert.steps == log.asked.item() < log.steps.item()
 
 
 def test_a_thrifty_learner_keeps_its_rate():

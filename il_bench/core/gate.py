@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any, TypeAlias
 
 import torch
 
-from .env import Env, Expert
+from .env import Env, Expert, RecurrentExpert
 from .policy import Policy
-from .rollout import Answer, Rollout, action_size, ask_on, view
+from .rollout import Answer, Rollout, action_size, ask, ask_on, view
 
 
 @dataclass(frozen=True)
@@ -21,15 +22,22 @@ class Moment:
         step: of the episode.
         obs: (R, E, O) what the policy is shown.
         own: (R, E, U) what it would do.
-        label: (R, E, U) what the expert would do; a gate that does not watch may look where the expert drives alone.
+        parts: (R, E, K, U) what each of its members would do; of one that is no mixture, its own.
         drives: (R, E) bool, whether the expert drove the step before.
+        ask: the expert, see `label`.
     """
 
     step: int
     obs: torch.Tensor
     own: torch.Tensor
-    label: torch.Tensor
+    parts: torch.Tensor
     drives: torch.Tensor
+    ask: Callable[[], torch.Tensor]
+
+    @cached_property
+    def label(self) -> torch.Tensor:
+        """(R, E, U) what the expert would do, asked when somebody looks; a gate that does not watch looks where it drives."""
+        return self.ask()
 
 
 Asking: TypeAlias = "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]"
@@ -72,15 +80,24 @@ class Takeover:
         own_memory, its_memory, drives, gate_memory = memory or _beginning(state)
         obs = view(env, self.policy, state)
         draw = None if self.draws is None else self.draws[..., step]
-        own, own_memory = self.policy.act(obs, own_memory, draw)
+        own, parts, own_memory = self.policy.act_in_parts(obs, own_memory, draw)
         own = own.to(torch.float64)
-        label, its_memory = ask_on(env, self.expert, state, its_memory, self._size)
-        moment = Moment(step, obs, own, label, drives)
+        ask, its_memory = self._questioner(state, its_memory)
+        moment = Moment(step, obs, own, parts, drives, ask)
         drives, gate_memory = self.gate(moment, gate_memory)
         self._keep(step, drives)
-        action = torch.where(drives[..., None], label, own)
+        action = torch.where(drives[..., None], moment.label, own) if drives.any() else own
         memory = own_memory, its_memory, drives, gate_memory
         return action, memory
+
+    def _questioner(
+        self, state: torch.Tensor, memory: Any
+    ) -> tuple[Callable[[], torch.Tensor], Any]:
+        """Who asks the expert in states (R, E, X); one with a memory has to go along, and is asked at once."""
+        if not isinstance(self.expert, RecurrentExpert):
+            return partial(ask, self.env, self.expert, state, self._size), memory
+        label, memory = ask_on(self.env, self.expert, state, memory, self._size)
+        return lambda: label, memory
 
     def _keep(self, step: int, drives: torch.Tensor) -> None:
         if step == 0:

@@ -65,6 +65,13 @@ class Policy(ABC):
             draw: uniform numbers (R, E) for policies that choose at random; None asks for the deterministic action.
         """
 
+    def act_in_parts(
+        self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, Any]:
+        """As `act`, and what each of K members would do by itself (R, E, K, U); a policy that is no mixture is one member."""
+        action, memory = self.act(obs, memory, draw)
+        return action, action[:, :, None], memory
+
     @abstractmethod
     def __getitem__(self, run: int) -> Policy:
         """The policy of one run, R = 1."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from gymnasium import spaces
 
 from ..core.env import Env
 from ..core.gate import Moment
 from ..core.policy import Policy
-from ..core.rollout import action_error
 from .dataset import Dataset
 from .errors import errors
 from .spread import spread
@@ -29,6 +29,9 @@ WIDTH = 1.0
 FLOOR = 1e-3
 """Smallest deviation of an observation, as `std_floor` is for networks."""
 
+MOST = 2**20
+"""Pairs of a state and a labelled one of which a classifier thinks at a time."""
+
 GAIN = 0.05
 """How far the level of a budgeted gate moves when the expert acts."""
 
@@ -38,27 +41,34 @@ class Ruler:
     """Measures differences of actions.
 
     Attributes:
-        env: whose actions they are.
         unit: (R, 1) length of the labels' spread.
+        discrete: whether actions are right or wrong.
     """
 
-    env: Env
     unit: torch.Tensor
+    discrete: bool
 
     @classmethod
     def of(cls, env: Env, data: Dataset) -> Ruler:
         """In units of the labels of a dataset."""
         length = spread(env, data).norm(dim=-1)
-        return cls(env, length.clamp_min(1e-12)[:, None])
+        unit = length.clamp_min(1e-12)[:, None]
+        return cls(unit, isinstance(env.action_space, spaces.Discrete))
 
     def length(self, difference: torch.Tensor) -> torch.Tensor:
-        """Lengths (R, E) of differences (R, E, U)."""
-        return difference.norm(dim=-1) / self.unit
+        """Lengths (R, ...) of differences (R, ..., U)."""
+        unit = self.unit.reshape(-1, *[1] * (difference.dim() - 2))
+        return difference.norm(dim=-1) / unit
+
+    def between(self, one: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        """How far actions (R, ..., U) are from others (R, ...)."""
+        if self.discrete:
+            return self.length((one != other).double())
+        return self.length(one - other)
 
     def error(self, moment: Moment) -> torch.Tensor:
         """How wrong the policy's action would be (R, E)."""
-        difference = action_error(self.env, moment.own, moment.label)
-        return self.length(difference)
+        return self.between(moment.own, moment.label)
 
 
 class Risk:
@@ -67,72 +77,52 @@ class Risk:
     Where nothing was labelled nearby it is 1.
 
     Args:
-        ruler: the unit of errors.
-        policy: who errs.
+        error: (R, N) how wrong the policy was.
         data: labelled states.
         tau: (R, 1).
     """
 
-    def __init__(self, ruler: Ruler, policy: Policy, data: Dataset, tau: torch.Tensor):
-        signed = errors(ruler.env, policy, data)
-        error = ruler.length(signed)
+    def __init__(self, error: torch.Tensor, data: Dataset, tau: torch.Tensor):
         wrong = error > tau
         obs = data.obs.double()
         deviation = obs.std(1, keepdim=True)
-        self._wrong = wrong.double()
-        self._weight = data.weight.double()
+        self._wrong = wrong.double()[:, None]
+        self._weight = data.weight.double()[:, None]
         self._scale = WIDTH * deviation.clamp_min(FLOOR)
-        self._obs = obs / self._scale
+        scaled = obs / self._scale
+        self._obs = [each.contiguous()[:, None] for each in scaled.unbind(-1)]
+
+    @classmethod
+    def of(cls, ruler: Ruler, env: Env, policy: Policy, data: Dataset, tau: torch.Tensor) -> Risk:
+        """Of a policy as it is now."""
+        signed = errors(env, policy, data)
+        return cls(ruler.length(signed), data, tau)
 
     def __call__(self, obs: torch.Tensor) -> torch.Tensor:
         """Chances (R, E) at observations (R, E, O)."""
         here = obs.double() / self._scale
-        chances = [self._at(place) for place in here.unbind(1)]
-        return torch.stack(chances, 1)
+        several = max(1, MOST // self._wrong.numel())
+        chances = [self._at(places) for places in here.split(several, 1)]
+        return torch.cat(chances, 1)
 
-    def _at(self, place: torch.Tensor) -> torch.Tensor:
-        """Chances (R,) at one observation of each run (R, O), in units of the kernel."""
-        way = self._obs - place[:, None]
-        square = way.square().sum(-1)
-        kernel = (-square / 2).exp()
-        near = self._weight * kernel
-        wrong = near * self._wrong
-        total = KNOWN + near.sum(1)
-        return (KNOWN + wrong.sum(1)) / total
+    def _at(self, places: torch.Tensor) -> torch.Tensor:
+        """Chances (R, E) at observations (R, E, O), in units of the kernel."""
+        square = torch.zeros((), dtype=places.dtype, device=places.device)
+        for own, place in zip(self._obs, places.split(1, -1), strict=True):
+            square = (own - place).square_() + square
+        near = square.mul_(-0.5).exp_().mul_(self._weight)
+        total = KNOWN + near.sum(-1)
+        wrong = near.mul_(self._wrong)
+        return (KNOWN + wrong.sum(-1)) / total
 
 
-@dataclass(frozen=True)
-class Doubt:
-    """How far the members of an ensemble are from one another.
-
-    Attributes:
-        ruler: the unit.
-        members: the policies.
-    """
-
-    ruler: Ruler
-    members: list[Policy]
-
-    def __call__(self, obs: torch.Tensor, memory: Any) -> tuple[torch.Tensor, Any]:
-        """Doubts (R, E) at observations (R, E, O), and the members' memories."""
-        memories = memory or [None] * len(self.members)
-        actions, after = [], []
-        for member, own in zip(self.members, memories, strict=True):
-            action, own = member.act(obs, own)
-            actions.append(action.double())
-            after.append(own)
-        return self._of(actions), after
-
-    def _of(self, actions: list[torch.Tensor]) -> torch.Tensor:
-        """Of the members' actions (R, E, U) the root mean square distance from one another, over sqrt 2 (R, E)."""
-        env = self.ruler.env
-        squares = []
-        for one, other in itertools.combinations(actions, 2):
-            difference = action_error(env, one, other)
-            length = self.ruler.length(difference)
-            squares.append(length.square())
-        mean = sum(squares) / (2 * len(squares))
-        return torch.as_tensor(mean).sqrt()
+def doubt(ruler: Ruler, parts: torch.Tensor) -> torch.Tensor:
+    """How far members' actions (R, E, K, U) are from one another (R, E): root mean square over pairs, over sqrt 2."""
+    pairs = itertools.combinations(range(parts.shape[2]), 2)
+    one, other = torch.tensor(list(pairs), device=parts.device).T
+    parts = parts.double()
+    square = ruler.between(parts[:, :, one], parts[:, :, other]).square()
+    return (square.mean(-1) / 2).sqrt()
 
 
 @dataclass(frozen=True)
@@ -151,15 +141,14 @@ class Ensemble:
     """Menda, Driggs-Campbell & Kochenderfer (2019), EnsembleDAgger: where it errs, or an ensemble doubts, by too much."""
 
     ruler: Ruler
-    doubt: Doubt
     tau: torch.Tensor
     limit: torch.Tensor
 
     def __call__(self, moment: Moment, memory: Any) -> tuple[torch.Tensor, Any]:
         """See `Gate`; it watches."""
-        doubt, memory = self.doubt(moment.obs, memory)
+        doubts = doubt(self.ruler, moment.parts) > self.limit
         errs = self.ruler.error(moment) > self.tau
-        return errs | (doubt > self.limit), memory
+        return errs | doubts, memory
 
 
 @dataclass(frozen=True)
@@ -172,9 +161,8 @@ class Lazy:
 
     def __call__(self, moment: Moment, memory: Any) -> tuple[torch.Tensor, Any]:
         """See `Gate`."""
-        goes_on = self.ruler.error(moment) > self.back
         begins = self.risk(moment.obs) > 0.5
-        return torch.where(moment.drives, goes_on, begins), memory
+        return _held(self.ruler, moment, self.back, begins), memory
 
 
 @dataclass(frozen=True)
@@ -200,14 +188,13 @@ class Thrifty:
     follows what was spent (Gibbs & Candes, 2021), so that the rate is kept however the states change.
 
     Attributes:
-        ruler, doubt, risk: how both are measured.
-        novelties, risks: (R, M) those of the last round's states, in ascending order.
+        ruler, risk: how both are measured.
+        novelties, risks: (R, M) those of the last round's states, as `ordered` has them.
         rate: (R, 1) share of steps that the expert may act.
         back: (R, 1) error below which it hands back.
     """
 
     ruler: Ruler
-    doubt: Doubt
     risk: Risk
     novelties: torch.Tensor
     risks: torch.Tensor
@@ -215,52 +202,64 @@ class Thrifty:
     back: torch.Tensor
 
     def __call__(self, moment: Moment, memory: Any) -> tuple[torch.Tensor, Any]:
-        """See `Gate`."""
-        start = self.rate.expand(moment.drives.shape)
-        level, members = memory or (start, None)
-        doubt, members = self.doubt(moment.obs, members)
-        risk = self.risk(moment.obs)
-        is_novel = doubt > _quantile(self.novelties, level)
-        is_risky = risk > _quantile(self.risks, level)
+        """See `Gate`; it remembers the level."""
+        level = self.rate.expand(moment.drives.shape) if memory is None else memory
+        novelty = doubt(self.ruler, moment.parts)
+        is_novel = novelty > quantile(self.novelties, level)
+        is_risky = self.risk(moment.obs) > quantile(self.risks, level)
         begins = is_novel | is_risky
-        errs = self.ruler.error(moment) > self.back
-        goes_on = errs & (level > 0)
-        acts = torch.where(moment.drives, goes_on, begins)
+        acts = _held(self.ruler, moment, self.back, begins)
+        spent = moment.drives & (level <= 0)
+        acts = acts & ~spent
         left = self.rate - acts.double()
-        level = level + GAIN * left
-        return acts, (level, members)
+        return acts, level + GAIN * left
+
+
+def _held(ruler: Ruler, moment: Moment, back: torch.Tensor, begins: torch.Tensor) -> torch.Tensor:
+    """Who acts (R, E), where the expert takes over where it `begins`, and goes on until the error is below `back`."""
+    if not moment.drives.any():
+        return begins
+    goes_on = ruler.error(moment) > back
+    return torch.where(moment.drives, goes_on, begins)
 
 
 def thrifty(
     ruler: Ruler,
-    doubt: Doubt,
+    policy: Policy,
     risk: Risk,
     obs: torch.Tensor,
     rate: torch.Tensor,
     back: torch.Tensor,
 ) -> Thrifty:
     """A budgeted gate whose thresholds are those of what the last round observed (R, E, T, O)."""
-    memory, novelties, risks = None, [], []
     with torch.no_grad():
-        for now in obs.unbind(2):
-            novelty, memory = doubt(now, memory)
-            novelties.append(novelty)
-            risks.append(risk(now))
-    return Thrifty(ruler, doubt, risk, _ordered(novelties), _ordered(risks), rate, back)
+        novelties = doubt(ruler, _parts_along(policy, obs))
+        risks = risk(obs.flatten(1, 2))
+    return Thrifty(ruler, risk, ordered(novelties), ordered(risks), rate, back)
 
 
-def _ordered(numbers: list[torch.Tensor]) -> torch.Tensor:
-    """Numbers (R, E) of several steps, in ascending order (R, M)."""
-    together = torch.cat(numbers, 1)
-    return together.sort(1).values
+def _parts_along(policy: Policy, obs: torch.Tensor) -> torch.Tensor:
+    """What each member would do (R, N, K, U) at observations (R, E, T, O), whose N are in no order that matters."""
+    _, parts, memory = policy.act_in_parts(obs.flatten(1, 2))
+    if memory is None:
+        return parts
+    memory, each = None, []
+    for now in obs.unbind(2):
+        _, parts, memory = policy.act_in_parts(now, memory)
+        each.append(parts)
+    return torch.cat(each, 1)
 
 
-def _quantile(ordered: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-    """What a share `level` (R, E) of numbers (R, M) in ascending order lie above; infinite at the ends."""
-    runs, count = ordered.shape
-    end = ordered.new_full((runs, 1), torch.inf)
-    padded = torch.cat((-end, ordered, end), 1)
+def ordered(numbers: torch.Tensor) -> torch.Tensor:
+    """Numbers (R, M - 2) in ascending order (R, M), between minus and plus infinity."""
+    end = numbers.new_full((len(numbers), 1), torch.inf)
+    return torch.cat((-end, numbers.sort(1).values, end), 1)
+
+
+def quantile(between: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
+    """What a share `level` (R, E) of numbers (R, M), as `ordered` has them, lie above; infinite at the ends."""
+    count = between.shape[1] - 2
     above = (level * count).floor().long()
     place = (count - above).clamp(0, count)
-    limit = padded.gather(1, place)
+    limit = between.gather(1, place)
     return torch.where(level > 0, limit, torch.inf)

@@ -147,17 +147,15 @@ class Gated:
         back = tau * _column(self.back, env)
         if self.gate == "human":
             return gates.Human(ruler, tau, back)
-        members = _members(policy, self._policies)
-        doubt = gates.Doubt(ruler, [one for one in members if one is not None])
         if self.gate == "ensemble":
-            return gates.Ensemble(ruler, doubt, tau, _column(self.doubt, env))
-        risk = gates.Risk(ruler, policy, data, tau)
+            return gates.Ensemble(ruler, tau, _column(self.doubt, env))
+        risk = gates.Risk.of(ruler, env, policy, data, tau)
         if self.gate == "safe":
             return gates.Safe(risk)
         if self.gate == "lazy":
             return gates.Lazy(ruler, risk, back)
         rate = _column(self.rate, env)
-        return gates.thrifty(ruler, doubt, risk, self._last(data, env), rate, back)
+        return gates.thrifty(ruler, policy, risk, self._last(data, env), rate, back)
 
     def _last(self, data: Dataset, env: Env) -> torch.Tensor:
         """What was observed in the last round (R, E, T, O)."""

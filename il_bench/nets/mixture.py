@@ -40,6 +40,13 @@ class MixturePolicy(Policy):
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, Any]:
         """See `Policy.act`; `draw` chooses who acts. The parts' memories stand side by side, (R, E, K, ...)."""
+        action, _, memory = self.act_in_parts(obs, memory, draw)
+        return action, memory
+
+    def act_in_parts(
+        self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor, Any]:
+        """See `Policy.act_in_parts`."""
         memories = [None] * len(self.parts) if memory is None else memory.unbind(2)
         answers = []
         memory_after = []
@@ -50,11 +57,15 @@ class MixturePolicy(Policy):
         actions = torch.stack(answers, 2)
         remembers = memory_after[0] is not None
         memory = torch.stack(memory_after, 2) if remembers else None
+        return self._together(actions, draw), actions, memory
+
+    def _together(self, actions: torch.Tensor, draw: torch.Tensor | None) -> torch.Tensor:
+        """What the parts do together (R, E, U), of their actions (R, E, K, U)."""
         if draw is not None:
-            return self._one(actions, draw), memory
+            return self._one(actions, draw)
         if isinstance(self.action_space, spaces.Box):
-            return self._mean(actions), memory
-        return self._vote(actions), memory
+            return self._mean(actions)
+        return self._vote(actions)
 
     def _one(self, actions: torch.Tensor, draw: torch.Tensor) -> torch.Tensor:
         """The action of the part that is drawn, of the parts' actions (R, E, K, U)."""
