@@ -106,29 +106,31 @@ TASKS = {
     "tube, L = 1.2, noise .05": Task("tube", {"lipschitz": 1.2, "noise": 0.05}),
     "tube, L = .8": Task("tube", {"lipschitz": 0.8}),
     "tube, a gate's labels": Task("tube", {"lipschitz": 1.2}),
-    "linear, L = 1.2": Task("linear", {"lipschitz": 1.2}, runs=32),
+    "linear, L = 1.2": Task("linear", {"lipschitz": 1.2}),
     "linear, L = 1.2, noise .05": Task("linear", {"lipschitz": 1.2, "noise": 0.05}),
     "lane, L = 1.2": Task("lane", {"lipschitz": 1.2}),
     "lane, L = 1.2, wind .005": Task("lane", {"lipschitz": 1.2, "wind": 0.005}),
     "lane, a gate's labels": Task("lane", {"lipschitz": 1.2}),
-    "pair, system 1": Task("pair", demonstrations=96, runs=32),
-    "sign, system 1": Task("sign", demonstrations=96, runs=32),
+    "pair, system 1": Task("pair", demonstrations=96),
+    "sign, system 1": Task("sign", demonstrations=96),
     "power, p = 1": Task("power", {"p": 1.0}),
     "power, p = 3": Task("power", {"p": 3.0}),
     "power, p = 5": Task("power", {"p": 5.0}),
-    "arm, by position": Task("arm", {"control": "position"}, runs=64),
+    "arm, by position": Task("arm", {"control": "position"}),
     "arm, by torque": Task("arm", {"control": "torque"}),
     "arm, by torque, tremor .05": Task("arm", {"control": "torque", "tremor": 0.05}),
-    "quad": Task("quad", measure="ended", runs=16),
-    "quad, a gate's labels": Task("quad", measure="ended", runs=16),
-    "quad, wind .05": Task("quad", {"wind": 0.05}, measure="ended", runs=64),
+    "quad": Task("quad", measure="ended"),
+    "quad, a gate's labels": Task("quad", measure="ended"),
+    "quad, wind .05": Task("quad", {"wind": 0.05}, measure="ended"),
     "fork": Task("fork", measure="ended", demonstrations=32, training=LONG, episodes=64),
-    "trap": Task("trap", {}, "cost_gap", 40, COUNTS, 64, 64),
-    "parity": Task("parity", {}, "cost_gap", 40, COUNTS, 64, 64),
-    "recover, k = 8": Task("recover", {}, "cost_gap", 40, COUNTS, 64, 64),
-    "cliff with a way back": Task("resetcliff", CLIFF, "cost_gap", 400, COUNTS_PER_STEP, 64, 32),
+    "trap": Task("trap", {}, "cost_gap", 40, COUNTS, episodes=64),
+    "parity": Task("parity", {}, "cost_gap", 40, COUNTS, episodes=64),
+    "recover, k = 8": Task("recover", {}, "cost_gap", 40, COUNTS, episodes=64),
+    "cliff with a way back": Task(
+        "resetcliff", CLIFF, "cost_gap", 400, COUNTS_PER_STEP, episodes=32
+    ),
     "cliff without": Task(
-        "resetcliff", CLIFF | {"recoverable": False}, "cost_gap", 400, COUNTS_PER_STEP, 64, 32
+        "resetcliff", CLIFF | {"recoverable": False}, "cost_gap", 400, COUNTS_PER_STEP, episodes=32
     ),
 }
 """What is imitated, by its name in the tables."""

@@ -8,7 +8,8 @@ confused with GAIL, whose judge has no reward in it.
 
 A reward that may be negative makes whoever can end its episode end it. So an end leads into a state that is never left, which
 the judge knows as it knows all others, and whose reward for ever is paid at the end (Kostrikov et al. 2019,
-"Discriminator-actor-critic"): an end that the expert never comes to is worth less than any step.
+"Discriminator-actor-critic"): an end that the expert never comes to is worth less than any step. What is paid so grows to
+hundreds while the judge learns; in units of its own spread (`evened`) a critic can follow it.
 
 Runs practise one after the other, not side by side.
 """
