@@ -165,6 +165,31 @@ def test_a_trial_counts_its_steps_and_the_experts_answers():
     assert course.log.asked.tolist() == [states + trials.sum() - 3 * 2 * 5] * 2
 
 
+def test_who_is_asked_for_driving_is_counted_by_run():
+    """A run whose expert never drives was charged for its neighbour's."""
+    env = tiny("recover", seeds=2)
+    settings = {"rounds": 3, "episodes": 2, "training": TABLE}
+    log = il.AggreVaTe(p=(0.0, 0.5), **settings).learn(env, il.expert(env)).log
+    for run, p in enumerate((0.0, 0.5)):
+        alone = il.AggreVaTe(p=p, **settings).learn(env[run], il.expert(env[run])).log
+        assert log.asked[run] == alone.asked.item()
+    assert log.asked[0] < log.asked[1]
+
+
+def test_a_limit_counts_the_points_that_are_judged_and_not_the_steps():
+    env = tiny("recover", seeds=2, horizon=20)
+    settings = {"rounds": 3, "episodes": 4, "points": 3, "training": TABLE}
+    free = il.AggreVaTe(**settings).learn(env, il.expert(env)).log
+    assert free.labels.tolist() == [36, 36]
+    expert = il.expert(env)
+    held = il.AggreVaTe(**settings).learn(env, expert, None, Log(limit=free.labels)).log
+    assert torch.equal(held.steps, free.steps)
+    limit = torch.tensor([36, 29])
+    cut = il.AggreVaTe(**settings).learn(env, expert, None, Log(limit=limit)).log
+    assert cut.labels.tolist() == [36, 29]
+    assert cut.steps[0] == free.steps[0]
+
+
 def test_points_are_different_steps_of_each_episode():
     env = il.make("trap", horizon=20, seeds=2)
     streams = il.Streams(env.seeds)

@@ -15,6 +15,7 @@ from il_bench.core.streams import Streams
 from il_bench.fit import collect, gates
 from il_bench.fit.dataset import Dataset
 from il_bench.jobs.checkpoint import Checkpoint
+from il_bench.learners import gated
 from il_bench.nets.mixture import MixturePolicy
 
 GATES = ("safe", "ensemble", "lazy", "thrifty", "human")
@@ -30,13 +31,14 @@ def learned(env, log=None, **settings):
 def visits(monkeypatch):
     """The rollouts that are learned from, in their order."""
     rollouts = []
-    roll_in = collect.roll_in
+    for name in ("roll_in", "counted"):
+        real = getattr(collect, name)
 
-    def recording(*rest):
-        rollouts.append(roll_in(*rest))
-        return rollouts[-1]
+        def recording(*rest, real=real):
+            rollouts.append(real(*rest))
+            return rollouts[-1]
 
-    monkeypatch.setattr(collect, "roll_in", recording)
+        monkeypatch.setattr(collect, name, recording)
     return rollouts
 
 
@@ -159,6 +161,22 @@ def test_no_gate_takes_more_labels_than_there_may_be(gate):
     assert (log.labels >= torch.tensor([10, 24])).all()
 
 
+@pytest.mark.parametrize("gate", GATES)
+def test_a_limit_that_is_not_passed_changes_nothing_and_one_that_is_cuts_there(gate):
+    """Steps were cut as if each were a label: a run lost labels because another had a limit."""
+    env = tiny("tube", seeds=2, horizon=40)
+    free = learned(env, gate=gate, tau=0.3)
+    held = learned(env, Log(limit=free.log.labels), gate=gate, tau=0.3)
+    assert torch.equal(held.log.steps, free.log.steps)
+    for name, array in held.arrays().items():
+        assert torch.equal(array, free.arrays()[name]), name
+    least = int(free.log.labels[1]) - 3
+    one_less = Log(limit=torch.tensor([least, 10**6]))
+    assert learned(env, one_less, gate=gate, tau=0.3).log.labels[1] == free.log.labels[1]
+    cut = learned(env, Log(limit=torch.tensor([10**6, least])), gate=gate, tau=0.3).log
+    assert cut.labels.tolist() == [free.log.labels[0], least]
+
+
 def test_a_record_keeps_interventions_and_switches_and_an_old_one_opens_without(tmp_path):
     env = tiny("tube", seeds=2)
     expert = il.expert(env)
@@ -262,15 +280,59 @@ def test_an_ensemble_opens_at_error_or_at_doubt():
 def test_quantiles_have_as_much_above_them_as_the_level_says():
     numbers = torch.arange(10).double()[None]
     levels = torch.tensor([[-0.1, 0.0, 0.2, 0.5, 1.0, 1.5]]).double()
-    limits = gates.quantile(gates.ordered(numbers), levels)
+    limits = gates.Ordered.of(numbers, numbers >= 0).quantile(levels)
     above = [(numbers[0] > limit).sum().item() for limit in limits[0]]
     assert above == [0, 0, 2, 5, 10, 10]
+
+
+def test_what_nobody_lived_is_in_no_quantile_and_in_no_deviation():
+    """A finished episode stands still to the end of its round: there were more such rows than lived ones on `quad`."""
+    numbers = torch.arange(10).double()[None].repeat(2, 1)
+    lived = torch.ones(2, 10, dtype=torch.bool)
+    lived[1, :6] = False
+    few = gates.Ordered.of(numbers, lived)
+    levels = torch.full((2, 1), 0.5).double()
+    assert few.quantile(levels).flatten().tolist() == [4, 7]
+    assert few.quantile(torch.ones(2, 1).double()).flatten().tolist() == [-torch.inf] * 2
+    obs = torch.randn(2, 10, 3).double()
+    frozen = obs.masked_fill(~lived[..., None], 100.0)
+    deviation = gates._deviation(frozen, lived)
+    torch.testing.assert_close(deviation[1, 0], obs[1, 6:].std(0))
+    torch.testing.assert_close(deviation[0, 0], obs[0].std(0))
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_deviation_does_not_depend_on_the_runs_beside_it(size):
+    obs = torch.randn(4, 777, size).double()
+    lived = torch.ones(4, 777, dtype=torch.bool)
+    together = gates._deviation(obs, lived)
+    for run in range(4):
+        assert torch.equal(gates._deviation(obs[run : run + 1], lived[:1])[0], together[run])
+
+
+def test_rounds_in_which_episodes_end_early_are_told_from_what_was_lived():
+    env = tiny("quad", seeds=2, horizon=60)
+    seen = []
+
+    class Watched(il.Gated):
+        def _last(self, data):
+            seen.append(il.Gated._last(self, data))
+            return seen[-1]
+
+    learner = Watched("thrifty", rounds=3, episodes=2, training=SMALL)
+    learner.learn(env, il.expert(env))
+    obs, lived = seen[-1]
+    still = (obs[:, :, 1:] == obs[:, :, :-1]).all(-1)
+    over = ~lived[:, :, :-1]
+    assert over.any()
+    assert torch.equal(still, over)
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.3])
 def test_a_thrifty_gate_keeps_its_rate_where_everything_is_novel(rate):
     """Whatever it meets: the level sinks by what was spent (the bound of Gibbs & Candes, 2021)."""
-    known = gates.ordered(torch.zeros(1, 50).double())
+    zeros = torch.zeros(1, 50).double()
+    known = gates.Ordered.of(zeros, zeros == 0)
     gate = gates.Thrifty(ruler(), risk(), known, known, column(rate), column(0.05))
     memory, spent = None, 0
     for step in range(400):
@@ -318,6 +380,24 @@ def test_a_thrifty_learner_keeps_its_rate():
     share = log.interventions / (log.steps - 300)
     wanted = torch.tensor([0.1, 0.2, 0.3, 0.4])
     torch.testing.assert_close(share.float(), wanted, rtol=0.2, atol=0)
+
+
+def test_a_copy_that_is_there_to_act_by_chance_does_so_at_the_wheel(monkeypatch):
+    """Gates drove with the deterministic action of nets that are judged by chance."""
+    handed = []
+
+    class Heard(Takeover):
+        def __init__(self, env, policy, expert, gate, draws=None):
+            handed.append((policy.by_chance, draws is not None))
+            Takeover.__init__(self, env, policy, expert, gate, draws)
+
+    monkeypatch.setattr(gated, "Takeover", Heard)
+    env = tiny("tube", seeds=1)
+    for net in ("mlp", "mdn"):
+        for gate in ("lazy", "thrifty"):
+            training = dataclasses.replace(BRIEF, net=il.net(net))
+            learned(env, gate=gate, rounds=2, training=training)
+    assert handed == [(False, False)] * 2 + [(True, True)] * 2
 
 
 def test_an_ensemble_is_a_mixture_whose_members_share_the_updates():

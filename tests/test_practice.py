@@ -13,9 +13,10 @@ from conftest import SMALL, learners, tiny
 from gymnasium import spaces
 
 import il_bench as il
+from il_bench.borders import discriminator
 from il_bench.borders.gymnasium_out import GymEnv
 from il_bench.borders.sb3_even import Even
-from il_bench.borders.sb3_practice import Stage
+from il_bench.borders.sb3_practice import Stage, Student
 from il_bench.borders.sb3_world import World
 from il_bench.core.policy import Log
 from il_bench.fit.transitions import Transitions
@@ -27,6 +28,40 @@ PRACTISING = [name for name, cls in il.LEARNERS.items() if getattr(cls, "one_by_
 def places():
     numpy = np.random.get_state()  # noqa: NPY002
     return random.getstate(), numpy[1].tolist(), numpy[2:], torch.get_rng_state().tolist()
+
+
+def test_runs_of_one_gymnasium_task_explore_each_by_itself():
+    """They shared the generator of their action space: who was made last seeded it for all."""
+    env = il.make("CartPole-v1", seeds=(0, 1), horizon=20)
+    learner = il.SQIL(1, steps=40, rollout=10, minibatch=8, explore=0.9, hidden=(8,))
+    together = learner.learn(env, il.expert(env)).arrays()
+    for run in range(2):
+        alone = learner.learn(env[run], il.expert(env[run])).arrays()
+        for key, array in together.items():
+            assert torch.equal(array[run : run + 1], alone[key]), (run, key)
+
+
+@pytest.mark.parametrize("name", ["gail", "airl", "finetune"])
+def test_what_is_practised_does_not_depend_on_the_caller_s_threads(name, monkeypatch):
+    """Networks were made, and judges taught, with as many as there were: other bits on other machines."""
+    threads = []
+    for holder, work in ((il.Practice, "model"), (discriminator, "error")):
+        real = getattr(holder, work)
+
+        def heard(*rest, real=real, **more):
+            threads.append(torch.get_num_threads())
+            return real(*rest, **more)
+
+        monkeypatch.setattr(holder, work, heard)
+    env = tiny("resetcliff", seeds=1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        learners()[name].learn(env, il.expert(env))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(threads) == {1}
 
 
 @pytest.mark.parametrize("name", PRACTISING)
@@ -219,7 +254,6 @@ def test_the_leash_is_the_divergence_of_the_clone(discrete):
 
 @ENGINES
 def test_the_leash_is_let_out_evenly_after_the_warm_up(engine, monkeypatch):
-    from il_bench.borders.sb3_practice import Student
 
     pulls = []
     real = Student.practise

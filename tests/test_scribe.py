@@ -15,7 +15,7 @@ from il_bench.core.chance import bound
 from il_bench.core.policy import Log
 from il_bench.core.rollout import by_expert, by_policy, rollout
 from il_bench.fit.collect import demonstrate
-from il_bench.fit.costs import drive_in, visits_of
+from il_bench.fit.costs import drive_in
 from il_bench.fit.course import Course
 from il_bench.fit.divergences import Divergence
 from il_bench.fit.judges import ExactText, Follower, Trial
@@ -322,8 +322,7 @@ def enumerated(env, chances, place, symbol, steps):
 def exact(env, expert, policy, beta):
     """The exact judge, and visits of the expert's own texts."""
     course = Course.begun(env, expert, None, None)
-    seen = drive_in(course, None, torch.ones(1, 1), il.Streams(env.seeds), 6)
-    visits = visits_of(seen, il.Streams(env.seeds), 0)
+    visits = drive_in(course, None, torch.ones(1, 1), il.Streams(env.seeds), 6, 0)
     follower = Follower(policy, torch.full((env.runs,), beta, dtype=torch.float64))
     return course, visits, follower
 
@@ -353,8 +352,7 @@ def test_trying_symbols_out_agrees_with_what_they_earn(beta):
     table = il.BC(20, il.Training("table")).learn(env, il.expert(env))
     course = Course.begun(env, il.expert(env), None, None)
     streams = il.Streams((0,))
-    seen = drive_in(course, table, torch.zeros(1, 1), streams, 400)
-    visits = visits_of(seen, streams, 1)
+    visits = drive_in(course, table, torch.zeros(1, 1), streams, 400, 1)
     follower = Follower(table, torch.tensor([beta], dtype=torch.float64))
     apart = Trial(course).worth(visits, follower) - ExactText(course, env).worth(visits, follower)
     symbols = apart[0, :, 0]

@@ -203,14 +203,63 @@ def test_a_mixture_comes_back_from_its_arrays_and_run_by_run():
 def test_a_record_holds_a_mixture_and_draws_from_it_by_chance(tmp_path):
     env = tiny("tube", seeds=2)
     policy = smile(env, alpha=0.5)
-    record = il.compare(env, il.expert(env), episodes=3, sample=True, smile=policy)
-    by_mean = il.compare(env, il.expert(env), episodes=3, smile=policy)
+    record = il.compare(env, il.expert(env), episodes=3, smile=policy)
+    asked = il.compare(env, il.expert(env), episodes=3, sample=True, smile=policy)
+    assert np.array_equal(record.arrays["action"][1], asked.arrays["action"][1])
+    mean = MixturePolicy(policy.parts, policy.chances)
+    by_mean = il.compare(env, il.expert(env), episodes=3, smile=mean)
     assert not np.array_equal(record.arrays["action"][1], by_mean.arrays["action"][1])
     record.save(tmp_path / "record")
     back = il.load(tmp_path / "record").policy("smile")
     assert torch.equal(back.chances, policy.chances)
+    assert back.by_chance
+    assert back[1].by_chance
+    assert not back.drawn_twice
     obs = env.observation(env.initial(Streams(env.seeds), 3)).float()
     assert torch.equal(back.act(obs)[0], policy.act(obs)[0])
+
+
+class Drawn(il.Policy):
+    """Does what it draws."""
+
+    action_space = BOX
+    runs = 2
+    by_chance = True
+
+    def act(self, obs, memory=None, draw=None):
+        action = torch.zeros(*obs.shape[:2], 1) if draw is None else draw[..., None]
+        return action.double(), memory
+
+    def __getitem__(self, run):
+        return self
+
+
+def test_a_part_that_acts_by_chance_is_handed_what_is_left_of_the_draw():
+    """It acted deterministically: mixtures of densities and of writers did not do what their parts do."""
+    chances = torch.tensor([[0.2, 0.5, 0.3], [0.0, 0.4, 0.6]], dtype=torch.float64)
+    mixture = MixturePolicy([Drawn(), Drawn(), Drawn()], chances)
+    assert mixture.by_chance
+    draws = torch.rand(2, 4000, dtype=torch.float64)
+    rest = mixture.act(torch.zeros(2, 4000, 1), None, draws)[0][..., 0]
+    for run, own in enumerate(rest):
+        for low, high in ((0, 0.2), (0.2, 0.7), (0.7, 1)) if run == 0 else ((0, 0.4), (0.4, 1)):
+            chosen = (draws[run] >= low) & (draws[run] < high)
+            expected = (draws[run][chosen] - low) / (high - low)
+            torch.testing.assert_close(own[chosen], expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_mixture_of_writers_writes_as_often_as_its_parts_do_on_average():
+    """At one place of a text: the chance of a symbol is the mean of the parts' chances."""
+    env = tiny("clock", seeds=1)
+    policy = smile(env, alpha=0.5, episodes=4)
+    assert policy.drawn_twice
+    obs = torch.ones(1, 20_000, 1)
+    draws = torch.rand(1, 20_000, dtype=torch.float64)
+    symbols = policy.act(obs, None, draws)[0].flatten()
+    parts = zip(policy.chances[0], policy.parts, strict=True)
+    chances = sum(share * part.distribution(obs[:, :1])[0].flatten() for share, part in parts)
+    counted = torch.bincount(symbols, minlength=len(chances)) / len(symbols)
+    assert (counted - chances).abs().max() < 4 * 0.5 / 20_000**0.5
 
 
 def test_predict_draws_a_part_when_it_may():

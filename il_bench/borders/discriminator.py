@@ -10,6 +10,7 @@ import torch
 from gymnasium import spaces
 
 from ..core.settings import require_counts
+from ..core.threads import few_threads
 from ..fit.training import require_positive
 from ..fit.transitions import Transitions
 from .sb3_chance import Chance
@@ -90,6 +91,7 @@ class Judge:
         self._chance = chance
         self._optimiser = torch.optim.Adam(network.parameters(), judging.judge_rate)
 
+    @few_threads
     def learn(self, student: torch.Tensor, expert: torch.Tensor) -> None:
         """Tell a student's steps (n, F) from an expert's (m, F)."""
         with self._chance.lent():

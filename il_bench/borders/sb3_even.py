@@ -7,9 +7,10 @@ from stable_baselines3.common.running_mean_std import RunningMeanStd
 
 
 class Even:
-    """Divides pay by the standard deviation of its discounted sums so far, as stable-baselines3's VecNormalize does.
+    """Divides pay by the standard deviation of its discounted sums so far, after stable-baselines3's VecNormalize.
 
-    VecNormalize itself stands around the environments and would not see what a learner pays.
+    That itself stands around the environments and would not see what a learner pays. Here nothing is clipped, and a sum goes on
+    where an episode is cut off by a clock, as PPO's own does.
 
     Args:
         gamma: discount of later pay.

@@ -85,6 +85,7 @@ class Student:
         model: what practises, of stable-baselines3.
     """
 
+    @few_threads
     def __init__(self, env: Env, seed: int, make: Make, pay: Pay, copies: int = 1):
         from stable_baselines3.common.logger import Logger
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ class World(DummyVecEnv):
     def __init__(self, stages: Sequence[gymnasium.Env[Any, Any]], pay: Pay):
         waiting = iter(stages)
         super().__init__([lambda: next(waiting)] * len(stages))
+        # Models explore by the generator of the space, which runs of one environment may share.
+        self.action_space = copy.deepcopy(self.action_space)
         self._pay = pay
         self._seen = np.empty(0)
 

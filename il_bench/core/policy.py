@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, final, runtime_checkable
+from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ class Policy(ABC):
         log: what it cost to learn, where a learner signed it.
         shared: whether one policy acts in all the runs, so that they are no independent evidence about a learner.
         by_chance: whether it is there to act by chance, so that comparisons and learners let it, unasked: what it does
-            deterministically is no typical action. A class declares it.
+            deterministically is no typical action.
         sees_state: whether it is shown states, as experts are, where others are shown observations.
     """
 
@@ -42,7 +42,7 @@ class Policy(ABC):
     log: Log | None = None
     shared: bool = False
     sees_state: bool = False
-    by_chance: ClassVar[bool] = False
+    by_chance: bool = False
 
     @property
     def kind(self) -> str:

@@ -550,9 +550,15 @@ def roll_in(env: Env, drive: Driver, streams: Streams, episodes: int, log: Log) 
     return counted(whole, log)
 
 
-def counted(whole: Rollout, log: Log) -> Rollout:
-    """A rollout as far as a learner may take it, counted in its budget."""
-    seen = _within(whole, log)
+def counted(whole: Rollout, log: Log, labelled: torch.Tensor | None = None) -> Rollout:
+    """A rollout as far as a learner may take it, counted in its budget.
+
+    Args:
+        whole: all of it.
+        log: what the learner has taken, and may take.
+        labelled: (R, E, T) bool, which steps give a label; None where all do.
+    """
+    seen = _within(whole, log, labelled)
     episodes = seen.length.shape[1]
     lived = seen.reward.masked_fill(~seen.alive, 0.0)
     returns = lived.sum((1, 2))
@@ -564,18 +570,18 @@ def counted(whole: Rollout, log: Log) -> Rollout:
     return seen
 
 
-def _within(seen: Rollout, log: Log) -> Rollout:
-    """A rollout up to where a learner has all the labels, or all the steps, that it may take.
+def _within(seen: Rollout, log: Log, labelled: torch.Tensor | None) -> Rollout:
+    """A rollout up to the label, or the step, that would be one too many.
 
     What is cut off has not been terminated.
     """
-    limits = ((log.limit, log.labels), (log.most_steps, log.steps))
+    limits = ((log.limit, log.labels, labelled), (log.most_steps, log.steps, None))
     used = seen
-    for most, taken in limits:
+    for most, taken, these in limits:
         if most is not None:
             left = torch.as_tensor(most - taken, device=seen.length.device)
             wanted = left.clamp_min(0).expand(len(seen.length))
-            used = first_steps(used, wanted)
+            used = first_steps(used, wanted, these)
     if used is seen:
         return seen
     whole = used.length == seen.length
@@ -584,13 +590,19 @@ def _within(seen: Rollout, log: Log) -> Rollout:
     )
 
 
-def first_steps(seen: Rollout, wanted: torch.Tensor) -> Rollout:
-    """A rollout of which each run's first `wanted` (R,) steps are kept, episode after episode; the rest is over."""
-    through = seen.length.cumsum(1)
-    before = through - seen.length
-    left = wanted[:, None] - before
-    length = left.clamp_min(0).minimum(seen.length)
-    return dataclasses.replace(seen, length=length)
+def first_steps(seen: Rollout, wanted: torch.Tensor, these: torch.Tensor | None = None) -> Rollout:
+    """A rollout of which each run's first `wanted` (R,) steps are kept, episode after episode; the rest is over.
+
+    Args:
+        seen: the rollout.
+        wanted: how many of each run.
+        these: (R, E, T) bool, the steps that are counted; None counts all. It ends before the first that is too many.
+    """
+    alive = seen.alive
+    count = alive if these is None else these & alive
+    through = count.flatten(1).cumsum(1).reshape(alive.shape)
+    kept = alive & (through <= wanted[:, None, None])
+    return dataclasses.replace(seen, length=kept.sum(-1))
 
 
 def label(env: Env, expert: Expert, seen: Rollout, log: Log) -> torch.Tensor:

@@ -135,7 +135,8 @@ def collect_gated(
         episodes: of each run, E.
         log: labels, questions, interventions, switches and what collecting cost are counted here.
     """
-    visits = roll_in(env, drive, streams, episodes, log)
+    whole = rollout(env, drive, streams, episodes)
+    visits = counted(whole, log, drive.expert_acts(whole))
     acts = drive.expert_acts(visits)
     taken = acts.sum((1, 2))
     log.interventions = log.interventions + taken

@@ -9,6 +9,7 @@ classify learns from costs, and in a state in which nothing matters nothing is l
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -24,8 +25,9 @@ from ..core.rollout import (
     by_learner,
     by_mixture,
     count_labels,
+    counted,
     observe,
-    roll_in,
+    rollout,
 )
 from ..core.settings import require
 from ..core.streams import Streams
@@ -49,25 +51,42 @@ def sample_size(env: Env) -> int:
 
 
 def drive_in(
-    course: Course, policy: Policy | None, chance: torch.Tensor, streams: Streams, episodes: int
-) -> Rollout:
-    """Episodes that are driven by a policy, and at each step by the expert with a chance (R, 1); by him without a policy.
+    course: Course,
+    policy: Policy | None,
+    chance: torch.Tensor,
+    streams: Streams,
+    episodes: int,
+    points: int,
+) -> Visits:
+    """Visits of episodes that a policy drives, and at each step the expert with a chance; he alone without a policy.
 
-    His answers are questions, and no labels.
+    His answers at the wheel are questions, and no labels.
+
+    Args:
+        course: what is learned, and the log that counts.
+        policy: who drives.
+        chance: (R, 1) of the expert.
+        streams: start, noise and coins.
+        episodes: of each run, E.
+        points: how many steps of each episode are judged; 0 takes all.
     """
     env, expert, log = course.env, course.expert, course.log
-    asked = True
     acting = bound(env, expert, streams, episodes)
     drive: Driver = by_expert(env, acting)
+    drives = torch.ones_like(chance, dtype=torch.bool)
     if policy is not None:
-        asked = bool((chance > 0).any())
+        drives = chance > 0
         drive = by_learner(env, policy, streams, episodes)
-        if asked:
+        if drives.any():
             drive = by_mixture(env, acting, policy, chance, streams, episodes)
-    seen = roll_in(env, drive, streams, episodes, log)
-    if asked:
-        log.asked = log.asked + seen.questions.sum(1)
-    return seen
+    whole = rollout(env, drive, streams, episodes)
+    visits = visits_of(whole, streams, points)
+    nothing = torch.zeros_like(whole.alive)
+    labelled = nothing.scatter(2, visits.time, visits.judged)
+    seen = counted(whole, log, labelled)
+    log.asked = log.asked + seen.questions.sum(1) * drives[:, 0]
+    lived = visits.time < seen.length[..., None]
+    return dataclasses.replace(visits, rollout=seen, judged=visits.judged & lived)
 
 
 def visits_of(seen: Rollout, streams: Streams, points: int) -> Visits:

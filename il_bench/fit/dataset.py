@@ -55,6 +55,7 @@ class Dataset:
         exposure: (R, N) chance that the sample was seen, or None where it is not known.
         pooled: (R, N) the mean of that chance over all who could have seen the like, or None likewise.
         target: (R, N, A) float32 chances of the expert's actions, of one that acts by chance; None of others.
+        lived: (R, N) bool, whether somebody was there; of a rollout's samples, whether they weigh something or not.
     """
 
     obs: torch.Tensor
@@ -64,6 +65,7 @@ class Dataset:
     exposure: torch.Tensor | None = None
     pooled: torch.Tensor | None = None
     target: torch.Tensor | None = None
+    lived: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         """Check that the parts describe the same samples."""
@@ -89,6 +91,7 @@ class Dataset:
             "exposure": self.exposure,
             "pooled": self.pooled,
             "target": self.target,
+            "lived": self.lived,
         }
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -153,6 +156,7 @@ def dataset(
         weight=alive.reshape(runs, samples).to(torch.float32),
         lengths=(steps,) * episodes,
         target=_target(states.reshape(runs, samples, -1), expert),
+        lived=alive.reshape(runs, samples),
     )
 
 

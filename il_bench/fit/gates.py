@@ -1,7 +1,7 @@
 """Gates of interactive imitation: when the expert takes over from its copy, and when it hands back.
 
 Errors and doubts are lengths of differences between actions, in units of the length of the labels' spread; where actions
-are Discrete an action is wrong (1) or not (0), and doubt is the share of members that choose another one.
+are Discrete an action is wrong (1) or not (0), so that the square of a doubt is half of the share of pairs that differ.
 """
 
 from __future__ import annotations
@@ -85,10 +85,9 @@ class Risk:
     def __init__(self, error: torch.Tensor, data: Dataset, tau: torch.Tensor):
         wrong = error > tau
         obs = data.obs.double()
-        deviation = obs.std(1, keepdim=True)
         self._wrong = wrong.double()[:, None]
         self._weight = data.weight.double()[:, None]
-        self._scale = WIDTH * deviation.clamp_min(FLOOR)
+        self._scale = WIDTH * _deviation(obs, lived(data)).clamp_min(FLOOR)
         scaled = obs / self._scale
         self._obs = [each.contiguous()[:, None] for each in scaled.unbind(-1)]
 
@@ -114,6 +113,22 @@ class Risk:
         total = KNOWN + near.sum(-1)
         wrong = near.mul_(self._wrong)
         return (KNOWN + wrong.sum(-1)) / total
+
+
+def lived(data: Dataset) -> torch.Tensor:
+    """Which samples (R, N) somebody was there for, labelled or not; those of old checkpoints know of the labelled alone."""
+    return data.weight > 0 if data.lived is None else data.lived
+
+
+def _deviation(obs: torch.Tensor, lived: torch.Tensor) -> torch.Tensor:
+    """The standard deviation (R, 1, O) of observations (R, N, O), of those that were lived (R, N)."""
+    # Beside one more column, with which sums over one number round as sums over several do, whatever the runs.
+    weight = lived[..., None].to(obs.dtype)
+    sums = (torch.cat((obs, torch.ones_like(weight)), -1) * weight).sum(1, keepdim=True)
+    count = sums[..., -1:]
+    away = obs - sums[..., :-1] / count.clamp_min(1)
+    squares = (torch.cat((away, weight), -1).square() * weight).sum(1, keepdim=True)
+    return (squares[..., :-1] / (count - 1).clamp_min(1)).sqrt()
 
 
 def doubt(ruler: Ruler, parts: torch.Tensor) -> torch.Tensor:
@@ -180,6 +195,33 @@ class Human:
 
 
 @dataclass(frozen=True)
+class Ordered:
+    """Numbers of R runs in ascending order.
+
+    Attributes:
+        numbers: (R, M) behind minus infinity; some runs have fewer, and end with what does not count.
+        count: (R, 1) how many each has.
+    """
+
+    numbers: torch.Tensor
+    count: torch.Tensor
+
+    @classmethod
+    def of(cls, numbers: torch.Tensor, these: torch.Tensor) -> Ordered:
+        """Those of the numbers (R, N) that count (R, N)."""
+        known = numbers.masked_fill(~these, torch.inf)
+        first = known.new_full((len(known), 1), -torch.inf)
+        return cls(torch.cat((first, known.sort(1).values), 1), these.sum(1, keepdim=True))
+
+    def quantile(self, level: torch.Tensor) -> torch.Tensor:
+        """What a share `level` (R, E) of them lie above; infinite at the ends."""
+        above = (level * self.count).floor().long()
+        place = (self.count - above).clamp_min(0).minimum(self.count)
+        limit = self.numbers.gather(1, place)
+        return torch.where(level > 0, limit, torch.inf)
+
+
+@dataclass(frozen=True)
 class Thrifty:
     """Hoque et al. (2021), ThriftyDAgger: at the most novel and the most risky states, as many as the budget has.
 
@@ -189,15 +231,15 @@ class Thrifty:
 
     Attributes:
         ruler, risk: how both are measured.
-        novelties, risks: (R, M) those of the last round's states, as `ordered` has them.
+        novelties, risks: those of the states that the last round lived in.
         rate: (R, 1) share of steps that the expert may act.
         back: (R, 1) error below which it hands back.
     """
 
     ruler: Ruler
     risk: Risk
-    novelties: torch.Tensor
-    risks: torch.Tensor
+    novelties: Ordered
+    risks: Ordered
     rate: torch.Tensor
     back: torch.Tensor
 
@@ -205,8 +247,8 @@ class Thrifty:
         """See `Gate`; it remembers the level."""
         level = self.rate.expand(moment.drives.shape) if memory is None else memory
         novelty = doubt(self.ruler, moment.parts)
-        is_novel = novelty > quantile(self.novelties, level)
-        is_risky = self.risk(moment.obs) > quantile(self.risks, level)
+        is_novel = novelty > self.novelties.quantile(level)
+        is_risky = self.risk(moment.obs) > self.risks.quantile(level)
         begins = is_novel | is_risky
         acts = _held(self.ruler, moment, self.back, begins)
         spent = moment.drives & (level <= 0)
@@ -227,39 +269,26 @@ def thrifty(
     ruler: Ruler,
     policy: Policy,
     risk: Risk,
-    obs: torch.Tensor,
+    last: tuple[torch.Tensor, torch.Tensor],
     rate: torch.Tensor,
     back: torch.Tensor,
 ) -> Thrifty:
-    """A budgeted gate whose thresholds are those of what the last round observed (R, E, T, O)."""
+    """A budgeted gate, whose thresholds are those of the last round: what it observed (R, E, T, O), and where it lived."""
+    obs, lived = last[0], last[1].flatten(1)
     with torch.no_grad():
-        novelties = doubt(ruler, _parts_along(policy, obs))
+        parts = _parts_along(policy, obs).flatten(1, 2)
         risks = risk(obs.flatten(1, 2))
-    return Thrifty(ruler, risk, ordered(novelties), ordered(risks), rate, back)
+    novelties = doubt(ruler, parts)
+    return Thrifty(ruler, risk, Ordered.of(novelties, lived), Ordered.of(risks, lived), rate, back)
 
 
 def _parts_along(policy: Policy, obs: torch.Tensor) -> torch.Tensor:
-    """What each member would do (R, N, K, U) at observations (R, E, T, O), whose N are in no order that matters."""
+    """What each member would do (R, E, T, K, U) at observations (R, E, T, O)."""
     _, parts, memory = policy.act_in_parts(obs.flatten(1, 2))
     if memory is None:
-        return parts
+        return parts.unflatten(1, obs.shape[1:3])
     memory, each = None, []
     for now in obs.unbind(2):
         _, parts, memory = policy.act_in_parts(now, memory)
         each.append(parts)
-    return torch.cat(each, 1)
-
-
-def ordered(numbers: torch.Tensor) -> torch.Tensor:
-    """Numbers (R, M - 2) in ascending order (R, M), between minus and plus infinity."""
-    end = numbers.new_full((len(numbers), 1), torch.inf)
-    return torch.cat((-end, numbers.sort(1).values, end), 1)
-
-
-def quantile(between: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
-    """What a share `level` (R, E) of numbers (R, M), as `ordered` has them, lie above; infinite at the ends."""
-    count = between.shape[1] - 2
-    above = (level * count).floor().long()
-    place = (count - above).clamp(0, count)
-    limit = between.gather(1, place)
-    return torch.where(level > 0, limit, torch.inf)
+    return torch.stack(each, 2)

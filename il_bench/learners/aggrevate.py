@@ -20,7 +20,7 @@ from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import Values, as_tuple, require, require_choice, require_counts
 from ..core.streams import Streams
-from ..fit.costs import costs, drive_in, require_discrete, sample_size, visits_of
+from ..fit.costs import costs, drive_in, require_discrete, sample_size
 from ..fit.course import Course
 from ..fit.dataset import Dataset
 from ..fit.judges import Follower, Judge, Source, judge
@@ -87,7 +87,6 @@ class AggreVaTe:
         streams = course.streams.fork("round", i)
         chances = [beta("exponential", i, p) for p in as_tuple(self.p)]
         chance = torch.tensor(chances, dtype=torch.float64, device=course.env.device)
-        seen = drive_in(course, policy, chance[:, None], streams, self.episodes)
-        visits = visits_of(seen, streams, self.points)
+        visits = drive_in(course, policy, chance[:, None], streams, self.episodes, self.points)
         expert = Follower(None, torch.ones_like(chance))
         return costs(course, visits, judge.worth(visits, expert))

@@ -26,6 +26,7 @@ from ..core.chance import PURPOSE, bound
 from ..core.env import Env, Expert
 from ..core.gate import Asking, Gate, Takeover, always, at_the_wheel, until_handed_back
 from ..core.policy import Log, Policy
+from ..core.rollout import chance_of
 from ..core.settings import Values, as_tuple, require, require_choice, require_counts
 from ..core.streams import Streams
 from ..fit import gates
@@ -123,7 +124,8 @@ class Gated:
             return members[0]
         runs = course.env.runs
         chances = torch.full((runs, len(members)), 1 / len(members), dtype=torch.float64)
-        return MixturePolicy(members, chances.to(course.env.device))
+        device = course.env.device
+        return MixturePolicy(members, chances.to(device), drawn_twice=course.env.by_chance)
 
     def _collect(
         self, course: Course, i: int, policy: Policy | None, data: Dataset | None
@@ -135,8 +137,9 @@ class Gated:
             return demonstrate(env, course.expert, streams, self.episodes, log)
         expert = bound(env, course.expert, streams, self.episodes)
         gate = self._gate(env, policy, data)
-        shape = self.episodes, env.horizon
-        draws = streams.uniform(PURPOSE, *shape) if env.by_chance else None
+        draws = None
+        if chance_of(policy, streams, env.by_chance) is not None:
+            draws = streams.uniform(PURPOSE, self.episodes, env.horizon)
         drive = Takeover(env, policy, expert, gate, draws)
         return collect_gated(env, drive, ASKS[self.gate], streams, self.episodes, log)
 
@@ -155,14 +158,14 @@ class Gated:
         if self.gate == "lazy":
             return gates.Lazy(ruler, risk, back)
         rate = _column(self.rate, env)
-        return gates.thrifty(ruler, policy, risk, self._last(data, env), rate, back)
+        return gates.thrifty(ruler, policy, risk, self._last(data), rate, back)
 
-    def _last(self, data: Dataset, env: Env) -> torch.Tensor:
-        """What was observed in the last round (R, E, T, O)."""
-        runs, samples, size = data.obs.shape
+    def _last(self, data: Dataset) -> tuple[torch.Tensor, torch.Tensor]:
+        """What was observed in the last round (R, E, T, O), and where somebody lived (R, E, T)."""
         steps = data.lengths[-1]
-        sequences = data.obs.reshape(runs, samples // steps, steps, size)
-        return sequences[:, -self.episodes :]
+        both = data.obs, gates.lived(data)
+        obs, lived = (each.unflatten(1, (-1, steps))[:, -self.episodes :] for each in both)
+        return obs, lived
 
 
 def _members(policy: Policy | None, count: int) -> list[Policy | None]:

@@ -21,7 +21,7 @@ from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
 from ..core.settings import Values, as_tuple, require, require_choice, require_counts
 from ..core.streams import Streams
-from ..fit.costs import costs, drive_in, require_discrete, sample_size, visits_of
+from ..fit.costs import costs, drive_in, require_discrete, sample_size
 from ..fit.course import Course
 from ..fit.dataset import Dataset
 from ..fit.judges import Follower, Judge, Source, judge
@@ -93,8 +93,7 @@ class LOLS:
         env = course.env
         streams = course.streams.fork("round", i)
         nobody = torch.zeros(1, 1, dtype=torch.float64, device=env.device)
-        seen = drive_in(course, policy, nobody, streams, self.episodes)
-        visits = visits_of(seen, streams, self.points)
+        visits = drive_in(course, policy, nobody, streams, self.episodes, self.points)
         chance = torch.tensor(as_tuple(self.beta), dtype=torch.float64, device=env.device)
         follower = Follower(policy, chance.expand(env.runs))
         return costs(course, visits, judge.worth(visits, follower))

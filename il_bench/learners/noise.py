@@ -36,7 +36,7 @@ class Noise:
     std: Values = 0.5
     """Of the noise on each number of a Box action, in standard deviations of the expert's clean actions."""
     chance: Values = 0.1
-    """That a Discrete action is replaced by one of all, each alike."""
+    """That a Discrete action is replaced by one of the others, each alike."""
     label: Literal["clean", "noised"] = "clean"
     """Learn what the expert chose, or what was executed: the cautionary variant."""
     training: Training = field(default_factory=Training)

@@ -2,7 +2,8 @@
 
 Ross & Bagnell (2010): pi_n = pi_{n-1} + alpha (1 - alpha)^(n-1) (new_n - pi_0), where pi_0 is the expert, who thus is
 forgotten slowly; at the end its share is removed. Not to be confused with DAgger, which learns each policy from all
-rounds' data and drives with that one alone: here old parts, which have seen the fewest states, act for ever.
+rounds' data and drives with that one alone: here old parts, which have seen the fewest states, act for ever. It is a
+stochastic policy, and judged as one: at each step a part is drawn.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class SMILe:
         """The mixture of the learned parts: the expert's share removed, the others scaled up to one."""
         own = self.shares(len(parts))[:, 1:].to(env.device)
         chances = own / own.sum(1, keepdim=True)
-        return MixturePolicy(list(parts), chances.expand(env.runs, -1))
+        return MixturePolicy(list(parts), chances.expand(env.runs, -1), True, env.by_chance)
 
     def _collect(
         self, course: Course, i: int, before: Policy | None, data: Dataset | None

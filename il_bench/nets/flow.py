@@ -52,7 +52,7 @@ class FlowPolicy(Policy):
         euler: how many steps carry a point from normal numbers to a plan.
     """
 
-    by_chance: ClassVar[bool] = True
+    by_chance: bool = True
 
     def __init__(
         self, network: MLPPolicy, labels: Arrays, action_space: spaces.Box, steps: int, euler: int

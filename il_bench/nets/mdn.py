@@ -138,7 +138,7 @@ class MDNPolicy(Policy):
         floor: the smallest deviation of a component, in the units of plans.
     """
 
-    by_chance: ClassVar[bool] = True
+    by_chance: bool = True
 
     def __init__(
         self, network: MLPPolicy, labels: Arrays, action_space: spaces.Box, steps: int, floor: float

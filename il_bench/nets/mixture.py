@@ -14,20 +14,35 @@ from ..core.settings import one_of, require
 from ..fit.fitting import restore
 from ..fit.training import Lesson
 
+FLAGS = "by_chance", "drawn_twice"
+"""What a mixture says of itself besides its numbers; files from before have neither, and are as if it were not so."""
+
 
 class MixturePolicy(Policy):
-    """Policies of which one acts at each step, chosen anew by chance; each acts deterministically once it is chosen.
+    """Policies of which one acts at each step, chosen anew by chance.
 
     Without a draw it does what it does on average: the weighted mean of Box actions, the weighted vote of Discrete ones.
 
     Args:
         parts: K policies of R runs.
         chances: (R, K) of each part; they sum to one.
+        by_chance: whether it is there to be drawn from, see `Policy`; that of parts that are, is too.
+        drawn_twice: whether the part that is chosen acts by chance as well, as one that is there for it always does, by
+            what is left of the draw; others act deterministically once they are chosen.
     """
 
-    def __init__(self, parts: list[Any], chances: torch.Tensor):
+    def __init__(
+        self,
+        parts: list[Any],
+        chances: torch.Tensor,
+        by_chance: bool = False,
+        drawn_twice: bool = False,
+    ):
         self.parts = parts
         self.chances = chances
+        are_drawn = any(part.by_chance for part in parts)
+        self.by_chance = by_chance or are_drawn
+        self.drawn_twice = drawn_twice or are_drawn
         self.action_space = parts[0].action_space
         self.runs = len(chances)
         self.device = str(chances.device)
@@ -57,7 +72,19 @@ class MixturePolicy(Policy):
         actions = torch.stack(answers, 2)
         remembers = memory_after[0] is not None
         memory = torch.stack(memory_after, 2) if remembers else None
-        return self._together(actions, draw), actions, memory
+        done = actions
+        if draw is not None and self.drawn_twice:
+            rests = self._rests(draw).unbind(2)
+            each = zip(self.parts, memories, rests, strict=True)
+            drawn = [part.act(obs, own, rest)[0] for part, own, rest in each]
+            done = torch.stack(drawn, 2)
+        return self._together(done, draw), actions, memory
+
+    def _rests(self, draw: torch.Tensor) -> torch.Tensor:
+        """What is left of draws (R, E) once a part is chosen by them, (R, E, K): uniform again where it is that part."""
+        before = self.chances.cumsum(1) - self.chances
+        rest = (draw[..., None] - before[:, None]) / self.chances[:, None].clamp_min(1e-300)
+        return rest.clamp(0, 1 - 2**-53)
 
     def _together(self, actions: torch.Tensor, draw: torch.Tensor | None) -> torch.Tensor:
         """What the parts do together (R, E, U), of their actions (R, E, K, U)."""
@@ -93,11 +120,14 @@ class MixturePolicy(Policy):
     def __getitem__(self, run: int) -> MixturePolicy:
         """The policy of one run."""
         parts = [part[run] for part in self.parts]
-        return MixturePolicy(parts, self.chances[one_of(run, self.runs)])
+        chances = self.chances[one_of(run, self.runs)]
+        return MixturePolicy(parts, chances, self.by_chance, self.drawn_twice)
 
     def arrays(self, resume: bool = False) -> Arrays:
         """Everything that makes this policy, by name; those of part 3 begin with `part.003.mlp.`."""
         arrays = {"chances": self.chances}
+        for name in FLAGS:
+            arrays[name] = torch.full((self.runs,), getattr(self, name), device=self.device)
         for k, part in enumerate(self.parts):
             prefix = f"part.{k:03d}.{part.kind}"
             own = part.arrays(resume)
@@ -134,7 +164,8 @@ class Mixture:
         for (_, kind), part in parts.items():
             policy = restore(kind, part, action_space)
             policies.append(policy)
-        return MixturePolicy(policies, arrays["chances"])
+        flags = {name: bool(arrays[name].any()) for name in FLAGS if name in arrays}
+        return MixturePolicy(policies, arrays["chances"], **flags)
 
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`."""
