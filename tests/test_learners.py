@@ -15,6 +15,7 @@ from il_bench.core.policy import Log
 from il_bench.core.registry import name_of
 from il_bench.core.rollout import by_policy, rollout
 from il_bench.core.streams import Streams
+from il_bench.fit import collect, costs
 from il_bench.fit.collect import demonstrate
 from il_bench.fit.dataset import dataset
 from il_bench.measures.assess import measures
@@ -129,7 +130,10 @@ def test_the_number_of_runs_beside_it_does_not_matter_either(name):
 def test_a_learner_signs_its_policy_with_what_it_cost_and_with_what_was_driven(name, monkeypatch):
     driven = []
     real = rolling.rollout
-    monkeypatch.setattr(rolling, "rollout", lambda *args: driven.append(real(*args)) or driven[-1])
+    for module in (rolling, collect, costs):
+        monkeypatch.setattr(
+            module, "rollout", lambda *args: driven.append(real(*args)) or driven[-1]
+        )
     students = []
     monkeypatch.setattr(Student, "close", lambda student: students.append(student))
     task, training = home(name)

@@ -123,12 +123,15 @@ def lived(data: Dataset) -> torch.Tensor:
 def _deviation(obs: torch.Tensor, lived: torch.Tensor) -> torch.Tensor:
     """The standard deviation (R, 1, O) of observations (R, N, O), of those that were lived (R, N)."""
     # Beside one more column, with which sums over one number round as sums over several do, whatever the runs.
-    weight = lived[..., None].to(obs.dtype)
-    sums = (torch.cat((obs, torch.ones_like(weight)), -1) * weight).sum(1, keepdim=True)
+    known = lived[..., None].to(obs.dtype)
+    here = torch.cat((obs * known, known), -1)
+    sums = here.sum(1, keepdim=True)
     count = sums[..., -1:]
-    away = obs - sums[..., :-1] / count.clamp_min(1)
-    squares = (torch.cat((away, weight), -1).square() * weight).sum(1, keepdim=True)
-    return (squares[..., :-1] / (count - 1).clamp_min(1)).sqrt()
+    mean = sums / count.clamp_min(1)
+    away = (here - mean) * known
+    squares = away.square().sum(1, keepdim=True)
+    variance = squares / (count - 1).clamp_min(1)
+    return variance[..., :-1].sqrt()
 
 
 def doubt(ruler: Ruler, parts: torch.Tensor) -> torch.Tensor:
