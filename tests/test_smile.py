@@ -14,7 +14,7 @@ from il_bench.core.rollout import by_policy, rollout
 from il_bench.core.streams import Streams
 from il_bench.fit.fitting import assemble, restore
 from il_bench.jobs.checkpoint import Checkpoint
-from il_bench.nets.mixture import MixturePolicy
+from il_bench.nets.mixture import FLAGS, MixturePolicy
 from il_bench.nets.table import TablePolicy
 
 BOX = spaces.Box(-1.0, 1.0, (1,))
@@ -198,6 +198,10 @@ def test_a_mixture_comes_back_from_its_arrays_and_run_by_run():
     swapped = assemble([policy, smile(env, alpha=0.9)], [0, 1, 0])
     assert torch.equal(swapped.chances, policy.chances[[0, 2, 2]])
     assert repr(policy) == f"MixturePolicy(3 x {policy.parts[0]})"
+    assert again.by_chance
+    # One that was written before mixtures said whether they are drawn from is their mean, as it was.
+    old = {key: array for key, array in policy.arrays().items() if key not in FLAGS}
+    assert not restore(policy.kind, old, policy.action_space).by_chance
 
 
 def test_a_record_holds_a_mixture_and_draws_from_it_by_chance(tmp_path):
