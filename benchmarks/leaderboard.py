@@ -1,7 +1,8 @@
 """The leaderboard: what to do about drift, at equal labels and updates, on eight tasks.
 
 Every learner stands beside behaviour cloning on the same seeds, and beside whoever is best: those that are not surely
-worse than the best are tied with it. `signs.py` holds what theory foretells of them.
+worse than the best are tied with it. `signs.py` holds what theory foretells of them. Half an hour on two cores for 64 runs, for
+most learners are trained twice, the second time within the labels of the least.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 from claims import Claim, goal
 from joblib import Parallel, delayed
 from publish import figure, insert, publish, table
-from tasks import MEASURES, TASKS, Task
+from tasks import MEASURES, OFTEN, SELDOM, TASKS, Task
 
 import il_bench as il
 from il_bench.stats.intervals import Contrast, interval
@@ -44,8 +45,6 @@ PLAN = {
     )
 } | {"recover, k = 8": Task("recover", measure="cost_gap")}
 """What is imitated; networks count nothing, so that `recover` is here without tables."""
-OFTEN, SELDOM = 0.8, 0.1
-"""Goals on the fork: how often squared error runs into the island, and densities at most."""
 DECADES = 3.0
 """Of the ratio to cloning's, at which colours end; a difference of shares of 1 counts as much."""
 

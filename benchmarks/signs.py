@@ -17,10 +17,10 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from claims import Claim
+from claims import Claim, goal
 from joblib import Parallel, delayed
 from publish import figure, publish, table
-from tasks import MEASURES, TASKS
+from tasks import MEASURES, OFTEN, SELDOM, TASKS
 
 from il_bench.records.rows import spending
 from il_bench.stats.intervals import ALIKE, Contrast, interval
@@ -278,9 +278,24 @@ def claims(results: list[Finding]) -> list[Claim]:
     wrong = _listed(results, "disagree")
     open_ = _listed(results, "underpowered")
     rest = f"; underpowered: {open_}." if open_ else "."
-    return [
-        Claim(f"{total} and none disagrees{rest}", not wrong, f"{total}; disagree: {wrong}{rest}")
-    ]
+    whole = f"{total} and none disagrees{rest}"
+    return [Claim(whole, not wrong, f"{total}; disagree: {wrong}{rest}"), *_island(results)]
+
+
+def _island(results: list[Finding]) -> list[Claim]:
+    """How often the fork's island is hit, of all rollouts."""
+    rows = {finding.sign.learner: finding for finding in results if finding.sign.task == "fork"}
+    if not rows:
+        return []
+    densities = {who: float(finding.ours.mean()) for who, finding in rows.items()}
+    (some, *_) = rows.values()
+    cloned = float(some.theirs.mean())
+    each = ", ".join(f"{who} in {hit:.1%}" for who, hit in densities.items())
+    words = (
+        f"fork, {some.labels} labels: bc runs into the island in {cloned:.0%} of the rollouts (goal: at least {OFTEN:.0%}), "
+        f"{each} (goal: at most {SELDOM:.0%})"
+    )
+    return [goal(words, cloned >= OFTEN and max(densities.values()) <= SELDOM)]
 
 
 def _listed(results: list[Finding], verdict: Verdict) -> str:

@@ -16,6 +16,8 @@ ROUNDS = 8
 """Of learners that have rounds; each collects an eighth of the demonstrations."""
 MEASURES = {"drift": "D at the end", "cost_gap": "return lost", "ended": "falls"}
 """By what a copy can be judged, less of which is better."""
+OFTEN, SELDOM = 0.8, 0.1
+"""Goals on the fork: how often squared error runs into the island, and densities at most."""
 COUNTS = il.Training("table")
 COUNTS_PER_STEP = il.Training("table-per-step")
 
