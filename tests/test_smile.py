@@ -10,6 +10,7 @@ from conftest import SMALL, tiny
 from gymnasium import spaces
 
 import il_bench as il
+from il_bench.core.policy import Log
 from il_bench.core.rollout import by_policy, rollout
 from il_bench.core.streams import Streams
 from il_bench.fit.fitting import assemble, restore
@@ -264,6 +265,21 @@ def test_a_mixture_of_writers_writes_as_often_as_its_parts_do_on_average():
     chances = sum(share * part.distribution(obs[:, :1])[0].flatten() for share, part in parts)
     counted = torch.bincount(symbols, minlength=len(chances)) / len(symbols)
     assert (counted - chances).abs().max() < 4 * 0.5 / 20_000**0.5
+
+
+def test_a_part_that_was_taught_nothing_never_acts():
+    """Where labels end, later rounds have none: networks as they began were mixed in, and D was 69 times cloning's."""
+    env = tiny("tube", seeds=2)
+    learner = il.SMILe(rounds=4, episodes=1, alpha=0.5, training=SMALL)
+    expert = il.expert(env)
+    whole = learner.learn(env, expert)
+    assert (whole.chances > 0).all()
+    log = Log(limit=torch.tensor([20, 1000]))
+    policy = learner.learn(env, expert, None, log)
+    assert log.labels.tolist() == [20, 48]
+    shares = torch.tensor([0.5, 0.25]).double() / 0.75
+    torch.testing.assert_close(policy.chances[0], torch.tensor([*shares, 0, 0]).double())
+    assert torch.equal(policy.chances[1], whole.chances[1])
 
 
 def test_predict_draws_a_part_when_it_may():

@@ -79,13 +79,23 @@ class SMILe:
         streams = course.streams.fork("fit", i)
         updates = self.updates(i)
         part = fit(data, self.training, course.env, streams, course.log, updates)
-        return self._learned([*_parts(before), part], course.env)
+        taught = (data.weight > 0).any(1, keepdim=True)
+        if isinstance(before, MixturePolicy):
+            taught = torch.cat((before.chances > 0, taught), 1)
+        return self._learned([*_parts(before), part], taught, course.env)
 
-    def _learned(self, parts: list[Policy], env: Env) -> MixturePolicy:
-        """The mixture of the learned parts: the expert's share removed, the others scaled up to one."""
-        own = self.shares(len(parts))[:, 1:].to(env.device)
-        chances = own / own.sum(1, keepdim=True)
-        return MixturePolicy(list(parts), chances.expand(env.runs, -1), True, env.by_chance)
+    def _learned(self, parts: list[Policy], taught: torch.Tensor, env: Env) -> MixturePolicy:
+        """The mixture of the learned parts: the expert's share removed, the others scaled up to one.
+
+        A part whose round had no label in a run, as where labels are limited, has learned nothing and acts there never:
+        `taught` (R, K) says which have.
+        """
+        shares = self.shares(len(parts))[:, 1:].to(env.device)
+        somebody = taught.any(1, keepdim=True)
+        own = torch.where(somebody, shares * taught, shares)
+        total = own.sum(1, keepdim=True)
+        chances = own / total
+        return MixturePolicy(list(parts), chances, True, env.by_chance)
 
     def _collect(
         self, course: Course, i: int, before: Policy | None, data: Dataset | None
