@@ -178,6 +178,22 @@ def test_tensorboard_shows_drift_loss_and_gap_round_by_round():
     assert len(EventAccumulator("logs/bc").Reload().Scalars("drift/L = 1.1")) == 1
 
 
+def test_tensorboard_s_logs_are_where_they_began_wherever_the_process_goes(monkeypatch, tmp_path):
+    """Its thread wrote into a folder of that name beneath wherever the process was, or died of there being none."""
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
+    from il_bench.show.tensorboard import watcher
+
+    env = il.make("tube", horizon=4)
+    expert = il.expert(env)
+    policy = il.BC(1, il.Training(hidden=(4,), updates=4)).learn(env, expert)
+    write = watcher(Path("logs"), env, expert, "bc")
+    begun = Path("logs").absolute()
+    before = sum(path.stat().st_size for path in begun.rglob("events*"))
+    monkeypatch.chdir(tmp_path.parent)
+    write(policy, policy.log)
+    assert sum(path.stat().st_size for path in begun.rglob("events*")) > before
+
+
 def test_a_disk_that_is_full_of_tensorboard_s_logs_costs_no_training(monkeypatch):
     pytest.importorskip("tensorboard", reason="TensorBoard is not installed")
     from torch.utils.tensorboard.writer import SummaryWriter

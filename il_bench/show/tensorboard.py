@@ -53,7 +53,9 @@ def watcher(folder: Path, env: Env, expert: Expert, learner: str) -> Callable[[P
         raise ValueError(
             'tensorboard: it is not installed; pip install "il-bench[tensorboard]"'
         ) from None
-    writer = SummaryWriter(str(folder / learner))
+    # Its thread writes when it likes, wherever the process is by then.
+    place = (folder / learner).absolute()
+    writer = SummaryWriter(str(place))
     streams = Streams(env.seeds, env.device).fork("tensorboard")
 
     def add(policy: Policy, log: Log) -> None:
