@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from stable_baselines3.common.running_mean_std import RunningMeanStd
 
 
 class Even:
@@ -17,6 +16,8 @@ class Even:
     """
 
     def __init__(self, gamma: float):
+        from stable_baselines3.common.running_mean_std import RunningMeanStd
+
         self._gamma = gamma
         self._sums = np.zeros(1)
         self._seen = RunningMeanStd(shape=())

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.abc
 import sys
 import types
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 
@@ -22,14 +24,36 @@ def for_help(args: list[str]) -> AbstractContextManager[None]:
 
 
 class Postponed(types.ModuleType):
-    """Stands in for a module that is imported when an attribute of it is first asked for."""
+    """Stands in for a module, or a part of one, that is imported when an attribute of it is first asked for."""
 
     def __getattr__(self, attribute: str) -> Any:
         if attribute.startswith("__"):  # the import system looking around
             raise AttributeError(attribute)
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
+        _step_aside(self.__name__.partition(".")[0])
         return getattr(importlib.import_module(self.__name__), attribute)
+
+
+class _Parts(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds parts of what is postponed, which are postponed as well: `import torch.nn`."""
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        """See `importlib.abc.MetaPathFinder`."""
+        whole = sys.modules.get(name.partition(".")[0])
+        return ModuleSpec(name, self, is_package=True) if isinstance(whole, Postponed) else None
+
+    def create_module(self, spec: ModuleSpec) -> types.ModuleType:
+        """See `importlib.abc.Loader`."""
+        return Postponed(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """See `importlib.abc.Loader`: nothing yet."""
+
+
+def _step_aside(name: str) -> None:
+    """Nothing stands in for a module of this name any more, nor for its parts."""
+    for other, module in list(sys.modules.items()):
+        if isinstance(module, Postponed) and other.partition(".")[0] == name:
+            del sys.modules[other]
 
 
 @contextlib.contextmanager
@@ -39,11 +63,15 @@ def postponed(name: str) -> Iterator[None]:
     Importing torch takes 1.5 s; help has half a second.
     """
     standing_in = sys.modules.setdefault(name, Postponed(name))
+    if isinstance(standing_in, Postponed):
+        standing_in.__path__ = []  # it has parts
+    parts = _Parts()
+    sys.meta_path.insert(0, parts)
     try:
         yield
     finally:
-        if isinstance(standing_in, Postponed) and sys.modules.get(name) is standing_in:
-            del sys.modules[name]
+        sys.meta_path.remove(parts)
+        _step_aside(name)
 
 
 @contextlib.contextmanager
