@@ -95,7 +95,7 @@ class SMILe:
         own = torch.where(somebody, shares * taught, shares)
         total = own.sum(1, keepdim=True)
         chances = own / total
-        return MixturePolicy(list(parts), chances, True, env.by_chance)
+        return MixturePolicy(list(parts), chances, by_chance=True, drawn_twice=env.by_chance)
 
     def _collect(
         self, course: Course, i: int, before: Policy | None, data: Dataset | None
