@@ -7,7 +7,7 @@ Three things vary: how the expert was trained (on-policy within a trust region, 
 much its starts vary (Gymnasium's reset_noise_scale, 5e-3 by default), and how long the learner drives at a time. BC has as
 many labels in each run as DAgger took there, and as many updates. Experts are published ones of the RL Zoo (Raffin 2020),
 trained in the older tasks of the same names, v3, whose authors are trusted: opening a zip runs what is serialised in it.
-About two hours on one core, shared among as many processes as there are cores. The file is not called mujoco.py, which
+Seventy minutes of processor time, shared among as many processes as there are cores. The file is not called mujoco.py, which
 would hide the package of that name.
 """
 
@@ -40,7 +40,7 @@ VARIED, FIXED = 5e-3, 0.0
 WHOLE, SHORT = 1000, 100
 """Steps after which an episode of the learner's ends while it learns; all are judged over whole ones."""
 ROUNDS = 10, 60
-SEEDS, ROLLOUTS = 6, 10
+SEEDS, ROLLOUTS = 8, 10
 TRAINING = il.Training(hidden=(64, 64), updates=20_000, batch=256, normalise="zscore")
 LOST, HELD = 0.40, 0.85
 """Parts of the expert's return: BC below the first, DAgger above the second."""

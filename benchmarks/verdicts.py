@@ -120,11 +120,12 @@ CHAPTERS = (
                 "locomotion",
                 (
                     "HalfCheetah: BC",
-                    "Walker2d by SAC, one start: from",
+                    "Walker2d by TQC, one start: from",
                     "Walker2d by SAC: at the most labels",
+                    "HalfCheetah by SAC: at the most labels",
                     "Hopper by TRPO: at the most labels",
                 ),
-                "of SAC's experts from one start so (six seeds); varied starts surely mend one of four such, TRPO's needs none",
+                "so from one start of most such experts (8 seeds); varied starts surely mend two of four, TRPO's needs none",
             ),
             Saying(
                 "Fine-tuning from a clone spares reinforcement learning most of its way.",

@@ -73,7 +73,7 @@ def restore(kind: str, arrays: Arrays, action_space: Any) -> Policy:
         action_space: Gymnasium's space of one action.
 
     Raises:
-        ValueError: when the kind is unknown or an array is missing.
+        ValueError: when the kind is unknown, an array is missing, or they are those of an earlier version.
     """
     names = sorted(arrays)
     net = NETS.known(RENAMED.get(kind, kind))
@@ -84,6 +84,8 @@ def restore(kind: str, arrays: Arrays, action_space: Any) -> Policy:
         )
     try:
         return net().restore(arrays, action_space)
+    except policy_file.Outdated:
+        raise
     except (KeyError, ValueError, IndexError, RuntimeError, TypeError) as error:
         raise ValueError(
             f"policy: expected the arrays of kind {kind}, got {names} ({error}); save it again"

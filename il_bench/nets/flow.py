@@ -1,17 +1,21 @@
 """flow: flow matching; normal numbers are carried, along a learned velocity, to a plan of the next actions.
 
-Lipman et al. (2023) on straight paths (Liu et al. 2023): of a plan y and normal numbers z the point (1 - t) z + t y moves
-at y - z, which a network learns to foretell from the point, the time t and the observation; Euler steps from t = 0 to 1
-then carry new normal numbers to a draw of what was learned. A plan is drawn as a whole, so that who draws one has decided
-for all of its steps; the next draw is made when the executed part is over. Drawing is what it is for, and what a
-comparison does with it (`by_chance`). Deterministic it carries z = 0, the middle of where draws begin: between two ways
-that are as likely this may lead to neither, and is no draw. Not to be confused with diffusion, which reverses a random
-walk: here paths are straight, and nothing is drawn on the way.
+Lipman et al. (2023) on straight paths (Liu et al. 2023): of a plan y and normal numbers z the point x = (1 - t) z + t y
+moves at y - z. A network learns to foretell y, where the path ends, from the point, the time t and the observation; the
+velocity is what is left of the way over what is left of the time, (y - x) / (1 - t), and the midpoint rule carries new
+normal numbers by it from t = 0 to 1, to a draw of what was learned. Foretelling the end rather than the velocity (Li &
+He 2025) spares a small network the noise: a velocity holds z along every number of a plan, along those that never vary
+as well. A plan is drawn as a whole, so that who draws one has decided for all of its steps; the next draw is made when
+the executed part is over. Drawing is what it is for, and what a comparison does with it (`by_chance`). Deterministic it
+carries z = 0, the middle of where draws begin: between two ways that are as likely this may lead to neither, and is no
+draw. Not to be confused with diffusion, which reverses a random walk: here paths are straight, and nothing is drawn on
+the way.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -22,6 +26,7 @@ from gymnasium import spaces
 
 from ..core.arrays import Arrays
 from ..core.policy import Policy
+from ..core.policy_file import Outdated
 from ..core.settings import one_of, require_counts
 from ..core.streams import Streams, normals
 from ..fit.chunks import (
@@ -38,30 +43,48 @@ from ..fit.optimiser import Optimiser
 from ..fit.training import Lesson
 from .mlp import MLP, MLPPolicy, Networks, scaling_of, steepness_of, train, unscaled
 
+CLOCK = math.pi * torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64)
+"""Angular frequencies of the waves by which a network tells one time from another (Vaswani et al. 2017)."""
+
+
+def clock(time: torch.Tensor) -> torch.Tensor:
+    """Times (..., 1) as a network is told them (..., 7): themselves, and waves of them."""
+    angle = time * CLOCK.to(time)
+    return torch.cat((time, angle.sin(), angle.cos()), -1)
+
+
+HANDS = 1 + 2 * len(CLOCK)
+"""How many numbers tell the time."""
+
 
 class FlowPolicy(Policy):
-    """Velocities that carry normal numbers to the actions of several steps.
+    """Foretold ends, towards which normal numbers are carried: the actions of several steps.
 
     Memory is what is left of the plan that was drawn.
 
     Args:
-        network: from an observation, a point (L U) and a time to a velocity (L U).
+        network: from an observation, a point (L U) and a time (7) to where its path ends (L U).
         labels: "shift", "scale" (R, 1, L U), the units of plans; float32.
         action_space: Gymnasium's space of one action.
         steps: how many actions of a plan are executed before the next one is drawn.
-        euler: how many steps carry a point from normal numbers to a plan.
+        midpoints: how many steps of the midpoint rule carry normal numbers to a plan.
     """
 
     by_chance: bool = True
 
     def __init__(
-        self, network: MLPPolicy, labels: Arrays, action_space: spaces.Box, steps: int, euler: int
+        self,
+        network: MLPPolicy,
+        labels: Arrays,
+        action_space: spaces.Box,
+        steps: int,
+        midpoints: int,
     ):
         self.network = network
         self.labels = labels
         self.action_space: spaces.Box = action_space
         self.steps = steps
-        self.euler = euler
+        self.midpoints = midpoints
         self.runs = network.runs
         self.device = network.device
         self._labels = {name: value.double() for name, value in labels.items()}
@@ -72,13 +95,19 @@ class FlowPolicy(Policy):
 
     def carried(self, obs: torch.Tensor, point: torch.Tensor) -> torch.Tensor:
         """Where points (R, E, L U) are carried, in the units of plans, under observations (R, E, O)."""
-        seen = obs.double()
-        now = torch.zeros_like(seen[..., :1])
-        for step in range(self.euler):
-            time = now + step / self.euler
-            inputs = torch.cat((seen, point, time), -1)
-            point = point + self.network.output(inputs) / self.euler
+        span = 1 / self.midpoints
+        for step in range(self.midpoints):
+            time = step * span
+            halfway = point + self._velocity(obs, point, time) * span / 2
+            point = point + self._velocity(obs, halfway, time + span / 2) * span
         return point
+
+    def _velocity(self, obs: torch.Tensor, point: torch.Tensor, time: float) -> torch.Tensor:
+        """How fast points (R, E, L U) move, under observations (R, E, O), at one time below 1."""
+        now = torch.full_like(point[..., :1], time)
+        inputs = torch.cat((obs.double(), point, clock(now)), -1)
+        end = self.network.output(inputs)
+        return (end - point) / (1 - time)
 
     def act(
         self, obs: torch.Tensor, memory: Any = None, draw: torch.Tensor | None = None
@@ -98,26 +127,26 @@ class FlowPolicy(Policy):
         """The policy of one run."""
         pick = one_of(run, self.runs)
         labels = {name: value[pick] for name, value in self.labels.items()}
-        return FlowPolicy(self.network[run], labels, self.action_space, self.steps, self.euler)
+        return FlowPolicy(self.network[run], labels, self.action_space, self.steps, self.midpoints)
 
     def arrays(self, resume: bool = False) -> Arrays:
         """Everything that makes this policy, by name."""
         own = {f"labels.{name}": value for name, value in self.labels.items()}
         each_run = (self.runs,)
         own["plan.steps"] = torch.full(each_run, self.steps)
-        own["plan.euler"] = torch.full(each_run, self.euler)
+        own["plan.midpoints"] = torch.full(each_run, self.midpoints)
         networks = self.network.arrays(resume)
         return networks | own
 
 
 @dataclass(frozen=True)
 class Flow:
-    """Flow matching over plans of several actions, trained on squared error of velocities; acts by chance."""
+    """Flow matching over plans of several actions, trained on squared error of paths' ends; acts by chance."""
 
     hidden: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers."""
-    euler: int = 10
-    """Euler steps that carry normal numbers to a plan."""
+    midpoints: int = 10
+    """Steps of the midpoint rule that carry normal numbers to a plan; each asks the network twice."""
     chunk: int = 4
     """Actions planned from one observation, l, at most the horizon."""
     execute: int = 0
@@ -127,7 +156,7 @@ class Flow:
 
     def __post_init__(self) -> None:
         """Refuse widths that no network has, and plans that nobody can execute."""
-        require_counts(self, "hidden", "euler")
+        require_counts(self, "hidden", "midpoints")
         require_plan(self)
 
     def fit(self, lesson: Lesson) -> FlowPolicy:
@@ -144,13 +173,13 @@ class Flow:
         labels = {name: networks.scaling[name] for name in ("shift", "scale")}
         network = unscaled(_beside(networks))
         steps = self.execute or self.chunk
-        return FlowPolicy(network, labels, space, steps, self.euler)
+        return FlowPolicy(network, labels, space, steps, self.midpoints)
 
     def _sizes(self, lesson: Lesson | Block) -> list[int]:
-        """Widths, from an observation with a point and a time to a velocity."""
+        """Widths, from an observation with a point and a time to where the point's path ends."""
         data = lesson.data
         numbers = data.action.shape[2]
-        inputs = data.obs.shape[2] + numbers + 1
+        inputs = data.obs.shape[2] + numbers + HANDS
         return [inputs, *self.hidden, numbers]
 
     def _steepness(self, block: Block) -> Callable[[Optimiser], Gradient]:
@@ -159,12 +188,22 @@ class Flow:
         return lambda optimiser: _Paths(squares(optimiser), block.streams)
 
     def restore(self, arrays: Arrays, action_space: Any) -> FlowPolicy:
-        """See `Net.restore`."""
+        """See `Net.restore`.
+
+        Raises:
+            Outdated: for a policy that foretells velocities, as those of earlier versions did.
+        """
+        if "plan.euler" in arrays:
+            raise Outdated(
+                "net flow: this policy foretells velocities, as il_bench did before 0.8, and this version foretells "
+                "where paths end; open it with il_bench 0.7, or learn it again"
+            )
         outputs = arrays["scaling.scale"].shape[-1]
         network = MLP().restore(arrays, anything(outputs))
         labels = {name: arrays[f"labels.{name}"] for name in ("shift", "scale")}
         steps = int(arrays["plan.steps"][0])
-        return FlowPolicy(network, labels, action_space, steps, int(arrays["plan.euler"][0]))
+        midpoints = int(arrays["plan.midpoints"][0])
+        return FlowPolicy(network, labels, action_space, steps, midpoints)
 
     def footprint(self, observation: int, outputs: int, horizon: int) -> int:
         """See `Net.footprint`; what does not fit into the horizon is refused here, before anybody has driven.
@@ -174,7 +213,7 @@ class Flow:
         """
         require_horizon("flow", self.chunk, horizon)
         numbers = self.chunk * outputs
-        inputs = observation + numbers + 1
+        inputs = observation + numbers + HANDS
         return MLP(self.hidden).footprint(inputs, numbers, horizon)
 
 
@@ -191,7 +230,7 @@ def _beside(networks: Networks) -> Networks:
 
 
 class _Paths:
-    """The gradient of the squared error of velocities, at points drawn anew for each update.
+    """The gradient of the squared error of foretold ends, at points drawn anew for each update.
 
     Args:
         squares: who computes the gradient of squared errors.
@@ -213,9 +252,8 @@ class _Paths:
         known = y.masked_fill(missing, 0)
         left = 1 - time
         point = time * known + left * noise
-        inputs = torch.cat((x, point, time), -1)
-        velocity = y - noise
-        yield from self._squares.steps(inputs, velocity, share, losses)
+        inputs = torch.cat((x, point, clock(time)), -1)
+        yield from self._squares.steps(inputs, y, share, losses)
 
     def _drawn(self, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Normal numbers like y (R, S, B, L U), and times (R, S, B, 1), the same however many runs stand beside."""
