@@ -72,6 +72,7 @@ OWN = "labels on its own path"
 FADES = "its expert withdraws by and by"
 TAKES = "its expert takes over before it is lost"
 DEAR = "is told what errors cost"
+HIDDEN = "an expert whose way nobody sees contradicts itself off its path"
 SIGNS = (
     Sign("tube, L = 1.2", "bc", "more", "amplified", elsewhere="tube, L = .8"),
     Sign("tube, L = 1.2", "bc", "more", "not covered", elsewhere="tube, L = 1.2, noise .05"),
@@ -117,6 +118,16 @@ SIGNS = (
     Sign("quad, wind .05", "chunk", "more", "the open loop is unstable"),
     Sign("fork", "mdn", "less", "squared error learns the mean of two ways"),
     Sign("fork", "flow", "less", "squared error learns the mean of two ways"),
+    Sign("fork, DAgger's labels", "dagger, mdn", "more", HIDDEN, "mdn"),
+    Sign("fork, DAgger's labels", "dagger, flow", "more", HIDDEN, "flow"),
+    Sign(
+        "fork, DAgger's labels",
+        "dagger, flow",
+        "more",
+        HIDDEN,
+        elsewhere="fork, its expert yields",
+        against="dagger, flow",
+    ),
     Sign("trap", "dagger", "no less", "no way back"),
     Sign("trap", "lols", "no less", "no way back"),
     Sign("parity", "dagger", "no less", "no way back"),
@@ -279,7 +290,8 @@ def claims(results: list[Finding]) -> list[Claim]:
     open_ = _listed(results, "underpowered")
     rest = f"; underpowered: {open_}." if open_ else "."
     whole = f"{total} and none disagrees{rest}"
-    return [Claim(whole, not wrong, f"{total}; disagree: {wrong}{rest}"), *_island(results)]
+    verdicts = Claim(whole, not wrong, f"{total}; disagree: {wrong}{rest}")
+    return [verdicts, *_island(results), *_hidden(results)]
 
 
 def _island(results: list[Finding]) -> list[Claim]:
@@ -296,6 +308,25 @@ def _island(results: list[Finding]) -> list[Claim]:
         f"{each} (goal: at most {SELDOM:.0%})"
     )
     return [goal(words, cloned >= OFTEN and max(densities.values()) <= SELDOM)]
+
+
+def _hidden(results: list[Finding]) -> list[Claim]:
+    """What becomes of a clone that passes the island when its expert is asked off its path."""
+    rows = [finding for finding in results if finding.sign.why == HIDDEN]
+    if not rows:
+        return []
+    cloned = [finding for finding in rows if not finding.sign.elsewhere]
+    (yielding,) = (finding for finding in rows if finding.sign.elsewhere)
+    each = ", ".join(
+        f"{finding.sign.against} from {finding.theirs.mean():.1%} to {finding.ours.mean():.1%}"
+        for finding in cloned
+    )
+    said = (
+        "fork, where nobody sees which way the expert means to take: DAgger brings the share of boats on the island with "
+        f"{each}; with flow and an expert that yields to {yielding.theirs.mean():.1%}"
+    )
+    worse = all(finding.verdict == "agree" for finding in rows)
+    return [Claim(f"{said}.", worse, f"{said}, which is not surely more everywhere.")]
 
 
 def _listed(results: list[Finding], verdict: Verdict) -> str:

@@ -96,6 +96,8 @@ LEARNERS: dict[str, tuple[str, dict[str, Any]]] = {
     "tasil": ("tasil", {}),
     "mdn": ("bc", {"net": "mdn"}),
     "flow": ("bc", {"net": "flow"}),
+    "dagger, mdn": ("dagger", {"net": "mdn"}),
+    "dagger, flow": ("dagger", {"net": "flow"}),
     "finetune": ("finetune", {"practice": il.Practice(steps=8192, gamma=0.9, rate=1e-3)}),
 }
 """Algorithm and settings, by the name in the tables."""
@@ -125,6 +127,12 @@ TASKS = {
     "quad, a gate's labels": Task("quad", measure="ended"),
     "quad, wind .05": Task("quad", {"wind": 0.05}, measure="ended"),
     "fork": Task("fork", measure="ended", demonstrations=32, training=LONG, episodes=64),
+    "fork, DAgger's labels": Task(
+        "fork", measure="ended", demonstrations=32, training=LONG, episodes=64
+    ),
+    "fork, its expert yields": Task(
+        "fork", {"yields": True}, "ended", demonstrations=32, training=LONG, episodes=64
+    ),
     "trap": Task("trap", {}, "cost_gap", 40, COUNTS, episodes=64),
     "parity": Task("parity", {}, "cost_gap", 40, COUNTS, episodes=64),
     "recover, k = 8": Task("recover", {}, "cost_gap", 40, COUNTS, episodes=64),

@@ -110,6 +110,12 @@ CHAPTERS = (
                 "so where one can come back; where one cannot, DAgger is no better",
             ),
             Saying(
+                "Ask the expert on the learner's own states, and drift is mended.",
+                "signs",
+                ("fork, where nobody sees which way",),
+                "not where the expert means what nobody sees: its labels contradict each other there, and a good clone is lost",
+            ),
+            Saying(
                 "Deviation obeys D' = alpha D + epsilon: it saturates, adds up or explodes.",
                 "regimes",
                 ("Where the error is not random", "In a plane that turns"),

@@ -6,6 +6,10 @@ expert is a function of that, but nobody can observe it: half of the demonstrati
 other half turn right. Whoever learns the mean of their actions, as squared error does, goes straight ahead and hits the
 island; what is to be learned is a distribution. For a fixed place two offsets are stretched by exactly L. A learner may
 well choose the other way than its twin: what tells here is who hits the island, and whether both ways are used.
+
+An expert that is asked on a learner's path may find itself on the other side. One that keeps to its coin then says "across",
+into the island, where another coin says "go on": labels that contradict each other, for the coin is hidden. One that
+`yields` goes on where it is.
 """
 
 from __future__ import annotations
@@ -54,6 +58,8 @@ class Fork(Env):
     """Standard deviation sigma of the noise on y, metres."""
     spread: Values = 0.2
     """Half-width of the uniform start about the middle of the river, metres."""
+    yields: bool = False
+    """Whether an expert that finds itself on the other side of the island goes on there; else it wants to cross over."""
 
     arrays: ClassVar = "any"
     states: ClassVar = {"offset": "m", "place": "m", "side": "1 left, -1 right"}

@@ -1,4 +1,7 @@
-"""a = (y* - L y) / c: straight ahead to the fork, round the island on its side, and back to the middle."""
+"""a = (y* - L y) / c: straight ahead to the fork, round the island on its side, and back to the middle.
+
+Past the fork its side is that of its coin, or, if it yields, the one on which it finds itself.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,9 @@ class ForkExpert(Expert):
         """See `Expert.act`."""
         offset, place, side = coordinates(state)
         passing = (place >= FORK) & (place < REUNION)
+        decided = (place > FORK) & (offset != 0)
+        if self.env.yields:
+            side = torch.where(decided, offset.sign(), side)
         goal = BERTH * side * passing
         missing = goal - self.env.per_run(self.env.lipschitz) * offset
         action = missing / PUSH

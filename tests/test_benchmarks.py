@@ -704,6 +704,13 @@ def test_the_first_page_says_of_the_leaderboard_what_its_results_say():
     signs = re.search(r"Of (\d+) foretold signs (\d+) agree", " ".join(said_by("signs")))
     assert f"Of {signs[1]} signs that theory foretells, {signs[2]} agree" in page
     assert "disagree: chunk on arm, by position." in " ".join(said_by("signs"))
+    asked = re.search(
+        r"flow from (\S+%) to (\S+%); with flow and an expert that yields to (\S+%)\.",
+        " ".join(said_by("signs")),
+    )
+    clone, dagger, yielding = asked.groups()
+    assert f"hits the island in {clone} of its rollouts, and in {dagger} after DAgger" in page
+    assert f"(`--yields`) DAgger ends at {yielding}." in page
 
 
 def said_by(name):

@@ -51,6 +51,36 @@ def test_who_goes_straight_hits_the_island_where_it_begins():
     assert (straight.returns == straight.length - 1).all()
 
 
+@pytest.mark.parametrize(("yields", "goes_on"), [(False, False), (True, True)])
+def test_an_expert_on_the_other_side_crosses_or_yields(yields, goes_on):
+    """At the fork its coin decides; past it the coin, or where it is; past the island nobody's."""
+    env = il.make("fork", yields=yields)
+    act = il.expert(env).act
+    other, own = torch.tensor([[[-BERTH, -1.0, 1.0]]]), torch.tensor([[[BERTH, -1.0, 1.0]]])
+    assert act(own).item() == 0
+    assert act(other).item() == (0 if goes_on else 1)
+    at_the_fork = torch.tensor([[[-0.1, FORK, 1.0], [0.0, FORK + 1, 1.0]]])
+    assert (act(at_the_fork) > 0).all()
+    assert act(torch.tensor([[[-BERTH, 2.0, 1.0]]])).item() == 1
+
+
+def test_on_its_own_path_an_expert_never_has_to_yield():
+    (_, keeps), (_, yields) = (demonstrations(100, yields=one) for one in (False, True))
+    assert torch.equal(keeps.state, yields.state)
+
+
+def test_labels_on_a_learners_path_contradict_each_other_where_the_coin_is_hidden():
+    """Boats that passed the fork on the left: half of their experts say go on, half say across, whatever is observed."""
+    env = il.make("fork")
+    coin = torch.tensor([1.0, -1.0]).repeat(50)
+    offset = torch.full_like(coin, BERTH)
+    states = torch.stack((offset, -torch.ones_like(coin), coin), -1)[None]
+    labels = il.expert(env).act(states)[0, :, 0]
+    assert len(env.observation(states).unique(dim=1)) == 1
+    assert labels.unique().tolist() == [-1, 0]
+    assert labels.mean() == -0.5
+
+
 def test_the_picture_shows_the_boat_where_it_is():
     env = il.make("fork")
     here, there = (np.array([offset, -2.0, 1.0]) for offset in (1.5, -1.5))
