@@ -27,7 +27,7 @@ from il_bench.core.rollout import Driver, by_expert, by_policy, rollout
 from il_bench.stats.intervals import contrast, interval
 
 TASK = "Pendulum-v1"
-SEEDS = 6
+SEEDS = 16
 EPISODES = 8
 """Of the expert, to clone."""
 ROLLOUTS = 10
