@@ -6,7 +6,7 @@ CartPole-v1 from 10 episodes of one expert, the same for both sides. Both practi
 of PPO and DQN and as many steps, each side with its own release of it (2.9 here, 2.2 there); judges have the same widths,
 rates and updates. "practice" is PPO on the task's own reward: what the engine costs alone, on each side. Density, which
 only the peer has, stands beside them. Processor time of one run on one thread, imports and a first small run outside. A
-seed takes about seven minutes of a core; --jobs shares seeds among processes.
+seed takes two minutes of a core or more; --jobs shares seeds among processes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from il_bench.core.rollout import by_expert, by_policy, rollout
 
 HERE = Path(__file__).parent
 TASK = "CartPole-v1"
-SEEDS = 6
+SEEDS = 8
 EPISODES, JUDGED = 10, 20
 """Of the expert; and in which a policy is judged."""
 STEPS = {"gail": 40_960, "sqil": 20_000}
@@ -193,7 +193,7 @@ def by_learner(entry: tuple[tuple[str, str], Any]) -> tuple[str, str]:
 
 
 def main() -> None:
-    """Six seeds of each on both sides."""
+    """All seeds of each on both sides."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--peer", type=Path, default=RESULTS / "peer")
     parser.add_argument("--jobs", type=int, default=1, help="seeds at a time, a process each")
