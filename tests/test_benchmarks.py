@@ -669,7 +669,7 @@ def test_the_peer_is_told_whole_episodes_and_every_setting(load, tmp_path):
 @pytest.mark.parametrize(("reached", "holds"), [(500.0, True), (400.0, False)])
 def test_a_learner_that_does_not_reach_the_expert_is_said_to_miss_its_goal(load, reached, holds):
     practice = load("vs_imitation_practice")
-    runs = [practice.Outcome(2.0, 500.0)] * 5 + [practice.Outcome(2.0, reached)]
+    runs = [practice.Outcome(2.0, 500.0)] * (practice.SEEDS - 1) + [practice.Outcome(2.0, reached)]
     sides = practice.OURS, practice.THEIRS
     outcomes = {(side, name): runs for side in sides for name in ("gail", "sqil")}
     goal, ratio, *_ = practice.claims(outcomes, 500.0)
