@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -103,6 +104,7 @@ LEARNERS: dict[str, tuple[str, dict[str, Any]]] = {
 """Algorithm and settings, by the name in the tables."""
 
 LONG = il.Training(updates=8000)
+FORK = Task("fork", measure="ended", demonstrations=32, training=LONG, episodes=64)
 CLIFF = {"horizon": 80, "actions": 200, "rarity": 400.0}
 
 TASKS = {
@@ -126,13 +128,9 @@ TASKS = {
     "quad": Task("quad", measure="ended"),
     "quad, a gate's labels": Task("quad", measure="ended"),
     "quad, wind .05": Task("quad", {"wind": 0.05}, measure="ended"),
-    "fork": Task("fork", measure="ended", demonstrations=32, training=LONG, episodes=64),
-    "fork, DAgger's labels": Task(
-        "fork", measure="ended", demonstrations=32, training=LONG, episodes=64
-    ),
-    "fork, its expert yields": Task(
-        "fork", {"yields": True}, "ended", demonstrations=32, training=LONG, episodes=64
-    ),
+    "fork": FORK,
+    "fork, DAgger's labels": FORK,
+    "fork, its expert yields": dataclasses.replace(FORK, settings={"yields": True}),
     "trap": Task("trap", {}, "cost_gap", 40, COUNTS, episodes=64),
     "parity": Task("parity", {}, "cost_gap", 40, COUNTS, episodes=64),
     "recover, k = 8": Task("recover", {}, "cost_gap", 40, COUNTS, episodes=64),

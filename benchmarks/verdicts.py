@@ -131,13 +131,13 @@ CHAPTERS = (
                     "HalfCheetah by SAC: at the most labels",
                     "Hopper by TRPO: at the most labels",
                 ),
-                "so from one start of most such experts (8 seeds); varied starts surely mend two of four, TRPO's needs none",
+                "so from one start of most by SAC and TQC (8 seeds); varied starts surely mend two of four, TRPO's needs none",
             ),
             Saying(
                 "Fine-tuning from a clone spares reinforcement learning most of its way.",
                 "finetuning",
                 ("PPO: 90 % of the way", "SAC: 90 % of the way", "PPO, critic not warmed up"),
-                "so, more than half of its steps; a critic that warms up first keeps it from falling",
+                "so, by the median more than half of its steps; a critic that warms up first keeps it from falling",
             ),
             Saying(
                 "Reinforcement learning forgets the clone that it begins from.",

@@ -24,9 +24,9 @@ class ForkExpert(Expert):
         """See `Expert.act`."""
         offset, place, side = coordinates(state)
         passing = (place >= FORK) & (place < REUNION)
-        decided = (place > FORK) & (offset != 0)
         if self.env.yields:
-            side = torch.where(decided, offset.sign(), side)
+            aside = (place > FORK) & (offset != 0)
+            side = torch.where(aside, offset.sign(), side)
         goal = BERTH * side * passing
         missing = goal - self.env.per_run(self.env.lipschitz) * offset
         action = missing / PUSH

@@ -334,6 +334,19 @@ def test_a_sign_is_judged_by_its_interval(finding, ours, less, more, no_less):
     assert verdicts == [less, more, no_less]
 
 
+@pytest.mark.parametrize(("asked", "holds"), [(0.5, True), (0.01, False)])
+def test_that_asking_wrecks_a_clone_is_withdrawn_where_it_does_not(load, asked, holds):
+    signs = load("signs")
+    rows = [sign for sign in signs.SIGNS if sign.why == signs.HIDDEN]
+    clone = np.full(8, 0.01)
+    ours = np.full(8, asked)
+    findings = [signs.Finding(sign, ours, clone, 1, "") for sign in rows]
+    claim = signs.claims(findings)[-1]
+    assert claim.holds == holds
+    assert f"mdn from 1.0% to {asked:.1%}, flow from 1.0% to {asked:.1%}" in str(claim)
+    assert ("not surely more" in str(claim)) != holds
+
+
 def test_falls_are_judged_by_their_difference(finding):
     """Of shares of a half a tenth less is still no less, surely less though it be."""
     half = np.full(8, 0.5)

@@ -27,12 +27,12 @@ HEADER = "il_bench"
 """The text of the file's header that says what its arrays are."""
 
 
-class Outdated(ValueError):
-    """A policy of an earlier version, whose arrays mean something else now."""
-
-
 LARGEST_HEADER = 1_000_000
 """Bytes of a header above which a file is refused unread."""
+
+
+class Outdated(ValueError):
+    """A policy of an earlier version, whose arrays mean something else now."""
 
 
 def write(policy: Policy, path: str | Path) -> Path:
