@@ -4,6 +4,7 @@ import functools
 import gc
 import itertools
 import os
+import random
 import shutil
 import sys
 import tempfile
@@ -19,8 +20,9 @@ os.environ["IL_BENCH_DATA"] = tempfile.mkdtemp(
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
-import il_bench as il  # before torch: it asks MKL for reproducible products
+import il_bench as il  # before torch computes: it asks MKL for reproducible products
 from il_bench.borders.contest import Contest
 from il_bench.borders.discriminator import Judging
 from il_bench.borders.sb3_ppo import Practice
@@ -28,6 +30,8 @@ from il_bench.datasets import letters
 from il_bench.fit.training import Training
 
 torch.set_num_threads(1)
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.load_profile("same")  # new examples: pytest --hypothesis-profile default
 
 WORDS = (
     "o",
@@ -96,9 +100,27 @@ def learners():
     return out
 
 
+def pytest_make_collect_report(collector):
+    """What a module of tests draws while it is imported is the same in every process: torch seeds each differently."""
+    _seed_the_process()
+
+
+def _seed_the_process() -> None:
+    """The generators of Python, NumPy and torch that a test may draw from without naming one."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    torch.manual_seed(0)
+
+
 def pytest_collection_finish(session):
     """What was imported and collected stays to the end: it need not be looked through for garbage again and again."""
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _on_numbers_of_its_own():
+    """A test draws the same numbers alone, in company, and on every machine."""
+    _seed_the_process()
 
 
 @pytest.fixture(autouse=True)

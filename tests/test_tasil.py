@@ -159,9 +159,16 @@ class Blind(il.Expert):
         return 0.1 * state[..., :1].detach()
 
 
+def network() -> torch.nn.Module:
+    """A linear one whose actions on a short lane stay in the Box, with derivatives that TaSIL cannot use."""
+    linear = torch.nn.Linear(4, 1, bias=False)
+    torch.nn.init.constant_(linear.weight, -0.05)
+    return linear
+
+
 EXPERTS = {
     "numpy": lambda obs: np.tanh(obs[:, :1]),
-    "network": torch.nn.Linear(4, 1),
+    "network": network(),
     "torn": Blind(),
 }
 
