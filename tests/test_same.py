@@ -19,7 +19,7 @@ IMPORTED = drawn()
 @pytest.mark.parametrize("time", range(2))
 def test_numbers_drawn_while_importing_and_in_a_test_are_those_of_a_fixed_seed(time):
     torch_alone = torch.rand((), generator=torch.Generator().manual_seed(0)).item()
-    same = [random.Random(0).random(), np.random.RandomState(0).random(), torch_alone]  # noqa: NPY002
+    same = [random.Random(0).random(), np.random.RandomState(0).random(), torch_alone]
     assert same == IMPORTED
     assert same == drawn()
 
