@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from claims import Claim, goal
+from joblib import Parallel, delayed
 from publish import figure, publish, table
 from tasks import TASKS
 
@@ -22,7 +23,7 @@ from il_bench.paint.canvas import colour_of
 from il_bench.show.style import looks
 from il_bench.stats.intervals import Interval, contrast, interval
 
-SEEDS, EPISODES = 8, 16
+SEEDS, EPISODES = 64, 16
 CURVE, ROAD = "tube, L = 1.2", "lane, L = 1.2"
 """Where every value of a dial is measured, and where the usual ones are."""
 ROUNDS = 2, 4, 8
@@ -113,7 +114,7 @@ def _behind(gate: str, dial: float) -> Any:
 
 
 def results(first: int = 0, seeds: int = SEEDS) -> Points:
-    """Every learner in both places; the first seed is `first`."""
+    """Every learner in both places, a process for each; the first seed is `first`."""
     chosen = range(first, first + seeds)
     every = dialled()
     shown = {
@@ -121,7 +122,9 @@ def results(first: int = 0, seeds: int = SEEDS) -> Points:
         for (name, dial), one in every.items()
         if is_usual(name, dial) or name in CLASSIFIED
     }
-    return {CURVE: points(CURVE, every, chosen), ROAD: points(ROAD, shown, chosen)}
+    where = {CURVE: every, ROAD: shown}
+    each = Parallel(-1)(delayed(points)(place, who, chosen) for place, who in where.items())
+    return dict(zip(where, each, strict=True))
 
 
 def is_usual(name: str, dial: float) -> bool:
@@ -131,6 +134,7 @@ def is_usual(name: str, dial: float) -> bool:
 
 def points(place: str, learners: dict[tuple[str, float], Any], seeds: range) -> list[Point]:
     """Those of one place."""
+    torch.set_num_threads(1)
     task = TASKS[place]
     env = il.make(task.env, seeds=seeds, **task.settings)
     names = {f"{name} {dial:g}": learner for (name, dial), learner in learners.items()}
@@ -350,7 +354,6 @@ HEADER = [
 
 def main() -> None:
     """Measure, draw, publish."""
-    torch.set_num_threads(1)
     outcome = results()
     _draw(outcome)
     lines = [
