@@ -19,6 +19,7 @@ from .core.registry import LEARNERS, NETS, register_with_gymnasium
 if TYPE_CHECKING:  # the same names, for editors and type checkers
     from . import exposure
     from .borders.resolve import expert, make
+    from .borders.sb3_off_policy import Replay
     from .borders.sb3_policies import from_sb3, to_sb3
     from .borders.sb3_ppo import Practice
     from .core.arrays import affine, column, coordinates, namespace
@@ -63,6 +64,7 @@ __version__ = "0.8.0"
 
 _HOMES = {
     "borders.resolve": "expert make",
+    "borders.sb3_off_policy": "Replay",
     "borders.sb3_policies": "from_sb3 to_sb3",
     "borders.sb3_ppo": "Practice",
     "core.arrays": "affine column coordinates namespace",

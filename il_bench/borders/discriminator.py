@@ -28,11 +28,14 @@ class Judging:
     """Its learning rate."""
     judge_hidden: tuple[int, ...] = (64, 64)
     """Widths of its hidden layers."""
+    penalty: float = 0.0
+    """Weight of the squared distance of its slope, between steps of the two, from 1 (Gulrajani et al. 2017); 0 has none."""
 
     def __post_init__(self) -> None:
         """Refuse settings that no judge can have."""
         require_counts(self, "views", "view", "judge_hidden")
         require_positive(self, "judge_rate")
+        require_positive(self, "penalty", zero=True)
 
 
 class Book:
@@ -99,11 +102,22 @@ class Judge:
                 own = self._some(student)
                 its = self._some(expert)
                 logits = self._network(torch.cat((own, its)))
-                self._follow(error(logits, len(own)))
+                loss = error(logits, len(own))
+                if self._judging.penalty:
+                    loss = loss + self._judging.penalty * self._steepness(own, its)
+                self._follow(loss)
 
     def _some(self, steps: torch.Tensor) -> torch.Tensor:
         """Steps drawn at random."""
         return steps[torch.randint(len(steps), (self._judging.view,))]
+
+    def _steepness(self, own: torch.Tensor, its: torch.Tensor) -> torch.Tensor:
+        """Mean squared distance of the slope's length from 1, at a place between each of two steps (n, F)."""
+        part = torch.rand(len(own), 1)
+        between = (part * own + (1 - part) * its).requires_grad_()
+        logits = self._network(between)
+        (slope,) = torch.autograd.grad(logits.sum(), between, create_graph=True)
+        return (slope.norm(dim=1) - 1).square().mean()
 
     def _follow(self, loss: torch.Tensor) -> None:
         """One step down."""

@@ -10,21 +10,19 @@ Runs practise one after the other, not side by side.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
-from gymnasium import spaces
 
 from ..borders import resolve
+from ..borders.sb3_off_policy import Replay
 from ..borders.sb3_practice import Student, begun, enrolled, practised, require_practice
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
-from ..core.settings import require, require_choice, require_counts
+from ..core.settings import require, require_counts
 from ..core.streams import Streams
-from ..fit.training import require_positive
 from ..fit.transitions import Transitions, demonstrated
 
 
@@ -34,117 +32,54 @@ class SQIL:
 
     episodes: int = 10
     """Expert episodes to learn from."""
-    engine: Literal["auto", "dqn", "sac"] = "auto"
-    """What learns from the rewards; auto is dqn where actions are Discrete, and sac where they are a Box."""
-    steps: int = 20_000
-    """Environment steps of practice, rounded up to whole rounds."""
-    rollout: int = 200
-    """Environment steps in a round, after which the learner learns."""
-    ratio: float = 0.5
-    """Gradient updates for each environment step."""
-    minibatch: int = 128
-    """Steps in a minibatch, half of them the expert's."""
-    rate: float = 3e-4
-    """Learning rate; at 1e-3 the last policy of dqn is one that falls in half of the runs on CartPole-v1."""
-    gamma: float = 0.99
-    """Discount of later rewards."""
-    explore: float = 0.1
-    """Chance of an action at random while dqn practises; sac has a chance of its own."""
-    hidden: tuple[int, ...] = (64, 64)
-    """Widths of the hidden layers."""
+    replay: Replay = field(default_factory=Replay)
+    """How it practises; half of every minibatch is the expert's."""
 
     one_by_one: ClassVar[bool] = True
     """Runs practise one after the other."""
 
     def __post_init__(self) -> None:
         """Refuse settings that no learner can have."""
-        require_choice(self)
-        counts = ("episodes", "steps", "rollout", "minibatch", "hidden")
-        require_counts(self, *counts)
-        require_positive(self, "rate", "ratio")
-        require(0 <= self.gamma < 1, f"gamma: expected from 0 to below 1, got {self.gamma}")
-        require(0 <= self.explore <= 1, f"explore: expected from 0 to 1, got {self.explore}")
-        halves = self.minibatch >= 2
-        require(halves, f"minibatch: expected two halves, at least 2, got {self.minibatch}")
-
-    @property
-    def rounds(self) -> int:
-        """Rounds of practice."""
-        return math.ceil(self.steps / self.rollout)
+        require_counts(self, "episodes")
+        size = self.replay.minibatch
+        require(size >= 2, f"minibatch: expected two halves, at least 2, got {size}")
 
     @property
     def own_updates(self) -> int:
         """Gradient updates of practice."""
-        return self.rounds * self._updates
-
-    @property
-    def _updates(self) -> int:
-        """Gradient updates after each round."""
-        return math.ceil(self.ratio * self.rollout)
+        return self.replay.rounds * self.replay.updates
 
     def require_possible(self, env: Env) -> None:
         """Refuse environments in which nobody can practise, or not with this engine."""
         require_practice(env)
-        self._engine(env)
+        self.replay.require_possible("sqil", env)
 
     def learn(
         self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
     ) -> Policy:
         """See `Learner.learn`. The expert drives once; then the learner does, by chance, paid for what the expert did."""
-        engine = self._engine(env)
+        self.require_possible(env)
         course = begun(env, resolve.expert(env, expert), streams, log)
         shown = demonstrated(course, self.episodes)
 
         def enrol(run: int, seed: int) -> Student:
-            make = partial(self._model, engine, shown[run])
+            make = partial(self._model, shown[run])
             return Student(env[run], seed, make, _nothing)
 
         students = enrolled(course, enrol)
-        policy = practised(course, students, self.rounds, self._practise)
+        policy = practised(course, students, self.replay.rounds, self._practise)
         course.log.updates += self.own_updates
         return course.log.close(self, policy)
 
-    def _engine(self, env: Env) -> str:
-        """What learns from the rewards."""
-        discrete = isinstance(env.action_space, spaces.Discrete)
-        fitting = "dqn" if discrete else "sac"
-        wanted, got = ("Box", "Discrete") if discrete else ("Discrete", "Box")
-        reason = f"expected {wanted} actions, got {got} ones, which {self.engine} cannot choose"
-        fits = self.engine in ("auto", fitting)
-        require(fits, f"sqil: {reason}; use --engine {fitting}")
-        return fitting
-
-    def _model(self, engine: str, shown: Transitions, world: Any, seed: int) -> Any:
+    def _model(self, shown: Transitions, world: Any, seed: int) -> Any:
         """Who practises."""
-        from stable_baselines3 import DQN, SAC
-
         from ..borders.sb3_replay import HalfExpert
 
-        settings: dict[str, Any] = {
-            "learning_rate": self.rate,
-            "learning_starts": 0,
-            "buffer_size": self.rounds * self.rollout,
-            "batch_size": self.minibatch,
-            "gamma": self.gamma,
-            "train_freq": self.rollout,
-            "gradient_steps": self._updates,
-            "replay_buffer_class": HalfExpert,
-            "replay_buffer_kwargs": {"shown": shown},
-            "policy_kwargs": {"net_arch": list(self.hidden)},
-            "seed": seed,
-            "device": "cpu",
-        }
-        if engine == "sac":
-            return SAC("MlpPolicy", world, **settings)
-        chance: dict[str, Any] = {
-            "exploration_initial_eps": self.explore,
-            "exploration_final_eps": self.explore,
-        }
-        return DQN("MlpPolicy", world, target_update_interval=self.rollout, **chance, **settings)
+        return self.replay.model(world, seed, HalfExpert, shown=shown)
 
     def _practise(self, student: Student, i: int) -> None:
         """One round of one run."""
-        student.practise(self.rollout)
+        student.practise(self.replay.rollout)
 
 
 def _nothing(steps: Transitions, rewards: np.ndarray) -> np.ndarray:

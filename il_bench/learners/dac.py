@@ -1,0 +1,153 @@
+"""DAC: adversarial imitation that learns from all it has ever done, paid anew by its judge each time it looks back.
+
+Kostrikov, Agrawal, Dwibedi, Levine & Tompson (2019), "Discriminator-actor-critic: addressing sample inefficiency and reward
+bias in adversarial imitation learning". A judge learns to tell steps (s, a) in the replay buffer from the expert's; the
+learner, stable-baselines3's SAC (the source has TD3), is paid log D - log(1 - D) for what the judge takes for the expert's with
+chance D, as the judge has it when the step is learned from. An end leads into a state that is never left, which the judge
+knows as it knows all others and whose reward for ever is paid at the end: neither to end an episode nor to go on with it is
+worth anything by itself. The judge's slope is held near 1 (Gulrajani et al. 2017). For Box actions, as in the source: DQN
+does not follow what is paid so at an end (`benchmarks/NOTES.md`).
+
+Not to be confused with GAIL and AIRL, whose PPO forgets a step when it has learned from it and takes many times as many; nor
+with SQIL, which learns from all it has done, too, for a reward that is fixed.
+
+Runs practise one after the other, not side by side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from ..borders import resolve
+from ..borders.discriminator import Book, Eye, Judge, Judging, tower
+from ..borders.sb3_chance import Chance
+from ..borders.sb3_off_policy import Replay
+from ..borders.sb3_practice import Student, begun, enrolled, practised, require_practice
+from ..core.env import Env, Expert
+from ..core.policy import Log, Policy
+from ..core.settings import require, require_counts
+from ..core.streams import Streams
+from ..fit.transitions import Transitions, demonstrated
+
+
+@dataclass(frozen=True)
+class DAC:
+    """Discriminator-actor-critic: adversarial imitation off policy."""
+
+    episodes: int = 10
+    """Expert episodes that the judge knows."""
+    replay: Replay = field(default_factory=Replay)
+    """How it practises."""
+    judging: Judging = field(default_factory=partial(Judging, penalty=10.0))
+    """How the judge learns."""
+
+    one_by_one: ClassVar[bool] = True
+    """Runs practise one after the other."""
+
+    def __post_init__(self) -> None:
+        """Refuse settings that no learner can have."""
+        require_counts(self, "episodes")
+
+    @property
+    def own_updates(self) -> int:
+        """Gradient updates of practice, the judge's among them."""
+        return self.replay.rounds * (self.replay.updates + self.judging.views)
+
+    def require_possible(self, env: Env) -> None:
+        """Refuse environments in which nobody can practise, or not with this engine."""
+        require_practice(env)
+        reason = "expected Box actions, got Discrete ones"
+        require(not hasattr(env.action_space, "n"), f"dac: {reason}; use gail, sqil or iqlearn")
+        self.replay.require_possible("dac", env)
+
+    def learn(
+        self, env: Env, expert: Expert, streams: Streams | None = None, log: Log | None = None
+    ) -> Policy:
+        """See `Learner.learn`. The expert drives once; then the learner does, by chance, paid by the judge."""
+        self.require_possible(env)
+        course = begun(env, resolve.expert(env, expert), streams, log)
+        shown = demonstrated(course, self.episodes)
+        trials: dict[Student, _Trial] = {}
+
+        def enrol(run: int, seed: int) -> Student:
+            trial = _Trial(shown[run], env, self, seed)
+            make = partial(self._model, trial)
+            student = Student(env[run], seed, make, trial.note)
+            trials[student] = trial
+            return student
+
+        def one(student: Student, i: int) -> None:
+            student.practise(self.replay.rollout)
+            trials[student].go_on()
+
+        students = enrolled(course, enrol)
+        policy = practised(course, students, self.replay.rounds, one)
+        course.log.updates += self.own_updates
+        return course.log.close(self, policy)
+
+    def _model(self, trial: _Trial, world: Any, seed: int) -> Any:
+        """Who practises."""
+        from ..borders.sb3_replay import Paid
+
+        return self.replay.model(world, seed, Paid, pay=trial.pay)
+
+
+class _Trial:
+    """A judge at work: it pays one run's student, and learns from all that the student did.
+
+    What comes after an end is shown as nothing but a mark, the last number of a step.
+    """
+
+    def __init__(self, shown: Transitions, env: Env, dac: DAC, seed: int):
+        gamma = dac.replay.gamma
+        chance = Chance(seed)
+        self._eye = Eye(shown, env.action_space)
+        self._for_ever = gamma / (1 - gamma)
+        self._expert = self._with_ends(shown)
+        size = self._expert.shape[1]
+        with chance.lent():
+            self._network = tower(size, dac.judging.judge_hidden)
+        self._judge = Judge(self._network, dac.judging, chance)
+        self._book = Book()
+        self._end = _mark(1, size)
+
+    def note(self, steps: Transitions, rewards: np.ndarray) -> np.ndarray:
+        """Write down what the student does; it is paid (n,) when it learns from it."""
+        self._book.add(steps)
+        return np.zeros_like(rewards)
+
+    def pay(self, steps: Transitions) -> np.ndarray:
+        """What steps are worth (n,): log D - log(1 - D), and where one ends its episode all that comes after."""
+        with torch.no_grad():
+            now = self._network(self._show(steps))[:, 0]
+            after = self._network(self._end)[0, 0]
+        over = torch.from_numpy(steps.over).float()
+        return (now + self._for_ever * over * after).numpy()
+
+    def go_on(self) -> None:
+        """Learn from all that was done so far."""
+        done = self._book.close()
+        self._book.add(done)
+        self._judge.learn(self._with_ends(done), self._expert)
+
+    def _with_ends(self, steps: Transitions) -> torch.Tensor:
+        """Steps as the network sees them, with one after each end."""
+        shown = self._show(steps)
+        return torch.cat((shown, _mark(int(steps.over.sum()), shown.shape[1])))
+
+    def _show(self, steps: Transitions) -> torch.Tensor:
+        """Steps as the network sees them (n, F)."""
+        unmarked = torch.zeros(len(steps), 1)
+        return torch.cat((self._eye.steps(steps.obs, steps.action), unmarked), 1)
+
+
+def _mark(count: int, size: int) -> torch.Tensor:
+    """So many steps (n, F) in what comes after an end."""
+    after = torch.zeros(count, size)
+    after[:, -1] = 1
+    return after
