@@ -1,10 +1,10 @@
-"""Imitation by rewards: what GAIL, AIRL, SQIL and IQ-Learn reach of their expert, from ten of its episodes, beside cloning.
+"""Imitation by rewards: what GAIL, AIRL, DAC, SQIL and IQ-Learn reach of their expert, from ten of its episodes, beside cloning.
 
 CartPole-v1, whose actions are Discrete, with the pole's own controller as the expert, and Pendulum-v1, whose action is a torque,
-with the one that pumps energy; eight seeds each. Three learners practise (by stable-baselines3's PPO, DQN or SAC); IQ-Learn,
+with the one that pumps energy; eight seeds each. Four learners practise (by stable-baselines3's PPO, DQN or SAC); IQ-Learn,
 for Discrete actions alone, and cloning see nothing but the demonstrations. All have their usual settings on CartPole; on Pendulum
 PPO has twice the steps, and the rate and discount with which it learns the task's own reward (`finetuning.py`). How GAIL and
-SQIL of the library `imitation` do at equal environment steps stands in `vs_imitation_practice.py`. A seed of all takes four
+SQIL of the library `imitation` do at equal environment steps stands in `vs_imitation_practice.py`. A seed of all takes five
 minutes of a core.
 """
 
@@ -36,14 +36,16 @@ PLAN: dict[tuple[str, str], dict[str, Any]] = {
     (CART, "iqlearn"): {},
     (CART, "gail"): {},
     (CART, "airl"): {},
+    (CART, "dac"): {},
     (CART, "sqil"): {},
     (SWING, "bc"): {},
     (SWING, "gail"): LONG,
     (SWING, "airl"): LONG,
+    (SWING, "dac"): {},
     (SWING, "sqil"): {},
 }
 """Who imitates what, with which settings."""
-FIRST = {"airl": 100, "sqil": 100}
+FIRST = {"airl": 100, "dac": 100, "sqil": 100}
 """First seeds of learners whose settings were chosen after a look at others; all others begin at 0."""
 
 
@@ -148,7 +150,7 @@ def main() -> None:
     ]
     lines = table(header, [own.cells(*place) for place, own in outcome.items()])
     caption = (
-        f"{EPISODES} demonstrations, {SEEDS} seeds (of airl and sqil, which were changed after a look at others, from 100 "
+        f"{EPISODES} demonstrations, {SEEDS} seeds (of airl, dac and sqil, which were changed after a look at others, from 100 "
         "on): medians [exact intervals], as parts of the way from doing nothing to the expert; a policy is judged in "
         f"{JUDGED} episodes, and acts deterministically in them. On {SWING} gail and airl practise twice as long as on {CART}."
     )

@@ -65,7 +65,7 @@ Outcomes = dict[tuple[str, str], list[Outcome]]
 def learners() -> dict[str, Any]:
     """Ours, by name."""
     gail = il.GAIL(EPISODES)
-    sqil = il.SQIL(EPISODES, steps=STEPS["sqil"], rate=RATE)
+    sqil = il.SQIL(EPISODES, il.Replay(steps=STEPS["sqil"], rate=RATE))
     assert gail.contest.practice.steps == STEPS["gail"]
     return {"gail": gail, "sqil": sqil}
 
@@ -97,12 +97,12 @@ def write_task(path: Path, env: il.Env) -> float:
         views=judging.views,
         view=judging.view,
         judge_rate=judging.judge_rate,
-        sqil_steps=sqil.steps,
-        dqn_rollout=sqil.rollout,
-        dqn_updates=round(sqil.ratio * sqil.rollout),
-        dqn_minibatch=sqil.minibatch,
-        dqn_rate=sqil.rate,
-        dqn_explore=sqil.explore,
+        sqil_steps=sqil.replay.steps,
+        dqn_rollout=sqil.replay.rollout,
+        dqn_updates=round(sqil.replay.ratio * sqil.replay.rollout),
+        dqn_minibatch=sqil.replay.minibatch,
+        dqn_rate=sqil.replay.rate,
+        dqn_explore=sqil.replay.explore,
     )
     return float(episodes.returns.mean())
 

@@ -25,6 +25,7 @@ from hypothesis import settings
 import il_bench as il  # before torch computes: it asks MKL for reproducible products
 from il_bench.borders.contest import Contest
 from il_bench.borders.discriminator import Judging
+from il_bench.borders.sb3_off_policy import Replay
 from il_bench.borders.sb3_ppo import Practice
 from il_bench.datasets import letters
 from il_bench.fit.training import Training
@@ -77,8 +78,9 @@ PRACTISING = {
     **BRIEF,
     "practice": PRACTICE,
     "contest": Contest((8,), PRACTICE, Judging(views=2, view=8, judge_hidden=(8,))),
+    "replay": Replay(**BRIEF, hidden=(8,)),
+    "judging": Judging(views=2, view=8, judge_hidden=(8,), penalty=10.0),
     "warmup": 6,
-    "hidden": (8,),
 }
 """Settings of learners that practise."""
 

@@ -14,13 +14,15 @@ from gymnasium import spaces
 
 import il_bench as il
 from il_bench.borders import discriminator
+from il_bench.borders.discriminator import Judge, Judging, tower
 from il_bench.borders.gymnasium_out import GymEnv
+from il_bench.borders.sb3_chance import Chance
 from il_bench.borders.sb3_even import Even
 from il_bench.borders.sb3_practice import Stage, Student
 from il_bench.borders.sb3_world import World
 from il_bench.core.policy import Log
 from il_bench.fit.transitions import Transitions
-from il_bench.learners import airl
+from il_bench.learners import airl, dac
 
 PRACTISING = [name for name, cls in il.LEARNERS.items() if getattr(cls, "one_by_one", False)]
 
@@ -33,7 +35,7 @@ def places():
 def test_runs_of_one_gymnasium_task_explore_each_by_itself():
     """They shared the generator of their action space: who was made last seeded it for all."""
     env = il.make("CartPole-v1", seeds=(0, 1), horizon=20)
-    learner = il.SQIL(1, steps=40, rollout=10, minibatch=8, explore=0.9, hidden=(8,))
+    learner = il.SQIL(1, il.Replay(steps=40, rollout=10, minibatch=8, explore=0.9, hidden=(8,)))
     together = learner.learn(env, il.expert(env)).arrays()
     for run in range(2):
         alone = learner.learn(env[run], il.expert(env[run])).arrays()
@@ -368,6 +370,104 @@ def test_an_end_that_is_the_expert_s_own_costs_airl_s_student_little():
     assert costs[1] < 0.2 * costs[0]
 
 
+def paid_by_dac(ends, rounds=30):
+    """A judge's pay for steps that end and go on, its expert going on for ever or ending as often as the student."""
+    rng = np.random.default_rng(0)
+    every_tenth = np.arange(400) % 10 == 0
+
+    def steps(over, away=0.0):
+        obs, following = rng.normal(away, size=(2, 400, 2)).astype(np.float32)
+        return Transitions(obs, rng.uniform(-1, 1, (400, 1)).astype(np.float32), following, over)
+
+    env = SimpleNamespace(action_space=spaces.Box(-1, 1, (1,)))
+    trial = dac._Trial(steps(every_tenth & ends), env, il.DAC(), seed=0)
+    trial.note(steps(every_tenth, away=3.0), np.zeros(400))
+    for _ in range(rounds):
+        trial.go_on()
+    own = steps(every_tenth, away=3.0)
+    on = dataclasses.replace(own, over=np.zeros(400, bool))
+    return trial, trial.pay(own)[every_tenth], trial.pay(on)[every_tenth]
+
+
+def test_dac_pays_at_an_end_what_comes_after_it_for_ever():
+    """-log(1 - D) of the step, and gamma / (1 - gamma) times that of what comes after."""
+    trial, ended, alive = paid_by_dac(ends=False)
+    after = torch.zeros(1, 4)
+    after[0, -1] = dac.AFTER
+    with torch.no_grad():
+        chance = torch.sigmoid(trial._network(after)).item()
+    gamma = il.DAC().replay.gamma
+    worth = -gamma / (1 - gamma) * np.log(1 - chance)
+    np.testing.assert_allclose(ended - alive, worth, rtol=1e-3, atol=1e-4)
+    # The judge is shown it as often as it lasts: of 400 steps 40 end.
+    shown = trial._with_ends(trial._book.close())
+    assert (
+        int((shown[:, -1] == dac.AFTER).sum())
+        == len(shown) - 400
+        == round(40 * gamma / (1 - gamma))
+    )
+
+
+def test_dac_s_student_is_paid_nothing_for_an_end_unless_it_is_the_expert_s():
+    """Shown once, and as near as 1, the judge took what comes after an end for the expert's: quadrotors fell on purpose."""
+    added = []
+    for ends in (False, True):
+        _, ended, alive = paid_by_dac(ends)
+        added.append((ended - alive).mean())
+    gamma = il.DAC().replay.gamma
+    a_coin = gamma / (1 - gamma) * np.log(2)  # both end as often: nobody could tell whose end it is
+    assert added[0] < 0.1 * a_coin
+    np.testing.assert_allclose(added[1], a_coin, rtol=0.3)
+
+
+def test_what_lies_in_a_replay_is_paid_anew_each_time_and_as_it_was_done():
+    """Actions of a Box lie there from -1 to 1; a judge sees them as the environment did, an end that a clock made as none."""
+    from il_bench.borders.sb3_replay import Paid
+
+    seen = []
+
+    def pay(steps):
+        seen.append(steps)
+        return np.full(len(steps), len(seen), np.float64)
+
+    space = spaces.Box(np.float32(-1), np.float32(3), (1,))
+    buffer = Paid(8, spaces.Box(-1, 1, (2,)), space, "cpu", pay=pay)
+    for step in range(8):
+        obs = np.full((1, 2), step / 8, np.float32)
+        ended, cut = step in (2, 5), step == 5
+        action = np.array([[step / 4 - 1]])
+        info = {"TimeLimit.truncated": cut}
+        buffer.add(obs, obs + 1, action, np.zeros(1), np.array([ended]), [info])
+    for times in (1, 2):
+        rewards = buffer.sample(64).rewards
+        assert rewards.dtype == torch.float32
+        assert rewards.shape == (64, 1)
+        assert (rewards == times).all()
+    steps = seen[-1]
+    step = 8 * steps.obs[:, 0]
+    np.testing.assert_allclose(steps.action[:, 0], step / 2 - 1)
+    np.testing.assert_array_equal(steps.over, step == 2)
+    np.testing.assert_array_equal(steps.following, steps.obs + 1)
+
+
+def test_a_judge_s_slope_is_kept_from_growing_above_one():
+    """Steps that lie apart in one number are told by a slope that grows for ever; with the penalty it stays at 1."""
+    slopes = []
+    for penalty in (0.0, 100.0):
+        chance = Chance(0)
+        with chance.lent():
+            network = tower(1, (16,))
+        judge = Judge(
+            network, Judging(views=300, view=32, judge_rate=1e-2, penalty=penalty), chance
+        )
+        judge.learn(torch.full((8, 1), -0.1), torch.full((8, 1), 0.1))
+        at = torch.linspace(-0.1, 0.1, 50)[:, None].requires_grad_()
+        (slope,) = torch.autograd.grad(network(at).sum(), at)
+        slopes.append(slope.mean().item())
+    assert slopes[0] > 10
+    assert 0.8 < slopes[1] < 1.1
+
+
 def test_a_clone_of_another_task_is_refused(tmp_path):
     env = tiny("lane")
     path = str(il.BC(1, SMALL).learn(env, il.expert(env)).save(tmp_path / "lane.policy"))
@@ -427,11 +527,8 @@ def test_a_policy_that_no_network_holds_is_refused_before_any_work(tmp_path):
         ("finetune", {"warmup": 50_000}, "warmup: expected from 0 to fewer than the 40960 steps"),
         ("finetune", {"leash": -1.0}, "leash: expected a number of at least 0, got -1.0"),
         ("finetune", {"ratio": 0.0}, "ratio: expected a number above 0, got 0.0"),
-        ("sqil", {"minibatch": 1}, "minibatch: expected two halves, at least 2, got 1"),
-        ("sqil", {"explore": 2.0}, "explore: expected from 0 to 1, got 2.0"),
-        ("sqil", {"ratio": 0.0}, "ratio: expected a number above 0, got 0.0"),
+        ("sqil", {"replay": il.Replay(minibatch=1)}, "minibatch: expected two halves, at least 2"),
         ("iqlearn", {"alpha": 0.0}, "alpha: expected a number above 0, got 0.0"),
-        ("sqil", {"engine": "ppo"}, "engine: expected auto, dqn or sac, got 'ppo'"),
     ],
 )
 def test_impossible_settings_are_sentences(algo, settings, sentence):
@@ -452,16 +549,38 @@ def test_impossible_practice_is_a_sentence(settings, sentence):
     refused(sentence, lambda: il.Practice(**settings))
 
 
-def test_an_engine_for_other_actions_is_refused_before_any_work():
-    lane, cliff = tiny("lane"), tiny("resetcliff")
-    wanted = (
-        "sqil: expected Discrete actions, got Box ones, which dqn cannot choose; use --engine sac"
-    )
-    refused(wanted, lambda: il.SQIL(engine="dqn").learn(lane, il.expert(lane)))
-    wanted = (
-        "sqil: expected Box actions, got Discrete ones, which sac cannot choose; use --engine dqn"
-    )
-    refused(wanted, lambda: il.SQIL(engine="sac").learn(cliff, il.expert(cliff)))
+@pytest.mark.parametrize(
+    ("settings", "sentence"),
+    [
+        ({"explore": 2.0}, "explore: expected from 0 to 1, got 2.0"),
+        ({"ratio": 0.0}, "ratio: expected a number above 0, got 0.0"),
+        ({"gamma": 1.0}, "gamma: expected from 0 to below 1, got 1.0"),
+        ({"steps": 0}, "steps: expected a whole number of at least 1, got 0"),
+        ({"engine": "ppo"}, "engine: expected auto, dqn or sac, got 'ppo'"),
+    ],
+)
+def test_an_impossible_replay_is_a_sentence(settings, sentence):
+    refused(sentence, lambda: il.Replay(**settings))
+
+
+def test_a_judge_s_penalty_is_none_or_above():
+    refused("penalty: expected a number of at least 0, got -1", lambda: Judging(penalty=-1.0))
+
+
+@pytest.mark.parametrize("name", ["sqil", "dac"])
+def test_an_engine_for_other_actions_is_refused_before_any_work(name):
+    for engine, task, wanted in (("dqn", "lane", "sac"), ("sac", "resetcliff", "dqn")):
+        env = tiny(task)
+        has, needs = ("Box", "Discrete") if engine == "dqn" else ("Discrete", "Box")
+        sentence = f"{name}: expected {needs} actions, got {has} ones, which {engine} cannot choose"
+        learner = il.learner(name, replay=il.Replay(engine))
+        log = Log()
+
+        def learn(learner=learner, env=env, log=log):
+            learner.learn(env, il.expert(env), None, log)
+
+        refused(f"{sentence}; use --engine {wanted}", learn)
+        assert log.asked == 0
 
 
 def test_continuous_actions_are_refused_by_a_learner_of_discrete_ones():

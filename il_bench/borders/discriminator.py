@@ -29,7 +29,7 @@ class Judging:
     judge_hidden: tuple[int, ...] = (64, 64)
     """Widths of its hidden layers."""
     penalty: float = 0.0
-    """Weight of the squared distance of its slope, between steps of the two, from 1 (Gulrajani et al. 2017); 0 has none."""
+    """Weight of the square of what its slope, between steps of the two, has above 1 (Petzka et al. 2018); 0 has none."""
 
     def __post_init__(self) -> None:
         """Refuse settings that no judge can have."""
@@ -112,12 +112,12 @@ class Judge:
         return steps[torch.randint(len(steps), (self._judging.view,))]
 
     def _steepness(self, own: torch.Tensor, its: torch.Tensor) -> torch.Tensor:
-        """Mean squared distance of the slope's length from 1, at a place between each of two steps (n, F)."""
+        """Mean square of what the slope's length has above 1, at a place between each of two steps (n, F)."""
         part = torch.rand(len(own), 1)
         between = (part * own + (1 - part) * its).requires_grad_()
         logits = self._network(between)
         (slope,) = torch.autograd.grad(logits.sum(), between, create_graph=True)
-        return (slope.norm(dim=1) - 1).square().mean()
+        return (slope.norm(dim=1) - 1).clamp_min(0).square().mean()
 
     def _follow(self, loss: torch.Tensor) -> None:
         """One step down."""

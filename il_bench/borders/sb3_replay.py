@@ -57,10 +57,8 @@ class Paid(ReplayBuffer):
         own = ReplayBuffer.sample(self, batch_size, env)
         action = _as_done(own.actions.numpy(), self.action_space)
         over = own.dones[:, 0].numpy() > 0
-        steps = Transitions(
-            own.observations.numpy(), action, own.next_observations.numpy(), over
-        )
-        paid = torch.from_numpy(self._pay(steps))
+        steps = Transitions(own.observations.numpy(), action, own.next_observations.numpy(), over)
+        paid = torch.from_numpy(self._pay(steps)).to(own.rewards)
         return own._replace(rewards=paid[:, None])
 
 

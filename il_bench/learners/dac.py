@@ -1,12 +1,16 @@
 """DAC: adversarial imitation that learns from all it has ever done, paid anew by its judge each time it looks back.
 
 Kostrikov, Agrawal, Dwibedi, Levine & Tompson (2019), "Discriminator-actor-critic: addressing sample inefficiency and reward
-bias in adversarial imitation learning". A judge learns to tell steps (s, a) in the replay buffer from the expert's; the
-learner, stable-baselines3's SAC (the source has TD3), is paid log D - log(1 - D) for what the judge takes for the expert's with
-chance D, as the judge has it when the step is learned from. An end leads into a state that is never left, which the judge
-knows as it knows all others and whose reward for ever is paid at the end: neither to end an episode nor to go on with it is
-worth anything by itself. The judge's slope is held near 1 (Gulrajani et al. 2017). For Box actions, as in the source: DQN
-does not follow what is paid so at an end (`benchmarks/NOTES.md`).
+bias in adversarial imitation learning". A judge learns to tell steps (s, a) of a replay buffer from the expert's; the learner,
+stable-baselines3's SAC (the source has TD3), or DQN where actions are Discrete, is paid for what the judge takes for the
+expert's with chance D, as the judge has it when the step is learned from. An end leads into a state that is never left, which
+the judge knows as it knows all others and whose reward for ever is paid at the end: neither to end an episode nor to go on
+with it is worth anything by itself.
+
+Three things are not the source's, each measured (`benchmarks/NOTES.md`). The pay is GAIL's, -log(1 - D), instead of
+log D - log(1 - D), of which what an end costs grows to hundreds, more than a critic follows. What comes after an end
+lies far from all steps, and is shown as often as it lasts; else the judge takes it for the expert's. And the judge's
+slope is kept from growing above 1 instead of at 1, which would have its logits grow with the distance to the expert.
 
 Not to be confused with GAIL and AIRL, whose PPO forgets a step when it has learned from it and takes many times as many; nor
 with SQIL, which learns from all it has done, too, for a reward that is fixed.
@@ -30,9 +34,12 @@ from ..borders.sb3_off_policy import Replay
 from ..borders.sb3_practice import Student, begun, enrolled, practised, require_practice
 from ..core.env import Env, Expert
 from ..core.policy import Log, Policy
-from ..core.settings import require, require_counts
+from ..core.settings import require_counts
 from ..core.streams import Streams
 from ..fit.transitions import Transitions, demonstrated
+
+AFTER = 10.0
+"""Where what comes after an end lies, in deviations of the expert's steps: so far that a judge of slope 1 can tell it."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class DAC:
 
     episodes: int = 10
     """Expert episodes that the judge knows."""
-    replay: Replay = field(default_factory=Replay)
+    replay: Replay = field(default_factory=partial(Replay, gamma=0.97))
     """How it practises."""
     judging: Judging = field(default_factory=partial(Judging, penalty=10.0))
     """How the judge learns."""
@@ -61,8 +68,6 @@ class DAC:
     def require_possible(self, env: Env) -> None:
         """Refuse environments in which nobody can practise, or not with this engine."""
         require_practice(env)
-        reason = "expected Box actions, got Discrete ones"
-        require(not hasattr(env.action_space, "n"), f"dac: {reason}; use gail, sqil or iqlearn")
         self.replay.require_possible("dac", env)
 
     def learn(
@@ -114,7 +119,6 @@ class _Trial:
             self._network = tower(size, dac.judging.judge_hidden)
         self._judge = Judge(self._network, dac.judging, chance)
         self._book = Book()
-        self._end = _mark(1, size)
 
     def note(self, steps: Transitions, rewards: np.ndarray) -> np.ndarray:
         """Write down what the student does; it is paid (n,) when it learns from it."""
@@ -122,12 +126,12 @@ class _Trial:
         return np.zeros_like(rewards)
 
     def pay(self, steps: Transitions) -> np.ndarray:
-        """What steps are worth (n,): log D - log(1 - D), and where one ends its episode all that comes after."""
+        """What steps are worth (n,): -log(1 - D), and where one ends its episode all that comes after."""
+        shown = self._show(steps)
         with torch.no_grad():
-            now = self._network(self._show(steps))[:, 0]
-            after = self._network(self._end)[0, 0]
-        over = torch.from_numpy(steps.over).float()
-        return (now + self._for_ever * over * after).numpy()
+            logits = self._network(torch.cat((shown, _after(1, shown.shape[1]))))
+        worth = torch.nn.functional.softplus(logits)[:, 0].numpy()
+        return worth[:-1] + self._for_ever * steps.over * worth[-1]
 
     def go_on(self) -> None:
         """Learn from all that was done so far."""
@@ -136,9 +140,10 @@ class _Trial:
         self._judge.learn(self._with_ends(done), self._expert)
 
     def _with_ends(self, steps: Transitions) -> torch.Tensor:
-        """Steps as the network sees them, with one after each end."""
+        """Steps as the network sees them, and what comes after each end as often as it lasts, discounted."""
         shown = self._show(steps)
-        return torch.cat((shown, _mark(int(steps.over.sum()), shown.shape[1])))
+        ends = int(steps.over.sum())
+        return torch.cat((shown, _after(round(self._for_ever * ends), shown.shape[1])))
 
     def _show(self, steps: Transitions) -> torch.Tensor:
         """Steps as the network sees them (n, F)."""
@@ -146,8 +151,8 @@ class _Trial:
         return torch.cat((self._eye.steps(steps.obs, steps.action), unmarked), 1)
 
 
-def _mark(count: int, size: int) -> torch.Tensor:
+def _after(count: int, size: int) -> torch.Tensor:
     """So many steps (n, F) in what comes after an end."""
     after = torch.zeros(count, size)
-    after[:, -1] = 1
+    after[:, -1] = AFTER
     return after
