@@ -247,13 +247,17 @@ def _hysteresis(results: Points) -> Iterator[Claim]:
         lazy, safe = (_by_dial(points, gate) for gate in ("lazy", "safe"))
         pairs = {tau: contrast(lazy[tau].switches, safe[tau].switches) for tau in TAUS}
         each = "; ".join(f"tau {tau:g} {pair} ({pair.verdict})" for tau, pair in pairs.items())
-        rarer = any(pair.verdict == "better" for pair in pairs.values())
-        words = f"{place}: `lazy` changes hands, beside `safe`, {each}"
-        yield Claim(f"{words}.", rarer, f"{words}: surely less often nowhere.")
+        verdicts = [pair.verdict for pair in pairs.values()]
+        rarer, oftener = verdicts.count("better"), verdicts.count("worse")
+        words = (
+            f"{place}: `lazy` changes hands, beside `safe`, {each}: surely less often at {rarer} of {len(TAUS)} thresholds, "
+            f"surely more often at {oftener}."
+        )
+        yield Claim(words, rarer > oftener, f"{words[:-1]}, which is not what its source says.")
 
 
 def _all_hands(points: list[Point]) -> Claim:
-    """What becomes of a learner whose expert drives all the time: it is cloning."""
+    """What becomes of a learner whose expert drives all the time: as little as of a clone."""
     safe = _by_dial(points, "safe")
     strict, mild = safe[TAUS[-1]], safe[TAUS[-2]]
     clones = usual(points)["bc"]
@@ -264,10 +268,10 @@ def _all_hands(points: list[Point]) -> Claim:
         f"{interval(strict.drift)}, {pair} of that at tau {TAUS[-2]:g} and {beside} of cloning's"
     )
     always = float(np.median(strict.hands)) >= ALWAYS
-    as_cloning = beside.verdict not in ("better", "worse")
+    as_cloning = 1 / NEAR <= beside.by.low <= beside.by.high <= NEAR
     holds = always and as_cloning and pair.verdict == "worse"
     return Claim(
-        f"{words}: a gate that always opens is cloning.",
+        f"{words}: a gate that always opens is cloning, within a factor of {NEAR:g}.",
         holds,
         f"{words}: which is not what cloning does.",
     )

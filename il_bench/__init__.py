@@ -60,7 +60,7 @@ if TYPE_CHECKING:  # the same names, for editors and type checkers
 # run 2 alone. Read at MKL's first call; costs nothing measurable.
 os.environ.setdefault("MKL_CBWR", "AUTO")
 
-__version__ = "0.8.0"
+__version__ = "0.9.0"
 
 _HOMES = {
     "borders.resolve": "expert make",

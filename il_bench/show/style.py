@@ -26,6 +26,7 @@ OWN = (
     ("sqil",),
     ("gail",),
     ("airl",),
+    ("dac",),
 )
 """Learners whose look is theirs in every figure and film, whoever stands beside them; the first six have a colour each.
 
