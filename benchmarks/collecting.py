@@ -146,7 +146,7 @@ def points(place: str, learners: dict[tuple[str, float], Any], seeds: range) -> 
 def _point(record: il.Record, name: str, dial: float, title: str) -> Point:
     """A learner's numbers."""
     budget = record.index.budgets[title]
-    episodes = budget.episodes
+    episodes = np.array(budget.episodes)
     collected = np.array(budget.collected) / episodes
     steps = np.array(budget.steps)
     first = record.horizon

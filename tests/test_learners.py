@@ -159,6 +159,22 @@ def test_a_learner_signs_its_policy_with_what_it_cost_and_with_what_was_driven(n
         assert torch.equal(getattr(log, what), sum(map(count, driven)) + practised(what))
 
 
+@pytest.mark.parametrize("runs", [1, 2])
+@pytest.mark.parametrize("name", THOSE_WHO_LEARN)
+def test_what_a_learner_has_cost_opens_again(name, runs, tmp_path):
+    """Episodes of practice were counted for each run, and read as one number: Records of those who practise did not open."""
+    task, training = home(name)
+    env = tiny(task, seeds=runs)
+    policy, log = learn(name, env, training)
+    record = il.compare(env, il.expert(env), {name: policy}, episodes=2)
+    again = il.load(record.save(tmp_path / "record"))
+    assert again.index.budgets == record.index.budgets
+    spent = again.index.budgets[name]
+    assert len(spent.episodes) == runs
+    assert (torch.tensor(spent.episodes) == torch.as_tensor(log.episodes)).all()
+    assert again.table()
+
+
 def test_collecting_costs_a_learner_that_drives_and_not_the_expert():
     env = il.make("lane", horizon=60, seeds=6)
     expert, training = il.expert(env), il.Training(updates=40)

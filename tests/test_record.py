@@ -138,6 +138,14 @@ def test_a_record_of_an_earlier_version_counted_no_derivatives(record, saved):
     assert bc["values"]["derivatives of the expert"].value == 0
 
 
+def test_a_record_of_an_earlier_version_counted_episodes_of_all_runs_at_once(record, saved):
+    budgets = json.loads((saved / INDEX).read_text())["budgets"]
+    for budget in budgets.values():
+        budget["episodes"] = 7
+    old = il.load(edited(saved, budgets=budgets))
+    assert [budget.episodes for budget in old.index.budgets.values()] == [[7] * 4] * 2
+
+
 def test_what_ran_is_written_down_whole(saved):
     config = json.loads((saved / INDEX).read_text())
     assert config["env"] == {"name": "lane", "settings": config["env"]["settings"]}

@@ -147,6 +147,7 @@ SPENT = (
     "interventions",
     "switches",
     "steps",
+    "episodes",
     "collected",
     "falls",
     "effective",
@@ -169,7 +170,7 @@ class Log:
         interventions: steps at which the expert acted in place of the learner that drove, likewise.
         switches: how often the wheel changed hands between the two, likewise.
         steps: environment steps taken while learning, likewise.
-        episodes: how many episodes of each run those steps make; an unfinished last one is left out.
+        episodes: how many episodes those steps make, likewise; an unfinished last one is left out.
         collected: their returns, summed, for each run (R,): what it costs to let a learner drive while it learns.
         falls: how many of them the environment ended early, likewise.
         updates: gradient updates, the same for every run.
@@ -219,7 +220,7 @@ class Log:
     def __rich_repr__(self) -> Iterator[tuple[str, object]]:
         """What it cost, and who learned; of numbers that differ between runs the smallest and the largest."""
         yield "learner", self.learner
-        for name in (*SPENT, "episodes", "loss"):
+        for name in (*SPENT, "loss"):
             yield name, _ends(getattr(self, name))
         for name in ("updates", "seconds", "broke"):
             yield name, getattr(self, name)

@@ -116,7 +116,7 @@ def _read(path: Path, env: Env, log: Log) -> tuple[Dataset, Policy]:
 def _spent(log: Log) -> dict[str, Any]:
     """What a training has cost until now, as JSON holds it."""
     counts = {name: torch.as_tensor(getattr(log, name)).tolist() for name in SPENT}
-    return counts | {"updates": log.updates, "episodes": log.episodes, "broke": log.broke}
+    return counts | {"updates": log.updates, "broke": log.broke}
 
 
 def _set_spent(log: Log, spent: dict[str, Any], device: str) -> None:
@@ -125,7 +125,6 @@ def _set_spent(log: Log, spent: dict[str, Any], device: str) -> None:
         counts = np.array(spent.get(name, 0))  # one of an earlier version counted less
         setattr(log, name, torch.from_numpy(counts).to(device))
     log.updates = spent["updates"]
-    log.episodes = spent["episodes"]
     log.broke = {int(run): update for run, update in spent["broke"].items()}
 
 

@@ -138,10 +138,10 @@ class Budget:
     interventions: list[int]
     switches: list[int]
     steps: list[int]
+    episodes: list[int]
     collected: list[float]
     falls: list[int]
     effective: list[float]
-    episodes: int
     updates: int
     seconds: float
     broke: dict[str, int] = field(default_factory=dict)
@@ -216,10 +216,12 @@ LATE_COUNTS = ("derivatives", "interventions", "switches", "effective")
 
 
 def _up_to_date(budget: dict[str, Any]) -> dict[str, Any]:
-    """A budget, in earlier versions of which the labels were the questions asked, and less was counted."""
+    """A budget, in earlier versions of which the labels were the questions asked, and less was counted for each run."""
     labels = budget.get("labels")
-    none = [0] * len(labels) if isinstance(labels, list) else None
-    return {"asked": labels, **dict.fromkeys(LATE_COUNTS, none), **budget}
+    runs = len(labels) if isinstance(labels, list) else 0
+    before = {"asked": labels, **dict.fromkeys(LATE_COUNTS, [0] * runs), **budget}
+    episodes = before.get("episodes")
+    return before if isinstance(episodes, list) else before | {"episodes": [episodes] * runs}
 
 
 def _number(value: Any) -> bool:
@@ -308,7 +310,7 @@ def _budget(value: Any) -> bool:
         return False
     whole = _up_to_date(value)
     spent = all(SPENDING.get(name, _counts)(whole.get(name)) for name in SPENT)
-    counted = all(_count(value.get(name)) for name in ("episodes", "updates", "seconds"))
+    counted = all(_count(value.get(name)) for name in ("updates", "seconds"))
     return spent and counted and _numbers_by_name(value.get("broke", {}))
 
 

@@ -342,7 +342,6 @@ def _budget(log: Log, runs: int) -> dict[str, Any]:
     spent = {name: torch.as_tensor(getattr(log, name)).expand(runs).tolist() for name in SPENT}
     return {
         **spent,
-        "episodes": plain(log.episodes),
         "updates": plain(log.updates),
         "seconds": log.seconds,
         "broke": {str(run): update for run, update in log.broke.items()},
