@@ -45,7 +45,7 @@ PLAN: dict[tuple[str, str], dict[str, Any]] = {
     (SWING, "sqil"): {},
 }
 """Who imitates what, with which settings."""
-FIRST = {"airl": 100, "dac": 100, "sqil": 100}
+FIRST = {"airl": 400, "dac": 100, "sqil": 100}
 """First seeds of learners whose settings were chosen after a look at others; all others begin at 0."""
 
 
@@ -149,9 +149,10 @@ def main() -> None:
         f"runs at {ENOUGH:.0%}",
     ]
     lines = table(header, [own.cells(*place) for place, own in outcome.items()])
+    others = ", ".join(f"{first} ({name})" for name, first in FIRST.items())
     caption = (
-        f"{EPISODES} demonstrations, {SEEDS} seeds (of airl, dac and sqil, which were changed after a look at others, from 100 "
-        "on): medians [exact intervals], as parts of the way from doing nothing to the expert; a policy is judged in "
+        f"{EPISODES} demonstrations, {SEEDS} seeds (of those that were changed after a look at others, from {others} on): "
+        "medians [exact intervals], as parts of the way from doing nothing to the expert; a policy is judged in "
         f"{JUDGED} episodes, and acts deterministically in them. On {SWING} gail and airl practise twice as long as on {CART}."
     )
     numbers = {

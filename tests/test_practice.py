@@ -362,6 +362,14 @@ def test_airl_s_student_cannot_escape_a_reward_below_zero_by_an_end():
     np.testing.assert_allclose(ended, shaped, rtol=1e-4, atol=1e-4)
 
 
+def test_airl_s_judge_tells_what_comes_after_an_end_from_its_first_round_on():
+    """As near as 1, beside its expert's mean, it took it for the expert's, and quadrotors fell on purpose."""
+    trial, steps = judged(ends=False, rounds=10)
+    going_on = dataclasses.replace(steps, over=np.zeros(400, bool))
+    after = trial._network.value(airl._after(torch.zeros(1, 5 + 4 + 2), trial._step)).item()
+    assert after < trial.worth(going_on).mean() - 0.5
+
+
 def test_an_end_that_is_the_expert_s_own_costs_airl_s_student_little():
     costs = []
     for ends in (False, True):
@@ -393,7 +401,7 @@ def test_dac_pays_at_an_end_what_comes_after_it_for_ever():
     """-log(1 - D) of the step, and gamma / (1 - gamma) times that of what comes after."""
     trial, ended, alive = paid_by_dac(ends=False)
     after = torch.zeros(1, 4)
-    after[0, -1] = dac.AFTER
+    after[0, -1] = discriminator.AFTER
     with torch.no_grad():
         chance = torch.sigmoid(trial._network(after)).item()
     gamma = il.DAC().replay.gamma
@@ -402,7 +410,7 @@ def test_dac_pays_at_an_end_what_comes_after_it_for_ever():
     # The judge is shown it as often as it lasts: of 400 steps 40 end.
     shown = trial._with_ends(trial._book.close())
     assert (
-        int((shown[:, -1] == dac.AFTER).sum())
+        int((shown[:, -1] == discriminator.AFTER).sum())
         == len(shown) - 400
         == round(40 * gamma / (1 - gamma))
     )

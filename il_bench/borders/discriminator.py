@@ -15,6 +15,9 @@ from ..fit.training import require_positive
 from ..fit.transitions import Transitions
 from .sb3_chance import Chance
 
+AFTER = 10.0
+"""Where what comes after an end lies, in deviations of the expert's steps: nearer, a judge takes it for the expert's."""
+
 
 @dataclass(frozen=True)
 class Judging:

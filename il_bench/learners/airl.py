@@ -8,8 +8,9 @@ confused with GAIL, whose judge has no reward in it.
 
 A reward that may be negative makes whoever can end its episode end it. So an end leads into a state that is never left, which
 the judge knows as it knows all others, and whose reward for ever is paid at the end (Kostrikov et al. 2019,
-"Discriminator-actor-critic"): an end that the expert never comes to is worth less than any step. What is paid so grows to
-hundreds while the judge learns; in units of its own spread (`evened`) a critic can follow it.
+"Discriminator-actor-critic"): an end that the expert never comes to is worth less than any step. For the judge it lies far
+from all steps. What is paid so grows to hundreds while the judge learns; in units of its own spread (`evened`) a critic can
+follow it.
 
 Runs practise one after the other, not side by side.
 """
@@ -24,7 +25,7 @@ import torch
 
 from ..borders import resolve
 from ..borders.contest import Contest
-from ..borders.discriminator import Book, Eye, Judge, tower
+from ..borders.discriminator import AFTER, Book, Eye, Judge, tower
 from ..borders.sb3_chance import Chance
 from ..borders.sb3_even import Even
 from ..borders.sb3_ppo import Practice
@@ -86,7 +87,7 @@ class _Reward(torch.nn.Module):
     """f = g(s, a) + gamma h(s') - h(s), of steps shown as (s, a) beside s, s', whether they go on, and log pi(a|s).
 
     What comes after an end is a state of its own, without potential, that is never left: its steps are shown as nothing but
-    a mark, the last number of (s, a), and are worth g of that.
+    a mark, `AFTER` as the last number of (s, a), and are worth g of that.
     """
 
     def __init__(self, sizes: tuple[int, int], hidden: tuple[int, ...], gamma: float):
@@ -100,7 +101,7 @@ class _Reward(torch.nn.Module):
     def value(self, shown: torch.Tensor) -> torch.Tensor:
         """F (n, 1)."""
         step, state, following, on, _ = shown.split(self._widths, 1)
-        ended = step[:, -1:]
+        ended = step[:, -1:] / AFTER
         later = self._gamma * on * self._potential(following)
         before = (1 - ended) * self._potential(state)
         return self._reward(step) + later - before
@@ -173,7 +174,7 @@ class _Trial:
 def _after(shown: torch.Tensor, step: int) -> torch.Tensor:
     """As many steps (n, F) in what comes after an end, where `step` numbers show (s, a): one action, taken for certain."""
     after = torch.zeros_like(shown)
-    after[:, step - 1] = 1
+    after[:, step - 1] = AFTER
     return after
 
 

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from ..borders import resolve
-from ..borders.discriminator import Book, Eye, Judge, Judging, tower
+from ..borders.discriminator import AFTER, Book, Eye, Judge, Judging, tower
 from ..borders.sb3_chance import Chance
 from ..borders.sb3_off_policy import Replay
 from ..borders.sb3_practice import Student, begun, enrolled, practised, require_practice
@@ -37,9 +37,6 @@ from ..core.policy import Log, Policy
 from ..core.settings import require_counts
 from ..core.streams import Streams
 from ..fit.transitions import Transitions, demonstrated
-
-AFTER = 10.0
-"""Where what comes after an end lies, in deviations of the expert's steps: so far that a judge of slope 1 can tell it."""
 
 
 @dataclass(frozen=True)
