@@ -378,7 +378,7 @@ def test_an_end_that_is_the_expert_s_own_costs_airl_s_student_little():
     assert costs[1] < 0.2 * costs[0]
 
 
-def paid_by_dac(ends, rounds=30):
+def paid_by_dac(ends):
     """A judge's pay for steps that end and go on, its expert going on for ever or ending as often as the student."""
     rng = np.random.default_rng(0)
     every_tenth = np.arange(400) % 10 == 0
@@ -388,10 +388,10 @@ def paid_by_dac(ends, rounds=30):
         return Transitions(obs, rng.uniform(-1, 1, (400, 1)).astype(np.float32), following, over)
 
     env = SimpleNamespace(action_space=spaces.Box(-1, 1, (1,)))
-    trial = dac._Trial(steps(every_tenth & ends), env, il.DAC(), seed=0)
+    much = il.DAC(judging=Judging(views=600, penalty=10.0))
+    trial = dac._Trial(steps(every_tenth & ends), env, much, seed=0)
     trial.note(steps(every_tenth, away=3.0), np.zeros(400))
-    for _ in range(rounds):
-        trial.go_on()
+    trial.go_on()
     own = steps(every_tenth, away=3.0)
     on = dataclasses.replace(own, over=np.zeros(400, bool))
     return trial, trial.pay(own)[every_tenth], trial.pay(on)[every_tenth]
@@ -408,12 +408,9 @@ def test_dac_pays_at_an_end_what_comes_after_it_for_ever():
     worth = -gamma / (1 - gamma) * np.log(1 - chance)
     np.testing.assert_allclose(ended - alive, worth, rtol=1e-3, atol=1e-4)
     # The judge is shown it as often as it lasts: of 400 steps 40 end.
-    shown = trial._with_ends(trial._book.close())
-    assert (
-        int((shown[:, -1] == discriminator.AFTER).sum())
-        == len(shown) - 400
-        == round(40 * gamma / (1 - gamma))
-    )
+    shown = trial._with_ends(trial._done, trial._ends)
+    marked = shown[:, -1] == discriminator.AFTER
+    assert len(shown) - 400 == int(marked.sum()) == round(40 * gamma / (1 - gamma))
 
 
 def test_dac_s_student_is_paid_nothing_for_an_end_unless_it_is_the_expert_s():

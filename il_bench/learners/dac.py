@@ -110,12 +110,16 @@ class _Trial:
         chance = Chance(seed)
         self._eye = Eye(shown, env.action_space)
         self._for_ever = gamma / (1 - gamma)
-        self._expert = self._with_ends(shown)
-        size = self._expert.shape[1]
+        steps = self._show(shown)
+        size = steps.shape[1]
+        self._expert = self._with_ends(steps, int(shown.over.sum()))
+        self._end = _after(1, size)
         with chance.lent():
             self._network = tower(size, dac.judging.judge_hidden)
         self._judge = Judge(self._network, dac.judging, chance)
         self._book = Book()
+        self._done = steps[:0]
+        self._ends = 0
 
     def note(self, steps: Transitions, rewards: np.ndarray) -> np.ndarray:
         """Write down what the student does; it is paid (n,) when it learns from it."""
@@ -124,23 +128,23 @@ class _Trial:
 
     def pay(self, steps: Transitions) -> np.ndarray:
         """What steps are worth (n,): -log(1 - D), and where one ends its episode all that comes after."""
-        shown = self._show(steps)
+        shown = torch.cat((self._show(steps), self._end))
         with torch.no_grad():
-            logits = self._network(torch.cat((shown, _after(1, shown.shape[1]))))
+            logits = self._network(shown)
         worth = torch.nn.functional.softplus(logits)[:, 0].numpy()
         return worth[:-1] + self._for_ever * steps.over * worth[-1]
 
     def go_on(self) -> None:
         """Learn from all that was done so far."""
-        done = self._book.close()
-        self._book.add(done)
-        self._judge.learn(self._with_ends(done), self._expert)
+        lately = self._book.close()
+        self._done = torch.cat((self._done, self._show(lately)))
+        self._ends += int(lately.over.sum())
+        self._judge.learn(self._with_ends(self._done, self._ends), self._expert)
 
-    def _with_ends(self, steps: Transitions) -> torch.Tensor:
-        """Steps as the network sees them, and what comes after each end as often as it lasts, discounted."""
-        shown = self._show(steps)
-        ends = int(steps.over.sum())
-        return torch.cat((shown, _after(round(self._for_ever * ends), shown.shape[1])))
+    def _with_ends(self, shown: torch.Tensor, ends: int) -> torch.Tensor:
+        """Steps (n, F), so many of which end, and what comes after each end as often as it lasts, discounted."""
+        often = round(self._for_ever * ends)
+        return torch.cat((shown, _after(often, shown.shape[1])))
 
     def _show(self, steps: Transitions) -> torch.Tensor:
         """Steps as the network sees them (n, F)."""
